@@ -1,0 +1,43 @@
+"""A two-link, six-muscle human arm as Gymnasium environments.
+
+>>> import gymnasium as gym, arm_env
+>>> env = gym.make("ReachArm-v0")
+"""
+
+from gymnasium.envs.registration import register
+
+from arm_env.controllers import Controller, JointPD, Random, Still
+from arm_env.evaluation import ReachMeasures, Recording, evaluate, record
+from arm_env.parameters import MUSCLES, Arm, CostWeights
+from arm_env.schedules import CommandList, MovingCommand, RandomJumps, Schedule
+from arm_env.tasks import Reach, hand_position, joint_angles
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MUSCLES",
+    "Arm",
+    "CommandList",
+    "Controller",
+    "CostWeights",
+    "JointPD",
+    "MovingCommand",
+    "Random",
+    "RandomJumps",
+    "Reach",
+    "ReachMeasures",
+    "Recording",
+    "Schedule",
+    "Still",
+    "evaluate",
+    "hand_position",
+    "joint_angles",
+    "record",
+]
+
+register(
+    "ReachArm-v0",
+    entry_point="arm_env.env:ReachArmEnv",
+    vector_entry_point="arm_env.vector_env:ReachArmVectorEnv",
+    max_episode_steps=200,
+)

@@ -1,0 +1,169 @@
+"""The arm as a ``gymnasium.Env``: glue between ``Simulation`` and Gymnasium."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from arm_env.parameters import Arm, CostWeights
+from arm_env.plant import MUSCLE_COUNT
+from arm_env.simulation import Simulation, observation_names
+from arm_env.tasks import Reach
+
+HAND_PATH = 100  # control periods of the hand's path that a frame shows
+
+
+def action_space(arm: Arm) -> spaces.Box:
+    return spaces.Box(0.0, arm.ceiling, (MUSCLE_COUNT,), np.float32)
+
+
+class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
+    """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one."""
+
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
+    task: Reach
+
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        arm: Arm | None = None,
+        weights: CostWeights | None = None,
+        noise: float = 0.2,
+        control_period: float = 0.01,
+        schedule: Any = None,
+    ):
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
+        self.simulation = Simulation(
+            1, self.task, arm or Arm(), weights or CostWeights(), noise, control_period, schedule
+        )
+        self.metadata = {**self.metadata, "render_fps": round(1 / control_period)}
+        self.render_mode = render_mode
+        self.observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
+        self.action_space = action_space(self.simulation.arm)
+        self.observation_names = observation_names(self.task)
+        self._renderer: Any = None
+        self._path: list[np.ndarray] = []
+        self._ready = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.simulation.reset(self.np_random, np.ones(1, dtype=bool), options)
+        self._ready = True
+        observation = self.simulation.observe(self.np_random)[0]
+        command = self.simulation.command
+        info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), command)
+        self._path = [info["hand"]]
+        if self.render_mode == "human":
+            self.render()
+        return observation, info
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        if not self._ready:
+            raise gym.error.ResetNeeded("call reset before the first step")
+        simulation = self.simulation
+        u = simulation.checked_action(np.asarray(action)[None])
+        command = simulation.command.copy()
+        costs = simulation.step(self.np_random, u)
+        info = self._info(costs, command)
+        reward = -float(costs[0, :3].sum()) * simulation.control_period
+        if self.render_mode is not None:
+            self._path = [*self._path[1 - HAND_PATH :], info["hand"]]
+        if self.render_mode == "human":
+            self.render()
+        return simulation.observe(self.np_random)[0], reward, False, False, info
+
+    def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
+        info = self.simulation.info(costs, command)
+        return {key: value[0] if value.ndim > 1 else float(value[0]) for key, value in info.items()}
+
+    def render(self) -> np.ndarray | None:  # type: ignore[override]
+        if self.render_mode is None:
+            gym.logger.warn("render needs a render_mode: gym.make(..., render_mode='rgb_array')")
+            return None
+        if self._renderer is None:
+            from arm_env.rendering import Renderer
+
+            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"])
+        simulation = self.simulation
+        targets = [tuple(simulation.command[0, :2])]
+        return self._renderer.draw(
+            simulation.state[0], targets, np.array(self._path), simulation.weights.target_radius
+        )
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+class ReachArmEnv(ArmEnv):
+    """Reach with a two-link, six-muscle arm to commanded targets (Huh & Todorov 2009).
+
+    ## Description
+    A human arm moves in a horizontal plane without gravity: two links, friction, soft joint stops, and
+    three antagonistic pairs of muscles. The task commands a target for the hand, holds it, and jumps to
+    another. Signals are noisy: each element of sensory signal, command and excitation is multiplied by
+    (1 + ω), ω white and Gaussian.
+
+    ## Action space
+    `Box(0, ceiling, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
+    NaN or infinite one, or a wrong shape, raises ValueError and leaves the state as it was.
+
+    | index | muscle | action on the joints |
+    |---|---|---|
+    | 0 | SF, shoulder flexor | flexes the shoulder |
+    | 1 | SE, shoulder extensor | extends the shoulder |
+    | 2 | EF, elbow flexor | flexes the elbow |
+    | 3 | EE, elbow extensor | extends the elbow |
+    | 4 | BF, biarticular flexor | flexes both |
+    | 5 | BE, biarticular extensor | extends both |
+
+    ## Observation space
+    `Box(low, high, (20,), float32)`, `observation_names` by index. The bounds contain every state that
+    actions can lead to, and the noise up to ten of its default standard deviations; beyond, it is clipped.
+
+    | index | signal | unit |
+    |---|---|---|
+    | 0–5 | muscle lengths l, order as the actions | optimal lengths |
+    | 6–11 | muscle velocities l̇, shortening negative | optimal lengths / s |
+    | 12–17 | muscle tensions T | maximum isometric forces |
+    | 18, 19 | command: target x, y from the shoulder; x to the right, y ahead | m |
+
+    ## Reward
+    `−c Δt` with the instantaneous cost of eq. 6,
+    `c = 1 − e + (α/2) |v|²/v0² e + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, for the state that the step ends in, the
+    command that was in force, d the distance of hand and target, v the hand's velocity.
+
+    ## Start of an episode
+    The hand rests on the first command, activations zero. Targets are uniform in space over the hand
+    positions with shoulder angle in [0°, 110°] and elbow angle in [30°, 140°].
+
+    ## End of an episode
+    Never terminates. Truncates after `max_episode_steps` (200 by default: one jump at 1 s of 2 s).
+
+    ## Arguments
+    | name | default | meaning |
+    |---|---|---|
+    | `arm` | `Arm()` | parameters of the body, the ceiling of the excitations among them |
+    | `weights` | `CostWeights()` | α, γ, d0, v0 of the cost |
+    | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt); 0 is off |
+    | `control_period` | 0.01 | Δt [s]; physics takes steps of at most 5 ms inside it |
+    | `schedule` | None | commands: None for random jumps every 1 s, an array (n, 2) of targets held 1 s each, a function of time [s] to a target, or an `arm_env.Schedule` (which sets other hold times) |
+    | `render_mode` | None | "rgb_array" or "human" |
+
+    `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]), `targets` (n, 2) and
+    `schedule`, for this one episode.
+
+    ## Info
+    `hand` and `target` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
+    c) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all noise-free.
+
+    ## Version history
+    - v0: first release.
+    """  # noqa: E501
+
+    task = Reach()

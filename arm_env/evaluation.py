@@ -1,0 +1,154 @@
+"""Run any controller over many movements and say how well it reached."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from arm_env.controllers import Controller
+from arm_env.equations import NUMPY, hand
+
+TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
+SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
+MOVING = 0.05  # of the peak speed: a movement begins and ends where its speed crosses this
+
+
+@dataclass(frozen=True)
+class ReachMeasures:
+    """Measures of reaching, over the jump from the first to the second command of each episode."""
+
+    fraction_within_target: float
+    """Share of movements whose mean distance over the last 0.2 s is below 4 cm."""
+    median_endpoint_error_m: float
+    """Median of that mean distance [m]."""
+    p95_endpoint_error_m: float
+    """Its 95th percentile [m]."""
+    mean_value: float
+    """Mean of V = Σ c Δt over the whole episode."""
+    median_movement_time_s: float
+    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never does."""
+    median_peak_speed_m_s: float
+    """Median of the largest hand speed after the jump [m/s]."""
+    median_minimum_jerk_correlation: float
+    """Median correlation of the speed with a minimum-jerk profile of the same duration."""
+    median_path_deviation: float
+    """Median of the largest distance from the straight line between start and end, over its length."""
+    number_of_movements: int
+    seed: int
+    noise: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What T control periods of B episodes left behind."""
+
+    states: np.ndarray  # (T + 1, B, 10)
+    commands: np.ndarray  # (T, B, K) in force during each period
+    actions: np.ndarray  # (T, B, 6)
+    rewards: np.ndarray  # (T, B)
+    hand: np.ndarray  # (T + 1, B, 2) [m]
+    speed: np.ndarray  # (T + 1, B) [m/s]
+
+
+def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None) -> Recording:
+    """Drive a vector environment of this package with a controller, from a reset with ``seed``."""
+    simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
+    observation, info = envs.reset(seed=seed, options=options)
+    states, commands, actions, rewards = [info["state"]], [], [], []
+    memory, start = None, np.ones(envs.num_envs, dtype=bool)
+    for _ in range(steps):
+        action, memory = controller.predict(observation, memory, start, deterministic=True)
+        commands.append(simulation.command.copy())
+        observation, reward, _, _, info = envs.step(action)
+        start = np.zeros(envs.num_envs, dtype=bool)
+        states.append(info["state"])
+        actions.append(np.asarray(action))
+        rewards.append(reward)
+    x, y, vx, vy = hand(NUMPY, simulation.arm.map(lambda value: value), np.array(states))
+    return Recording(
+        np.array(states), np.array(commands), np.array(actions), np.array(rewards),
+        np.stack([x, y], -1), np.hypot(vx, vy),
+    )  # fmt: skip
+
+
+def evaluate(
+    controller: Controller,
+    env_id: str = "ReachArm-v0",
+    *,
+    movements: int = 1000,
+    seed: int = 0,
+    noise: float = 0.2,
+    **env_arguments: Any,
+) -> ReachMeasures:
+    """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the environment.
+
+    The same seed gives every controller the same starts, targets and noise.
+    """
+    if movements < 1:
+        raise ValueError(f"at least one movement is needed, not {movements}")
+    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **env_arguments)
+    simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
+    jump = round(simulation.default_schedule.hold / simulation.control_period)
+    recording = record(controller, envs, 2 * jump, seed)
+    envs.close()
+    return reach_measures(recording, jump, simulation.control_period, seed=seed, noise=noise)
+
+
+def reach_measures(recording: Recording, jump: int, period: float, *, seed: int, noise: float) -> ReachMeasures:
+    """Measures of the movements that begin ``jump`` periods into a recording."""
+    path, speed = recording.hand[jump:], recording.speed[jump:]
+    target = recording.commands[-1, :, :2]
+    distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
+    error = distance[-round(SETTLED / period) :].mean(0)
+    shapes = [minimum_jerk_correlation(s) for s in speed.T]
+    return ReachMeasures(
+        fraction_within_target=float((error < TARGET_SIZE).mean()),
+        median_endpoint_error_m=float(np.median(error)),
+        p95_endpoint_error_m=float(np.quantile(error, 0.95)),
+        mean_value=float(-recording.rewards.sum(0).mean()),
+        median_movement_time_s=float(np.median(settling_time(distance, period))),
+        median_peak_speed_m_s=float(np.median(speed.max(0))),
+        median_minimum_jerk_correlation=float(np.median(shapes)),
+        median_path_deviation=float(np.median(path_deviation(path, path[0], target))),
+        number_of_movements=path.shape[1],
+        seed=seed,
+        noise=noise,
+    )
+
+
+def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
+    """Time [s] after which each column of distances (T, B) stays within the target; inf if it never does."""
+    outside = distance >= TARGET_SIZE
+    last = np.where(outside.any(0), len(distance) - outside[::-1].argmax(0), 0)
+    return np.where(outside[-1], np.inf, last * period)
+
+
+def minimum_jerk_correlation(speed: np.ndarray) -> float:
+    """Correlation of one speed profile (T,) with 30 s² (1 − s)², s from its onset to its end (Flash & Hogan 1985).
+
+    Onset and end are where the speed first and last crosses 5 % of the peak around it. 0 if nothing moves.
+    """
+    peak = int(speed.argmax())
+    slow = speed < MOVING * speed[peak]
+    if speed[peak] == 0:
+        return 0.0
+    before, after = np.flatnonzero(slow[:peak]), np.flatnonzero(slow[peak:])
+    first = before[-1] if len(before) else 0
+    last = peak + after[0] if len(after) else len(speed) - 1
+    if last - first < 3:
+        return 0.0
+    s = np.linspace(0, 1, last - first + 1)
+    return float(np.corrcoef(speed[first : last + 1], s**2 * (1 - s) ** 2)[0, 1])
+
+
+def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Largest distance of paths (T, B, 2) from the lines start → end, (B, 2) each, over their lengths, (B,)."""
+    along = end - start
+    length = np.maximum(np.linalg.norm(along, axis=-1), 1e-9)
+    relative = path - start
+    across = np.abs(relative[..., 0] * along[:, 1] - relative[..., 1] * along[:, 0]) / length
+    return across.max(0) / length

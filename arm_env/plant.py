@@ -1,0 +1,140 @@
+"""The compiled plant: state layout, and the equations turned into Numba kernels, one arm or a batch.
+
+Every kernel takes ``p``, the arm's flat parameter vector (``Arm.flat()``), and fills its last
+arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from arm_env import equations
+from arm_env.compiling import compile_source, jit
+from arm_env.parameters import Arm, CostWeights, Parameters
+from arm_env.tracing import SYMBOLIC, Symbol, flatten, function_source, gradient, load
+
+STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
+ANGLES, VELOCITIES, ACTIVATIONS = slice(0, 2), slice(2, 4), slice(4, 10)
+"""Where the joint angles [rad], their velocities [rad/s] and the activations stand in the state."""
+
+
+def symbols(parameters: Parameters, name: str) -> Any:
+    """The group's fields as symbols read from its flat vector ``name``."""
+    position = 0
+
+    def next_symbols(value: np.ndarray) -> Any:
+        nonlocal position
+        position += value.size
+        loaded = load(name, value.shape, position - value.size)
+        return loaded if value.ndim else loaded.item()
+
+    return parameters.map(next_symbols)
+
+
+def with_adjoint(
+    name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
+) -> str:
+    """Source of a kernel filling ``out``, and of its adjoint filling one array per input."""
+    cotangents = flatten([load("g", (len(outputs),))])
+    flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
+    results, start = {}, 0
+    for key, group in inputs.items():
+        results[f"g_{key}"] = flat[start : start + len(group)]
+        start += len(group)
+    return function_source(name, arguments, {"out": outputs}) + function_source(
+        f"{name}_vjp", [*arguments, "g"], results
+    )
+
+
+def _source() -> str:
+    arm = symbols(Arm(), "p")
+    x, u, noise = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("noise", (MUSCLE_COUNT,))
+    h = Symbol("scalar", "h")
+    xs, us = flatten([x]), flatten([u])
+    return "\n".join(
+        [
+            with_adjoint(
+                "step", ["p", "h", "x", "u"], flatten([equations.step(SYMBOLIC, arm, x, u, h)]), {"x": xs, "u": us}
+            ),
+            with_adjoint("sense", ["p", "x"], flatten([equations.sense(SYMBOLIC, arm, x)]), {"x": xs}),
+            with_adjoint(
+                "excite", ["p", "u", "noise"], flatten([equations.excitation(SYMBOLIC, arm, u, noise)]), {"u": us}
+            ),
+        ]
+    )
+
+
+_compiled = compile_source("physics", _source())
+step, step_vjp = _compiled.step, _compiled.step_vjp
+sense, sense_vjp = _compiled.sense, _compiled.sense_vjp
+excite, excite_vjp = _compiled.excite, _compiled.excite_vjp
+
+
+SPEED_BOUND = 60.0  # [rad/s] no action makes a joint faster
+STOP_BOUND = 0.5  # [rad] no action drives a joint further into its stop
+PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
+NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± this): ten standard deviations
+
+
+def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
+    low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
+    corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
+    arrays = arm.map(lambda value: value)
+    lengths = equations.muscle_length(arrays, corners)
+    speed = abs(arrays.moment_arms).sum(0) * SPEED_BOUND / arrays.optimal_length
+    tension = np.full(MUSCLE_COUNT, arm.ceiling * PULL_BOUND)
+    return (
+        np.concatenate([lengths.min(0), -speed, 0 * tension]),
+        np.concatenate([lengths.max(0), speed, tension]),
+    )
+
+
+def compile_cost(task: Any) -> Any:
+    """The task's cost as a kernel over a batch: fills out (B, 6) with three terms, d and the hand's x, y."""
+    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
+    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
+    terms = task.cost(SYMBOLIC, arm, weights, x, u, k)
+    position = equations.hand(SYMBOLIC, arm, x)[:2]
+    squared_distance = task.error(SYMBOLIC, k, *position)[0]
+    results = {"out": flatten([*terms, SYMBOLIC.sqrt(squared_distance), *position])}
+    batch = """
+def costs(p, w, x, u, k, out):
+    for i in range(len(x)):
+        cost(p, w, x[i], u[i], k[i], out[i])
+"""
+    return compile_source("cost", function_source("cost", ["p", "w", "x", "u", "k"], results) + batch).costs
+
+
+@jit
+def hold_to_action_space(u, ceiling):  # type: ignore[no-untyped-def]
+    """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else −1)."""
+    for i in range(len(u)):
+        for j in range(MUSCLE_COUNT):
+            if not np.isfinite(u[i, j]):
+                return i
+    for i in range(len(u)):
+        for j in range(MUSCLE_COUNT):
+            u[i, j] = min(max(u[i, j], 0.0), ceiling)
+    return -1
+
+
+@jit
+def control_steps(p, h, substeps, u, noise, x):  # type: ignore[no-untyped-def]
+    """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B, 6)."""
+    excitation = np.empty(MUSCLE_COUNT)
+    for i in range(len(x)):
+        excite(p, u[i], noise[i], excitation)
+        for _ in range(substeps):
+            step(p, h, x[i], excitation, x[i])
+
+
+@jit
+def observe(p, x, command, noise, low, high, observation):  # type: ignore[no-untyped-def]
+    """Fill float32 observations (B, 18 + K): noisy sensory signal and command, within their bounds."""
+    signal = np.empty(len(low))
+    for i in range(len(x)):
+        sense(p, x[i], signal)
+        signal[SENSORY_SIZE:] = command[i]
+        for j in range(len(low)):
+            observation[i, j] = min(max(signal[j] * (1 + noise[i, j]), low[j]), high[j])

@@ -1,0 +1,194 @@
+"""A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in common."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from arm_env.parameters import Arm, CostWeights
+from arm_env.plant import (
+    ANGLES,
+    MUSCLE_COUNT,
+    NOISE_MARGIN,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    compile_cost,
+    control_steps,
+    hold_to_action_space,
+    observe,
+    sensory_bounds,
+)
+from arm_env.schedules import Schedule, as_schedule
+from arm_env.tasks import Reach
+
+NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
+LONGEST_SUBSTEP = 0.005  # [s] of the physics; docs/choices.md says what it costs
+
+
+def noise_deviation(level: float, control_period: float) -> float:
+    """Standard deviation of ω a control period, so that a level means the same at any period."""
+    return level * (NOISE_PERIOD / control_period) ** 0.5
+
+
+def substeps_of(control_period: float) -> int:
+    """How many physics steps make a control period."""
+    return max(1, int(np.ceil(control_period / LONGEST_SUBSTEP - 1e-9)))
+
+
+@dataclass
+class Simulation:
+    """``number`` arms, their commands and clocks; every array has a leading axis of arms."""
+
+    number: int
+    task: Reach
+    arm: Arm = field(default_factory=Arm)
+    weights: CostWeights = field(default_factory=CostWeights)
+    noise: float = 0.2
+    control_period: float = 0.01
+    schedule: Any = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.noise < np.inf:
+            raise ValueError(f"the noise level is a standard deviation, 0 or above, not {self.noise}")
+        if not 0 < self.control_period <= 0.1:
+            raise ValueError(f"the control period is a time of up to 0.1 s, not {self.control_period}")
+        self.default_schedule = as_schedule(self.schedule, self.task, self.arm)
+        self.current_schedule: Schedule = self.default_schedule
+        self.substeps = substeps_of(self.control_period)
+        self._deviation = noise_deviation(self.noise, self.control_period)
+        self._cost = compile_cost(self.task)
+        self._p, self._w = self.arm.flat(), self.weights.flat()
+        self.low, self.high = self._observation_bounds()
+        self.state = np.zeros((self.number, STATE_SIZE))
+        self.command = np.zeros((self.number, self.task.command_size))
+        self.elapsed = np.zeros(self.number, dtype=np.int64)  # control periods since the reset
+        self._segment = np.zeros(self.number, dtype=np.int64)
+        self._due = np.zeros(self.number, dtype=np.int64)  # when the next command is
+        self._quiet = 0  # control periods in which surely no command is due
+
+    def _observation_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        low, high = sensory_bounds(self.arm)
+        command_low, command_high = self.task.command_bounds(self.arm)
+        low, high = np.concatenate([low, command_low]), np.concatenate([high, command_high])
+        low = np.minimum(low * (1 + NOISE_MARGIN), low * (1 - NOISE_MARGIN))
+        high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
+        return low.astype(np.float32), high.astype(np.float32)
+
+    def reset(self, rng: np.random.Generator, which: np.ndarray, options: dict[str, Any] | None = None) -> None:
+        """Begin a new episode in the arms of the boolean mask ``which``, (B,).
+
+        Nothing is changed if the options are refused.
+        """
+        options = dict(options or {})
+        unknown = set(options) - {"posture", "targets", "schedule", "reset_mask"}
+        if unknown:
+            raise ValueError(f"unknown reset options {sorted(unknown)}: there are posture, targets, schedule, reset_mask")
+        schedule = self.default_schedule
+        if "schedule" in options or "targets" in options:
+            hold = self.default_schedule.hold or 1.0
+            schedule = as_schedule(options.get("targets", options.get("schedule")), self.task, self.arm, hold)
+        number = int(which.sum())
+        start = np.zeros(number, dtype=np.int64)
+        command = self._next_command(rng, schedule, start, start)
+        state = self.task.attractor_state(rng, self.arm, command)
+        if "posture" in options:
+            state[:, ANGLES] = self._checked_posture(options["posture"])
+            state[:, ANGLES.stop :] = 0
+        self.current_schedule = schedule
+        self.state[which], self.command[which] = state, command
+        self.elapsed[which] = self._segment[which] = 0
+        self._due[which] = self._periods(schedule)
+        self._quiet = 0
+
+    def _checked_posture(self, posture: Any) -> np.ndarray:
+        angles = np.asarray(posture, dtype=float)
+        inside = angles.shape[-1:] == (2,) and (angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)
+        if not np.all(inside):
+            low, high = np.round(self.arm.lower_stop, 3).tolist(), np.round(self.arm.upper_stop, 3).tolist()
+            raise ValueError(f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}")
+        return angles
+
+    def _periods(self, schedule: Schedule) -> int:
+        return max(1, round(schedule.hold / self.control_period))
+
+    def _next_command(
+        self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
+    ) -> np.ndarray:
+        command = schedule.commands(rng, segment, elapsed * self.control_period, self.task, self.arm)
+        self.task.check_commands(self.arm, command)
+        return command
+
+    def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
+        """A copy of the action, (B, 6), held to the action space; ValueError if it is none."""
+        u = np.array(action, dtype=float)
+        if u.shape != self.state[:, :MUSCLE_COUNT].shape:
+            raise ValueError(
+                f"an action is {MUSCLE_COUNT} excitations for each arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
+            )
+        if ignored is not None:
+            u[ignored] = 0
+        bad = hold_to_action_space(u, self.arm.ceiling)
+        if bad >= 0:
+            raise ValueError(f"an excitation must be finite, not {u[bad].tolist()}")
+        return u
+
+    def step(self, rng: np.random.Generator, u: np.ndarray) -> np.ndarray:
+        """Advance all arms by one control period under a checked action.
+
+        Returns ``costs`` of the state reached, under the command in force. The command may change
+        afterwards; the next observation shows it.
+        """
+        control_steps(self._p, self.control_period / self.substeps, self.substeps, u, self._noise(rng, 0), self.state)
+        costs = self.costs(u)
+        self.elapsed += 1
+        self._quiet -= 1
+        if self._quiet <= 0:
+            self._advance_commands(rng)
+        return costs
+
+    def _advance_commands(self, rng: np.random.Generator) -> None:
+        due = self.elapsed >= self._due
+        if due.any():
+            self._segment[due] += 1
+            self.command[due] = self._next_command(rng, self.current_schedule, self._segment[due], self.elapsed[due])
+            self._due[due] += self._periods(self.current_schedule)
+        self._quiet = int((self._due - self.elapsed).min())
+
+    def costs(self, u: np.ndarray) -> np.ndarray:
+        """Three cost terms [1/s], distance [m] and the hand's x, y [m], (B, 6), in this state under u."""
+        out = np.empty((self.number, 6))
+        self._cost(self._p, self._w, self.state, u, self.command, out)
+        return out
+
+    def _noise(self, rng: np.random.Generator, signals: int) -> np.ndarray:
+        """ω of the excitations, or of that many observed signals, (B, ·)."""
+        shape = (self.number, signals or MUSCLE_COUNT)
+        return rng.standard_normal(shape) * self._deviation if self.noise else np.zeros(shape)
+
+    def observe(self, rng: np.random.Generator) -> np.ndarray:
+        """Noisy observations, (B, 18 + K) float32."""
+        observation = np.empty((self.number, len(self.low)), dtype=np.float32)
+        noise = self._noise(rng, len(self.low))
+        observe(self._p, self.state, self.command, noise, self.low, self.high, observation)
+        return observation
+
+    def info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, np.ndarray]:
+        """What ``info`` says of every arm, noise-free."""
+        return {
+            "hand": costs[:, 4:],
+            "target": command[:, :2].copy(),
+            "distance": costs[:, 3],
+            "cost_distance": costs[:, 0],
+            "cost_velocity": costs[:, 1],
+            "cost_effort": costs[:, 2],
+            "state": self.state.copy(),
+        }
+
+
+def observation_names(task: Reach) -> tuple[str, ...]:
+    """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
+    from arm_env.parameters import MUSCLES
+
+    sensory = [f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES]
+    assert len(sensory) == SENSORY_SIZE
+    return (*sensory, *task.command_names)

@@ -1,0 +1,117 @@
+"""What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and the reaching task.
+
+Array-generic like ``arm_env.equations``: environment, trainer and analysis share these functions.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arm_env.equations import NUMPY, Array, Primitives, hand
+
+
+def cost_terms(
+    xp: Primitives, weights: Any, error: tuple[Array, ...], velocity: tuple[Array, Array], u: Array
+) -> tuple[Array, Array, Array]:
+    """Distance, velocity and effort terms of the instantaneous cost c, their sum (eq. 7).
+
+    ``error`` is (d², desired velocity x, y) of the hand; at rest on a point it makes this eq. 6.
+    With e = exp(−d²/2d0²):  1 − e,  α/2 (e |v − v_d|² + (1 − e) |v_d|²) / v0²,  γ/2 |u|².
+    While training narrows the target, the velocity term's e has a radius of its own.
+    """
+    squared_distance, wish_x, wish_y = error
+    near = xp.exp(-0.5 * squared_distance / (weights.target_radius * weights.target_radius))
+    braking = xp.exp(-0.5 * squared_distance / (weights.brake_radius * weights.brake_radius))
+    dx, dy = velocity[0] - wish_x, velocity[1] - wish_y
+    speed = braking * (dx * dx + dy * dy) + (1 - braking) * (wish_x * wish_x + wish_y * wish_y)
+    scale = 0.5 * weights.alpha / (weights.reference_speed * weights.reference_speed)
+    return 1 - near, scale * speed, 0.5 * weights.gamma * (u * u).sum(-1)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Point attractors: the command is the target's position x, y [m] from the shoulder.
+
+    Targets and postures are drawn uniformly in space over the hand positions whose joint angles
+    lie in ``shoulder`` × ``elbow`` [rad].
+    """
+
+    shoulder: tuple[float, float] = (0.0, float(np.deg2rad(110)))
+    elbow: tuple[float, float] = (float(np.deg2rad(30)), float(np.deg2rad(140)))
+
+    command_names = ("target_x", "target_y")
+    command_size = 2
+
+    def error(self, xp: Primitives, command: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Squared distance [m²] and desired velocity [m/s] of a hand at x, y."""
+        dx, dy = x - command[..., 0], y - command[..., 1]
+        return dx * dx + dy * dy, 0.0, 0.0
+
+    def cost(
+        self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
+    ) -> tuple[Array, Array, Array]:
+        """The three terms of eq. 6 for body states (..., 10), excitations (..., 6), commands (..., 2)."""
+        x, y, vx, vy = hand(xp, arm, state)
+        return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
+
+    def sample_angles(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """Joint angles [rad], (number, 2), of hand positions uniform over the workspace.
+
+        The area element of the hand is l1 l2 |sin θ2| dθ1 dθ2, so cos θ2 is uniform.
+        """
+        shoulder = rng.uniform(*self.shoulder, number)
+        elbow = np.arccos(rng.uniform(np.cos(self.elbow[1]), np.cos(self.elbow[0]), number))
+        return np.stack([shoulder, elbow], -1)
+
+    def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
+        """Targets [m], (number, 2)."""
+        return hand_position(arm, self.sample_angles(rng, number))
+
+    def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest command, (2,) each: the square round the arm's reach [m]."""
+        reach = np.full(2, sum(arm.length))
+        return -reach, reach
+
+    def check_commands(self, arm: Any, commands: np.ndarray) -> None:
+        """Raise ValueError unless commands is (n, 2), finite and within reach."""
+        if commands.ndim != 2 or commands.shape[1] != self.command_size:
+            raise ValueError(f"a command is {' and '.join(self.command_names)} [m], not of shape {commands.shape[1:]}")
+        joint_angles(arm, commands)
+
+    def attractor_state(self, rng: np.random.Generator, arm: Any, commands: np.ndarray) -> np.ndarray:
+        """Body states (n, 10) on the attractors of ``commands``: at rest, the hand on the target."""
+        state = np.zeros((len(commands), 10))
+        state[:, :2] = joint_angles(arm, commands)
+        return state
+
+
+def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Hand position [m], (..., 2), at joint angles [rad], (..., 2)."""
+    state = np.concatenate([angles, np.zeros_like(angles)], -1)
+    return np.stack(hand(NUMPY, arm, state)[:2], -1)
+
+
+def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
+
+    Raises ValueError for a position that the arm cannot reach within its joint stops.
+    """
+    position = np.asarray(position, dtype=float)
+    x, y = position[..., 0], position[..., 1]
+    l1, l2 = arm.length
+    cosine = (x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2)
+    with np.errstate(invalid="ignore"):
+        elbow = np.arccos(cosine)
+    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
+    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
+    angles = np.stack([shoulder, elbow], -1)
+    inside = (angles >= arm.lower_stop) & (angles <= arm.upper_stop)  # also False for NaN
+    if not inside.all():
+        worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
+        low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
+        raise ValueError(
+            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from {low.tolist()} "
+            f"to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
+        )
+    return angles

@@ -1,0 +1,218 @@
+"""From the equations to straight-line code: trace them once with symbols, differentiate, print.
+
+``trace`` runs a function of ``arm_env.equations`` or ``arm_env.tasks`` on NumPy object arrays of
+``Symbol``; ``gradient`` adds the reverse pass as more symbols (the discrete costate equations);
+``function_source`` prints either as a Python function that Numba compiles. So neither the physics
+nor its adjoint is written a second time.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from arm_env.equations import Primitives
+
+
+LEAVES = ("const", "scalar", "load")
+
+
+class Symbol:
+    """A scalar in an expression graph; equal expressions are one object (hash-consing)."""
+
+    _known: dict[tuple[Any, ...], "Symbol"] = {}
+
+    def __new__(cls, op: str, *args: Any) -> "Symbol":
+        key = (op, *(a if op in LEAVES else id(a) for a in args))
+        if key not in cls._known:
+            symbol = super().__new__(cls)
+            symbol.op, symbol.args = op, args
+            cls._known[key] = symbol
+        return cls._known[key]
+
+    op: str
+    args: tuple[Any, ...]
+
+    def __add__(self, other: Any) -> Any:
+        return _binary("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _binary("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _binary("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _binary("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _binary("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _binary("*", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _binary("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _binary("/", other, self)
+
+    def __neg__(self) -> "Symbol":
+        return constant(0.0) - self
+
+    # NumPy calls these methods for np.exp(object_array) and the like.
+    def exp(self) -> "Symbol":
+        return _unary("exp", self)
+
+    def log(self) -> "Symbol":
+        return _unary("log", self)
+
+    def sin(self) -> "Symbol":
+        return _unary("sin", self)
+
+    def cos(self) -> "Symbol":
+        return _unary("cos", self)
+
+    def sqrt(self) -> "Symbol":
+        return _unary("sqrt", self)
+
+
+def constant(value: float) -> Symbol:
+    return Symbol("const", float(value))
+
+
+def _value(symbol: Symbol) -> float | None:
+    return symbol.args[0] if symbol.op == "const" else None
+
+
+def _unary(op: str, x: Symbol) -> Symbol:
+    value = _value(x)
+    return constant(getattr(math, op)(value)) if value is not None else Symbol(op, x)
+
+
+def _symbol(x: Any) -> Symbol:
+    if isinstance(x, np.ndarray):
+        x = x.item()
+    return x if isinstance(x, Symbol) else constant(x)
+
+
+def _binary(op: str, left: Any, right: Any) -> Any:
+    if any(isinstance(x, np.ndarray) and x.ndim for x in (left, right)):
+        return NotImplemented  # NumPy broadcasts, and comes back with elements
+    a, b = _symbol(left), _symbol(right)
+    va, vb = _value(a), _value(b)
+    if va is not None and vb is not None:
+        return constant({"+": va + vb, "-": va - vb, "*": va * vb}[op] if op != "/" else va / vb)
+    if (op in "+-" and vb == 0) or (op in "*/" and vb == 1):
+        return a
+    if (op == "+" and va == 0) or (op == "*" and va == 1):
+        return b
+    if op == "*" and 0 in (va, vb) or op == "/" and va == 0:
+        return constant(0.0)
+    return Symbol(op, a, b)
+
+
+def _where(x: Any, a: Any, b: Any) -> Symbol:
+    x, a, b = _symbol(x), _symbol(a), _symbol(b)
+    return a if a is b else Symbol("where", x, a, b)
+
+
+_where_array = np.frompyfunc(_where, 3, 1)
+
+SYMBOLIC = Primitives(np.exp, np.log, np.sin, np.cos, np.sqrt, _where_array, np.stack, np.concatenate)
+
+
+def load(name: str, shape: tuple[int, ...], start: int = 0) -> np.ndarray:
+    """Symbols for the elements of the flat argument ``name`` from ``start`` on, in that shape."""
+    symbols = [Symbol("load", name, start + i) for i in range(math.prod(shape))]
+    return np.array(symbols, dtype=object).reshape(shape)
+
+
+def flatten(values: Iterable[Any]) -> list[Symbol]:
+    """The symbols of scalars and object arrays, in order."""
+    return [_symbol(v) for value in values for v in np.ravel(np.asarray(value, dtype=object))]
+
+
+def _ordered(outputs: Iterable[Symbol]) -> list[Symbol]:
+    """Everything the outputs depend on, dependencies first."""
+    order: dict[int, Symbol] = {}
+    pending = [(output, False) for output in reversed(list(outputs))]
+    while pending:
+        symbol, ready = pending.pop()
+        if id(symbol) in order:
+            continue
+        if ready or symbol.op in LEAVES:
+            order[id(symbol)] = symbol
+        else:
+            pending.append((symbol, True))
+            pending.extend((arg, False) for arg in reversed(symbol.args))
+    return list(order.values())
+
+
+def _derivatives(s: Symbol, g: Symbol) -> list[tuple[Symbol, Symbol]]:
+    """(argument, what the cotangent g of s adds to the argument's cotangent)."""
+    a = s.args
+    match s.op:
+        case "+":
+            return [(a[0], g), (a[1], g)]
+        case "-":
+            return [(a[0], g), (a[1], -g)]
+        case "*":
+            return [(a[0], g * a[1]), (a[1], g * a[0])]
+        case "/":
+            return [(a[0], g / a[1]), (a[1], -(g / a[1]) * s)]
+        case "exp":
+            return [(a[0], g * s)]
+        case "log":
+            return [(a[0], g / a[0])]
+        case "sin":
+            return [(a[0], g * a[0].cos())]
+        case "cos":
+            return [(a[0], -(g * a[0].sin()))]
+        case "sqrt":
+            return [(a[0], g * 0.5 / s)]
+        case "where":
+            zero = constant(0.0)
+            return [(a[1], _where(a[0], g, zero)), (a[2], _where(a[0], zero, g))]
+    return []
+
+
+def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Sequence[Symbol]) -> list[Symbol]:
+    """Reverse-mode: cotangents of the inputs, given those of the outputs."""
+    total: dict[int, Symbol] = {}
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        total[id(output)] = total.get(id(output), constant(0.0)) + cotangent
+    for symbol in reversed(_ordered(outputs)):
+        if id(symbol) in total:
+            for argument, part in _derivatives(symbol, total[id(symbol)]):
+                if argument.op != "const":
+                    total[id(argument)] = total.get(id(argument), constant(0.0)) + part
+    return [total.get(id(x), constant(0.0)) for x in inputs]
+
+
+def function_source(name: str, arguments: Sequence[str], results: dict[str, Sequence[Symbol]]) -> str:
+    """A Python function that fills the arrays ``results`` (names to symbols) from its arguments."""
+    wanted = [symbol for symbols in results.values() for symbol in symbols]
+    names: dict[int, str] = {}
+    lines = [f"def {name}({', '.join([*arguments, *results])}):"]
+    for symbol in _ordered(wanted):
+        if symbol.op in ("const", "scalar"):
+            names[id(symbol)] = f"({symbol.args[0]})"
+            continue
+        names[id(symbol)] = f"t{len(names)}"
+        lines.append(f"    {names[id(symbol)]} = {_expression(symbol, names)}")
+    for result, symbols in results.items():
+        lines += [f"    {result}[{i}] = {names[id(symbol)]}" for i, symbol in enumerate(symbols)]
+    return "\n".join(lines) + "\n"
+
+
+def _expression(symbol: Symbol, names: dict[int, str]) -> str:
+    if symbol.op == "load":
+        return f"{symbol.args[0]}[{symbol.args[1]}]"
+    parts = [names[id(a)] for a in symbol.args]
+    if symbol.op == "where":
+        return f"{parts[1]} if {parts[0]} > 0 else {parts[2]}"
+    if symbol.op in "+-*/":
+        return f"{parts[0]} {symbol.op} {parts[1]}"
+    return f"{symbol.op}({parts[0]})"

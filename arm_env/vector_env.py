@@ -1,0 +1,148 @@
+"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset modes."""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from arm_env.env import action_space
+from arm_env.parameters import Arm, CostWeights
+from arm_env.plant import MUSCLE_COUNT
+from arm_env.simulation import Simulation, observation_names
+from arm_env.tasks import Reach
+
+
+class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the specification.
+
+    Arguments as there, and ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its
+    reward is 0), SAME_STEP (``final_obs`` and ``final_info`` in info) or DISABLED (call
+    ``reset(options={"reset_mask": mask})``). Options of ``reset`` hold until the next call of it.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    task: Reach
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int = 200,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        arm: Arm | None = None,
+        weights: CostWeights | None = None,
+        noise: float = 0.2,
+        control_period: float = 0.01,
+        schedule: Any = None,
+    ):
+        if num_envs < 1 or max_episode_steps < 1:
+            raise ValueError(f"num_envs and max_episode_steps start at 1, not {num_envs} and {max_episode_steps}")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
+        self.simulation = Simulation(
+            num_envs, self.task, arm or Arm(), weights or CostWeights(), noise, control_period, schedule
+        )
+        self.num_envs, self.max_episode_steps, self.render_mode = num_envs, max_episode_steps, render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            **self.metadata,
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": round(1 / control_period),
+        }
+        self.single_observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
+        self.single_action_space = action_space(self.simulation.arm)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_names = observation_names(self.task)
+        self._ended = np.zeros(num_envs, dtype=bool)  # episodes that the next step starts anew
+        self._options: dict[str, Any] | None = None
+        self._renderer: Any = None
+        self._ready = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        mask = (options or {}).get("reset_mask")  # get, not pop: wrappers read it after us
+        which = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        if which.dtype != bool or which.shape != (self.num_envs,) or not which.any():
+            raise ValueError(f"reset_mask is a boolean array of shape ({self.num_envs},) with one True at least")
+        if not self._ready and not which.all():
+            raise ResetNeeded("the first reset must be of all environments")
+        self.simulation.reset(self.np_random, which, options)
+        self._options, self._ready = options, True
+        self._ended[which] = False
+        return self.simulation.observe(self.np_random), self._present_info()
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        if not self._ready:
+            raise ResetNeeded("call reset before the first step")
+        simulation, again = self.simulation, self._ended
+        u = simulation.checked_action(actions, ignored=again)
+        command = simulation.command.copy()
+        costs = simulation.step(self.np_random, u)
+        rewards = -costs[:, :3].sum(1) * simulation.control_period
+        if again.any():
+            simulation.reset(self.np_random, again, self._options)
+            costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
+            command = np.where(again[:, None], simulation.command, command)
+            rewards[again] = 0.0
+        truncated = simulation.elapsed >= self.max_episode_steps
+        observations, infos = simulation.observe(self.np_random), self._info(costs, command)
+        if truncated.any() and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            observations, infos = self._restart(truncated, observations, infos)
+        self._ended = truncated & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
+        return observations, rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
+
+    def _restart(
+        self, ended: np.ndarray, observations: np.ndarray, infos: dict[str, Any]
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Reset the arms whose episode has ended; what they ended with goes into the new infos."""
+        self.simulation.reset(self.np_random, ended, self._options)
+        final = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(ended):
+            final[i] = observations[i]
+        fresh = np.where(ended[:, None], self.simulation.observe(self.np_random), observations)
+        new = self._present_info()
+        for key, value in infos.items():
+            kept = ~ended if value.ndim == 1 else ~ended[:, None]
+            new[key] = np.where(kept, value, new[key])
+        last = {**infos, **{f"_{key}": ended.copy() for key in infos if key[0] != "_"}}
+        return fresh, {
+            **new, "final_obs": final, "_final_obs": ended.copy(), "final_info": last, "_final_info": ended.copy(),
+        }  # fmt: skip
+
+    def _present_info(self) -> dict[str, Any]:
+        return self._info(self.simulation.costs(np.zeros((self.num_envs, MUSCLE_COUNT))), self.simulation.command)
+
+    def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
+        info: dict[str, Any] = self.simulation.info(costs, command)
+        return {**info, **{f"_{key}": np.ones(self.num_envs, dtype=bool) for key in info}}
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            from arm_env.rendering import Renderer
+
+            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"])
+        radius, nowhere = self.simulation.weights.target_radius, np.empty((0, 2))
+        return tuple(
+            self._renderer.draw(state, [tuple(command[:2])], nowhere, radius).copy()
+            for state, command in zip(self.simulation.state, self.simulation.command, strict=True)
+        )
+
+    def close_extras(self, **kwargs: Any) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+
+
+class ReachArmVectorEnv(ArmVectorEnv):
+    """Many ``ReachArmEnv`` at once."""
+
+    task = Reach()

@@ -1,0 +1,89 @@
+"""The recurrent network of Huh & Todorov (2009), eq. 2, as a module of five named weight blocks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+"""Neural transfer functions σ_y; their index is what the compiled kernel knows them by."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Size and constants of the network."""
+
+    neurons: int = 12
+    """Number of neurons N (12 for reaching in the paper)."""
+    time_constant: float = 0.02
+    """Neural time constant τ_y [s]; the paper gives none."""
+    activation: str = "relu"
+    """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""
+    bias: bool = True
+    """Whether neurons and muscles have a tonic drive (the paper's eq. 2 shows none)."""
+    control_period: float = 0.01
+    """Time between two evaluations Δt [s], equal to the environment's."""
+
+    def __post_init__(self) -> None:
+        if self.neurons < 1:
+            raise ValueError(f"a network needs at least one neuron, not {self.neurons}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {self.activation!r}: choose one of {', '.join(ACTIVATIONS)}")
+        if not self.time_constant > 0 or not self.control_period > 0:
+            raise ValueError("time_constant and control_period are times in seconds and must be positive")
+
+
+class RecurrentController(nn.Module):
+    """τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊.
+
+    Integrated exactly for inputs held over one control period. There is no direct route from the
+    command to the muscles. All weights are float64.
+    """
+
+    def __init__(self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config, self.command_size = config, command_size
+        n = config.neurons
+
+        def block(rows: int, columns: int, scale: float) -> nn.Parameter:
+            draw = torch.randn(rows, columns, dtype=torch.float64, generator=generator)
+            return nn.Parameter(scale * draw)
+
+        self.recurrent = block(n, n, 0.5 / n**0.5)  # W_yy
+        self.sensory = block(n, SENSORY_SIZE, 0.5 / SENSORY_SIZE**0.5)  # W_ys
+        self.command = block(n, command_size, 1.0)  # W_yk
+        # Small and positive: a muscle that is silent everywhere has no gradient, while strong
+        # ones co-contract before anything is learnt.
+        self.motor = nn.Parameter(block(MUSCLE_COUNT, n, 0.2 / n).detach().abs())  # W_uy
+        self.reflex = block(MUSCLE_COUNT, SENSORY_SIZE, 0.01)  # W_us
+        self.neural_bias = nn.Parameter(torch.zeros(n, dtype=torch.float64), requires_grad=config.bias)
+        tonic = torch.full((MUSCLE_COUNT,), 0.1 if config.bias else 0.0, dtype=torch.float64)
+        self.motor_bias = nn.Parameter(tonic, requires_grad=config.bias)
+
+    @property
+    def leak(self) -> float:
+        """What is left of the neural state after one control period."""
+        config = self.config
+        return float(torch.exp(torch.tensor(-config.control_period / config.time_constant, dtype=torch.float64)))
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """The five blocks and two biases, in the order of the compiled rollout."""
+        return (
+            self.recurrent, self.sensory, self.command, self.motor, self.reflex,
+            self.neural_bias, self.motor_bias,
+        )  # fmt: skip
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Neurons at rest, (batch, N)."""
+        return torch.zeros(batch, self.config.neurons, dtype=torch.float64)
+
+    def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Excitations (B, 6) and the next neural state (B, N), from (B, 18 + K) and (B, N)."""
+        s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
+        drive = state @ self.recurrent.T + s @ self.sensory.T + k @ self.command.T + self.neural_bias
+        u = torch.relu(state @ self.motor.T + s @ self.reflex.T + self.motor_bias)
+        rate = getattr(torch, self.config.activation)(drive)
+        return u, self.leak * state + (1 - self.leak) * rate

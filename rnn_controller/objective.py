@@ -1,0 +1,30 @@
+"""Value and objective (Huh & Todorov 2009, eqs. 4 and 5')."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from arm_env.parameters import Arm, CostWeights
+from arm_env.tasks import Reach
+from rnn_controller.plant import TORCH, tensors
+
+
+def values(
+    task: Reach, arm: Arm, weights: CostWeights, x: Tensor, u: Tensor, commands: Tensor, control_period: float
+) -> Tensor:
+    """V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
+
+    x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in.
+    """
+    terms = task.cost(TORCH, tensors(arm, x.dtype), tensors(weights, x.dtype), x[:, 1:], u, commands)
+    return sum(terms, torch.zeros((), dtype=x.dtype)).sum(-1) * control_period
+
+
+def risk_sensitive(v: Tensor, beta: float) -> Tensor:
+    """A = (1/β) log mean exp(β V) (eq. 5'); the mean for β = 0, the maximum for β = ∞."""
+    if beta == 0:
+        return v.mean()
+    if math.isinf(beta):
+        return v.max()
+    return (torch.logsumexp(beta * v, 0) - math.log(len(v))) / beta

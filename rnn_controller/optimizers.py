@@ -1,0 +1,172 @@
+"""Optimisers of a flat weight vector: the paper's conjugate gradient, L-BFGS and Adam.
+
+All share one form: ``step(function, w)`` takes a function w ↦ (value, gradient) and returns the
+next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes on
+as if it had never stopped.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], tuple[float, Tensor]]
+
+
+def line_search(
+    function: Function,
+    w: Tensor,
+    value: float,
+    gradient: Tensor,
+    direction: Tensor,
+    length: float,
+    curvature: float,
+    evaluations: int = 20,
+) -> tuple[float, float, Tensor]:
+    """A step length that meets the strong Wolfe conditions (Nocedal & Wright 2006, alg. 3.5 and 3.6).
+
+    Returns length, value and gradient there; the best point seen if the conditions can't be met.
+    Values that are not finite count as too high.
+    """
+    slope = float(gradient @ direction)
+    low, low_value, low_slope = 0.0, value, slope  # the best end of the bracket
+    high = None  # its other end, once there is one
+    best = (0.0, value, gradient)
+    for _ in range(evaluations):
+        new_value, new_gradient = function(w + length * direction)
+        finite = bool(torch.isfinite(new_gradient).all()) and new_value == new_value
+        new_slope = float(new_gradient @ direction) if finite else float("nan")
+        if finite and new_value < best[1]:
+            best = (length, new_value, new_gradient)
+        if not finite or new_value > value + 1e-4 * length * slope or new_value >= low_value and low > 0:
+            high = length
+        elif abs(new_slope) <= -curvature * slope:
+            return length, new_value, new_gradient
+        else:
+            if new_slope * ((high if high is not None else float("inf")) - low) >= 0:
+                high = low
+            low, low_value, low_slope = length, new_value, new_slope
+        length = 2 * low if high is None else _interpolate(low, low_value, low_slope, high, new_value, length)
+        if high is not None and abs(high - low) < 1e-12:
+            break
+    return best
+
+
+def _interpolate(low: float, low_value: float, low_slope: float, high: float, value: float, tried: float) -> float:
+    """The minimum of the parabola through the low end and the point tried, kept inside the bracket."""
+    width = high - low
+    guess = low + width / 2
+    if tried == high and value == value and value < float("inf"):
+        bend = value - low_value - low_slope * width
+        if bend > 0:
+            guess = low - low_slope * width * width / (2 * bend)
+    inner, outer = sorted((low + 0.1 * width, high - 0.1 * width))
+    return min(max(guess, inner), outer)
+
+
+class ConjugateGradient:
+    """Nonlinear conjugate gradient, Polak–Ribière with restarts (the paper's method)."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Tensor] = {}
+
+    def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
+        """The next w, and the objective at the present one."""
+        if not self.state:
+            value, gradient = function(w)
+            direction, length = -gradient, 1.0 / max(1.0, float(gradient.norm()))
+        else:
+            value, gradient = float(self.state["value"]), self.state["gradient"]
+            direction, length = self.state["direction"], float(self.state["length"])
+        if float(gradient @ direction) >= 0:
+            direction = -gradient
+        length, new_value, new_gradient = line_search(function, w, value, gradient, direction, length, 0.1)
+        w = w + length * direction
+        beta = float(new_gradient @ (new_gradient - gradient)) / max(float(gradient @ gradient), 1e-300)
+        # A negative β, or a line search that found nothing, restarts along the gradient (PR+).
+        next_direction = -new_gradient + max(beta, 0.0) * direction if length > 0 else -new_gradient
+        # First try: the same first-order decrease as the step just made (Nocedal & Wright, eq. 3.60).
+        decrease, slope = float(gradient @ direction) * length, float(new_gradient @ next_direction)
+        guess = min(decrease / slope, 10 * length) if slope < 0 and length > 0 else 1e-3
+        self.state = {
+            "value": torch.tensor(new_value, dtype=torch.float64),
+            "gradient": new_gradient,
+            "direction": next_direction,
+            "length": torch.tensor(guess, dtype=torch.float64),
+        }
+        return w, value
+
+
+class LBFGS:
+    """Limited-memory BFGS with a strong Wolfe line search (Nocedal & Wright 2006, alg. 7.4 and 7.5)."""
+
+    def __init__(self, memory: int = 20) -> None:
+        self.memory = memory
+        self.state: dict[str, Tensor] = {}
+
+    def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
+        """The next w, and the objective at the present one."""
+        if not self.state:
+            value, gradient = function(w)
+            steps = changes = w.new_empty(0, len(w))
+        else:
+            value, gradient = float(self.state["value"]), self.state["gradient"]
+            steps, changes = self.state["steps"], self.state["changes"]
+        direction = -self._inverse_hessian(gradient, steps, changes)
+        if float(gradient @ direction) >= 0:
+            direction, steps, changes = -gradient, steps[:0], changes[:0]
+        length = 1.0 if len(steps) else 1.0 / max(1.0, float(gradient.norm()))
+        length, new_value, new_gradient = line_search(function, w, value, gradient, direction, length, 0.9)
+        step, change = length * direction, new_gradient - gradient
+        if length == 0:
+            steps, changes = steps[:0], changes[:0]
+        elif float(step @ change) > 1e-10 * float(change @ change):
+            steps = torch.cat([steps, step[None]])[-self.memory :]
+            changes = torch.cat([changes, change[None]])[-self.memory :]
+        self.state = {
+            "value": torch.tensor(new_value, dtype=torch.float64),
+            "gradient": new_gradient,
+            "steps": steps,
+            "changes": changes,
+        }
+        return w + step, value
+
+    def _inverse_hessian(self, gradient: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
+        """The two-loop recursion: the approximate inverse Hessian times the gradient."""
+        result, history = gradient.clone(), []
+        for s, y in zip(reversed(steps), reversed(changes), strict=True):
+            rho = 1 / float(y @ s)
+            alpha = rho * float(s @ result)
+            result = result - alpha * y
+            history.append((s, y, rho, alpha))
+        if len(steps):
+            result = result * float(steps[-1] @ changes[-1]) / float(changes[-1] @ changes[-1])
+        for s, y, rho, alpha in reversed(history):
+            result = result + (alpha - rho * float(y @ result)) * s
+        return result
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between steps."""
+
+    def __init__(self, rate: float = 0.01) -> None:
+        self.rate = rate
+        self.state: dict[str, Tensor] = {}
+
+    def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
+        """The next w, and the objective at the present one."""
+        value, gradient = function(w)
+        if not self.state:
+            zero = torch.zeros_like(w)
+            self.state = {"mean": zero, "square": zero, "count": torch.zeros((), dtype=torch.float64)}
+        gradient = gradient / max(1.0, float(gradient.norm()))
+        count = self.state["count"] + 1
+        mean = 0.9 * self.state["mean"] + 0.1 * gradient
+        square = 0.999 * self.state["square"] + 0.001 * gradient * gradient
+        self.state = {"mean": mean, "square": square, "count": count}
+        unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
+        return w - self.rate * mean / (1 - 0.9**count) / unbiased, value
+
+
+OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam}

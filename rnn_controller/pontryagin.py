@@ -1,0 +1,219 @@
+"""The modified Pontryagin maximum principle (Huh & Todorov 2009, III.A), compiled.
+
+ṗ = −f_qᵀ p − c_qᵀ backwards from p(t_f) = 0 and dV/dW = ∫ (pᵀ f_W + c_W) dt; in discrete time the
+exact adjoint of the environment's own step. The forward pass stores the trajectory of q = [x; y];
+the costate pass receives c_x and c_u from torch, so any cost on the trajectory can be trained.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arm_env.compiling import jit
+from arm_env.parameters import Arm
+from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, excite, excite_vjp, sense, sense_vjp, step, step_vjp
+from rnn_controller.network import ACTIVATIONS, RecurrentController
+
+
+@jit
+def _add_product(matrix, vector, out):  # type: ignore[no-untyped-def]
+    """out += matrix @ vector, given the matrix transposed so that the inner loop is contiguous."""
+    for j in range(len(vector)):
+        if vector[j] != 0:
+            for i in range(len(out)):
+                out[i] += matrix[j, i] * vector[j]
+
+
+@jit
+def _add_outer(left, right, out):  # type: ignore[no-untyped-def]
+    """out += left rightᵀ."""
+    for i in range(len(left)):
+        if left[i] != 0:
+            for j in range(len(right)):
+                out[i, j] += left[i] * right[j]
+
+
+@jit
+def _transfer(activation, drive):  # type: ignore[no-untyped-def]
+    if activation == 0:
+        return drive if drive > 0 else 0.0
+    return np.tanh(drive) if activation == 1 else 1 / (1 + np.exp(-drive))
+
+
+@jit
+def _transfer_slope(activation, rate):  # type: ignore[no-untyped-def]
+    if activation == 0:
+        return 1.0 if rate > 0 else 0.0
+    return 1 - rate * rate if activation == 1 else rate * (1 - rate)
+
+
+@jit
+def network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, r, u, y_next):  # type: ignore[no-untyped-def]
+    """Eq. 2 over one control period, weights transposed: from observation o and neural state y to
+    rates r, excitations u and the next neural state."""
+    s, k = o[:SENSORY_SIZE], o[SENSORY_SIZE:]
+    r[:] = by
+    _add_product(yy, y, r)
+    _add_product(ys, s, r)
+    _add_product(yk, k, r)
+    u[:] = bu
+    _add_product(uy, y, u)
+    _add_product(us, s, u)
+    for i in range(MUSCLE_COUNT):
+        u[i] = u[i] if u[i] > 0 else 0.0
+    for i in range(len(by)):
+        r[i] = _transfer(activation, r[i])
+        y_next[i] = leak * y[i] + (1 - leak) * r[i]
+
+
+@jit
+def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next):  # type: ignore[no-untyped-def]
+    """``network_step`` for a batch."""
+    r = np.empty(len(by))
+    for i in range(len(o)):
+        network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o[i], y[i], r, u[i], y_next[i])
+
+
+@jit
+def _forward(first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, x, y, o, r, u):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Trajectories of movements first … last − 1. Weights come transposed.
+
+    commands (B, T, K), noise (B, T, 18 + K + 6); fills x (B, T · substeps + 1, 10) and y (B, T + 1, N)
+    from their first rows, observations o (B, T, 18 + K), rates r (B, T, N), excitations u (B, T, 6).
+    """
+    size, period = commands.shape[2], commands.shape[1]
+    excitation = np.empty(MUSCLE_COUNT)
+    for b in range(first, last):
+        for t in range(period):
+            sense(p, x[b, t * substeps], o[b, t])
+            o[b, t, SENSORY_SIZE:] = commands[b, t]
+            for i in range(SENSORY_SIZE + size):
+                o[b, t, i] *= 1 + noise[b, t, i]
+            network_step(
+                leak, activation, yy, ys, yk, uy, us, by, bu, o[b, t], y[b, t], r[b, t], u[b, t], y[b, t + 1]
+            )
+            excite(p, u[b, t], noise[b, t, SENSORY_SIZE + size :], excitation)
+            for i in range(t * substeps, (t + 1) * substeps):
+                step(p, h, x[b, i], excitation, x[b, i + 1])
+
+
+@jit
+def _costate(first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, noise, x, y, o, r, u, cx, cu, gyy, gys, gyk, guy, gus, gby, gbu, gx, gy):  # type: ignore[no-untyped-def]  # fmt: skip
+    """The backward pass of ``_forward``; weights as in eq. 2, gradients per movement.
+
+    cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partials; gx (B, 10) and gy (B, N) receive the
+    costate at the start.
+    """
+    size, period, neurons = noise.shape[2] - SENSORY_SIZE - MUSCLE_COUNT, noise.shape[1], y.shape[2]
+    excitation, ge, ge_part = np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT)
+    gu, gr, gs = np.empty(MUSCLE_COUNT), np.empty(neurons), np.empty(SENSORY_SIZE)
+    gx_part = np.empty(STATE_SIZE)
+    for b in range(first, last):
+        px, py = gx[b], gy[b]
+        px[:] = cx[b, period]
+        py[:] = 0
+        for t in range(period - 1, -1, -1):
+            omega = noise[b, t, SENSORY_SIZE + size :]
+            excite(p, u[b, t], omega, excitation)
+            ge[:] = 0
+            for i in range((t + 1) * substeps - 1, t * substeps - 1, -1):
+                step_vjp(p, h, x[b, i], excitation, px, gx_part, ge_part)
+                px[:] = gx_part
+                for j in range(MUSCLE_COUNT):
+                    ge[j] += ge_part[j]
+            excite_vjp(p, u[b, t], omega, ge, gu)
+            for j in range(MUSCLE_COUNT):
+                gu[j] = gu[j] + cu[b, t, j] if u[b, t, j] > 0 else 0.0
+            for j in range(neurons):
+                gr[j] = (1 - leak) * py[j] * _transfer_slope(activation, r[b, t, j])
+                py[j] *= leak
+                gby[b, j] += gr[j]
+            for j in range(MUSCLE_COUNT):
+                gbu[b, j] += gu[j]
+            s, k = o[b, t, :SENSORY_SIZE], o[b, t, SENSORY_SIZE:]
+            _add_outer(gr, y[b, t], gyy[b])
+            _add_outer(gr, s, gys[b])
+            _add_outer(gr, k, gyk[b])
+            _add_outer(gu, y[b, t], guy[b])
+            _add_outer(gu, s, gus[b])
+            _add_product(yy, gr, py)
+            _add_product(uy, gu, py)
+            gs[:] = 0
+            _add_product(ys, gr, gs)
+            _add_product(us, gu, gs)
+            for j in range(SENSORY_SIZE):
+                gs[j] *= 1 + noise[b, t, j]
+            sense_vjp(p, x[b, t * substeps], gs, gx_part)
+            for j in range(STATE_SIZE):
+                px[j] += gx_part[j] + cx[b, t, j]
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1)
+
+
+def _in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
+    """Split the movements over the processors; each is computed alone, so the split changes nothing."""
+    edges = np.linspace(0, batch, torch.get_num_threads() + 1).astype(int).tolist()
+    jobs = [_workers().submit(kernel, *pair, *arguments) for pair in zip(edges[:-1], edges[1:], strict=True)]
+    for job in jobs:
+        job.result()
+
+
+class _Rollout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, constants: Any, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, *weights: Tensor):  # type: ignore[no-untyped-def]
+        substeps = constants[2]
+        batch, period = commands.shape[:2]
+        blocks = [w.detach().numpy() for w in weights]
+        x = np.empty((batch, period * substeps + 1, STATE_SIZE))
+        y = np.empty((batch, period + 1, y0.shape[1]))
+        o = np.empty((batch, period, SENSORY_SIZE + commands.shape[2]))
+        r, u = np.empty((batch, period, y0.shape[1])), np.empty((batch, period, MUSCLE_COUNT))
+        x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
+        transposed = [np.ascontiguousarray(w.T) for w in blocks]
+        _in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), noise.numpy(), x, y, o, r, u)
+        ctx.constants, ctx.blocks, ctx.path = constants, blocks, (noise.numpy(), x, y, o, r, u)
+        return torch.from_numpy(x[:, ::substeps].copy()), torch.from_numpy(u.copy()), torch.from_numpy(y.copy())
+
+    @staticmethod
+    def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor):  # type: ignore[no-untyped-def]
+        batch = len(cx)
+        gradients = [np.zeros((batch, *w.shape)) for w in ctx.blocks]
+        gx, gy = np.empty((batch, STATE_SIZE)), np.empty((batch, ctx.path[2].shape[2]))
+        cost = cx.contiguous().numpy(), cu.contiguous().numpy()
+        _in_parallel(_costate, batch, *ctx.constants, *ctx.blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
+        summed = [torch.from_numpy(g.sum(0)) for g in gradients]
+        return None, torch.from_numpy(gx), torch.from_numpy(gy), None, None, *summed
+
+
+def rollout(
+    network: RecurrentController, arm: Arm, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, substeps: int = 2
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Body and network in closed loop, compiled; gradients by the maximum principle.
+
+    x0 (B, 10), y0 (B, N), commands (B, T, K), noise (B, T, 18 + K + 6), all float64. Returns body
+    states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N); the last carry no
+    gradient. ``torch.set_num_threads`` sets the number of threads.
+    """
+    for name, value in (("x0", x0), ("y0", y0), ("commands", commands), ("noise", noise)):
+        if value.dtype != torch.float64 or value.device.type != "cpu":
+            raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
+    config = network.config
+    expected = (*commands.shape[:2], SENSORY_SIZE + network.command_size + MUSCLE_COUNT)
+    if commands.shape[-1] != network.command_size or noise.shape != expected:
+        raise ValueError(
+            f"a network for {network.command_size} command signals takes commands (B, T, {network.command_size}) "
+            f"and noise {expected}, not {tuple(commands.shape)} and {tuple(noise.shape)}"
+        )
+    h = config.control_period / substeps
+    constants = (arm.flat(), h, substeps, network.leak, ACTIVATIONS.index(config.activation))
+    x, u, y = _Rollout.apply(constants, x0, y0, commands.contiguous(), noise.contiguous(), *network.weights)
+    return x, u, y.detach()

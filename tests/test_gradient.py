@@ -1,0 +1,302 @@
+"""The compiled costate against autograd and against differences, kinks included; the objective; the checks."""
+
+import functools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from arm_env.equations import NUMPY, hand, muscle_velocity
+from arm_env.parameters import Arm, CostWeights
+from arm_env.tasks import Reach
+from rnn_controller import pontryagin
+from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
+from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.plant import rollout
+
+BLOCKS = ("recurrent", "sensory", "command", "motor", "reflex", "neural_bias", "motor_bias")
+INPUTS = (*BLOCKS, "x0", "y0")
+WIDE = CostWeights(target_radius=0.3, brake_radius=0.3)  # no movement too far off to have a gradient
+BATCH, PERIODS, NEURONS = 4, 20, 5
+
+
+@dataclass
+class Problem:
+    """A network, an arm, and movements to differentiate the cost of."""
+
+    network: RecurrentController
+    arm: Arm
+    x0: Tensor
+    y0: Tensor
+    commands: Tensor
+    noise: Tensor
+    compiled: bool = True
+
+    def variables(self):
+        return {**dict(self.network.named_parameters()), "x0": self.x0, "y0": self.y0}
+
+    def objective(self, x0=None, y0=None):
+        x0, y0 = self.x0 if x0 is None else x0, self.y0 if y0 is None else y0
+        if self.compiled:
+            x, u, _ = pontryagin.rollout(self.network, self.arm, x0, y0, self.commands, self.noise)
+        else:
+            x, u = rollout(self.network, self.arm, x0, self.commands, self.noise, state=y0)
+        return risk_sensitive(values(Reach(), self.arm, WIDE, x, u, self.commands, 0.01), 3.0)
+
+    def gradients(self):
+        x0, y0 = self.x0.clone().requires_grad_(), self.y0.clone().requires_grad_()
+        inputs = {**dict(self.network.named_parameters()), "x0": x0, "y0": y0}
+        return dict(zip(inputs, torch.autograd.grad(self.objective(x0, y0), list(inputs.values())), strict=True))
+
+    def along(self, name, direction, eps):
+        """The objective with one variable moved by eps in that direction."""
+        moved = self.variables()[name].detach() + eps * direction
+        with torch.no_grad():
+            if name in ("x0", "y0"):
+                return self.objective(**{name: moved}).item()
+            parameter = self.network.get_parameter(name)
+            before = parameter.clone()
+            parameter.copy_(moved)
+            value = self.objective().item()
+            parameter.copy_(before)
+            return value
+
+
+def problem(situation="noisy", activation="relu"):
+    rng = np.random.default_rng(1)
+    network = RecurrentController(NetworkConfig(NEURONS, activation=activation), 2, torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        network.reflex.mul_(10)  # strong enough for some excitations to be silent
+        network.neural_bias.copy_(torch.from_numpy(rng.normal(0, 0.3, NEURONS)))
+    x0 = np.zeros((BATCH, 10))
+    x0[:, :2] = Reach().sample_angles(rng, BATCH)
+    x0[:, 2:4], x0[:, 4:] = rng.uniform(-3, 3, (BATCH, 2)), rng.uniform(0.1, 0.6, (BATCH, 6))
+    commands = np.repeat(Reach().sample_commands(rng, BATCH, Arm())[:, None], PERIODS, 1)
+    y0, noise, arm = rng.uniform(0, 1, (BATCH, NEURONS)), rng.normal(0, 0.14, (BATCH, PERIODS, 26)), Arm()
+    match situation:
+        case "no noise":
+            noise[:] = 0
+        case "body at rest":  # every muscle on the kink between shortening and lengthening
+            x0[:, 2:4] = 0
+        case "in the stops":
+            x0[:, :2] = [np.array(arm.lower_stop) - 0.1, np.array(arm.upper_stop) + 0.1] * 2
+        case "saturated":
+            arm = replace(arm, ceiling=0.2)
+        case "on the target":
+            commands[:] = np.stack(hand(NUMPY, arm, x0)[:2], -1)[:, None]
+    return Problem(network, arm, *(torch.from_numpy(a) for a in (x0, y0, commands, noise)))
+
+
+CASES = [("noisy", activation) for activation in ACTIVATIONS] + [
+    (situation, "relu") for situation in ("no noise", "body at rest", "in the stops", "saturated", "on the target")
+]
+ALL = [(*case, name) for case in CASES for name in INPUTS]
+KINK = ("body at rest", "relu", "x0")
+"""Here the true function has a kink, so central differences say nothing: see the one-sided test below."""
+
+
+def every(cases):
+    return pytest.mark.parametrize(("situation", "activation", "name"), cases, ids=["-".join(case) for case in cases])
+
+
+@functools.cache
+def both_gradients(situation, activation):
+    costate = problem(situation, activation)
+    return costate.gradients(), replace(costate, compiled=False).gradients()
+
+
+@every(ALL)
+def test_costate_equals_autograd(situation, activation, name):
+    costate, autograd = (gradients[name] for gradients in both_gradients(situation, activation))
+    assert torch.linalg.norm(autograd) > 1e-6  # there is something to compare
+    assert torch.linalg.norm(costate - autograd) < 1e-10 * torch.linalg.norm(autograd)
+
+
+@every([case for case in ALL if case != KINK])
+def test_costate_equals_central_differences(situation, activation, name):
+    """Along random directions. The errors seen, up to 5e-8 of the gradient, are rounding: 1e-16 / eps.
+
+    A larger eps would carry some muscle or rectifier over its kink on the way (one case in ten at 1e-4).
+    """
+    case, generator, eps = problem(situation, activation), torch.Generator().manual_seed(3), 1e-6
+    gradient = both_gradients(situation, activation)[0][name]
+    for _ in range(3):
+        direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
+        difference = (case.along(name, direction, eps) - case.along(name, direction, -eps)) / (2 * eps)
+        scale = torch.linalg.norm(gradient) * torch.linalg.norm(direction)
+        assert abs(difference - (gradient * direction).sum().item()) < 3e-7 * scale
+
+
+def test_the_situations_are_what_they_claim():
+    still, driven, aimed = problem("body at rest"), problem("saturated"), problem("on the target")
+    assert (muscle_velocity(still.arm.map(lambda value: value), still.x0[:, 2:4].numpy()) == 0).all()
+    _, u, _ = pontryagin.rollout(driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise)
+    assert 0.2 < (u > driven.arm.ceiling).double().mean() < 0.9 and (u == 0).any()
+    tip = np.stack(hand(NUMPY, aimed.arm, aimed.x0.numpy())[:2], -1)
+    assert (tip == aimed.commands[:, 0].numpy()).all()
+    outside = problem("in the stops").x0[:, :2].numpy()
+    assert ((outside < Arm().lower_stop) | (outside > Arm().upper_stop)).all()
+
+
+@pytest.mark.parametrize("joint", [0, 1])
+def test_at_rest_the_gradient_is_that_of_muscles_about_to_shorten(joint):
+    """At velocity 0 exactly, both curves and their derivatives are those of the shortening side.
+
+    With the flexors alone, turning inwards shortens every active muscle, so the forward difference
+    (error: eps times second derivatives) is the gradient, and the backward one is not.
+    """
+    case, flexors = problem("body at rest"), torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
+    case.x0[:, 4:] *= flexors
+    with torch.no_grad():
+        case.network.motor_bias.copy_(torch.where(flexors > 0, case.network.motor_bias, -100.0))
+    direction, eps = torch.zeros_like(case.x0), 1e-6
+    direction[:, 2 + joint] = 1
+    gradient = (case.gradients()["x0"] * direction).sum().item()
+    here = case.along("x0", direction, 0.0)
+    forward = (case.along("x0", direction, eps) - here) / eps
+    backward = (here - case.along("x0", direction, -eps)) / eps
+    assert forward == pytest.approx(gradient, rel=1e-5)
+    assert abs(backward - gradient) > 1e-3 * abs(gradient)
+
+
+def test_excitation_beyond_the_ceiling_has_no_gradient_but_its_effort():
+    case = problem("saturated")
+    with torch.no_grad():
+        case.network.motor_bias.fill_(50.0)
+    x, u, _ = pontryagin.rollout(case.network, case.arm, case.x0, case.y0, case.commands, case.noise)
+    assert (u > case.arm.ceiling).all()
+    assert torch.autograd.grad(x.sum(), case.network.motor_bias, retain_graph=True)[0].abs().max() == 0
+    assert torch.autograd.grad(u.sum(), case.network.motor_bias)[0].min() >= BATCH * PERIODS
+
+
+def test_biases_can_be_left_untrained():
+    network = RecurrentController(NetworkConfig(NEURONS, bias=False), 2)
+    case = replace(problem(), network=network)
+    case.objective().backward()
+    assert network.neural_bias.grad is None and network.motor_bias.grad is None
+    assert network.recurrent.grad.abs().max() > 0
+    assert (network.neural_bias == 0).all() and (network.motor_bias == 0).all()
+
+
+def test_any_cost_on_the_trajectory_can_be_trained():
+    """Also one that reads the states alone, or one state of them."""
+    case = problem()
+    x0 = case.x0.clone().requires_grad_()
+    ends = [
+        pontryagin.rollout(case.network, case.arm, x0, case.y0, case.commands, case.noise)[0],
+        rollout(case.network, case.arm, x0, case.commands, case.noise, state=case.y0)[0],
+    ]
+    for t in (0, 1, PERIODS):
+        costate, autograd = (torch.autograd.grad(x[:, t].square().sum(), x0, retain_graph=True)[0] for x in ends)
+        torch.testing.assert_close(costate, autograd, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, BATCH])
+def test_threads_do_not_change_a_single_bit(batch):
+    case, before = problem(), torch.get_num_threads()
+    movements = [value[:batch] for value in (case.x0, case.y0, case.commands, case.noise)]
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            x, u, y = pontryagin.rollout(case.network, case.arm, *movements)
+            slopes = torch.autograd.grad([x, u], case.network.weights, [torch.sin(x.detach()), torch.cos(u.detach())])
+            results.append([x, u, y, *slopes])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, two) for one, two in zip(*results, strict=True))
+
+
+# --- objective ------------------------------------------------------------------------------------
+
+VALUES = torch.tensor([0.2, 1.1, 0.7, 3.0, 0.4], dtype=torch.float64)
+
+
+def test_objective_tends_to_the_mean_for_small_beta():
+    # The next term of the series is β/2 times the variance.
+    assert risk_sensitive(VALUES, 0.0) == VALUES.mean()
+    expected = VALUES.mean() + 0.5e-4 * VALUES.var(correction=0)
+    assert risk_sensitive(VALUES, 1e-4).item() == pytest.approx(expected.item(), abs=1e-7)
+
+
+def test_objective_tends_to_the_maximum_for_large_beta():
+    # The maximum alone leaves (1/β) log(1/N).
+    assert risk_sensitive(VALUES, math.inf) == VALUES.max()
+    assert risk_sensitive(VALUES, 1e3).item() == pytest.approx(3.0 - math.log(5) / 1e3, abs=1e-12)
+
+
+def test_objective_grows_with_beta_from_mean_to_maximum():
+    series = [risk_sensitive(VALUES, beta).item() for beta in (0, 0.01, 0.1, 0.5, 1, 3, 10, 100, math.inf)]
+    assert all(a < b for a, b in zip(series[:-1], series[1:], strict=True))
+
+
+def test_objective_of_equal_values_is_that_value():
+    assert risk_sensitive(torch.full((7,), 1.3, dtype=torch.float64), 3.0).item() == pytest.approx(1.3, abs=1e-14)
+
+
+def test_objective_does_not_overflow():
+    # The largest alone counts: max + (1/β) log(1/N), to the last bits of 3e8
+    assert risk_sensitive(1e8 * VALUES, 10.0).item() == pytest.approx(3e8 - math.log(5) / 10, abs=1e-6)
+    assert risk_sensitive(-1e8 * VALUES, 10.0).item() == pytest.approx(-2e7 - math.log(5) / 10, abs=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 3.0, 30.0])
+def test_gradient_of_the_objective_weighs_movements_by_softmax(beta):
+    v = VALUES.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(risk_sensitive(v, beta), v)
+    torch.testing.assert_close(slope, torch.softmax(beta * VALUES, 0), rtol=1e-12, atol=1e-15)
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def call(network=None, **changes):
+    case = problem()
+    arguments = {name: changes.get(name, getattr(case, name)) for name in ("x0", "y0", "commands", "noise")}
+    return pontryagin.rollout(network or case.network, case.arm, **arguments)
+
+
+@pytest.mark.parametrize("name", ["x0", "y0", "commands", "noise"])
+def test_single_precision_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name} must be a float64 tensor on the CPU, not torch\.float32"):
+        call(**{name: getattr(problem(), name).float()})
+
+
+WRONG_SHAPES = [
+    ("commands", (BATCH, PERIODS, 3)),
+    ("commands", (BATCH, PERIODS + 1, 2)),
+    ("commands", (PERIODS, 2)),
+    ("noise", (BATCH, PERIODS, 24)),
+    ("noise", (BATCH, PERIODS - 1, 26)),
+    ("noise", (BATCH - 1, PERIODS, 26)),
+    ("x0", (BATCH, 9)),
+    ("x0", (1, 10)),
+    ("x0", (10,)),
+    ("y0", (BATCH, NEURONS + 1)),
+    ("y0", (BATCH, NEURONS - 1)),
+    ("y0", (1, NEURONS)),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), WRONG_SHAPES, ids=[f"{name}{shape}" for name, shape in WRONG_SHAPES])
+def test_wrong_shapes_are_refused_by_name(name, shape):
+    with pytest.raises(ValueError, match=name):
+        call(**{name: torch.zeros(shape, dtype=torch.float64)})
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"neurons": 0}, "at least one neuron"),
+        ({"activation": "gelu"}, "'gelu': choose one of relu, tanh, sigmoid"),
+        ({"time_constant": 0.0}, "positive"),
+        ({"control_period": -0.01}, "positive"),
+        ({"time_constant": math.nan}, "positive"),
+    ],
+)
+def test_impossible_networks_are_refused(changes, text):
+    with pytest.raises(ValueError, match=text):
+        NetworkConfig(**changes)

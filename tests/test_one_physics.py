@@ -1,0 +1,264 @@
+"""The physics and the cost are written once: NumPy, compiled kernels and torch agree to 1e-12.
+
+They differ only in the order of sums and in fused multiply-adds.
+"""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from arm_env import equations, plant
+from arm_env.equations import NUMPY
+from arm_env.parameters import Arm, CostWeights
+from arm_env.tasks import Reach
+from rnn_controller import pontryagin
+from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
+from rnn_controller.objective import values
+from rnn_controller.plant import TORCH, rollout, tensors
+
+ARM = Arm()
+OTHER_ARM = Arm(
+    mass=(1.9, 0.8),
+    length=(0.33, 0.27),
+    centre_of_mass=(0.15, 0.12),
+    inertia=(0.06, 0.03),
+    friction=(0.08, 0.01, 0.03),
+    lower_stop=(0.1, 0.3),
+    upper_stop=(2.0, 2.5),
+    stop_stiffness=900.0,
+    stop_damping=60.0,
+    moment_arms=((0.03, -0.02, 0.002, 0.0, 0.01, -0.025), (0.0, 0.001, 0.025, -0.02, 0.02, -0.01)),
+    optimal_angles=((0.3, 0.1, 0.0, 0.2, 0.1, 0.0), (0.1, 0.0, 1.2, 1.8, 1.5, 1.7)),
+    optimal_length=(0.08, 0.04, 0.06, 0.05, 0.05, 0.045),
+    maximum_force=(600.0, 500.0, 400.0, 300.0, 200.0, 100.0),
+    activation_time=0.04,
+    ceiling=1.5,
+)
+ARMS = pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
+WEIGHTS = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4)
+SUBSTEP, SUBSTEPS = 0.005, 2
+
+
+def numbers(parameters):
+    return parameters.map(lambda value: value)
+
+
+def assert_close(actual, expected):
+    """To 1e-12 of the larger of 1 and the value."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape and np.isfinite(expected).all()
+    assert (np.abs(actual - expected) / np.maximum(1, np.abs(expected))).max() < 1e-12
+
+
+def states(rng, number=300):
+    """Postures up to half a radian beyond the stops, fast, co-contracted."""
+    angles = rng.uniform(np.array(ARM.lower_stop) - 0.5, np.array(ARM.upper_stop) + 0.5, (number, 2))
+    return np.concatenate([angles, rng.uniform(-20, 20, (number, 2)), rng.uniform(0, 4, (number, 6))], -1)
+
+
+def actions(rng, number=300):
+    """Within the action space and beyond it on both sides."""
+    return rng.uniform(-2, 6, (number, 6))
+
+
+def compiled(kernel, size, arm, *rows):
+    """The kernel's results for every row."""
+    out = np.empty((len(rows[0]), size))
+    for i, arguments in enumerate(zip(*rows, strict=True)):
+        kernel(arm.flat(), *arguments, out[i])
+    return out
+
+
+def compiled_costs(arm, x, u, command):
+    """Three terms, distance, and the hand's x and y of every row."""
+    out = np.empty((len(x), 6))
+    plant.compile_cost(Reach())(arm.flat(), WEIGHTS.flat(), x, u, command, out)
+    return out
+
+
+def compiled_step(arm, x, u):
+    out = np.empty_like(x)
+    for i in range(len(x)):
+        plant.step(arm.flat(), SUBSTEP, x[i], u[i], out[i])
+    return out
+
+
+# --- single equations -----------------------------------------------------------------------------
+
+
+@ARMS
+def test_step(arm):
+    rng = np.random.default_rng(1)
+    x, u = states(rng), rng.uniform(0, arm.ceiling, (300, 6))
+    expected = equations.step(NUMPY, numbers(arm), x, u, SUBSTEP)
+    assert_close(compiled_step(arm, x, u), expected)
+    step = equations.step(TORCH, tensors(arm), torch.tensor(x), torch.tensor(u), torch.tensor(SUBSTEP, dtype=torch.float64))
+    assert_close(step, expected)
+
+
+@ARMS
+def test_sense(arm):
+    x = states(np.random.default_rng(2))
+    expected = equations.sense(NUMPY, numbers(arm), x)
+    assert_close(compiled(plant.sense, 18, arm, x), expected)
+    assert_close(equations.sense(TORCH, tensors(arm), torch.tensor(x)), expected)
+
+
+@ARMS
+def test_excitation(arm):
+    rng = np.random.default_rng(3)
+    u, noise = actions(rng), rng.normal(0, 0.5, (300, 6))
+    expected = equations.excitation(NUMPY, numbers(arm), u, noise)
+    assert (expected == 0).any() and (expected == arm.ceiling).any()
+    assert_close(compiled(plant.excite, 6, arm, u, noise), expected)
+    assert_close(equations.excitation(TORCH, tensors(arm), torch.tensor(u), torch.tensor(noise)), expected)
+
+
+@ARMS
+def test_hand(arm):
+    x = states(np.random.default_rng(4))
+    expected = np.stack(equations.hand(NUMPY, numbers(arm), x), -1)
+    assert_close(compiled_costs(arm, x, np.zeros((300, 6)), np.zeros((300, 2)))[:, 4:], expected[:, :2])
+    assert_close(torch.stack(equations.hand(TORCH, tensors(arm), torch.tensor(x)), -1), expected)
+
+
+@ARMS
+def test_control_steps(arm):
+    rng = np.random.default_rng(5)
+    x, u, noise = states(rng), actions(rng), rng.normal(0, 0.2, (300, 6))
+    expected, held = x, equations.excitation(NUMPY, numbers(arm), u, noise)
+    for _ in range(SUBSTEPS):
+        expected = equations.step(NUMPY, numbers(arm), expected, held, SUBSTEP)
+    plant.control_steps(arm.flat(), SUBSTEP, SUBSTEPS, u, noise, x)
+    assert_close(x, expected)
+
+
+@ARMS
+def test_observation_is_the_noisy_sensory_signal_and_command(arm):
+    rng = np.random.default_rng(6)
+    x, command, noise = states(rng), rng.uniform(-0.6, 0.6, (300, 2)), rng.normal(0, 0.2, (300, 20))
+    low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
+    observation = np.empty((300, 20), dtype=np.float32)
+    plant.observe(arm.flat(), x, command, noise, low, high, observation)
+    signal = np.concatenate([equations.sense(NUMPY, numbers(arm), x), command], -1) * (1 + noise)
+    assert (np.abs(signal) > 3).any()
+    np.testing.assert_allclose(observation, np.clip(signal, -3, 3), rtol=1e-6, atol=1e-9)  # float32
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Arm)])
+def test_every_parameter_of_the_arm_is_read_at_run_time(name):
+    """Changing one field changes the compiled physics, and just as it changes the equations."""
+    arm = replace(ARM, **{name: (1.1 * np.array(getattr(ARM, name))).tolist()})
+    rng = np.random.default_rng(7)
+    x, u, noise = states(rng), actions(rng), np.zeros((300, 6))
+
+    def everything(arm):
+        held = compiled(plant.excite, 6, arm, u, noise)
+        return np.concatenate([held, compiled_step(arm, x, held)], -1)
+
+    held = equations.excitation(NUMPY, numbers(arm), u, noise)
+    after = equations.step(NUMPY, numbers(arm), x, held, SUBSTEP)
+    assert_close(everything(arm), np.concatenate([held, after], -1))
+    assert np.abs(everything(arm) - everything(ARM)).max() > 1e-4
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def cost_samples(rng):
+    x, u = states(rng), rng.uniform(0, 4, (300, 6))
+    near = np.stack(equations.hand(NUMPY, numbers(ARM), x)[:2], -1)
+    return x, u, near + rng.normal(0, 0.1, near.shape)
+
+
+@ARMS
+def test_cost(arm):
+    x, u, command = cost_samples(np.random.default_rng(8))
+    expected = np.stack(Reach().cost(NUMPY, numbers(arm), numbers(WEIGHTS), x, u, command), -1)
+    terms = Reach().cost(TORCH, tensors(arm), tensors(WEIGHTS), *map(torch.tensor, (x, u, command)))
+    assert_close(torch.stack(terms, -1), expected)
+    out = compiled_costs(arm, x, u, command)
+    assert_close(out[:, :3], expected)
+    tip = np.stack(equations.hand(NUMPY, numbers(arm), x)[:2], -1)
+    assert_close(out[:, 3], np.linalg.norm(tip - command, axis=-1))
+
+
+def test_cost_is_equation_6():
+    """1 − e + α/2 |v|²/v0² e + γ/2 |u|², e = exp(−d²/2d0²); both radii are d0."""
+    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    x, u, command = cost_samples(np.random.default_rng(9))
+    px, py, vx, vy = equations.hand(NUMPY, numbers(ARM), x)
+    e = np.exp(-((px - command[:, 0]) ** 2 + (py - command[:, 1]) ** 2) / (2 * 0.05**2))
+    expected = 1 - e + 0.5 * 1.7 * (vx**2 + vy**2) / 0.4**2 * e + 0.5 * 0.02 * (u**2).sum(-1)
+    assert_close(sum(Reach().cost(NUMPY, numbers(ARM), numbers(weights), x, u, command)), expected)
+
+
+def test_cost_without_effort_vanishes_only_at_rest_on_the_target():
+    x = np.zeros((3, 10))
+    x[:, :2] = 1.0
+    x[1, 2] = 0.5  # moving
+    command = np.stack(equations.hand(NUMPY, numbers(ARM), x)[:2], -1)
+    command[2] += 0.02  # beside the target
+    total = sum(Reach().cost(NUMPY, numbers(ARM), numbers(CostWeights()), x, np.zeros((3, 6)), command))
+    assert total[0] == 0 and (total[1:] > 0.1).all()
+
+
+# --- closed loop ----------------------------------------------------------------------------------
+
+PERIODS = 100
+"""Control periods of the closed loop, 1 s. Rounding doesn't grow on the way: muscles damp it, to 4e-14 here."""
+
+
+def movement(rng, activation, batch=4):
+    network = RecurrentController(NetworkConfig(12, activation=activation), 2, torch.Generator().manual_seed(10))
+    x0 = np.zeros((batch, 10))
+    x0[:, :2] = Reach().sample_angles(rng, batch)
+    x0[:, 2:] = rng.uniform(0, 0.5, (batch, 8))
+    commands = np.repeat(Reach().sample_commands(rng, batch, ARM)[:, None], PERIODS, 1)
+    noise = rng.normal(0, 0.14, (batch, PERIODS, 26))
+    return network, *(torch.from_numpy(a) for a in (x0, rng.uniform(0, 1, (batch, 12)), commands, noise))
+
+
+def by_hand(network, arm, x0, y0, commands, noise):
+    """The closed loop over the kernels of the environment and the network's own forward."""
+    x, y, states, actions = x0.numpy().copy(), y0, [x0.numpy()], []
+    for t in range(commands.shape[1]):
+        signal = torch.cat([torch.from_numpy(compiled(plant.sense, 18, arm, x)), commands[:, t]], -1)
+        with torch.no_grad():
+            u, y = network(signal * (1 + noise[:, t, :20]), y)
+        plant.control_steps(arm.flat(), SUBSTEP, SUBSTEPS, u.numpy(), noise[:, t, 20:].numpy().copy(), x)
+        states.append(x.copy())
+        actions.append(u.numpy())
+    return np.stack(states, 1), np.stack(actions, 1), y.numpy()
+
+
+@ARMS
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_closed_loop(arm, activation):
+    network, x0, y0, commands, noise = movement(np.random.default_rng(11), activation)
+    states, actions, y = by_hand(network, arm, x0, y0, commands, noise)
+    assert np.ptp(states[:, :, 0], axis=1).min() > 0.05 and (actions > 0).any()  # the arm moves
+
+    compiled_states, compiled_actions, compiled_y = pontryagin.rollout(network, arm, x0, y0, commands, noise)
+    assert_close(compiled_states.detach(), states)
+    assert_close(compiled_actions.detach(), actions)
+    assert_close(compiled_y[:, -1], y)
+
+    with torch.no_grad():
+        torch_states, torch_actions = rollout(network, arm, x0, commands, noise, state=y0)
+    assert_close(torch_states, states)
+    assert_close(torch_actions, actions)
+
+
+def test_value_is_the_sum_of_the_environments_costs():
+    """A period is charged for the state it ends in and the excitation that led there."""
+    network, x0, y0, commands, noise = movement(np.random.default_rng(12), "relu")
+    with torch.no_grad():
+        x, u, _ = pontryagin.rollout(network, ARM, x0, y0, commands, noise)
+    expected = np.zeros(len(x))
+    for t in range(PERIODS):
+        after, action, command = (np.ascontiguousarray(a) for a in (x[:, t + 1], u[:, t], commands[:, t]))
+        expected += compiled_costs(ARM, after, action, command)[:, :3].sum(-1) * 0.01
+    assert_close(values(Reach(), ARM, WEIGHTS, x, u, commands, 0.01), expected)
