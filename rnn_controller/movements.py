@@ -17,7 +17,7 @@ class Movements:
     """A batch of B movements of T control periods."""
 
     x0: Tensor  # (B, 10) body on the first attractor
-    y0: Tensor  # (B, N) random neural state
+    y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
     commands: Tensor  # (B, T, K)
     noise: Tensor  # (B, T, 18 + K + 6) ω of s, k and u
 
@@ -43,7 +43,7 @@ def sample(
     omega = rng.standard_normal(shape, dtype=np.float32) if noise else np.zeros(shape, dtype=np.float32)
     return Movements(
         x0=torch.from_numpy(x0),
-        y0=torch.from_numpy(rng.uniform(0, 1, (number, neurons))),
+        y0=torch.from_numpy(rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))),
         commands=torch.from_numpy(commands),
         noise=torch.from_numpy(omega.astype(np.float64) * deviation),
     )

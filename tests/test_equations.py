@@ -242,29 +242,48 @@ def test_kinetic_energy_is_that_of_two_rigid_links(arm):
     np.testing.assert_allclose(kinetic_energy(NUMPY, arm, x), energy_of_points(arm, x), rtol=1e-12)
 
 
+def mass_matrices(angles):
+    m11, m12, m22 = mass_matrix(NUMPY, NUMBERS, angles)
+    return np.stack([np.stack([m11, m12], -1), np.stack([m12, np.broadcast_to(m22, m11.shape)], -1)], -1)
+
+
 def test_mass_matrix_is_positive_definite():
     angles = np.stack([np.zeros(181), np.deg2rad(np.arange(-90, 272, 2))], -1)
-    m11, m12, m22 = mass_matrix(NUMPY, NUMBERS, angles)
-    matrices = np.stack([np.stack([m11, m12], -1), np.stack([m12, np.broadcast_to(m22, m11.shape)], -1)], -1)
-    assert np.linalg.eigvalsh(matrices).min() > 0.009  # [kg m²] and far from singular
+    assert np.linalg.eigvalsh(mass_matrices(angles)).min() > 0.009  # [kg m²] and far from singular
 
 
 def test_coriolis_torques_follow_from_lagrange():
     """C = Ṁ ω − ½ ∂(ωᵀ M ω)/∂θ, by central differences of the mass matrix."""
     x, eps = states(6), 1e-5
-
-    def matrix(angles):
-        m11, m12, m22 = mass_matrix(NUMPY, NUMBERS, angles)
-        m22 = np.broadcast_to(m22, m11.shape)
-        return np.stack([np.stack([m11, m12], -1), np.stack([m12, m22], -1)], -1)
-
     angles, w = x[:, :2], x[:, 2:4]
-    by_angle = [(matrix(angles + d) - matrix(angles - d)) / (2 * eps) for d in eps * np.eye(2)]
+    by_angle = [(mass_matrices(angles + d) - mass_matrices(angles - d)) / (2 * eps) for d in eps * np.eye(2)]
     rate = sum(slope * w[:, j, None, None] for j, slope in enumerate(by_angle))
     pull = np.stack([np.einsum("bi,bij,bj->b", w, slope, w) for slope in by_angle], -1)
     expected = np.einsum("bij,bj->bi", rate, w) - 0.5 * pull
     # eps² truncation and rounding are both about 1e-11, times ω² of 25.
     np.testing.assert_allclose(np.stack(coriolis(NUMPY, NUMBERS, angles, w), -1), expected, rtol=0, atol=1e-8)
+
+
+def test_step_solves_the_equation_of_its_docstring():
+    """(M + h/2 D) a = τ with everything at the midpoint angles, in matrices instead of components."""
+    x, h = states(8), 0.01
+    u, r = np.linspace(0, 1.5, 6), np.array(ARM.moment_arms)
+    w, middle = x[:, 2:4], x[:, :2] + 0.5 * h * x[:, 2:4]
+    middle[::2] += [2.0, 1.5]  # half of them into the stops
+    x[:, :2] = middle - 0.5 * h * w
+    a = u + (x[:, 4:] - u) * math.exp(-0.5 * h / ARM.activation_time)
+    pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, middle), muscle_velocity(NUMBERS, w))
+    stop, stop_damping = joint_stop(NUMPY, NUMBERS, middle, w)
+    friction = np.array([ARM.friction[:2], ARM.friction[1:]])
+    force = np.array(ARM.maximum_force) * a
+    torque = (force * pull) @ r.T + stop - np.stack(coriolis(NUMPY, NUMBERS, middle, w), -1) - w @ friction
+    damping = np.einsum("ji,bi,ki->bjk", r, force * slope / ARM.optimal_length, r)
+    damping += friction + stop_damping[:, :, None] * np.eye(2)
+    assert (stop != 0).any(-1)[::2].all()
+    acceleration = np.linalg.solve(mass_matrices(middle) + 0.5 * h * damping, torque[..., None])[..., 0]
+    after = step(NUMPY, NUMBERS, x, u, h)
+    np.testing.assert_allclose(after[:, 2:4], w + h * acceleration, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(after[:, :2], x[:, :2] + h * w + 0.5 * h * h * acceleration, rtol=1e-11)
 
 
 def simulated(arm, x, u, h, duration):
@@ -282,8 +301,8 @@ DURATION = 0.16  # [s]
 def test_energy_drift_of_the_free_arm_vanishes_with_the_step():
     arm, off = replace(ARM, friction=(0.0, 0.0, 0.0)), np.zeros(6)
     start = np.r_[np.deg2rad([50, 80]), -3.0, 4.0, off]
-    before = kinetic_energy(NUMPY, arm, start)
-    drift = np.array([abs(kinetic_energy(NUMPY, arm, simulated(arm, start, off, h, DURATION)) / before - 1) for h in STEPS])
+    ends = np.stack([simulated(arm, start, off, h, DURATION) for h in STEPS])
+    drift = np.abs(kinetic_energy(NUMPY, arm, ends) / kinetic_energy(NUMPY, arm, start) - 1)
     assert (drift[1:] < 0.55 * drift[:-1]).all()  # first order halves it
     assert drift[-1] < 1e-4
 

@@ -94,8 +94,8 @@ def test_step(arm):
     x, u = states(rng), rng.uniform(0, arm.ceiling, (300, 6))
     expected = equations.step(NUMPY, numbers(arm), x, u, SUBSTEP)
     assert_close(compiled_step(arm, x, u), expected)
-    step = equations.step(TORCH, tensors(arm), torch.tensor(x), torch.tensor(u), torch.tensor(SUBSTEP, dtype=torch.float64))
-    assert_close(step, expected)
+    h = torch.tensor(SUBSTEP, dtype=torch.float64)
+    assert_close(equations.step(TORCH, tensors(arm), torch.tensor(x), torch.tensor(u), h), expected)
 
 
 @ARMS
@@ -193,6 +193,21 @@ def test_cost_is_equation_6():
     e = np.exp(-((px - command[:, 0]) ** 2 + (py - command[:, 1]) ** 2) / (2 * 0.05**2))
     expected = 1 - e + 0.5 * 1.7 * (vx**2 + vy**2) / 0.4**2 * e + 0.5 * 0.02 * (u**2).sum(-1)
     assert_close(sum(Reach().cost(NUMPY, numbers(ARM), numbers(weights), x, u, command)), expected)
+
+
+def test_velocity_term_has_a_radius_of_its_own():
+    """e of the distance has ``target_radius``, e of the velocity ``brake_radius``."""
+    x, u, command = cost_samples(np.random.default_rng(13))
+
+    def terms(weights):
+        return Reach().cost(NUMPY, numbers(ARM), numbers(weights), x, u, command)
+
+    distance, velocity, effort = terms(WEIGHTS)
+    narrow = terms(replace(WEIGHTS, target_radius=WEIGHTS.brake_radius))
+    wide = terms(replace(WEIGHTS, brake_radius=WEIGHTS.target_radius))
+    assert (distance < narrow[0]).all() and (distance == wide[0]).all()
+    assert (velocity < wide[1]).all() and (velocity == narrow[1]).all()
+    assert (effort == wide[2]).all()
 
 
 def test_cost_without_effort_vanishes_only_at_rest_on_the_target():

@@ -125,9 +125,9 @@ def test_only_the_taken_branch_has_a_gradient():
 
 def test_equal_branches_need_no_condition():
     x = load("x", (2,))
-    product = x[1] * 2
-    assert SYMBOLIC.where(x[0], product, x[1] * 2) is product
-    assert gradient([SYMBOLIC.where(x[0], product, product)], [constant(1.0)], list(x)) == [constant(0.0), constant(2.0)]
+    choice = SYMBOLIC.where(x[0], x[1] * 2, x[1] * 2)
+    assert choice is x[1] * 2
+    assert gradient([choice], [constant(1.0)], list(x)) == [constant(0.0), constant(2.0)]
 
 
 def test_equal_expressions_are_one_object():

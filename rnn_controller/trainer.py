@@ -1,0 +1,355 @@
+"""The training loop: stages of an optimiser on movements, checkpoints, and what can go wrong.
+
+All randomness of iteration i of stage j comes from the seed sequence (seed, j, i), so a resumed run
+needs no generator's state and ends exactly where an uninterrupted one does.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from torch import Tensor
+from tqdm import tqdm
+
+from arm_env.parameters import Arm, CostWeights
+from arm_env.simulation import substeps_of
+from rnn_controller import pontryagin
+from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.movements import Movements, sample
+from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.optimizers import OPTIMIZERS, Adam
+
+WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
+PATIENCE = 5  # failures in a row before a run gives up
+SAVE_EVERY = 30.0  # [s]
+
+
+class TrainingFailed(RuntimeError):
+    """Training can't go on; the message says why, and the last sound checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one optimiser."""
+
+    optimizer: str = "adam"
+    """adam, lbfgs or conjugate-gradient."""
+    iterations: int = 1000
+    """Steps of the optimiser."""
+    movements: int = 100
+    """Movements in a batch."""
+    fresh: bool = True
+    """Draw new movements for every iteration, instead of one batch for the whole stage."""
+    rate: float = 0.01
+    """Adam's learning rate at the start; it falls to zero along a cosine."""
+    widest_target: float = 0.04
+    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
+    narrowing: float = 0.8
+    """Share of the iterations over which it does."""
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
+        if self.iterations < 1 or self.movements < 1:
+            raise ValueError("a stage needs at least one iteration and one movement")
+        if self.fresh and self.optimizer != "adam":
+            raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
+
+    def target_radius(self, progress: float, final: float) -> float:
+        """d0 [m] of the distance term at ``progress`` from 0 to 1."""
+        left = max(0.0, 1 - progress / self.narrowing)
+        return final * (max(self.widest_target, final) / final) ** left
+
+
+RECIPES: dict[str, tuple[Stage, ...]] = {
+    "default": (Stage("adam", 8000, widest_target=0.3),),
+    "short": (Stage("adam", 2000, widest_target=0.3),),
+    "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
+    "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False),),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that determines a training run."""
+
+    task: tyro.conf.Positional[Literal["reach"]] = "reach"
+    """What to train."""
+    recipe: Literal["default", "short", "lbfgs", "conjugate-gradient", "paper"] = "default"
+    """default; short (a demonstration); lbfgs, conjugate-gradient; paper (200 fixed movements, no continuation)."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Size and constants of the network."""
+    cost: CostWeights = field(default_factory=CostWeights)
+    """Weights of eq. 6."""
+    hold: float = 1.0
+    """How long each of a movement's two commands is held [s]."""
+    noise: float = 0.2
+    """Standard deviation of the process noise at a 5 ms step."""
+    beta: float = 3.0
+    """Risk sensitivity β of eq. 5': 0 is the mean, inf the maximum."""
+    seed: int = 0
+    """Seed of the first weights and of all movements."""
+    iterations: int | None = None
+    """Iterations in all, to stretch or shrink the recipe."""
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}")
+        if self.recipe not in RECIPES:
+            raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
+        if not self.beta >= 0 or not self.hold > 0 or not self.noise >= 0:
+            raise ValueError("beta and noise must not be negative, and hold must be positive")
+        if self.iterations is not None and self.iterations < 1:
+            raise ValueError(f"at least one iteration is needed, not {self.iterations}")
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The recipe's stages, scaled to ``iterations``."""
+        stages = RECIPES[self.recipe]
+        if self.iterations is None:
+            return stages
+        total = sum(stage.iterations for stage in stages)
+        share = [max(1, round(stage.iterations * self.iterations / total)) for stage in stages]
+        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, share, strict=True))
+
+
+class Trainer:
+    """One run: its network, its position, and where it is saved."""
+
+    def __init__(self, config: TrainConfig, output: Path | str, log: Callable[[str, float, int], None] | None = None):
+        self.config, self.path = config, Path(output) / "checkpoint.safetensors"
+        self.arm, self.task = Arm(), TASKS[config.task]()
+        generator = torch.Generator().manual_seed(config.seed)
+        self.network = RecurrentController(config.network, self.task.command_size, generator)
+        self.stage = self.iteration = 0
+        self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
+        self.seconds = 0.0
+        self.optimizer_state: dict[str, Tensor] = {}
+        self._log = log or (lambda name, value, step: None)
+        self._failures = 0
+        self._batch: Movements | None = None
+        self._arrived = 0.0
+
+    # Weights as the flat vector that the optimisers work on.
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    def _weights(self) -> Tensor:
+        return torch.nn.utils.parameters_to_vector(self._parameters()).detach()
+
+    # Running.
+
+    def run(self, progress: bool = True) -> Checkpoint:
+        """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from."""
+        stages = self.config.stages()
+        total, done = sum(s.iterations for s in stages), len(self.history)
+        started = saved = time.monotonic()
+        before = self.seconds
+        with tqdm(total=total, initial=done, unit="it", disable=not progress, desc=f"train {self.config.task}") as bar:
+            try:
+                while self.stage < len(stages):
+                    self._iterate(stages[self.stage])
+                    self.seconds = before + time.monotonic() - started
+                    value, radius = self.history[-1]
+                    bar.update()
+                    bar.set_postfix_str(f"A {value:.3f}, d0 {100 * radius:.1f} cm, within target {self._arrived:.0%}")
+                    if time.monotonic() - saved > SAVE_EVERY:
+                        self.save()
+                        saved = time.monotonic()
+            finally:
+                self.save()
+        return self.checkpoint()
+
+    def _iterate(self, stage: Stage) -> None:
+        """One step of the optimiser, or a repair."""
+        progress = self.iteration / stage.iterations
+        cost = replace(self.config.cost, target_radius=stage.target_radius(progress, self.config.cost.target_radius))
+        optimizer = OPTIMIZERS[stage.optimizer]()
+        optimizer.state = self.optimizer_state
+        if not stage.fresh and len(self.history) > 1 and self.history[-1][1] != cost.target_radius:
+            optimizer.state = self._revalued(stage, cost)
+        if isinstance(optimizer, Adam):
+            optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**self._failures
+        movements = self._movements(stage)
+        before = self._weights()
+        try:
+            weights, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), before)
+        except BaseException:  # an interrupt too: what is saved must not be a point of a line search
+            self._set_weights(before)
+            raise
+        problem = self._problem(value, weights)
+        if problem:
+            self._repair(problem, before)
+        else:
+            self._failures = 0
+            self._set_weights(weights)
+            self.optimizer_state = optimizer.state
+        self._log("objective", value, len(self.history))
+        self._log("target_radius_m", cost.target_radius, len(self.history))
+        self.history.append((value, cost.target_radius))
+        self.iteration += 1
+        if self.iteration == stage.iterations:
+            self.stage, self.iteration, self.optimizer_state, self._batch = self.stage + 1, 0, {}, None
+
+    def _set_weights(self, weights: Tensor) -> None:
+        torch.nn.utils.vector_to_parameters(weights, self._parameters())
+
+    def _movements(self, stage: Stage) -> Movements:
+        if not stage.fresh and self._batch is not None:
+            return self._batch
+        index = self.iteration if stage.fresh else 0
+        rng = np.random.default_rng([self.config.seed, self.stage, index])
+        self._batch = sample(
+            rng,
+            stage.movements,
+            self.config.network.neurons,
+            task=self.task,
+            arm=self.arm,
+            hold=self.config.hold,
+            noise=self.config.noise,
+            control_period=self.config.network.control_period,
+        )
+        return self._batch
+
+    def evaluate(self, weights: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
+        """The objective of eq. 5' and its gradient, by the maximum principle. Sets the network's weights."""
+        self._set_weights(weights)
+        self.network.zero_grad(set_to_none=True)
+        period = self.config.network.control_period
+        x, u, y = pontryagin.rollout(
+            self.network, self.arm, movements.x0, movements.y0, movements.commands, movements.noise, substeps_of(period)
+        )
+        v = values(self.task, self.arm, cost, x, u, movements.commands, period)
+        objective = risk_sensitive(v, self.config.beta)
+        objective.backward()  # type: ignore[no-untyped-call]
+        self._silent = not bool((u > 0).any())
+        self._exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
+        self._arrived = self._share_within_target(x.detach(), movements)
+        gradient = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters()]
+        return objective.item(), torch.nn.utils.parameters_to_vector(gradient)
+
+    def _share_within_target(self, x: Tensor, movements: Movements) -> float:
+        from arm_env.equations import hand
+        from rnn_controller.plant import TORCH, tensors
+
+        px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -20:])
+        squared = self.task.error(TORCH, movements.commands[:, -1:], px, py)[0]
+        return float((squared.sqrt().mean(-1) < self.config.cost.target_radius).double().mean())
+
+    def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
+        """A line-search method's state for an objective whose target has narrowed."""
+        value, gradient = self.evaluate(self._weights(), self._movements(stage), cost)
+        if not self.optimizer_state:
+            return {}
+        return {**self.optimizer_state, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
+
+    # What can go wrong.
+
+    def _problem(self, value: float, weights: Tensor) -> str | None:
+        if not math.isfinite(value) or not bool(torch.isfinite(weights).all()):
+            return "the objective or its gradient is not finite"
+        if self._exploded:
+            return f"the neural state exceeds {WIDEST_NEURAL_STATE:g}"
+        if self._silent:
+            return "the network is dead: no muscle is excited in any movement"
+        return None
+
+    def _repair(self, problem: str, weights: Tensor) -> None:
+        """Go back to the weights before; wake a dead network, slow down for the rest."""
+        self._failures += 1
+        if self._failures > PATIENCE:
+            self._set_weights(weights)
+            raise TrainingFailed(f"{problem}, {self._failures} times in a row; the last sound weights are in {self.path}")
+        self._set_weights(weights)
+        self.optimizer_state = {}
+        dead = problem.startswith("the network is dead")
+        if dead:
+            with torch.no_grad():
+                self.network.motor_bias += 0.1
+        remedy = "gave the muscles more tonic drive" if dead else "went back a step and halved the rate"
+        tqdm.write(f"iteration {len(self.history)}: {problem}; {remedy}")
+
+    # Checkpoints.
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands."""
+        tensors = {f"optimizer.{name}": value for name, value in self.optimizer_state.items()}
+        tensors["history"] = torch.tensor(self.history, dtype=torch.float64).reshape(-1, 2)
+        training = {
+            "config": asdict(self.config),
+            "stage": self.stage,
+            "iteration": self.iteration,
+            "failures": self._failures,
+            "seconds": self.seconds,
+        }
+        return Checkpoint(
+            self.network, self.config.task, self.arm, self.config.cost, self.config.noise, training, tensors
+        )
+
+    def save(self) -> Path:
+        """Write the run's checkpoint."""
+        return self.checkpoint().save(self.path)
+
+    @classmethod
+    def resume(cls, output: Path | str, log: Callable[[str, float, int], None] | None = None) -> "Trainer":
+        """Go on from the checkpoint in a run's folder."""
+        checkpoint = load_checkpoint(Path(output))
+        training = checkpoint.training
+        try:
+            stored = dict(training["config"])
+            stored["network"], stored["cost"] = NetworkConfig(**stored["network"]), CostWeights(**stored["cost"])
+            trainer = cls(TrainConfig(**stored), output, log)
+            trainer.stage, trainer.iteration = training["stage"], training["iteration"]
+            trainer._failures, trainer.seconds = training["failures"], training["seconds"]
+            trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{output} holds no training run to resume: {error!r} is missing") from error
+        prefix = "optimizer."
+        trainer.optimizer_state = {
+            name.removeprefix(prefix): value for name, value in checkpoint.tensors.items() if name.startswith(prefix)
+        }
+        trainer.network.load_state_dict(checkpoint.network.state_dict())
+        return trainer
+
+
+def train(
+    config: TrainConfig, output: Path | str, *, resume: bool = False, progress: bool = True, tensorboard: bool = False
+) -> Checkpoint:
+    """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one there.
+
+    Raises FileExistsError rather than overwrite a run, and ValueError if ``resume`` finds another configuration.
+    """
+    output = Path(output)
+    log = _tensorboard(output) if tensorboard else None
+    if resume:
+        trainer = Trainer.resume(output, log)
+        if trainer.config != config:
+            raise ValueError(f"{output} was begun with another configuration: {_difference(trainer.config, config)}")
+    else:
+        trainer = Trainer(config, output, log)
+        if trainer.path.exists():
+            raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
+    return trainer.run(progress)
+
+
+def _difference(stored: TrainConfig, given: TrainConfig) -> str:
+    pairs = [(f.name, getattr(stored, f.name), getattr(given, f.name)) for f in dataclasses.fields(stored)]
+    return "; ".join(f"{name} {was} there, {now} here" for name, was, now in pairs if was != now)
+
+
+def _tensorboard(output: Path) -> Callable[[str, float, int], Any]:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError("logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'") from error
+    writer = SummaryWriter(output / "tensorboard")  # type: ignore[no-untyped-call]
+    return lambda name, value, step: writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
