@@ -39,11 +39,12 @@ def cache_folder() -> Path:
 
 def jit(function: Callable[..., Any]) -> Any:
     """Compile for arrays of float64: IEEE semantics but for fused multiply-add, and no lock held."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def compile_source(name: str, source: str) -> ModuleType:

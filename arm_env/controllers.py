@@ -33,7 +33,7 @@ class Controller(Protocol):
 class Still:
     """Never excites a muscle."""
 
-    def predict(self, observation, state=None, episode_start=None, deterministic=False) -> Prediction:  # type: ignore[no-untyped-def]
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
         return np.zeros((*np.shape(observation)[:-1], MUSCLE_COUNT), dtype=np.float32), state
 
 
@@ -43,7 +43,7 @@ class Random:
     def __init__(self, action_space: gym.spaces.Box, rng: np.random.Generator):
         self.low, self.high, self.rng = action_space.low, action_space.high, rng
 
-    def predict(self, observation, state=None, episode_start=None, deterministic=False) -> Prediction:  # type: ignore[no-untyped-def]
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
         shape = (*np.shape(observation)[:-1], MUSCLE_COUNT)
         return self.rng.uniform(self.low, self.high, shape).astype(np.float32), state
 
@@ -74,9 +74,11 @@ class JointPD:
         self._angles_from_lengths = -np.linalg.pinv(per_length.T)
         self._strength = arrays.moment_arms * arrays.maximum_force  # (2, 6) torque of each muscle [N m]
 
-    def predict(self, observation, state=None, episode_start=None, deterministic=False) -> Prediction:  # type: ignore[no-untyped-def]
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
-        fresh = np.ones(len(sensed), dtype=bool) if state is None or episode_start is None else np.asarray(episode_start)
+        fresh = (
+            np.ones(len(sensed), dtype=bool) if state is None or episode_start is None else np.asarray(episode_start)
+        )
         smooth = sensed if state is None else self.keep * state + (1 - self.keep) * sensed
         smooth = np.where(fresh[:, None] if state is not None else True, sensed, smooth) if fresh.any() else smooth
         angles = (smooth[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T

@@ -15,6 +15,7 @@ HAND_PATH = 100  # control periods of the hand's path that a frame shows
 
 
 def action_space(arm: Arm) -> spaces.Box:
+    """Six excitations from 0 to the arm's ceiling."""
     return spaces.Box(0.0, arm.ceiling, (MUSCLE_COUNT,), np.float32)
 
 
@@ -90,9 +91,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
             self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"])
         simulation = self.simulation
         targets = [tuple(simulation.command[0, :2])]
-        return self._renderer.draw(
-            simulation.state[0], targets, np.array(self._path), simulation.weights.target_radius
-        )
+        return self._renderer.draw(simulation.state[0], targets, np.array(self._path), simulation.weights.target_radius)
 
     def close(self) -> None:
         if self._renderer is not None:

@@ -31,9 +31,7 @@ def symbols(parameters: Parameters, name: str) -> Any:
     return parameters.map(next_symbols)
 
 
-def with_adjoint(
-    name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
-) -> str:
+def with_adjoint(name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]) -> str:
     """Source of a kernel filling ``out``, and of its adjoint filling one array per input."""
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
@@ -70,8 +68,9 @@ sense, sense_vjp = _compiled.sense, _compiled.sense_vjp
 excite, excite_vjp = _compiled.excite, _compiled.excite_vjp
 
 
-SPEED_BOUND = 60.0  # [rad/s] no action makes a joint faster
-STOP_BOUND = 0.5  # [rad] no action drives a joint further into its stop
+# Bounds on the default arm, half as much again as the worst that searches for bad actions found.
+SPEED_BOUND = 45.0  # [rad/s] no action makes a joint faster (28 found at a ceiling of 1, 42 at 4)
+STOP_BOUND = 0.25  # [rad] no action drives a joint further into its stop (0.15 at 1, 0.19 at 4)
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± this): ten standard deviations
 
@@ -107,7 +106,7 @@ def costs(p, w, x, u, k, out):
 
 
 @jit
-def hold_to_action_space(u, ceiling):  # type: ignore[no-untyped-def]
+def hold_to_action_space(u, ceiling):
     """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else −1)."""
     for i in range(len(u)):
         for j in range(MUSCLE_COUNT):
@@ -120,7 +119,7 @@ def hold_to_action_space(u, ceiling):  # type: ignore[no-untyped-def]
 
 
 @jit
-def control_steps(p, h, substeps, u, noise, x):  # type: ignore[no-untyped-def]
+def control_steps(p, h, substeps, u, noise, x):
     """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B, 6)."""
     excitation = np.empty(MUSCLE_COUNT)
     for i in range(len(x)):
@@ -130,7 +129,7 @@ def control_steps(p, h, substeps, u, noise, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def observe(p, x, command, noise, low, high, observation):  # type: ignore[no-untyped-def]
+def observe(p, x, command, noise, low, high, observation):
     """Fill float32 observations (B, 18 + K): noisy sensory signal and command, within their bounds."""
     signal = np.empty(len(low))
     for i in range(len(x)):

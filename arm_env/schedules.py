@@ -13,7 +13,9 @@ from arm_env.tasks import Reach
 class Schedule(Protocol):
     """Commands that stay for ``hold`` [s] each; the environment asks when one is due."""
 
-    hold: float
+    @property
+    def hold(self) -> float:
+        """How long a command stays [s]."""
 
     def commands(
         self, rng: np.random.Generator, segment: np.ndarray, time: np.ndarray, task: Reach, arm: Any
@@ -27,7 +29,7 @@ class RandomJumps:
 
     hold: float = 1.0  # [s]
 
-    def commands(self, rng, segment, time, task, arm):  # type: ignore[no-untyped-def]
+    def commands(self, rng, segment, time, task, arm):
         return task.sample_commands(rng, len(segment), arm)
 
 
@@ -38,7 +40,7 @@ class CommandList:
     values: np.ndarray
     hold: float = 1.0  # [s]
 
-    def commands(self, rng, segment, time, task, arm):  # type: ignore[no-untyped-def]
+    def commands(self, rng, segment, time, task, arm):
         return self.values[np.minimum(segment, len(self.values) - 1)]
 
 
@@ -49,7 +51,7 @@ class MovingCommand:
     function: Callable[[float], np.ndarray]
     hold: float = 0.0
 
-    def commands(self, rng, segment, time, task, arm):  # type: ignore[no-untyped-def]
+    def commands(self, rng, segment, time, task, arm):
         return np.array([self.function(float(t)) for t in time], dtype=float)
 
 

@@ -82,7 +82,9 @@ class Simulation:
         options = dict(options or {})
         unknown = set(options) - {"posture", "targets", "schedule", "reset_mask"}
         if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}: there are posture, targets, schedule, reset_mask")
+            raise ValueError(
+                f"unknown reset options {sorted(unknown)}: there are posture, targets, schedule, reset_mask"
+            )
         schedule = self.default_schedule
         if "schedule" in options or "targets" in options:
             hold = self.default_schedule.hold or 1.0
@@ -123,7 +125,7 @@ class Simulation:
         u = np.array(action, dtype=float)
         if u.shape != self.state[:, :MUSCLE_COUNT].shape:
             raise ValueError(
-                f"an action is {MUSCLE_COUNT} excitations for each arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
+                f"an action is {MUSCLE_COUNT} excitations an arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
             )
         if ignored is not None:
             u[ignored] = 0

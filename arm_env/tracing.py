@@ -7,13 +7,12 @@ nor its adjoint is written a second time.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from arm_env.equations import Primitives
-
 
 LEAVES = ("const", "scalar", "load")
 
@@ -79,6 +78,7 @@ class Symbol:
 
 
 def constant(value: float) -> Symbol:
+    """The symbol of a number."""
     return Symbol("const", float(value))
 
 
@@ -108,7 +108,7 @@ def _binary(op: str, left: Any, right: Any) -> Any:
         return a
     if (op == "+" and va == 0) or (op == "*" and va == 1):
         return b
-    if op == "*" and 0 in (va, vb) or op == "/" and va == 0:
+    if (op == "*" and 0 in (va, vb)) or (op == "/" and va == 0):
         return constant(0.0)
     return Symbol(op, a, b)
 
@@ -191,7 +191,7 @@ def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Se
     return [total.get(id(x), constant(0.0)) for x in inputs]
 
 
-def function_source(name: str, arguments: Sequence[str], results: dict[str, Sequence[Symbol]]) -> str:
+def function_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
     """A Python function that fills the arrays ``results`` (names to symbols) from its arguments."""
     wanted = [symbol for symbols in results.values() for symbol in symbols]
     names: dict[int, str] = {}

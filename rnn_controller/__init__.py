@@ -8,7 +8,7 @@
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy, load
-from rnn_controller.trainer import TrainConfig, Trainer, TrainingFailed, train
+from rnn_controller.trainer import TrainConfig, Trainer, TrainingError, train
 
 __all__ = [
     "Checkpoint",
@@ -18,7 +18,7 @@ __all__ = [
     "RecurrentController",
     "TrainConfig",
     "Trainer",
-    "TrainingFailed",
+    "TrainingError",
     "load",
     "load_checkpoint",
     "train",

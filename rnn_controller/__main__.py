@@ -11,9 +11,7 @@ import tyro
 from arm_env.evaluation import ReachMeasures, evaluate
 from rnn_controller.checkpoint import CheckpointError, load_checkpoint, write_whole
 from rnn_controller.policy import Policy
-from rnn_controller.trainer import TrainConfig, TrainingFailed, train
-
-Positional = tyro.conf.Positional
+from rnn_controller.trainer import TrainConfig, TrainingError, train
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Train:
 class Evaluate:
     """Measure a controller in the environment, on held-out random jumps."""
 
-    controller: Positional[str]
+    controller: tyro.conf.Positional[str]
     """A shipped controller's name (reach), a checkpoint, or a run's folder."""
     movements: int = 1000
     """Number of movements."""
@@ -64,9 +62,9 @@ class Evaluate:
 class Figure:
     """Draw a figure of the paper."""
 
-    number: Positional[Literal["5", "6"]]
+    number: tyro.conf.Positional[Literal["5", "6"]]
     """5: the arm and its muscles; 6: reaching and following."""
-    controller: Positional[str] = "reach"
+    controller: tyro.conf.Positional[str] = "reach"
     """Whose movements figure 6 shows."""
     output: Path | None = None
     """File to write, .png, .pdf or .svg (default: runs/figureN.png)."""
@@ -153,7 +151,7 @@ def main() -> None:
     )
     try:
         command.run()
-    except (CheckpointError, TrainingFailed, FileExistsError, ValueError, ImportError) as error:
+    except (CheckpointError, TrainingError, FileExistsError, ValueError, ImportError) as error:
         raise SystemExit(f"error: {error}") from None
 
 

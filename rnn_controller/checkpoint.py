@@ -89,7 +89,9 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
     if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of this package: format {header.get('format')!r}, not {FORMAT!r}")
+        raise CheckpointError(
+            f"{path} is no checkpoint of this package: format {header.get('format')!r}, not {FORMAT!r}"
+        )
     try:
         return _assemble(header, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -23,7 +23,9 @@ def values(
 
 def risk_sensitive(v: Tensor, beta: float) -> Tensor:
     """A = (1/β) log mean exp(β V) (eq. 5'); the mean for β = 0, the maximum for β = ∞."""
-    if beta == 0:
+    if not beta >= 0:
+        raise ValueError(f"the risk sensitivity β is 0 or above, not {beta}")
+    if beta < 1e-9:  # where the logarithm would have lost all digits
         return v.mean()
     if math.isinf(beta):
         return v.max()

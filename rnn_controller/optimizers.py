@@ -39,7 +39,7 @@ def line_search(
         new_slope = float(new_gradient @ direction) if finite else float("nan")
         if finite and new_value < best[1]:
             best = (length, new_value, new_gradient)
-        if not finite or new_value > value + 1e-4 * length * slope or new_value >= low_value and low > 0:
+        if not finite or new_value > value + 1e-4 * length * slope or (new_value >= low_value and low > 0):
             high = length
         elif abs(new_slope) <= -curvature * slope:
             return length, new_value, new_gradient

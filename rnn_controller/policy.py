@@ -39,7 +39,9 @@ class Policy:
             raise ValueError(f"this controller takes observations of {size} signals, not of shape {o.shape}")
         y = np.zeros((len(batch), self.network.config.neurons)) if state is None else np.array(state, dtype=float)
         if y.shape != (len(batch), self.network.config.neurons):
-            raise ValueError(f"the state of {len(batch)} arms is {(len(batch), self.network.config.neurons)}, not {y.shape}")
+            raise ValueError(
+                f"the state of {len(batch)} arms is {(len(batch), self.network.config.neurons)}, not {y.shape}"
+            )
         if episode_start is not None:
             y[np.asarray(episode_start, dtype=bool)] = 0
         u, y_next = np.empty((len(batch), MUSCLE_COUNT)), np.empty_like(y)

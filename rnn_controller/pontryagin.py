@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from arm_env.compiling import jit
 from arm_env.parameters import Arm
@@ -22,7 +24,7 @@ from rnn_controller.network import ACTIVATIONS, RecurrentController
 
 
 @jit
-def _add_product(matrix, vector, out):  # type: ignore[no-untyped-def]
+def _add_product(matrix, vector, out):
     """out += matrix @ vector, given the matrix transposed so that the inner loop is contiguous."""
     for j in range(len(vector)):
         if vector[j] != 0:
@@ -31,7 +33,7 @@ def _add_product(matrix, vector, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_outer(left, right, out):  # type: ignore[no-untyped-def]
+def _add_outer(left, right, out):
     """out += left rightᵀ."""
     for i in range(len(left)):
         if left[i] != 0:
@@ -40,21 +42,21 @@ def _add_outer(left, right, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _transfer(activation, drive):  # type: ignore[no-untyped-def]
+def _transfer(activation, drive):
     if activation == 0:
         return drive if drive > 0 else 0.0
     return np.tanh(drive) if activation == 1 else 1 / (1 + np.exp(-drive))
 
 
 @jit
-def _transfer_slope(activation, rate):  # type: ignore[no-untyped-def]
+def _transfer_slope(activation, rate):
     if activation == 0:
         return 1.0 if rate > 0 else 0.0
     return 1 - rate * rate if activation == 1 else rate * (1 - rate)
 
 
 @jit
-def network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, r, u, y_next):  # type: ignore[no-untyped-def]
+def network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, r, u, y_next):
     """Eq. 2 over one control period, weights transposed: from observation o and neural state y to
     rates r, excitations u and the next neural state."""
     s, k = o[:SENSORY_SIZE], o[SENSORY_SIZE:]
@@ -73,7 +75,7 @@ def network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, r, u, y_nex
 
 
 @jit
-def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next):  # type: ignore[no-untyped-def]
+def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next):
     """``network_step`` for a batch."""
     r = np.empty(len(by))
     for i in range(len(o)):
@@ -81,7 +83,9 @@ def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next)
 
 
 @jit
-def _forward(first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, x, y, o, r, u):  # type: ignore[no-untyped-def]  # fmt: skip
+def _forward(
+    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, x, y, o, r, u
+):  # fmt: skip
     """Trajectories of movements first … last − 1. Weights come transposed.
 
     commands (B, T, K), noise (B, T, 18 + K + 6); fills x (B, T · substeps + 1, 10) and y (B, T + 1, N)
@@ -95,16 +99,17 @@ def _forward(first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, 
             o[b, t, SENSORY_SIZE:] = commands[b, t]
             for i in range(SENSORY_SIZE + size):
                 o[b, t, i] *= 1 + noise[b, t, i]
-            network_step(
-                leak, activation, yy, ys, yk, uy, us, by, bu, o[b, t], y[b, t], r[b, t], u[b, t], y[b, t + 1]
-            )
+            network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o[b, t], y[b, t], r[b, t], u[b, t], y[b, t + 1])
             excite(p, u[b, t], noise[b, t, SENSORY_SIZE + size :], excitation)
             for i in range(t * substeps, (t + 1) * substeps):
                 step(p, h, x[b, i], excitation, x[b, i + 1])
 
 
 @jit
-def _costate(first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, noise, x, y, o, r, u, cx, cu, gyy, gys, gyk, guy, gus, gby, gbu, gx, gy):  # type: ignore[no-untyped-def]  # fmt: skip
+def _costate(
+    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, noise, x, y, o, r, u, cx, cu,
+    gyy, gys, gyk, guy, gus, gby, gbu, gx, gy,
+):  # fmt: skip
     """The backward pass of ``_forward``; weights as in eq. 2, gradients per movement.
 
     cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partials; gx (B, 10) and gy (B, N) receive the
@@ -162,14 +167,16 @@ def _workers() -> ThreadPoolExecutor:
 def _in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
     """Split the movements over the processors; each is computed alone, so the split changes nothing."""
     edges = np.linspace(0, batch, torch.get_num_threads() + 1).astype(int).tolist()
-    jobs = [_workers().submit(kernel, *pair, *arguments) for pair in zip(edges[:-1], edges[1:], strict=True)]
+    jobs = [_workers().submit(kernel, *pair, *arguments) for pair in pairwise(edges)]
     for job in jobs:
         job.result()
 
 
 class _Rollout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, constants: Any, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, *weights: Tensor):  # type: ignore[no-untyped-def]
+    def forward(
+        ctx: Any, constants: Any, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, *weights: Tensor
+    ) -> Any:
         substeps = constants[2]
         batch, period = commands.shape[:2]
         blocks = [w.detach().numpy() for w in weights]
@@ -180,16 +187,18 @@ class _Rollout(torch.autograd.Function):
         x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
         transposed = [np.ascontiguousarray(w.T) for w in blocks]
         _in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), noise.numpy(), x, y, o, r, u)
-        ctx.constants, ctx.blocks, ctx.path = constants, blocks, (noise.numpy(), x, y, o, r, u)
+        ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
+        ctx.constants, ctx.path = constants, (noise.numpy(), x, y, o, r, u)
         return torch.from_numpy(x[:, ::substeps].copy()), torch.from_numpy(u.copy()), torch.from_numpy(y.copy())
 
     @staticmethod
-    def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor):  # type: ignore[no-untyped-def]
-        batch = len(cx)
-        gradients = [np.zeros((batch, *w.shape)) for w in ctx.blocks]
+    @once_differentiable
+    def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor) -> Any:
+        batch, blocks = len(cx), [w.detach().numpy() for w in ctx.saved_tensors]
+        gradients = [np.zeros((batch, *w.shape)) for w in blocks]
         gx, gy = np.empty((batch, STATE_SIZE)), np.empty((batch, ctx.path[2].shape[2]))
         cost = cx.contiguous().numpy(), cu.contiguous().numpy()
-        _in_parallel(_costate, batch, *ctx.constants, *ctx.blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
+        _in_parallel(_costate, batch, *ctx.constants, *blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
         summed = [torch.from_numpy(g.sum(0)) for g in gradients]
         return None, torch.from_numpy(gx), torch.from_numpy(gy), None, None, *summed
 
@@ -206,13 +215,22 @@ def rollout(
     for name, value in (("x0", x0), ("y0", y0), ("commands", commands), ("noise", noise)):
         if value.dtype != torch.float64 or value.device.type != "cpu":
             raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
-    config = network.config
-    expected = (*commands.shape[:2], SENSORY_SIZE + network.command_size + MUSCLE_COUNT)
-    if commands.shape[-1] != network.command_size or noise.shape != expected:
-        raise ValueError(
-            f"a network for {network.command_size} command signals takes commands (B, T, {network.command_size}) "
-            f"and noise {expected}, not {tuple(commands.shape)} and {tuple(noise.shape)}"
-        )
+    config, size = network.config, network.command_size
+    batch, periods = (*commands.shape, 0, 0)[:2]
+    expected = {
+        "x0": (x0, (batch, STATE_SIZE)),
+        "y0": (y0, (batch, config.neurons)),
+        "commands": (commands, (batch, periods, size)),
+        "noise": (noise, (batch, periods, SENSORY_SIZE + size + MUSCLE_COUNT)),
+    }
+    for name, (value, shape) in expected.items():
+        if value.shape != shape:
+            raise ValueError(
+                f"{name} must be {shape} for {config.neurons} neurons and commands {tuple(commands.shape)}, "
+                f"not {tuple(value.shape)}"
+            )
+    if substeps < 1:
+        raise ValueError(f"a control period has at least one physics step, not {substeps}")
     h = config.control_period / substeps
     constants = (arm.flat(), h, substeps, network.leak, ACTIVATIONS.index(config.activation))
     x, u, y = _Rollout.apply(constants, x0, y0, commands.contiguous(), noise.contiguous(), *network.weights)

@@ -32,7 +32,7 @@ PATIENCE = 5  # failures in a row before a run gives up
 SAVE_EVERY = 30.0  # [s]
 
 
-class TrainingFailed(RuntimeError):
+class TrainingError(RuntimeError):
     """Training can't go on; the message says why, and the last sound checkpoint is kept."""
 
 
@@ -230,7 +230,7 @@ class Trainer:
         )
         v = values(self.task, self.arm, cost, x, u, movements.commands, period)
         objective = risk_sensitive(v, self.config.beta)
-        objective.backward()  # type: ignore[no-untyped-call]
+        objective.backward()
         self._silent = not bool((u > 0).any())
         self._exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
         self._arrived = self._share_within_target(x.detach(), movements)
@@ -268,13 +268,15 @@ class Trainer:
         self._failures += 1
         if self._failures > PATIENCE:
             self._set_weights(weights)
-            raise TrainingFailed(f"{problem}, {self._failures} times in a row; the last sound weights are in {self.path}")
+            raise TrainingError(
+                f"{problem}, {self._failures} times in a row; the last sound weights are in {self.path}"
+            )
         self._set_weights(weights)
         self.optimizer_state = {}
         dead = problem.startswith("the network is dead")
         if dead:
             with torch.no_grad():
-                self.network.motor_bias += 0.1
+                self.network.motor_bias.add_(0.1)
         remedy = "gave the muscles more tonic drive" if dead else "went back a step and halved the rate"
         tqdm.write(f"iteration {len(self.history)}: {problem}; {remedy}")
 
@@ -351,5 +353,5 @@ def _tensorboard(output: Path) -> Callable[[str, float, int], Any]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'") from error
-    writer = SummaryWriter(output / "tensorboard")  # type: ignore[no-untyped-call]
-    return lambda name, value, step: writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(output / "tensorboard")
+    return lambda name, value, step: writer.add_scalar(name, value, step)

@@ -269,7 +269,7 @@ def test_step_solves_the_equation_of_its_docstring():
     x, h = states(8), 0.01
     u, r = np.linspace(0, 1.5, 6), np.array(ARM.moment_arms)
     w, middle = x[:, 2:4], x[:, :2] + 0.5 * h * x[:, 2:4]
-    middle[::2] += [2.0, 1.5]  # half of them into the stops
+    middle[::2] += [2.5, 2.3]  # half of them into the stops
     x[:, :2] = middle - 0.5 * h * w
     a = u + (x[:, 4:] - u) * math.exp(-0.5 * h / ARM.activation_time)
     pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, middle), muscle_velocity(NUMBERS, w))

@@ -1,0 +1,52 @@
+"""Train any ``nn.Module`` through the differentiable plant: here a GRU, on single jumps.
+
+The plant is eager torch, so this is a sketch to start from; ``--iterations 1000`` learns to reach.
+"""
+
+import argparse
+
+import numpy as np
+import torch
+from torch import nn
+
+from arm_env import Arm, CostWeights, Reach
+from rnn_controller.movements import sample
+from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.plant import rollout
+
+
+class GRUController(nn.Module):
+    """Observations (B, 20) to excitations (B, 6), with a GRU between."""
+
+    def __init__(self, size: int = 32):
+        super().__init__()
+        self.cell, self.motor = nn.GRUCell(20, size), nn.Linear(size, 6)
+
+    def initial_state(self, batch: int) -> torch.Tensor:
+        return torch.zeros(batch, self.cell.hidden_size, dtype=torch.float64)
+
+    def forward(self, observation: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        state = self.cell(observation, state)
+        return nn.functional.softplus(self.motor(state) - 2), state
+
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--iterations", type=int, default=100)
+parser.add_argument("--movements", type=int, default=32)
+arguments = parser.parse_args()
+
+torch.manual_seed(0)
+rng, arm, task = np.random.default_rng(0), Arm(), Reach()
+wide = CostWeights(target_radius=0.3)  # the exact eq. 6 is flat far from the target: begin with a wide one
+controller = GRUController().double()
+optimizer = torch.optim.Adam(controller.parameters(), lr=3e-3)
+for iteration in range(arguments.iterations):
+    m = sample(rng, arguments.movements, 0, task=task, arm=arm, hold=0.5)
+    x, u = rollout(controller, arm, m.x0, m.commands, m.noise)
+    objective = risk_sensitive(values(task, arm, wide, x, u, m.commands, 0.01), beta=3.0)
+    optimizer.zero_grad()
+    objective.backward()
+    nn.utils.clip_grad_norm_(controller.parameters(), 1.0)
+    optimizer.step()
+    if iteration % 10 == 0:
+        print(f"iteration {iteration:4d}  objective {objective.item():.3f}", flush=True)

@@ -1,0 +1,116 @@
+"""Training samples: where they start, when they jump, their noise, and their seed."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from arm_env.equations import NUMPY, hand
+from arm_env.parameters import Arm
+from arm_env.tasks import Reach, joint_angles
+from rnn_controller.movements import Movements, sample
+
+ARM, TASK, NEURONS = Arm(), Reach(), 3
+FIELDS = ("x0", "y0", "commands", "noise")
+
+
+def movements(seed=0, number=40, **changes) -> Movements:
+    arguments = {"task": TASK, "arm": ARM, "hold": 0.2, **changes}
+    return sample(np.random.default_rng(seed), number, NEURONS, **arguments)
+
+
+def test_shapes_and_precision():
+    drawn = movements(number=7)
+    shapes = {name: tuple(getattr(drawn, name).shape) for name in FIELDS}
+    assert shapes == {"x0": (7, 10), "y0": (7, NEURONS), "commands": (7, 40, 2), "noise": (7, 40, 18 + 2 + 6)}
+    assert {getattr(drawn, name).dtype for name in FIELDS} == {torch.float64}
+
+
+def test_hand_starts_on_the_first_command():
+    drawn = movements()
+    x, y, *_ = hand(NUMPY, ARM.map(lambda value: value), drawn.x0.numpy())
+    np.testing.assert_allclose(np.stack([x, y], -1), drawn.commands[:, 0].numpy(), rtol=0, atol=1e-12)
+
+
+def test_body_starts_at_rest_with_silent_muscles():
+    assert not movements().x0[:, 2:].any()
+
+
+@pytest.mark.parametrize(("hold", "period"), [(0.2, 0.01), (0.2, 0.005), (0.35, 0.01)])
+def test_command_jumps_once_and_half_way(hold, period):
+    commands = movements(hold=hold, control_period=period).commands
+    half = round(hold / period)
+    assert commands.shape[1] == 2 * half
+    assert (commands[:, :half] == commands[:, :1]).all() and (commands[:, half:] == commands[:, -1:]).all()
+    assert (commands[:, 0] != commands[:, -1]).all()
+
+
+def test_both_commands_lie_in_the_workspace():
+    for command in movements(number=300).commands[:, [0, -1]].numpy().transpose(1, 0, 2):
+        angles, rounding = joint_angles(ARM, command), 1e-9
+        for joint, (low, high) in enumerate((TASK.shoulder, TASK.elbow)):
+            assert low - rounding <= angles[:, joint].min() and angles[:, joint].max() <= high + rounding
+
+
+def test_first_and_second_command_are_unrelated():
+    commands = movements(number=2000, hold=0.01).commands
+    correlation = np.corrcoef(commands[:, 0].T, commands[:, -1].T)[:2, 2:]
+    assert abs(correlation).max() < 0.1  # more than four standard errors
+
+
+@pytest.mark.parametrize(("period", "deviation"), [(0.005, 0.2), (0.01, 0.2 / 2**0.5)])
+def test_noise_has_the_right_deviation_at_any_control_period(period, deviation):
+    noise = movements(noise=0.2, control_period=period).noise
+    assert noise.std().item() == pytest.approx(deviation, rel=0.02)  # five standard errors
+    assert abs(noise.mean().item()) < 0.02 * deviation
+
+
+def test_noise_is_white():
+    noise = movements(noise=0.2, number=100).noise.numpy()
+    between_times = np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
+    between_signals = np.corrcoef(noise.reshape(-1, 26).T)[~np.eye(26, dtype=bool)]
+    assert abs(between_times) < 0.02 and abs(between_signals).max() < 0.08
+
+
+def test_noise_is_exactly_zero_when_off():
+    assert not movements(noise=0.0).noise.any()
+
+
+def test_neural_states_are_random_from_silent_to_twice_as_lively():
+    y0 = movements(number=500).y0
+    assert (y0 >= 0).all() and y0.max() <= 2
+    assert y0.max(1).values.min() < 0.1 and y0.max() > 1.8
+    assert (y0.std(1) > 0).all()  # not one value for all neurons
+
+
+def test_same_seed_gives_the_same_movements_and_another_others():
+    one, same, other = movements(5), movements(5), movements(6)
+    for name in FIELDS:
+        assert torch.equal(getattr(one, name), getattr(same, name)), name
+        assert not torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_the_global_generator_plays_no_part():
+    one = movements(5)
+    np.random.seed(1)
+    assert torch.equal(one.noise, movements(5).noise)
+
+
+def test_environment_and_trainer_start_from_the_same_attractor_state(monkeypatch):
+    def marked(self, rng, arm, commands):
+        return np.tile(np.arange(10.0) / 100, (len(commands), 1))
+
+    monkeypatch.setattr(Reach, "attractor_state", marked)
+    env = gym.make("arm_env:ReachArm-v0")
+    _, info = env.reset(seed=1)
+    expected = np.arange(10.0) / 100
+    np.testing.assert_array_equal(info["state"], expected)
+    np.testing.assert_array_equal(movements().x0.numpy(), np.tile(expected, (40, 1)))
+
+
+def test_environment_starts_where_a_movement_to_the_same_target_does():
+    drawn = movements(number=3)
+    env = gym.make("arm_env:ReachArm-v0")
+    for x0, commands in zip(drawn.x0.numpy(), drawn.commands.numpy(), strict=True):
+        _, info = env.reset(seed=1, options={"targets": commands[[0, -1]]})
+        np.testing.assert_allclose(info["state"], x0, rtol=0, atol=1e-15)
