@@ -11,7 +11,6 @@ from arm_env.equations import NUMPY, hand
 
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
-MOVING = 0.05  # of the peak speed: a movement begins and ends where its speed crosses this
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class ReachMeasures:
     median_peak_speed_m_s: float
     """Median of the largest hand speed after the jump [m/s]."""
     median_minimum_jerk_correlation: float
-    """Median correlation of the speed with a minimum-jerk profile of the same duration."""
+    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration."""
     median_path_deviation: float
     """Median of the largest distance from the straight line between start and end, over its length."""
     number_of_movements: int
@@ -104,7 +103,6 @@ def reach_measures(recording: Recording, jump: int, period: float, *, seed: int,
     target = recording.commands[-1, :, :2]
     distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
     error = distance[-round(SETTLED / period) :].mean(0)
-    shapes = [minimum_jerk_correlation(s) for s in speed.T]
     return ReachMeasures(
         fraction_within_target=float((error < TARGET_SIZE).mean()),
         median_endpoint_error_m=float(np.median(error)),
@@ -112,7 +110,7 @@ def reach_measures(recording: Recording, jump: int, period: float, *, seed: int,
         mean_value=float(-recording.rewards.sum(0).mean()),
         median_movement_time_s=float(np.median(settling_time(distance, period))),
         median_peak_speed_m_s=float(np.median(speed.max(0))),
-        median_minimum_jerk_correlation=float(np.median(shapes)),
+        median_minimum_jerk_correlation=float(np.median(closest_minimum_jerk(speed)[0])),
         median_path_deviation=float(np.median(path_deviation(path, path[0], target))),
         number_of_movements=path.shape[1],
         seed=seed,
@@ -127,22 +125,26 @@ def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
     return np.where(outside[-1], np.inf, last * period)
 
 
-def minimum_jerk_correlation(speed: np.ndarray) -> float:
-    """Correlation of one speed profile (T,) with 30 s² (1 − s)², s from its onset to its end (Flash & Hogan 1985).
+def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The minimum-jerk profiles nearest to speeds (T, B): their correlations (B,), and themselves (T, B).
 
-    Onset and end are where the speed first and last crosses 5 % of the peak around it. 0 if nothing moves.
+    Profiles are s² (1 − s)², s from 0 at the movement's onset to 1 at its end (Flash & Hogan 1985), and
+    0 outside; onset, end and height are those of the best fit, and the correlation is over all T
+    samples, so a skewed rise, a long tail and a tremor on the target all count against it. (Onset and
+    end by a threshold on the speed fail here: under noise the hand never falls still.)
     """
-    peak = int(speed.argmax())
-    slow = speed < MOVING * speed[peak]
-    if speed[peak] == 0:
-        return 0.0
-    before, after = np.flatnonzero(slow[:peak]), np.flatnonzero(slow[peak:])
-    first = before[-1] if len(before) else 0
-    last = peak + after[0] if len(after) else len(speed) - 1
-    if last - first < 3:
-        return 0.0
-    s = np.linspace(0, 1, last - first + 1)
-    return float(np.corrcoef(speed[first : last + 1], s**2 * (1 - s) ** 2)[0, 1])
+    onset, end = (index[:, None] for index in np.triu_indices(len(speed), k=8))  # (P, 1)
+    s = np.clip((np.arange(len(speed)) - onset) / (end - onset), 0, 1)  # (P, T)
+    shapes = s**2 * (1 - s) ** 2
+    shapes -= shapes.mean(1, keepdims=True)
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    centred = speed - speed.mean(0)
+    fits = shapes @ centred  # (P, B)
+    best = fits.argmax(0)
+    height = fits.max(0)
+    moved = np.linalg.norm(centred, axis=0)
+    profiles = shapes[best].T * height
+    return height / np.where(moved > 0, moved, 1), profiles - profiles.min(0)
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -71,15 +71,15 @@ class Arm(Parameters):
         31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)
     )
     activation_time: float = 0.05  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
-    ceiling: float = 4.0  # [-] largest excitation: the action space ends here (own; HT09 has none)
+    ceiling: float = 1.0  # [-] largest excitation: the action space ends here (own; HT09 has none)
 
 
 @dataclass(frozen=True)
 class CostWeights(Parameters):
     """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours."""
 
-    alpha: float = 1.0  # [-] weight of the velocity term (own)
-    gamma: float = 0.005  # [-] weight of the effort term (own)
+    alpha: float = 0.02  # [-] weight of the velocity term (own)
+    gamma: float = 0.05  # [-] weight of the effort term (own)
     target_radius: float = 0.04  # [m] d0 of the distance term (HT09)
     brake_radius: float = 0.04  # [m] d0 of the velocity term; differs only while training narrows the target
     reference_speed: float = 0.3  # [m/s] v0 (HT09)

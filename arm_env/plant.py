@@ -68,8 +68,8 @@ sense, sense_vjp = _compiled.sense, _compiled.sense_vjp
 excite, excite_vjp = _compiled.excite, _compiled.excite_vjp
 
 
-# Bounds on the default arm, half as much again as the worst that searches for bad actions found.
-SPEED_BOUND = 45.0  # [rad/s] no action makes a joint faster (28 found at a ceiling of 1, 42 at 4)
+# Bounds on the default arm, a quarter above the worst that searches for bad actions found.
+SPEED_BOUND = 55.0  # [rad/s] no action makes a joint faster (28 found at a ceiling of 1, 42 at 4)
 STOP_BOUND = 0.25  # [rad] no action drives a joint further into its stop (0.15 at 1, 0.19 at 4)
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± this): ten standard deviations

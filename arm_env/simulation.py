@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.parameters import Arm, CostWeights
+from arm_env.parameters import MUSCLES, Arm, CostWeights
 from arm_env.plant import (
     ANGLES,
     MUSCLE_COUNT,
     NOISE_MARGIN,
-    SENSORY_SIZE,
     STATE_SIZE,
     compile_cost,
     control_steps,
@@ -189,8 +188,5 @@ class Simulation:
 
 def observation_names(task: Reach) -> tuple[str, ...]:
     """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
-    from arm_env.parameters import MUSCLES
-
     sensory = [f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES]
-    assert len(sensory) == SENSORY_SIZE
     return (*sensory, *task.command_names)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from arm_env.controllers import Controller
 from arm_env.equations import NUMPY, force_curves
-from arm_env.evaluation import TARGET_SIZE, record
+from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, record
 from arm_env.parameters import Arm
 from arm_env.rendering import BELLY, TRUNK_OUTLINE, joint_positions, muscle_paths
 from arm_env.schedules import CommandList
@@ -39,11 +39,8 @@ STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
-    "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
     "legend.frameon": False,
@@ -87,17 +84,6 @@ def moving_target(time: float) -> np.ndarray:
     """A figure of eight [m], (2,), within the task's workspace."""
     phase = 2 * np.pi * time / ROUND
     return np.array([0.05 + 0.22 * np.sin(phase), 0.42 + 0.09 * np.sin(2 * phase)])
-
-
-def minimum_jerk(time: np.ndarray, speed: np.ndarray, length: float) -> np.ndarray:
-    """Speed [m/s] of the minimum-jerk movement of ``length`` [m] closest to a measured speed, all (T,).
-
-    v = 30 length / duration s² (1 − s)² (Flash & Hogan 1985); onset and duration fit by least squares.
-    """
-    onset, end = (time[i, None] for i in np.triu_indices(len(time), 1))  # all pairs, (P, 1)
-    s = np.clip((time - onset) / (end - onset), 0, 1)  # (P, T)
-    profiles = 30 * length / (end - onset) * s**2 * (1 - s) ** 2
-    return profiles[((profiles - speed) ** 2).sum(-1).argmin()]
 
 
 def figure_5(arm: Arm | None = None) -> Figure:
@@ -226,11 +212,10 @@ def _draw_distance(axes: Axes, reaching: Run) -> None:
 
 
 def _draw_speed(axes: Axes, reaching: Run) -> None:
-    for colour, target, when in _movements(reaching):
+    for colour, _, when in _movements(reaching):
         time, speed = reaching.time[when], reaching.speed[when]
-        length = float(np.linalg.norm(target - reaching.hand[when.start]))
-        bell = minimum_jerk(time, speed, length)
-        axes.plot(time, np.where(bell > 0, bell, np.nan), "--", color=colour, lw=1.2)
+        bell = closest_minimum_jerk(speed[:, None])[1][:, 0]
+        axes.plot(time, np.where(bell > 1e-9, bell, np.nan), "--", color=colour, lw=1.2)
         axes.plot(time, speed, color=colour, lw=1.8)
     _draw_jumps(axes, reaching)
     axes.plot([], "--", color=INK, lw=1.2, label="minimum jerk")

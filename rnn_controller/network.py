@@ -17,7 +17,7 @@ class NetworkConfig:
 
     neurons: int = 12
     """Number of neurons N (12 for reaching in the paper)."""
-    time_constant: float = 0.02
+    time_constant: float = 0.1
     """Neural time constant τ_y [s]; the paper gives none."""
     activation: str = "relu"
     """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""

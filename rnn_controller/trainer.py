@@ -18,14 +18,18 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
+from arm_env.equations import hand
 from arm_env.parameters import Arm, CostWeights
+from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
 from rnn_controller import pontryagin
 from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.coordinates import Coordinates
 from rnn_controller.movements import Movements, sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
+from rnn_controller.plant import TORCH, tensors
 
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 PATIENCE = 5  # failures in a row before a run gives up
@@ -52,7 +56,7 @@ class Stage:
     """Adam's learning rate at the start; it falls to zero along a cosine."""
     widest_target: float = 0.04
     """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
-    narrowing: float = 0.8
+    narrowing: float = 0.4
     """Share of the iterations over which it does."""
 
     def __post_init__(self) -> None:
@@ -70,7 +74,7 @@ class Stage:
 
 
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("adam", 8000, widest_target=0.3),),
+    "default": (Stage("adam", 7000, widest_target=0.3),),
     "short": (Stage("adam", 2000, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
@@ -129,6 +133,8 @@ class Trainer:
         self.arm, self.task = Arm(), TASKS[config.task]()
         generator = torch.Generator().manual_seed(config.seed)
         self.network = RecurrentController(config.network, self.task.command_size, generator)
+        self.coordinates = Coordinates.of(self.network, self.task, self.arm)
+        self.vector = self.coordinates.vector()  # what is optimised
         self.stage = self.iteration = 0
         self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
         self.seconds = 0.0
@@ -137,14 +143,6 @@ class Trainer:
         self._failures = 0
         self._batch: Movements | None = None
         self._arrived = 0.0
-
-    # Weights as the flat vector that the optimisers work on.
-
-    def _parameters(self) -> list[torch.nn.Parameter]:
-        return [p for p in self.network.parameters() if p.requires_grad]
-
-    def _weights(self) -> Tensor:
-        return torch.nn.utils.parameters_to_vector(self._parameters()).detach()
 
     # Running.
 
@@ -180,28 +178,19 @@ class Trainer:
         if isinstance(optimizer, Adam):
             optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**self._failures
         movements = self._movements(stage)
-        before = self._weights()
-        try:
-            weights, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), before)
-        except BaseException:  # an interrupt too: what is saved must not be a point of a line search
-            self._set_weights(before)
-            raise
-        problem = self._problem(value, weights)
+        vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), self.vector)
+        problem = self._problem(value, vector)
         if problem:
-            self._repair(problem, before)
+            self._repair(problem)
         else:
             self._failures = 0
-            self._set_weights(weights)
-            self.optimizer_state = optimizer.state
+            self.vector, self.optimizer_state = vector, optimizer.state
         self._log("objective", value, len(self.history))
         self._log("target_radius_m", cost.target_radius, len(self.history))
         self.history.append((value, cost.target_radius))
         self.iteration += 1
         if self.iteration == stage.iterations:
             self.stage, self.iteration, self.optimizer_state, self._batch = self.stage + 1, 0, {}, None
-
-    def _set_weights(self, weights: Tensor) -> None:
-        torch.nn.utils.vector_to_parameters(weights, self._parameters())
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
@@ -220,9 +209,9 @@ class Trainer:
         )
         return self._batch
 
-    def evaluate(self, weights: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
-        """The objective of eq. 5' and its gradient, by the maximum principle. Sets the network's weights."""
-        self._set_weights(weights)
+    def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
+        """The objective of eq. 5' and its gradient, by the maximum principle, in ``coordinates``."""
+        self.coordinates.assign(vector)
         self.network.zero_grad(set_to_none=True)
         period = self.config.network.control_period
         x, u, y = pontryagin.rollout(
@@ -234,28 +223,24 @@ class Trainer:
         self._silent = not bool((u > 0).any())
         self._exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
         self._arrived = self._share_within_target(x.detach(), movements)
-        gradient = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters()]
-        return objective.item(), torch.nn.utils.parameters_to_vector(gradient)
+        return objective.item(), self.coordinates.gradient(vector)
 
     def _share_within_target(self, x: Tensor, movements: Movements) -> float:
-        from arm_env.equations import hand
-        from rnn_controller.plant import TORCH, tensors
-
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -20:])
         squared = self.task.error(TORCH, movements.commands[:, -1:], px, py)[0]
         return float((squared.sqrt().mean(-1) < self.config.cost.target_radius).double().mean())
 
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""
-        value, gradient = self.evaluate(self._weights(), self._movements(stage), cost)
+        value, gradient = self.evaluate(self.vector, self._movements(stage), cost)
         if not self.optimizer_state:
             return {}
         return {**self.optimizer_state, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
 
     # What can go wrong.
 
-    def _problem(self, value: float, weights: Tensor) -> str | None:
-        if not math.isfinite(value) or not bool(torch.isfinite(weights).all()):
+    def _problem(self, value: float, vector: Tensor) -> str | None:
+        if not math.isfinite(value) or not bool(torch.isfinite(vector).all()):
             return "the objective or its gradient is not finite"
         if self._exploded:
             return f"the neural state exceeds {WIDEST_NEURAL_STATE:g}"
@@ -263,28 +248,28 @@ class Trainer:
             return "the network is dead: no muscle is excited in any movement"
         return None
 
-    def _repair(self, problem: str, weights: Tensor) -> None:
-        """Go back to the weights before; wake a dead network, slow down for the rest."""
+    def _repair(self, problem: str) -> None:
+        """Stay at the last sound weights; wake a dead network, slow down for the rest."""
         self._failures += 1
         if self._failures > PATIENCE:
-            self._set_weights(weights)
-            raise TrainingError(
-                f"{problem}, {self._failures} times in a row; the last sound weights are in {self.path}"
-            )
-        self._set_weights(weights)
+            raise TrainingError(f"{problem}, {self._failures} times in a row; the last sound weights: {self.path}")
         self.optimizer_state = {}
         dead = problem.startswith("the network is dead")
         if dead:
+            self.coordinates.assign(self.vector)
             with torch.no_grad():
-                self.network.motor_bias.add_(0.1)
+                self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
+            self.vector = self.coordinates.vector()
         remedy = "gave the muscles more tonic drive" if dead else "went back a step and halved the rate"
         tqdm.write(f"iteration {len(self.history)}: {problem}; {remedy}")
 
     # Checkpoints.
 
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands."""
+        """The run as it stands after its last whole iteration."""
+        self.coordinates.assign(self.vector)
         tensors = {f"optimizer.{name}": value for name, value in self.optimizer_state.items()}
+        tensors["vector"] = self.vector
         tensors["history"] = torch.tensor(self.history, dtype=torch.float64).reshape(-1, 2)
         training = {
             "config": asdict(self.config),
@@ -312,6 +297,7 @@ class Trainer:
             trainer = cls(TrainConfig(**stored), output, log)
             trainer.stage, trainer.iteration = training["stage"], training["iteration"]
             trainer._failures, trainer.seconds = training["failures"], training["seconds"]
+            trainer.vector = checkpoint.tensors["vector"]
             trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{output} holds no training run to resume: {error!r} is missing") from error
@@ -319,7 +305,6 @@ class Trainer:
         trainer.optimizer_state = {
             name.removeprefix(prefix): value for name, value in checkpoint.tensors.items() if name.startswith(prefix)
         }
-        trainer.network.load_state_dict(checkpoint.network.state_dict())
         return trainer
 
 

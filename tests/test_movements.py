@@ -90,12 +90,6 @@ def test_same_seed_gives_the_same_movements_and_another_others():
         assert not torch.equal(getattr(one, name), getattr(other, name)), name
 
 
-def test_the_global_generator_plays_no_part():
-    one = movements(5)
-    np.random.seed(1)
-    assert torch.equal(one.noise, movements(5).noise)
-
-
 def test_environment_and_trainer_start_from_the_same_attractor_state(monkeypatch):
     def marked(self, rng, arm, commands):
         return np.tile(np.arange(10.0) / 100, (len(commands), 1))

@@ -1,0 +1,75 @@
+"""The coordinates in which the optimisers move: weights on standardised signals.
+
+Muscle lengths vary by a quarter about 1, velocities by several lengths a second, tensions by a fifth,
+commands by decimetres. With W' = W σ and b' = b + W μ, a step of the same size matters equally for
+each, and does not shift what a mean signal does. The network itself keeps the weights of eq. 2; this
+is a linear change of variables, a preconditioner, and changes no function.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arm_env.parameters import Arm
+from arm_env.plant import MUSCLE_COUNT
+from arm_env.tasks import Reach
+from rnn_controller.network import RecurrentController
+
+# Means and deviations of l, l̇, T over trained reaching, rounded.
+SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The map between a network's weights and the flat vector that is optimised."""
+
+    network: RecurrentController
+    command_mean: Tensor  # (K,)
+    command_deviation: Tensor  # (K,)
+
+    @classmethod
+    def of(cls, network: RecurrentController, task: Reach, arm: Arm) -> "Coordinates":
+        """Coordinates for a network that receives the task's commands."""
+        commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
+        return cls(network, commands.mean(0), commands.std(0))
+
+    def vector(self) -> Tensor:
+        """The network's present weights as a vector."""
+        w = self.network
+        neural = w.neural_bias + w.sensory @ SENSORY_MEAN + w.command @ self.command_mean
+        motor = w.motor_bias + w.reflex @ SENSORY_MEAN
+        scaled = (w.sensory * SENSORY_DEVIATION, w.command * self.command_deviation, w.reflex * SENSORY_DEVIATION)
+        biases = (neural, motor) if w.config.bias else ()
+        return torch.cat([part.detach().flatten() for part in (w.recurrent, w.motor, *scaled, *biases)])
+
+    def weights(self, vector: Tensor) -> dict[str, Tensor]:
+        """Weights by name; differentiable."""
+        w = self.network
+        names = ["recurrent", "motor", "sensory", "command", "reflex"] + ["neural_bias", "motor_bias"] * w.config.bias
+        shapes = [getattr(w, name).shape for name in names]
+        parts = torch.split(vector, [shape.numel() for shape in shapes])
+        result = {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        result["sensory"] = result["sensory"] / SENSORY_DEVIATION
+        result["command"] = result["command"] / self.command_deviation
+        result["reflex"] = result["reflex"] / SENSORY_DEVIATION
+        if w.config.bias:
+            means = result["sensory"] @ SENSORY_MEAN + result["command"] @ self.command_mean
+            result["neural_bias"] = result["neural_bias"] - means
+            result["motor_bias"] = result["motor_bias"] - result["reflex"] @ SENSORY_MEAN
+        return result
+
+    def assign(self, vector: Tensor) -> None:
+        """Give the network the weights of a vector."""
+        with torch.no_grad():
+            for name, value in self.weights(vector).items():
+                getattr(self.network, name).copy_(value)
+
+    def gradient(self, vector: Tensor) -> Tensor:
+        """The gradient along the vector, from that which the network's weights hold."""
+        point = vector.detach().requires_grad_()
+        weights = self.weights(point)
+        received = [getattr(self.network, name).grad for name in weights]
+        return torch.autograd.grad(list(weights.values()), point, received)[0]

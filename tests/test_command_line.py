@@ -1,0 +1,261 @@
+"""The command line: what it writes and prints, and how it says no: one line, no traceback, a nonzero status."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+import torch
+
+from arm_env import ReachMeasures
+from rnn_controller import __main__ as command_line
+from rnn_controller import load_checkpoint
+from rnn_controller import trainer as training
+from rnn_controller.checkpoint import Checkpoint
+from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.trainer import Stage, Trainer
+
+TINY = ("--neurons", "3", "--hold", "0.1")
+MEASURES = {field.name for field in fields(ReachMeasures)}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """In an empty folder, with recipes of one short stage."""
+    monkeypatch.chdir(tmp_path)
+    for name in training.RECIPES:
+        monkeypatch.setitem(training.RECIPES, name, (Stage("adam", 4, movements=2),))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command; returns its exit status, and what it printed to stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rnn_controller", *map(str, arguments)])
+        status = 0
+        try:
+            command_line.main()
+        except SystemExit as end:
+            status = end.code
+            if isinstance(status, str):  # Python prints it and exits with 1
+                print(status, file=sys.stderr)
+                status = 1
+        output = capsys.readouterr()
+        return status or 0, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def controller(tmp_path):
+    network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
+    return Checkpoint(network).save(tmp_path / "tiny" / "checkpoint.safetensors")
+
+
+def refused(result, *texts):
+    """Nonzero status, nothing on stdout, and one line on stderr that says these things."""
+    status, out, err = result
+    assert status == 1 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    for text in texts:
+        assert text in err, err
+
+
+def refused_by_the_parser(result, *texts):
+    """Likewise from tyro, which draws a box round its message."""
+    status, out, err = result
+    assert status == 2 and "Traceback" not in out + err
+    for text in texts:
+        assert text in " ".join(err.replace("│", " ").split()), err
+
+
+# --- help -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ((), ["train", "evaluate", "figure", "demo"]),
+        (("train",), ["--recipe", "--seed", "--output", "--resume", "--tensorboard", "--neurons", "--iterations"]),
+        (("evaluate",), ["--movements", "--seed", "--noise", "--json"]),
+        (("figure",), ["--output", "--seed", "--noise"]),
+        (("demo",), ["--output", "--iterations"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_help_names_every_option(run, command, options):
+    status, out, _ = run(*command, "--help")
+    assert status == 0
+    for option in options:
+        assert option in out
+
+
+def test_python_m_runs_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_controller", "evaluate", "nobody"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: there is no checkpoint 'nobody'") and "Traceback" not in done.stderr
+
+
+# --- train ----------------------------------------------------------------------------------------
+
+
+def test_train_writes_the_checkpoint_where_it_says(run, tmp_path):
+    status, out, _ = run("train", "reach", *TINY, "--iterations", 2, "--output", tmp_path / "here")
+    assert status == 0 and out == f"checkpoint: {tmp_path / 'here' / 'checkpoint.safetensors'}\n"
+    written = load_checkpoint(tmp_path / "here")
+    assert written.network.config.neurons == 3 and len(written.tensors["history"]) == 2
+
+
+def test_train_writes_under_runs_by_task_and_seed(run, tmp_path):
+    status, out, _ = run("train", *TINY, "--iterations", 1, "--seed", 5)
+    assert status == 0 and out == "checkpoint: runs/reach-5/checkpoint.safetensors\n"
+    assert load_checkpoint(tmp_path / "runs" / "reach-5").training["config"]["seed"] == 5
+
+
+def test_options_reach_the_configuration(run):
+    run("train", *TINY, "--iterations", 1, "--beta", 0.5, "--no-bias", "--activation", "tanh", "--alpha", 0.25)
+    written = load_checkpoint("runs/reach-0")
+    assert written.training["config"]["beta"] == 0.5 and written.weights.alpha == 0.25
+    assert written.network.config.activation == "tanh" and not written.network.config.bias
+
+
+@pytest.mark.parametrize("recipe", training.RECIPES)
+def test_every_recipe_runs_by_name(run, recipe):
+    status, _, _ = run("train", *TINY, "--iterations", 1, "--recipe", recipe, "--output", "here")
+    assert status == 0 and load_checkpoint("here").training["config"]["recipe"] == recipe
+
+
+def test_interrupt_says_how_to_go_on_and_resume_does(run, monkeypatch):
+    evaluate, calls = Trainer.evaluate, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    command = ("train", *TINY, "--output", "here")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "evaluate", interrupted)
+        status, _, err = run(*command)
+    assert status == 130 and "--resume" in err and "here" in err and "Traceback" not in err
+    assert len(load_checkpoint("here").tensors["history"]) == 1
+    status, _, _ = run(*command, "--resume")
+    assert status == 0 and len(load_checkpoint("here").tensors["history"]) == 4
+    run("train", *TINY, "--output", "whole")
+    resumed, whole = (load_checkpoint(name).network.state_dict() for name in ("here", "whole"))
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_overwriting_a_run_is_refused(run):
+    command = ("train", *TINY, "--iterations", 1, "--output", "here")
+    run(*command)
+    refused(run(*command), "here/checkpoint.safetensors exists", "--resume")
+
+
+def test_resume_of_nothing_is_refused(run):
+    refused(run("train", *TINY, "--output", "nowhere", "--resume"), "there is no checkpoint 'nowhere")
+
+
+def test_resume_with_other_options_is_refused_naming_them(run):
+    run("train", *TINY, "--iterations", 2, "--output", "here")
+    refused(run("train", *TINY, "--iterations", 2, "--output", "here", "--resume", "--beta", 0.25), "beta", "0.25")
+
+
+def test_resume_of_a_controller_that_is_no_run_is_refused(run, controller):
+    refused(run("train", *TINY, "--output", controller.parent, "--resume"), "no training run to resume")
+
+
+@pytest.mark.parametrize("output", ["file", "file/run"])
+def test_an_output_that_can_be_no_folder_is_refused(run, tmp_path, output):
+    (tmp_path / "file").write_text("in the way")
+    refused(run("train", *TINY, "--iterations", 1, "--output", output), "file")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--beta", -1), ("--neurons", 0), ("--noise", -1), ("--hold", 0), ("--iterations", 0), ("--activation", "swish")],
+)
+def test_values_that_make_no_sense_are_refused(run, option, value):
+    status, out, err = run("train", option, value)
+    assert status in (1, 2) and out == "" and "Traceback" not in err
+    assert option.strip("-").split("-")[0] in err or str(value) in err
+
+
+def test_failed_training_is_said_in_a_line(run, monkeypatch):
+    def failing(*_):
+        raise training.TrainingError("the network is dead")
+
+    monkeypatch.setattr(Trainer, "_iterate", failing)
+    status, out, err = run("train", *TINY)
+    assert status == 1 and out == "" and err.endswith("error: the network is dead\n") and "Traceback" not in err
+
+
+# --- evaluate -------------------------------------------------------------------------------------
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+def test_evaluate_prints_json_with_exactly_the_measures(run, controller):
+    status, out, _ = run("evaluate", controller, "--movements", 3, "--seed", 4, "--noise", 0.1, "--json")
+    measures = json.loads(out, parse_constant=no_constant)
+    assert status == 0 and set(measures) == MEASURES
+    assert (measures["number_of_movements"], measures["seed"], measures["noise"]) == (3, 4, 0.1)
+
+
+def test_evaluate_prints_a_line_for_each_measure(run, controller):
+    status, out, _ = run("evaluate", controller, "--movements", 3)
+    rows = [line.split() for line in out.splitlines()]
+    assert status == 0 and {name for name, _ in rows} == MEASURES
+    assert dict(rows)["number_of_movements"] == "3" and float(dict(rows)["median_endpoint_error_m"]) > 0
+
+
+def test_evaluate_is_repeatable(run, controller):
+    one, same, other = (run("evaluate", controller, "--movements", 3, "--seed", seed)[1] for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_evaluate_takes_a_run_s_folder(run, controller):
+    assert run("evaluate", controller.parent, "--movements", 2) == run("evaluate", controller, "--movements", 2)
+
+
+@pytest.mark.parametrize("name", ["nobody", "no/such/file.safetensors"])
+def test_evaluating_a_missing_controller_is_refused(run, name):
+    refused(run("evaluate", name), f"there is no checkpoint '{name}'")
+
+
+def test_evaluating_a_broken_checkpoint_is_refused(run, controller):
+    controller.write_bytes(controller.read_bytes()[:100])
+    refused(run("evaluate", controller), str(controller), "not a complete checkpoint")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--movements", 0), ("--noise", -1), ("--noise", "nan")])
+def test_evaluations_that_make_no_sense_are_refused(run, controller, option, value):
+    refused(run("evaluate", controller, option, value), str(value))
+
+
+# --- what the parser refuses ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (("train", "reach", "--bogus", "1"), ["--bogus"]),
+        (("evaluate", "reach", "--bogus"), ["--bogus"]),
+        (("train", "--recipe", "grandmother"), ["'grandmother'", "'default'"]),
+        (("train", "juggle"), ["'juggle'", "'reach'"]),
+        (("train", "--seed", "many"), ["--seed", "many"]),
+        (("evaluate",), ["controller's name", "required"]),
+        (("dance",), ["dance", "evaluate"]),
+        ((), ["train", "evaluate"]),
+    ],
+    ids=" ".join,
+)
+def test_the_parser_names_what_it_refuses(run, arguments, texts):
+    refused_by_the_parser(run(*arguments), *texts)

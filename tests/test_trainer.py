@@ -1,0 +1,622 @@
+"""Training: it learns, repeats itself, goes on after an interrupt, and notices what goes wrong.
+
+Everything runs on a few short movements of a small network; the recipes are replaced by short ones.
+"""
+
+import contextlib
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from arm_env.parameters import Arm, CostWeights
+from arm_env.tasks import Reach
+from rnn_controller import checkpoint as checkpoints
+from rnn_controller import trainer as training
+from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.movements import sample
+from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.policy import Policy
+from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+
+ADAM = Stage("adam", 6, movements=3, widest_target=0.3)
+LBFGS = Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.3)
+CONJUGATE = Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.3)
+RECIPES = {
+    "adam": (ADAM,),
+    "lbfgs": (LBFGS,),
+    "conjugate-gradient": (CONJUGATE,),
+    "one target width": (Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.0),),
+    "two stages": (ADAM, LBFGS),
+    "three stages": (LBFGS, CONJUGATE, ADAM),
+}
+EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES)
+
+
+def config(seed=1, **changes):
+    return TrainConfig(network=NetworkConfig(3), hold=0.1, seed=seed, **changes)
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """Sets the stages that the default recipe stands for."""
+    return lambda *given: monkeypatch.setitem(training.RECIPES, "default", given)
+
+
+@pytest.fixture
+def adam(stages):
+    stages(ADAM)
+
+
+def weights(network):
+    return torch.nn.utils.parameters_to_vector(network.parameters()).detach().clone()
+
+
+def assert_same_run(one, other):
+    """The same weights, history and optimiser's state, bit for bit."""
+    assert torch.equal(weights(one.network), weights(other.network))
+    assert one.tensors.keys() == other.tensors.keys()
+    assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+
+
+class Watched:
+    """Replaces ``Trainer.evaluate`` by one that counts its calls and hands each result to ``change``."""
+
+    def __init__(self, monkeypatch, change=lambda call, value, gradient, weights: (value, gradient)):
+        self.calls, self.iterations = 0, []
+        evaluate = Trainer.evaluate
+
+        def watched(trainer, weights, movements, cost):
+            value, gradient = evaluate(trainer, weights, movements, cost)
+            self.calls += 1
+            self.iterations.append(len(trainer.history))
+            return change(self.calls, value, gradient, weights)
+
+        monkeypatch.setattr(Trainer, "evaluate", watched)
+
+
+def interrupt_at(monkeypatch, number):
+    def change(call, value, gradient, _):
+        if call == number:
+            raise KeyboardInterrupt
+        return value, gradient
+
+    return Watched(monkeypatch, change)
+
+
+# --- learning -------------------------------------------------------------------------------------
+
+
+def test_training_lowers_the_objective_on_held_out_movements(stages, tmp_path):
+    stages(Stage("adam", 120, movements=15, rate=0.02, widest_target=0.3))
+    wide = CostWeights(alpha=0.1, gamma=0.001, target_radius=0.2, brake_radius=0.2)
+    begun = TrainConfig(network=NetworkConfig(6), hold=0.4, seed=1, cost=wide)
+    held_out = sample(np.random.default_rng(99), 40, 6, task=Reach(), arm=Arm(), hold=0.4)
+    trainer = Trainer(begun, tmp_path)
+    before, _ = trainer.evaluate(trainer.vector, held_out, wide)
+    trainer.run(progress=False)
+    after, _ = trainer.evaluate(trainer.vector, held_out, wide)
+    assert after < 0.8 * before
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
+def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages, tmp_path, optimizer):
+    stages(Stage(optimizer, 15, movements=5, fresh=False, widest_target=0.0))
+    trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
+    trainer.run(progress=False)
+    values = [value for value, _ in trainer.history]
+    assert all(later <= earlier for earlier, later in itertools.pairwise(values)) and values[-1] < 0.999 * values[0]
+
+
+@EVERY_RECIPE
+def test_same_seed_gives_the_same_weights_and_another_others(stages, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    one, same, other = (
+        train(config(seed), tmp_path / name, progress=False) for name, seed in (("a", 4), ("b", 4), ("c", 5))
+    )
+    assert_same_run(one, same)
+    assert not torch.equal(weights(one.network), weights(other.network))
+
+
+def test_number_of_threads_does_not_change_the_result(adam, tmp_path):
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(train(config(), tmp_path / str(threads), progress=False))
+    finally:
+        torch.set_num_threads(before)
+    assert_same_run(*results)
+
+
+def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path):
+    def drawn(stage, iteration):
+        trainer = Trainer(config(), tmp_path)
+        trainer.iteration = iteration
+        return trainer._movements(stage)
+
+    for name in ("x0", "y0", "commands", "noise"):
+        assert not torch.equal(*(getattr(drawn(ADAM, i), name) for i in (0, 1)))
+        assert torch.equal(*(getattr(drawn(LBFGS, i), name) for i in (0, 1)))
+
+
+@EVERY_RECIPE
+def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(stages, monkeypatch, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    trainer, points, iterate = Trainer(config(), tmp_path), [], Trainer._iterate
+
+    def recorded(self, stage):
+        points.append((self.vector, self._movements(stage)))
+        iterate(self, stage)
+
+    monkeypatch.setattr(Trainer, "_iterate", recorded)
+    trainer.run(progress=False)
+    for (w, movements), (value, radius) in zip(points, trainer.history, strict=True):
+        cost = training.replace(trainer.config.cost, target_radius=radius)
+        assert trainer.evaluate(w, movements, cost)[0] == value
+
+
+def test_gradient_is_that_of_the_objective(tmp_path):
+    trainer, cost = Trainer(config(), tmp_path), CostWeights(target_radius=0.3, brake_radius=0.3)
+    movements, w = trainer._movements(LBFGS), trainer.vector
+    _, gradient = trainer.evaluate(w, movements, cost)
+    direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    ahead, behind = (trainer.evaluate(w + eps * direction, movements, cost)[0] for eps in (1e-6, -1e-6))
+    assert (ahead - behind) / 2e-6 == pytest.approx(float(gradient @ direction), rel=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_vector_that_is_optimised_stands_for_the_weights(tmp_path, bias):
+    trainer = Trainer(training.replace(config(), network=NetworkConfig(3, bias=bias)), tmp_path)
+    before = weights(trainer.network)
+    trainer.coordinates.assign(trainer.vector + 1)
+    assert not torch.allclose(weights(trainer.network), before)
+    trainer.coordinates.assign(trainer.vector)
+    torch.testing.assert_close(weights(trainer.network), before, rtol=1e-14, atol=1e-15)
+
+
+def test_biases_stay_at_zero_without_bias(adam, tmp_path):
+    unbiased = TrainConfig(network=NetworkConfig(3, bias=False), hold=0.1)
+    network = train(unbiased, tmp_path, progress=False).network
+    assert not network.neural_bias.any() and not network.motor_bias.any() and network.motor.any()
+
+
+def test_log_receives_objective_and_radius_of_every_iteration(adam, tmp_path):
+    rows = []
+    trainer = Trainer(config(), tmp_path, lambda *row: rows.append(row))
+    trainer.run(progress=False)
+    for name, column in (("objective", 0), ("target_radius_m", 1)):
+        expected = [(name, entry[column], i) for i, entry in enumerate(trainer.history)]
+        assert [row for row in rows if row[0] == name] == expected
+
+
+def test_tensorboard_holds_every_iteration(adam, tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(config(), tmp_path, progress=False, tensorboard=True)
+    written = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in written.Scalars("objective")] == list(range(ADAM.iterations))
+
+
+# --- schedule -------------------------------------------------------------------------------------
+
+
+def test_target_radius_falls_geometrically_from_the_widest_to_the_exact_final_one():
+    stage = Stage(widest_target=0.3, narrowing=0.8)
+    assert stage.target_radius(0.0, 0.04) == pytest.approx(0.3, rel=1e-15)
+    assert stage.target_radius(0.4, 0.04) == pytest.approx((0.3 * 0.04) ** 0.5, rel=1e-12)
+    assert stage.target_radius(0.8, 0.04) == stage.target_radius(1.0, 0.04) == 0.04
+
+
+def test_target_radius_never_starts_below_the_final_one():
+    assert Stage(widest_target=0.01).target_radius(0.0, 0.04) == 0.04
+
+
+@EVERY_RECIPE
+def test_radius_only_narrows_within_a_stage_and_ends_on_the_exact_one(stages, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    trainer = Trainer(config(), tmp_path)
+    trainer.run(progress=False)
+    radii = iter([radius for _, radius in trainer.history])
+    for stage in RECIPES[recipe]:
+        part = list(itertools.islice(radii, stage.iterations))
+        assert all(later <= earlier for earlier, later in itertools.pairwise(part))
+        assert part[-1] == trainer.config.cost.target_radius
+
+
+@pytest.mark.parametrize("iterations", [2, 3, 10])
+@pytest.mark.parametrize("narrowing", [0.5, 0.8, 1.0])
+def test_a_run_of_any_length_ends_on_the_exact_radius(stages, tmp_path, iterations, narrowing):
+    stages(Stage("adam", 100, movements=2, widest_target=0.3, narrowing=narrowing))
+    trainer = Trainer(config(iterations=iterations), tmp_path)
+    trainer.run(progress=False)
+    assert trainer.history[0][1] > trainer.history[-1][1] == trainer.config.cost.target_radius
+
+
+@pytest.mark.parametrize("iterations", [2, 5, 7, 100, 1000])
+def test_iterations_stretch_or_shrink_the_recipe_to_that_many_in_all(stages, iterations):
+    stages(ADAM, LBFGS)
+    assert sum(stage.iterations for stage in config(iterations=iterations).stages()) == iterations
+
+
+def test_without_iterations_the_recipe_is_as_written(stages):
+    stages(ADAM, LBFGS)
+    assert config().stages() == (ADAM, LBFGS)
+
+
+@pytest.mark.parametrize("recipe", training.RECIPES)
+def test_every_recipe_ends_on_the_exact_radius(recipe):
+    last = training.RECIPES[recipe][-1]
+    assert last.target_radius((last.iterations - 1) / last.iterations, 0.04) == 0.04
+
+
+# --- interrupts -----------------------------------------------------------------------------------
+
+
+def places(iterations):
+    """Calls of evaluate (from 1) at which to interrupt: first, last, between, and inside each line search."""
+    within = [n for n in range(2, len(iterations)) if iterations[n - 2] == iterations[n - 1] == iterations[n]]
+    return sorted({1, 2, len(iterations) // 2, len(iterations), *within[:: max(1, len(within) // 3)]})
+
+
+@EVERY_RECIPE
+def test_interrupted_and_resumed_is_the_same_as_in_one_go(stages, monkeypatch, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    with monkeypatch.context() as patch:
+        watched = Watched(patch)
+        whole = train(config(), tmp_path / "whole", progress=False)
+    for number in places(watched.iterations):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt_at(patch, number)
+            train(config(), tmp_path / f"at {number}", progress=False)
+        resumed = train(config(), tmp_path / f"at {number}", resume=True, progress=False)
+        assert_same_run(resumed, whole)
+
+
+def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stages(stages, monkeypatch, tmp_path):
+    stages(*RECIPES["three stages"])
+    watched = Watched(monkeypatch)
+    train(config(), tmp_path, progress=False)
+    tried = [watched.iterations[n - 1] for n in places(watched.iterations)]
+    longest = max(len(list(group)) for _, group in itertools.groupby(watched.iterations))
+    assert longest >= 3 and min(tried) < 6 and max(tried) >= 12
+
+
+@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "two stages"])
+def test_a_run_interrupted_after_every_iteration_ends_the_same(stages, monkeypatch, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    whole = train(config(), tmp_path / "whole", progress=False)
+    iterate = Trainer._iterate
+
+    def once(self, stage):
+        iterate(self, stage)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_iterate", once)
+        for i in range(len(whole.tensors["history"])):
+            with pytest.raises(KeyboardInterrupt):
+                train(config(), tmp_path / "parts", resume=i > 0, progress=False)
+    final = train(config(), tmp_path / "parts", resume=True, progress=False)
+    assert_same_run(final, whole)
+
+
+@pytest.mark.parametrize("recipe", ["adam", "lbfgs"])
+def test_an_interrupt_while_logging_loses_nothing(stages, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    whole = train(config(), tmp_path / "whole", progress=False)
+
+    def interrupting(name, value, step):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(config(), tmp_path / "part", interrupting).run(progress=False)
+    assert_same_run(train(config(), tmp_path / "part", resume=True, progress=False), whole)
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_loads_and_runs(adam, monkeypatch, tmp_path):
+    interrupt_at(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), tmp_path, progress=False)
+    left = load_checkpoint(tmp_path)
+    action, _ = Policy(left.network, left.arm).predict(np.zeros((2, 20)))
+    assert action.shape == (2, 6) and len(left.tensors["history"]) == 2
+
+
+def test_what_an_interrupt_leaves_is_no_point_of_a_line_search(stages, monkeypatch, tmp_path):
+    stages(LBFGS)
+    seen = []
+
+    def change(call, value, gradient, w):
+        seen.append(w.clone())
+        if call == 2:  # the first trial of the first line search
+            raise KeyboardInterrupt
+        return value, gradient
+
+    Watched(monkeypatch, change)
+    trainer = Trainer(config(), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(progress=False)
+    left = load_checkpoint(tmp_path)
+    assert torch.equal(left.tensors["vector"], seen[0]) and not torch.equal(seen[0], seen[1])
+    trainer.coordinates.assign(seen[0])
+    assert torch.equal(weights(left.network), weights(trainer.network))
+
+
+def test_a_finished_run_resumed_is_left_as_it_is(adam, monkeypatch, tmp_path):
+    done = train(config(), tmp_path, progress=False)
+    watched = Watched(monkeypatch)
+    assert_same_run(train(config(), tmp_path, resume=True, progress=False), done)
+    assert watched.calls == 0
+
+
+def test_long_runs_are_saved_on_the_way(adam, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    lengths = []
+
+    def change(call, value, gradient, _):
+        if call > 1:
+            lengths.append(len(load_checkpoint(tmp_path).tensors["history"]))
+        return value, gradient
+
+    Watched(monkeypatch, change)
+    train(config(), tmp_path, progress=False)
+    assert lengths == list(range(1, ADAM.iterations))
+
+
+# --- what a run refuses ---------------------------------------------------------------------------
+
+
+def test_a_run_is_not_overwritten(adam, tmp_path):
+    train(config(), tmp_path, progress=False)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(FileExistsError, match=r"checkpoint\.safetensors exists: .*--resume"):
+        train(config(seed=2), tmp_path, progress=False)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"seed": 7}, "seed 1 there, 7 here"),
+        ({"beta": 0.5}, "beta .* there, 0.5 here"),
+        ({"iterations": 3}, "iterations None there, 3 here"),
+        ({"noise": 0.1, "beta": 0.5}, "noise .* there, 0.1 here; beta"),
+        ({"cost": CostWeights(alpha=3.21)}, r"cost .*there.*alpha=3\.21.*here"),
+    ],
+)
+def test_resume_with_another_configuration_is_refused_naming_the_difference(adam, tmp_path, change, text):
+    train(config(), tmp_path, progress=False)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=f"another configuration: .*{text}"):
+        train(training.replace(config(), **change), tmp_path, resume=True, progress=False)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("beta", [0.0, math.inf])
+def test_the_extremes_of_risk_sensitivity_train_and_resume(adam, monkeypatch, tmp_path, beta):
+    whole = train(config(beta=beta), tmp_path / "whole", progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(patch, 3)
+        train(config(beta=beta), tmp_path / "part", progress=False)
+    assert_same_run(train(config(beta=beta), tmp_path / "part", resume=True, progress=False), whole)
+
+
+def test_resume_without_a_checkpoint_is_refused(adam, tmp_path):
+    with pytest.raises(CheckpointError, match=f"there is no checkpoint '{tmp_path / 'nothing'}"):
+        train(config(), tmp_path / "nothing", resume=True, progress=False)
+
+
+def test_resume_of_a_controller_without_training_state_is_refused(adam, tmp_path):
+    network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
+    Checkpoint(network).save(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(CheckpointError, match=f"{tmp_path} holds no training run to resume"):
+        train(config(), tmp_path, resume=True, progress=False)
+
+
+def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_name(adam, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    done = train(config(), "reach", progress=False)
+    monkeypatch.setattr(checkpoints, "TRAINED", tmp_path / "trained")
+    network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
+    Checkpoint(network).save(tmp_path / "trained" / "reach.safetensors")
+    assert_same_run(train(config(), "reach", resume=True, progress=False), done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd': choose one of .*adam"),
+        ({"iterations": 0}, "at least one iteration"),
+        ({"movements": 0}, "one movement"),
+        ({"optimizer": "lbfgs"}, "lbfgs .*needs fresh=False"),
+        ({"optimizer": "conjugate-gradient"}, "conjugate-gradient .*needs fresh=False"),
+        ({"narrowing": 0.0}, "narrowing"),
+        ({"narrowing": -1.0}, "narrowing"),
+    ],
+)
+def test_impossible_stages_are_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        Stage(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"task": "juggle"}, "unknown task 'juggle': choose one of .*reach"),
+        ({"recipe": "grandmother's"}, "unknown recipe .*: choose one of .*default"),
+        ({"beta": -1.0}, "beta"),
+        ({"beta": math.nan}, "beta"),
+        ({"noise": -0.1}, "noise"),
+        ({"hold": 0.0}, "hold"),
+        ({"hold": 0.001}, "hold"),
+        ({"iterations": 0}, "at least one iteration is needed, not 0"),
+    ],
+)
+def test_impossible_configurations_are_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        TrainConfig(**arguments)
+
+
+# --- what can go wrong ----------------------------------------------------------------------------
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("broken", ["value", "gradient"])
+def test_a_single_objective_that_is_not_finite_is_reported_and_trained_over(
+    stages, monkeypatch, tmp_path, capsys, recipe, broken
+):
+    stages(*RECIPES[recipe])
+
+    def change(call, value, gradient, _):
+        if call != 1:
+            return value, gradient
+        return (math.nan, gradient) if broken == "value" else (value, gradient * math.nan)
+
+    Watched(monkeypatch, change)
+    done = train(config(), tmp_path, progress=False)
+    assert "iteration 0: the objective or its gradient is not finite" in "".join(capsys.readouterr())
+    assert len(done.tensors["history"]) == sum(stage.iterations for stage in RECIPES[recipe])
+    assert torch.isfinite(weights(done.network)).all()
+    assert not torch.equal(weights(done.network), weights(Trainer(config(), tmp_path / "new").network))
+
+
+@EVERY_RECIPE
+def test_a_point_where_the_objective_is_not_finite_is_left_again(stages, monkeypatch, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+    bad = []
+
+    def change(call, value, gradient, w):
+        if call == 2:
+            bad.append(w.clone())
+        return (math.nan if bad and torch.equal(w, bad[0]) else value), gradient
+
+    Watched(monkeypatch, change)
+    done = train(config(), tmp_path, progress=False)
+    assert torch.isfinite(done.tensors["history"][-1]).all()
+    assert not torch.equal(done.tensors["vector"], bad[0])
+
+
+def silence(trainer, weight, bias):
+    """No muscle is ever excited, however lively the neurons."""
+    with torch.no_grad():
+        trainer.network.motor.fill_(weight)
+        trainer.network.reflex.zero_()
+        trainer.network.motor_bias.fill_(bias)
+    trainer.vector = trainer.coordinates.vector()
+
+
+@pytest.mark.parametrize("bias", [-0.05, -1.0, -100.0])
+@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "conjugate-gradient"])
+def test_a_dead_network_is_reported_and_revived(stages, tmp_path, capsys, recipe, bias):
+    stages(*RECIPES[recipe])
+    trainer = Trainer(config(), tmp_path)
+    silence(trainer, bias, bias)
+    trainer.run(progress=False)
+    assert "the network is dead: no muscle is excited in any movement" in "".join(capsys.readouterr())
+    trainer.evaluate(trainer.vector, trainer._movements(ADAM), trainer.config.cost)
+    assert not trainer._silent
+
+
+def test_a_dead_network_without_bias_is_revived_without_one(adam, tmp_path, capsys):
+    trainer = Trainer(TrainConfig(network=NetworkConfig(3, bias=False), hold=0.1), tmp_path)
+    silence(trainer, -0.05, 0.0)
+    trainer.run(progress=False)
+    assert "the network is dead" in "".join(capsys.readouterr())
+    trainer.evaluate(trainer.vector, trainer._movements(ADAM), trainer.config.cost)
+    assert not trainer._silent and not trainer.network.motor_bias.any()
+
+
+def test_a_lively_network_is_not_taken_for_dead(adam, tmp_path, capsys):
+    train(config(), tmp_path, progress=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "conjugate-gradient"])
+def test_an_exploding_neural_state_is_reported(stages, tmp_path, capsys, recipe):
+    stages(*RECIPES[recipe])
+    trainer = Trainer(config(iterations=20), tmp_path)
+    with torch.no_grad():
+        trainer.network.recurrent.copy_(20 * torch.eye(3))
+    trainer.vector = trainer.coordinates.vector()
+    with contextlib.suppress(TrainingError):  # there may be nothing to go back to
+        trainer.run(progress=False)
+    assert "iteration 0: the neural state exceeds 10000" in "".join(capsys.readouterr())
+    assert torch.isfinite(load_checkpoint(tmp_path).tensors["vector"]).all()
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "one target width"])
+def test_lasting_failure_ends_the_run_with_a_sound_checkpoint(stages, monkeypatch, tmp_path, recipe):
+    stages(*RECIPES[recipe])
+
+    def change(call, value, gradient, _):
+        return (value if call <= 4 else math.nan), gradient
+
+    Watched(monkeypatch, change)
+    with pytest.raises(TrainingError, match=r"not finite, .* times in a row; the last sound weights.*checkpoint"):
+        train(config(iterations=40), tmp_path, progress=False)
+    left = load_checkpoint(tmp_path)
+    assert torch.isfinite(weights(left.network)).all()
+
+
+def test_a_line_search_among_values_that_are_not_finite_stays_put(stages, monkeypatch, tmp_path):
+    stages(*RECIPES["one target width"])
+    Watched(monkeypatch, lambda call, value, gradient, _: (value if call == 1 else math.nan, gradient))
+    with contextlib.suppress(TrainingError):  # an honest end too
+        train(config(), tmp_path, progress=False)
+    start = Trainer(config(), tmp_path / "new").vector
+    assert torch.equal(load_checkpoint(tmp_path).tensors["vector"], start)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
+def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkeypatch, tmp_path, optimizer):
+    """It explodes, here, half-way to the first point that the line search tries."""
+    stages(Stage(optimizer, 5, movements=3, fresh=False, widest_target=0.0))
+    trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
+    start, rollout, distances = weights(trainer.network), training.pontryagin.rollout, []
+
+    def explosive(network, *arguments):
+        x, u, y = rollout(network, *arguments)
+        distances.append((weights(network) - start).norm())
+        return x, u, y * 1e9 if distances[-1] > distances[min(1, len(distances) - 1)] / 2 > 0 else y
+
+    monkeypatch.setattr(training.pontryagin, "rollout", explosive)
+    trainer.run(progress=False)
+    left = (weights(load_checkpoint(tmp_path).network) - start).norm()
+    assert 1e-3 * distances[1] < left <= distances[1] / 2
+
+
+def test_what_lasting_failure_leaves_is_a_point_with_a_finite_objective(adam, monkeypatch, tmp_path):
+    start = Trainer(config(), tmp_path).vector
+
+    def finite(w):
+        return (w - start).abs().max() < 1e-9
+
+    Watched(monkeypatch, lambda _, value, gradient, w: (value if finite(w) else math.nan, gradient))
+    with pytest.raises(TrainingError):
+        train(config(iterations=40), tmp_path, progress=False)
+    assert finite(load_checkpoint(tmp_path).tensors["vector"])
+
+
+def test_a_failure_is_counted_across_a_resume(adam, monkeypatch, tmp_path):
+    def change(call, value, gradient, _):
+        if call == 3:
+            raise KeyboardInterrupt
+        return math.nan, gradient
+
+    watched = Watched(monkeypatch, change)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(iterations=40), tmp_path, progress=False)
+    with pytest.raises(TrainingError, match=f"{training.PATIENCE + 1} times in a row"):
+        train(config(iterations=40), tmp_path, resume=True, progress=False)
+    assert watched.calls == 1 + training.PATIENCE + 1
+
+
+def test_an_output_that_can_be_no_folder_is_refused_before_any_training(adam, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    watched = Watched(monkeypatch)
+    with pytest.raises(OSError):
+        train(config(), tmp_path / "file" / "run", progress=False)
+    assert watched.calls == 0
