@@ -136,15 +136,13 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     onset, end = (index[:, None] for index in np.triu_indices(len(speed), k=8))  # (P, 1)
     s = np.clip((np.arange(len(speed)) - onset) / (end - onset), 0, 1)  # (P, T)
     shapes = s**2 * (1 - s) ** 2
-    shapes -= shapes.mean(1, keepdims=True)
-    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    varying = shapes - shapes.mean(1, keepdims=True)
+    varying /= np.linalg.norm(varying, axis=1, keepdims=True)
     centred = speed - speed.mean(0)
-    fits = shapes @ centred  # (P, B)
-    best = fits.argmax(0)
-    height = fits.max(0)
-    moved = np.linalg.norm(centred, axis=0)
-    profiles = shapes[best].T * height
-    return height / np.where(moved > 0, moved, 1), profiles - profiles.min(0)
+    size = np.linalg.norm(centred, axis=0)
+    correlations = varying @ (centred / np.where(size > 0, size, 1))  # (P, B)
+    nearest = shapes[correlations.argmax(0)].T  # (T, B)
+    return correlations.max(0), nearest * (nearest * speed).sum(0) / (nearest * nearest).sum(0)
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

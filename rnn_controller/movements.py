@@ -8,7 +8,7 @@ from torch import Tensor
 
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.simulation import NOISE_PERIOD
+from arm_env.simulation import noise_deviation
 from arm_env.tasks import Reach
 
 
@@ -30,20 +30,27 @@ def sample(
     task: Reach,
     arm: Arm,
     hold: float = 1.0,
+    jump: tuple[float, float] = (0.5, 0.5),
     noise: float = 0.2,
     control_period: float = 0.01,
 ) -> Movements:
-    """Draw ``number`` movements: both commands held for ``hold`` [s], the jump half-way."""
-    targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
-    x0 = task.attractor_state(rng, arm, targets[0])
-    held = round(hold / control_period)
-    commands = np.repeat(targets.transpose(1, 0, 2), held, axis=1)  # (B, T, K)
-    shape = (number, 2 * held, SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
-    deviation = noise * (NOISE_PERIOD / control_period) ** 0.5
+    """Draw ``number`` movements of 2 ``hold`` [s].
+
+    The jump comes half-way as in the paper, or anywhere between the two shares ``jump``: a network that
+    only ever saw it at one time learns to expect it then.
+    """
+    targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, 1, -1)
+    x0 = task.attractor_state(rng, arm, targets[0, :, 0])
+    periods = 2 * round(hold / control_period)
+    shape = (number, periods, SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
+    deviation = noise_deviation(noise, control_period)
     omega = rng.standard_normal(shape, dtype=np.float32) if noise else np.zeros(shape, dtype=np.float32)
+    y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
+    jumps = np.round(rng.uniform(*jump, (number, 1)) * periods)
+    before = np.arange(periods) < jumps  # (B, T)
     return Movements(
         x0=torch.from_numpy(x0),
-        y0=torch.from_numpy(rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))),
-        commands=torch.from_numpy(commands),
+        y0=torch.from_numpy(y0),
+        commands=torch.from_numpy(np.where(before[..., None], *targets)),
         noise=torch.from_numpy(omega.astype(np.float64) * deviation),
     )

@@ -58,6 +58,8 @@ class Stage:
     """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
     narrowing: float = 0.4
     """Share of the iterations over which it does."""
+    jump: tuple[float, float] = (0.25, 0.75)
+    """Earliest and latest time of the jump, as shares of a movement."""
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -74,11 +76,11 @@ class Stage:
 
 
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("adam", 7000, widest_target=0.3),),
+    "default": (Stage("adam", 6000, widest_target=0.3),),
     "short": (Stage("adam", 2000, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, jump=(0.5, 0.5)),),
 }
 
 
@@ -95,7 +97,7 @@ class TrainConfig:
     cost: CostWeights = field(default_factory=CostWeights)
     """Weights of eq. 6."""
     hold: float = 1.0
-    """How long each of a movement's two commands is held [s]."""
+    """How long each of a movement's two commands is held on average [s]."""
     noise: float = 0.2
     """Standard deviation of the process noise at a 5 ms step."""
     beta: float = 3.0
@@ -204,6 +206,7 @@ class Trainer:
             task=self.task,
             arm=self.arm,
             hold=self.config.hold,
+            jump=stage.jump,
             noise=self.config.noise,
             control_period=self.config.network.control_period,
         )

@@ -173,7 +173,7 @@ def test_neurons_without_recurrence_follow_the_ode_exactly_at_any_control_period
     with torch.no_grad():
         controller.recurrent.zero_()
     s, k = observation[:, :SENSORY_SIZE], observation[:, SENSORY_SIZE:]
-    rate = torch.relu(s @ controller.sensory.T + k @ controller.command.T)
+    rate = torch.relu(s @ controller.sensory.T + k @ controller.command.T + controller.neural_bias)
     expected = rate * (1 - math.exp(-0.1 / 0.03))  # y(0.1 s) of τ ẏ = −y + r from rest
     torch.testing.assert_close(settled(controller, observation, 0.1), expected, rtol=1e-13, atol=1e-15)
 
@@ -181,12 +181,13 @@ def test_neurons_without_recurrence_follow_the_ode_exactly_at_any_control_period
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("period", [0.005, 0.01, 0.04])
 def test_constant_input_settles_on_the_fixed_point_of_eq_2_at_any_control_period(period, activation):
-    controller, (observation, _) = network(control_period=period, activation=activation), signals()
+    controller = network(control_period=period, time_constant=0.02, activation=activation)
+    observation, _ = signals()
     with torch.no_grad():  # contracting: half the largest gain
         controller.recurrent.mul_(0.5 / torch.linalg.matrix_norm(controller.recurrent, 2))
     y = settled(controller, observation, 2.0)
     s, k = observation[:, :SENSORY_SIZE], observation[:, SENSORY_SIZE:]
-    drive = y @ controller.recurrent.T + s @ controller.sensory.T + k @ controller.command.T
+    drive = y @ controller.recurrent.T + s @ controller.sensory.T + k @ controller.command.T + controller.neural_bias
     torch.testing.assert_close(y, getattr(torch, activation)(drive), rtol=1e-12, atol=1e-13)
     assert y.abs().max() > 0.1
 

@@ -25,7 +25,9 @@ SINGLE = 2.0**-24  # relative rounding of float32
 
 def network(seed=1, **config):
     """Untrained but lively: some excitations are silent, some strong."""
-    controller = RecurrentController(NetworkConfig(NEURONS, **config), 2, torch.Generator().manual_seed(seed))
+    controller = RecurrentController(
+        NetworkConfig(NEURONS, time_constant=0.02, **config), 2, torch.Generator().manual_seed(seed)
+    )
     with torch.no_grad():
         controller.motor.mul_(3)
         controller.reflex.mul_(5)

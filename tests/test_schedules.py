@@ -56,6 +56,13 @@ def test_a_reset_begins_a_whole_hold_time():
     np.testing.assert_array_equal(changes(observed_commands(env, 199)), [100])
 
 
+def test_a_reset_to_a_faster_schedule_takes_effect_at_once():
+    env = make()
+    observed_commands(env, 30, seed=3)
+    commands = observed_commands(env, 60, options={"schedule": RandomJumps(0.25)})
+    np.testing.assert_array_equal(changes(commands), [25, 50])
+
+
 def test_random_targets_are_spread_over_the_workspace():
     env = make(schedule=RandomJumps(hold=0.01))
     commands = observed_commands(env, 500, seed=4)

@@ -36,7 +36,7 @@ EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES)
 
 
 def config(seed=1, **changes):
-    return TrainConfig(network=NetworkConfig(3), hold=0.1, seed=seed, **changes)
+    return TrainConfig(network=NetworkConfig(3, time_constant=0.02), hold=0.1, seed=seed, **changes)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def interrupt_at(monkeypatch, number):
 def test_training_lowers_the_objective_on_held_out_movements(stages, tmp_path):
     stages(Stage("adam", 120, movements=15, rate=0.02, widest_target=0.3))
     wide = CostWeights(alpha=0.1, gamma=0.001, target_radius=0.2, brake_radius=0.2)
-    begun = TrainConfig(network=NetworkConfig(6), hold=0.4, seed=1, cost=wide)
+    begun = TrainConfig(network=NetworkConfig(6, time_constant=0.02), hold=0.4, seed=1, cost=wide)
     held_out = sample(np.random.default_rng(99), 40, 6, task=Reach(), arm=Arm(), hold=0.4)
     trainer = Trainer(begun, tmp_path)
     before, _ = trainer.evaluate(trainer.vector, held_out, wide)

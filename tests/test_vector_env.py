@@ -468,17 +468,14 @@ def test_a_reset_arm_has_its_whole_time_and_the_others_keep_theirs(mode):
 
 
 def test_jumps_come_a_hold_time_after_the_arms_own_reset():
-    envs = make(3, noise=0)
-    envs.reset(seed=41)
-    changes, last = [], None
-    for t, action in enumerate(random_actions(envs, 150, 42)):
-        if t == 40:
-            envs.reset(options={"reset_mask": mask(1)})
-        observations = envs.step(action)[0]
-        if last is not None and t != 40:
-            changes += [(t + 1, int(i)) for i in np.flatnonzero((observations[:, 18:] != last).any(-1))]
-        last = observations[:, 18:]
-    assert changes == [(100, 0), (100, 2), (140, 1)]
+    """Arm 1 is reset after the others' first jump."""
+    envs = make(3, noise=0, max_episode_steps=1000)
+    last, changes = envs.reset(seed=41)[0][:, 18:], []
+    for t, action in enumerate(random_actions(envs, 260, 42), start=1):
+        command = envs.step(action)[0][:, 18:]
+        changes += [(t, int(i)) for i in np.flatnonzero((command != last).any(-1))]
+        last = command if t != 140 else envs.reset(options={"reset_mask": mask(1)})[0][:, 18:]
+    assert changes == [(100, 0), (100, 1), (100, 2), (200, 0), (200, 2), (240, 1)]
 
 
 def test_masked_targets_and_posture_are_for_the_masked():
