@@ -38,7 +38,8 @@ class ReachMeasures:
     noise: float
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As JSON has it: what is not finite (the time of a movement that never settles) is None."""
+        return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def evaluate(
     """
     if movements < 1:
         raise ValueError(f"at least one movement is needed, not {movements}")
-    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **env_arguments)
+    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **{"max_episode_steps": 10**9, **env_arguments})
     simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
     jump = round(simulation.default_schedule.hold / simulation.control_period)
     recording = record(controller, envs, 2 * jump, seed)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -139,19 +139,19 @@ def measure(name: str, movements: int, seed: int, noise: float) -> ReachMeasures
 
 def table(measures: ReachMeasures) -> str:
     """The measures, a line each."""
-    return "\n".join(f"{name:36s} {value:.4g}" for name, value in measures.as_dict().items())
+    return "\n".join(f"{name:36s} {value:.4g}" for name, value in asdict(measures).items())
 
 
 def main() -> None:
     """Run a subcommand; what a user got wrong is said in one line."""
-    command = tyro.extras.subcommand_cli_from_dict(
-        {"train": Train, "evaluate": Evaluate, "figure": Figure, "demo": Demo},
-        prog="python -m rnn_controller",
-        description="The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it.",
-    )
     try:
+        command = tyro.extras.subcommand_cli_from_dict(
+            {"train": Train, "evaluate": Evaluate, "figure": Figure, "demo": Demo},
+            prog="python -m rnn_controller",
+            description="The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it.",
+        )
         command.run()
-    except (CheckpointError, TrainingError, FileExistsError, ValueError, ImportError) as error:
+    except (CheckpointError, TrainingError, OSError, ValueError, ImportError) as error:
         raise SystemExit(f"error: {error}") from None
 
 

@@ -54,7 +54,7 @@ class Checkpoint:
         }
         tensors = {f"network.{name}": value.detach() for name, value in self.network.named_parameters()}
         tensors |= {f"training.{name}": value for name, value in self.tensors.items()}
-        contiguous = {name: value.contiguous() for name, value in tensors.items()}
+        contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
         data = safetensors.torch.save(contiguous, {key: json.dumps(value) for key, value in header.items()})
         return write_whole(Path(path), data)
 
@@ -63,8 +63,11 @@ def write_whole(path: Path, data: bytes | str) -> Path:
     """Write a file under a temporary name and rename it, so that nobody sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data.encode() if isinstance(data, str) else data)
-    partial.replace(path)
+    try:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return path
 
 
@@ -84,17 +87,17 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
     path = find(name)
     try:
         with safetensors.safe_open(path, "pt") as file:
-            header = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
-    if header.get("format") != FORMAT:
+    if metadata.get("format") != json.dumps(FORMAT):
         raise CheckpointError(
-            f"{path} is no checkpoint of this package: format {header.get('format')!r}, not {FORMAT!r}"
+            f"{path} is no checkpoint of this package: format {metadata.get('format')}, not {FORMAT!r}"
         )
     try:
-        return _assemble(header, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} contradicts itself: {error}") from error
 
 

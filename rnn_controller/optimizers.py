@@ -5,6 +5,7 @@ next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that
 as if it had never stopped.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ def line_search(
     best = (0.0, value, gradient)
     for _ in range(evaluations):
         new_value, new_gradient = function(w + length * direction)
-        finite = bool(torch.isfinite(new_gradient).all()) and new_value == new_value
+        finite = math.isfinite(new_value) and bool(torch.isfinite(new_gradient).all())
         new_slope = float(new_gradient @ direction) if finite else float("nan")
         if finite and new_value < best[1]:
             best = (length, new_value, new_gradient)
@@ -57,7 +58,7 @@ def _interpolate(low: float, low_value: float, low_slope: float, high: float, va
     """The minimum of the parabola through the low end and the point tried, kept inside the bracket."""
     width = high - low
     guess = low + width / 2
-    if tried == high and value == value and value < float("inf"):
+    if tried == high and math.isfinite(value):
         bend = value - low_value - low_slope * width
         if bend > 0:
             guess = low - low_slope * width * width / (2 * bend)

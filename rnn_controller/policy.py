@@ -18,7 +18,7 @@ class Policy:
 
     def __init__(self, network: RecurrentController, arm: Arm | None = None):
         self.network, self.ceiling = network, (arm or Arm()).ceiling
-        weights = [np.ascontiguousarray(w.detach().numpy().T) for w in network.weights]
+        weights = [np.array(w.detach().numpy().T, order="C") for w in network.weights]  # copies
         self._constants = (network.leak, ACTIVATIONS.index(network.config.activation), *weights)
 
     def predict(
@@ -43,7 +43,10 @@ class Policy:
                 f"the state of {len(batch)} arms is {(len(batch), self.network.config.neurons)}, not {y.shape}"
             )
         if episode_start is not None:
-            y[np.asarray(episode_start, dtype=bool)] = 0
+            starts = np.atleast_1d(np.asarray(episode_start, dtype=bool))
+            if starts.shape != (len(batch),):
+                raise ValueError(f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}")
+            y[starts] = 0
         u, y_next = np.empty((len(batch), MUSCLE_COUNT)), np.empty_like(y)
         network_steps(*self._constants, batch, y, u, y_next)
         action = np.minimum(u, self.ceiling).astype(np.float32)

@@ -4,6 +4,7 @@ All randomness of iteration i of stage j comes from the seed sequence (seed, j, 
 needs no generator's state and ends exactly where an uninterrupted one does.
 """
 
+import atexit
 import dataclasses
 import math
 import time
@@ -66,6 +67,8 @@ class Stage:
             raise ValueError(f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
         if self.iterations < 1 or self.movements < 1:
             raise ValueError("a stage needs at least one iteration and one movement")
+        if not self.narrowing > 0:
+            raise ValueError(f"narrowing is a share of the iterations above 0, not {self.narrowing}")
         if self.fresh and self.optimizer != "adam":
             raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
 
@@ -114,6 +117,8 @@ class TrainConfig:
             raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         if not self.beta >= 0 or not self.hold > 0 or not self.noise >= 0:
             raise ValueError("beta and noise must not be negative, and hold must be positive")
+        if round(self.hold / self.network.control_period) < 1:
+            raise ValueError(f"a hold of {self.hold} s is shorter than the control period")
         if self.iterations is not None and self.iterations < 1:
             raise ValueError(f"at least one iteration is needed, not {self.iterations}")
 
@@ -122,9 +127,9 @@ class TrainConfig:
         stages = RECIPES[self.recipe]
         if self.iterations is None:
             return stages
-        total = sum(stage.iterations for stage in stages)
-        share = [max(1, round(stage.iterations * self.iterations / total)) for stage in stages]
-        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, share, strict=True))
+        edges = np.cumsum([0] + [stage.iterations for stage in stages])
+        scaled = np.diff(np.round(edges * self.iterations / edges[-1]).astype(int)).tolist()
+        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
 
 
 class Trainer:
@@ -137,12 +142,14 @@ class Trainer:
         self.network = RecurrentController(config.network, self.task.command_size, generator)
         self.coordinates = Coordinates.of(self.network, self.task, self.arm)
         self.vector = self.coordinates.vector()  # what is optimised
+        self.sound = self.vector  # the last one whose objective was found finite
         self.stage = self.iteration = 0
         self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
         self.seconds = 0.0
         self.optimizer_state: dict[str, Tensor] = {}
         self._log = log or (lambda name, value, step: None)
         self._failures = 0
+        self._silent = self._exploded = False
         self._batch: Movements | None = None
         self._arrived = 0.0
 
@@ -172,27 +179,32 @@ class Trainer:
     def _iterate(self, stage: Stage) -> None:
         """One step of the optimiser, or a repair."""
         progress = self.iteration / stage.iterations
-        cost = replace(self.config.cost, target_radius=stage.target_radius(progress, self.config.cost.target_radius))
+        exact = self.config.cost.target_radius
+        last = self.iteration == stage.iterations - 1  # a run too short for the schedule still ends on it
+        radius = exact if last else stage.target_radius(progress, exact)
+        cost = replace(self.config.cost, target_radius=radius)
         optimizer = OPTIMIZERS[stage.optimizer]()
         optimizer.state = self.optimizer_state
-        if not stage.fresh and len(self.history) > 1 and self.history[-1][1] != cost.target_radius:
+        if not stage.fresh and optimizer.state and self.history[-1][1] != cost.target_radius:
             optimizer.state = self._revalued(stage, cost)
         if isinstance(optimizer, Adam):
             optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**self._failures
         movements = self._movements(stage)
+        self._exploded = False
         vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), self.vector)
         problem = self._problem(value, vector)
         if problem:
             self._repair(problem)
         else:
-            self._failures = 0
+            if not torch.equal(self.vector, self.sound):  # further than where the last failure sent it back to
+                self._failures, self.sound = 0, self.vector
             self.vector, self.optimizer_state = vector, optimizer.state
-        self._log("objective", value, len(self.history))
-        self._log("target_radius_m", cost.target_radius, len(self.history))
         self.history.append((value, cost.target_radius))
         self.iteration += 1
         if self.iteration == stage.iterations:
             self.stage, self.iteration, self.optimizer_state, self._batch = self.stage + 1, 0, {}, None
+        self._log("objective", value, len(self.history) - 1)
+        self._log("target_radius_m", cost.target_radius, len(self.history) - 1)
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
@@ -224,9 +236,10 @@ class Trainer:
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
         self._silent = not bool((u > 0).any())
-        self._exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
+        exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
+        self._exploded |= exploded
         self._arrived = self._share_within_target(x.detach(), movements)
-        return objective.item(), self.coordinates.gradient(vector)
+        return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
 
     def _share_within_target(self, x: Tensor, movements: Movements) -> float:
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -20:])
@@ -236,35 +249,42 @@ class Trainer:
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""
         value, gradient = self.evaluate(self.vector, self._movements(stage), cost)
-        if not self.optimizer_state:
-            return {}
         return {**self.optimizer_state, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
 
     # What can go wrong.
 
     def _problem(self, value: float, vector: Tensor) -> str | None:
+        if self._exploded and not math.isfinite(value):
+            return f"the neural state exceeds {WIDEST_NEURAL_STATE:g}"
         if not math.isfinite(value) or not bool(torch.isfinite(vector).all()):
             return "the objective or its gradient is not finite"
-        if self._exploded:
-            return f"the neural state exceeds {WIDEST_NEURAL_STATE:g}"
         if self._silent:
             return "the network is dead: no muscle is excited in any movement"
         return None
 
     def _repair(self, problem: str) -> None:
-        """Stay at the last sound weights; wake a dead network, slow down for the rest."""
+        """Go back to the last sound weights; wake a dead network, slow down for the rest."""
         self._failures += 1
+        if not problem.startswith("the network is dead"):
+            self.vector, remedy = self.sound, "went back a step and halved the rate"
+        else:
+            self._revive()
+            remedy = "drew its motor weights and reflexes anew"
         if self._failures > PATIENCE:
             raise TrainingError(f"{problem}, {self._failures} times in a row; the last sound weights: {self.path}")
         self.optimizer_state = {}
-        dead = problem.startswith("the network is dead")
-        if dead:
-            self.coordinates.assign(self.vector)
-            with torch.no_grad():
-                self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
-            self.vector = self.coordinates.vector()
-        remedy = "gave the muscles more tonic drive" if dead else "went back a step and halved the rate"
         tqdm.write(f"iteration {len(self.history)}: {problem}; {remedy}")
+
+    def _revive(self) -> None:
+        generator = torch.Generator().manual_seed(self.config.seed + self._failures)
+        fresh = RecurrentController(self.config.network, self.task.command_size, generator)
+        self.coordinates.assign(self.vector)
+        with torch.no_grad():
+            for name in ("motor", "reflex", "motor_bias"):
+                getattr(self.network, name).copy_(getattr(fresh, name))
+            if not self.config.network.bias:
+                self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
+        self.vector = self.sound = self.coordinates.vector()
 
     # Checkpoints.
 
@@ -272,7 +292,7 @@ class Trainer:
         """The run as it stands after its last whole iteration."""
         self.coordinates.assign(self.vector)
         tensors = {f"optimizer.{name}": value for name, value in self.optimizer_state.items()}
-        tensors["vector"] = self.vector
+        tensors["vector"], tensors["sound"] = self.vector, self.sound
         tensors["history"] = torch.tensor(self.history, dtype=torch.float64).reshape(-1, 2)
         training = {
             "config": asdict(self.config),
@@ -292,7 +312,7 @@ class Trainer:
     @classmethod
     def resume(cls, output: Path | str, log: Callable[[str, float, int], None] | None = None) -> "Trainer":
         """Go on from the checkpoint in a run's folder."""
-        checkpoint = load_checkpoint(Path(output))
+        checkpoint = load_checkpoint(Path(output) / "checkpoint.safetensors")  # never a shipped one
         training = checkpoint.training
         try:
             stored = dict(training["config"])
@@ -300,7 +320,7 @@ class Trainer:
             trainer = cls(TrainConfig(**stored), output, log)
             trainer.stage, trainer.iteration = training["stage"], training["iteration"]
             trainer._failures, trainer.seconds = training["failures"], training["seconds"]
-            trainer.vector = checkpoint.tensors["vector"]
+            trainer.vector, trainer.sound = checkpoint.tensors["vector"], checkpoint.tensors["sound"]
             trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{output} holds no training run to resume: {error!r} is missing") from error
@@ -319,6 +339,7 @@ def train(
     Raises FileExistsError rather than overwrite a run, and ValueError if ``resume`` finds another configuration.
     """
     output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)  # before an hour's work, not after
     log = _tensorboard(output) if tensorboard else None
     if resume:
         trainer = Trainer.resume(output, log)
@@ -341,5 +362,10 @@ def _tensorboard(output: Path) -> Callable[[str, float, int], Any]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'") from error
-    writer = SummaryWriter(output / "tensorboard")
-    return lambda name, value, step: writer.add_scalar(name, value, step)
+    writer = SummaryWriter(output / "tensorboard", flush_secs=10)
+
+    def log(name: str, value: float, step: int) -> None:
+        writer.add_scalar(name, value, step)
+
+    atexit.register(writer.close)
+    return log

@@ -195,7 +195,8 @@ def test_slope_is_continuous_where_shortening_turns_to_lengthening():
 def test_excitation_is_held_to_the_action_space():
     noise = np.array([0.0, 0.0, 0.5, -1.5, 0.5, 0.0])
     u = np.array([-1.0, 0.7, 1.0, 1.0, 3.5, 9.0])
-    np.testing.assert_allclose(excitation(NUMPY, NUMBERS, u, noise), [0, 0.7, 1.5, 0, 4, 4])
+    arm = replace(Arm(), ceiling=4.0).map(lambda value: value)
+    np.testing.assert_allclose(excitation(NUMPY, arm, u, noise), [0, 0.7, 1.5, 0, 4, 4])
 
 
 def test_activation_follows_the_exact_exponential():

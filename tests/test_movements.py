@@ -45,6 +45,15 @@ def test_command_jumps_once_and_half_way(hold, period):
     assert (commands[:, 0] != commands[:, -1]).all()
 
 
+def test_jump_comes_once_and_anywhere_between_the_two_shares():
+    commands = movements(number=300, jump=(0.25, 0.75)).commands
+    changed = (commands[:, 1:] != commands[:, :-1]).any(-1)
+    assert (changed.sum(1) == 1).all()
+    times = changed.double().argmax(1) + 1  # of 40 control periods
+    assert times.min() == 10 and times.max() == 30
+    assert len(times.unique()) == 21 and abs(times.double().mean() - 20) < 1.5  # four standard errors
+
+
 def test_both_commands_lie_in_the_workspace():
     for command in movements(number=300).commands[:, [0, -1]].numpy().transpose(1, 0, 2):
         angles, rounding = joint_angles(ARM, command), 1e-9

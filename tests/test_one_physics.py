@@ -216,7 +216,7 @@ def test_cost_without_effort_vanishes_only_at_rest_on_the_target():
     x[1, 2] = 0.5  # moving
     command = np.stack(equations.hand(NUMPY, numbers(ARM), x)[:2], -1)
     command[2] += 0.02  # beside the target
-    total = sum(Reach().cost(NUMPY, numbers(ARM), numbers(CostWeights()), x, np.zeros((3, 6)), command))
+    total = sum(Reach().cost(NUMPY, numbers(ARM), numbers(CostWeights(alpha=1.0)), x, np.zeros((3, 6)), command))
     assert total[0] == 0 and (total[1:] > 0.1).all()
 
 

@@ -407,6 +407,7 @@ def test_the_extremes_of_risk_sensitivity_train_and_resume(adam, monkeypatch, tm
 def test_resume_without_a_checkpoint_is_refused(adam, tmp_path):
     with pytest.raises(CheckpointError, match=f"there is no checkpoint '{tmp_path / 'nothing'}"):
         train(config(), tmp_path / "nothing", resume=True, progress=False)
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_resume_of_a_controller_without_training_state_is_refused(adam, tmp_path):

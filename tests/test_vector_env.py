@@ -9,7 +9,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import ClipAction, DictInfoToList, RecordEpisodeStatistics, TransformAction
 
-import arm_env  # noqa: F401
+from arm_env import CommandList
 from arm_env.vector_env import ReachArmVectorEnv
 
 REACH = "ReachArm-v0"
@@ -288,8 +288,9 @@ def test_the_first_reset_is_of_all():
 
 
 def native_and_synchronous(mode):
-    """Three arms of ours and of Gymnasium's, arm 1 two steps behind: ends come at different times."""
-    arguments = {"noise": 0, "schedule": TARGETS, "max_episode_steps": STEPS}
+    """Three arms of ours and of Gymnasium's, arm 1 two steps behind: jumps and ends come at different times."""
+    schedule = CommandList(np.array(TARGETS), hold=0.03)
+    arguments = {"noise": 0, "schedule": schedule, "max_episode_steps": STEPS}
     ours = make(3, autoreset_mode=mode, **arguments)
     theirs = SyncVectorEnv([lambda: gym.make(REACH, **arguments)] * 3, autoreset_mode=mode)
     for envs in (ours, theirs):
@@ -341,6 +342,18 @@ def test_next_step_ignores_the_action_after_an_end():
     assert (infos["cost_effort"] == 0).all()
     rewards, _, truncations = envs.step(envs.action_space.high)[1:4]
     assert (rewards < 0).all() and not truncations.any()
+
+
+@pytest.mark.parametrize("options", [None, {"reset_mask": mask(0, 2)}], ids=["all", "masked"])
+def test_after_a_reset_by_hand_no_action_is_ignored(options):
+    envs = make(3, max_episode_steps=STEPS, noise=0, schedule=TARGETS)
+    envs.reset(seed=24)
+    for action in random_actions(envs, STEPS, 24):
+        truncations = envs.step(action)[3]
+    assert truncations.all()
+    envs.reset(options=options)
+    activations = envs.step(envs.action_space.high)[4]["state"][:, 4:]
+    assert (activations[[0, 2]] > 0).all() and (activations[1] > 0).all() == (options is None)
 
 
 def ended_and_running():
