@@ -76,11 +76,9 @@ class JointPD:
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
-        fresh = (
-            np.ones(len(sensed), dtype=bool) if state is None or episode_start is None else np.asarray(episode_start)
-        )
         smooth = sensed if state is None else self.keep * state + (1 - self.keep) * sensed
-        smooth = np.where(fresh[:, None] if state is not None else True, sensed, smooth) if fresh.any() else smooth
+        if episode_start is not None:
+            smooth = np.where(np.reshape(episode_start, (-1, 1)), sensed, smooth)
         angles = (smooth[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T
         velocities = smooth[:, 6:12] @ self._angles_from_lengths.T
         torque = self.stiffness * (self._wanted(smooth[:, SENSORY_SIZE:]) - angles) - self.damping * velocities
@@ -93,7 +91,8 @@ class JointPD:
         l1, l2 = self.arm.length
         nearest = np.sqrt(l1 * l1 + l2 * l2 + 2 * l1 * l2 * np.cos(self.arm.upper_stop[1] - 0.05))
         farthest = np.sqrt(l1 * l1 + l2 * l2 + 2 * l1 * l2 * np.cos(self.arm.lower_stop[1] + 0.05))
-        within = target * np.clip(distance, nearest, farthest) / np.maximum(distance, 1e-9)
+        ahead = np.where(distance > 1e-9, target / np.maximum(distance, 1e-9), [0.0, 1.0])
+        within = ahead * np.clip(distance, nearest, farthest)
         low, high = np.deg2rad(-9), np.deg2rad(139)
         wanted = joint_angles(_unstopped(self.arm), within)
         return np.clip(wanted, [low, self.arm.lower_stop[1]], [high, self.arm.upper_stop[1]])

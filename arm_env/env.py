@@ -57,7 +57,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         observation = self.simulation.observe(self.np_random)[0]
         command = self.simulation.command
         info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), command)
-        self._path = [info["hand"]]
+        self._path = [info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
         return observation, info
@@ -72,7 +72,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         info = self._info(costs, command)
         reward = -float(costs[0, :3].sum()) * simulation.control_period
         if self.render_mode is not None:
-            self._path = [*self._path[1 - HAND_PATH :], info["hand"]]
+            self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
         return simulation.observe(self.np_random)[0], reward, False, False, info

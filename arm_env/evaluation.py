@@ -93,6 +93,8 @@ def evaluate(
     envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **{"max_episode_steps": 10**9, **env_arguments})
     simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
     jump = round(simulation.default_schedule.hold / simulation.control_period)
+    if jump < 1:
+        raise ValueError("the measures are those of a jump: they need a schedule whose commands hold for a while")
     recording = record(controller, envs, 2 * jump, seed)
     envs.close()
     return reach_measures(recording, jump, simulation.control_period, seed=seed, noise=noise)

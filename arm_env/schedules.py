@@ -59,9 +59,11 @@ def as_schedule(value: Any, task: Reach, arm: Any, hold: float = 1.0) -> Schedul
     """A schedule from what a user wrote: None, a list of commands, a function of time, a Schedule."""
     if value is None:
         return RandomJumps(hold)
-    if isinstance(value, Schedule):
+    if isinstance(value, Schedule) and not isinstance(value, type):
+        if not 0 <= value.hold < np.inf:
+            raise ValueError(f"a schedule's hold is a time [s], 0 or above, not {value.hold}")
         return value
-    if callable(value):
+    if callable(value) and not isinstance(value, type):
         return MovingCommand(value)
     try:
         commands = np.array(value, dtype=float)

@@ -84,16 +84,19 @@ class Simulation:
             raise ValueError(
                 f"unknown reset options {sorted(unknown)}: there are posture, targets, schedule, reset_mask"
             )
+        if {"targets", "schedule"} <= set(options):
+            raise ValueError("give either targets or a schedule: targets are a schedule")
         schedule = self.default_schedule
         if "schedule" in options or "targets" in options:
             hold = self.default_schedule.hold or 1.0
             schedule = as_schedule(options.get("targets", options.get("schedule")), self.task, self.arm, hold)
+        posture = self._checked_posture(options["posture"]) if "posture" in options else None
         number = int(which.sum())
         start = np.zeros(number, dtype=np.int64)
         command = self._next_command(rng, schedule, start, start)
         state = self.task.attractor_state(rng, self.arm, command)
-        if "posture" in options:
-            state[:, ANGLES] = self._checked_posture(options["posture"])
+        if posture is not None:
+            state[:, ANGLES] = posture
             state[:, ANGLES.stop :] = 0
         self.current_schedule = schedule
         self.state[which], self.command[which] = state, command
@@ -130,7 +133,8 @@ class Simulation:
             u[ignored] = 0
         bad = hold_to_action_space(u, self.arm.ceiling)
         if bad >= 0:
-            raise ValueError(f"an excitation must be finite, not {u[bad].tolist()}")
+            where = f" of arm {bad}" if self.number > 1 else ""
+            raise ValueError(f"the excitations{where} must be finite, not {u[bad].tolist()}")
         return u
 
     def step(self, rng: np.random.Generator, u: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if not self._ready and not which.all():
             raise ResetNeeded("the first reset must be of all environments")
         self.simulation.reset(self.np_random, which, options)
-        self._options, self._ready = options, True
+        self._options, self._ready = dict(options or {}), True
         self._ended[which] = False
         return self.simulation.observe(self.np_random), self._present_info()
 

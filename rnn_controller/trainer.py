@@ -4,7 +4,6 @@ All randomness of iteration i of stage j comes from the seed sequence (seed, j, 
 needs no generator's state and ends exactly where an uninterrupted one does.
 """
 
-import atexit
 import dataclasses
 import math
 import time
@@ -59,6 +58,8 @@ class Stage:
     """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
     narrowing: float = 0.4
     """Share of the iterations over which it does."""
+    stretch: float = 1.0
+    """Hold times as a multiple of the run's."""
     jump: tuple[float, float] = (0.25, 0.75)
     """Earliest and latest time of the jump, as shares of a movement."""
 
@@ -79,7 +80,10 @@ class Stage:
 
 
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("adam", 6000, widest_target=0.3),),
+    "default": (
+        Stage("adam", 7000, widest_target=0.3, jump=(0.5, 0.5)),
+        Stage("adam", 2000, 66, rate=0.004, stretch=1.5, jump=(0.2, 0.8)),
+    ),
     "short": (Stage("adam", 2000, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
@@ -147,7 +151,7 @@ class Trainer:
         self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
         self.seconds = 0.0
         self.optimizer_state: dict[str, Tensor] = {}
-        self._log = log or (lambda name, value, step: None)
+        self.log = log or (lambda name, value, step: None)
         self._failures = 0
         self._silent = self._exploded = False
         self._batch: Movements | None = None
@@ -203,8 +207,8 @@ class Trainer:
         self.iteration += 1
         if self.iteration == stage.iterations:
             self.stage, self.iteration, self.optimizer_state, self._batch = self.stage + 1, 0, {}, None
-        self._log("objective", value, len(self.history) - 1)
-        self._log("target_radius_m", cost.target_radius, len(self.history) - 1)
+        self.log("objective", value, len(self.history) - 1)
+        self.log("target_radius_m", cost.target_radius, len(self.history) - 1)
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
@@ -217,7 +221,7 @@ class Trainer:
             self.config.network.neurons,
             task=self.task,
             arm=self.arm,
-            hold=self.config.hold,
+            hold=self.config.hold * stage.stretch,
             jump=stage.jump,
             noise=self.config.noise,
             control_period=self.config.network.control_period,
@@ -339,17 +343,20 @@ def train(
     Raises FileExistsError rather than overwrite a run, and ValueError if ``resume`` finds another configuration.
     """
     output = Path(output)
-    output.mkdir(parents=True, exist_ok=True)  # before an hour's work, not after
-    log = _tensorboard(output) if tensorboard else None
     if resume:
-        trainer = Trainer.resume(output, log)
+        trainer = Trainer.resume(output)
         if trainer.config != config:
             raise ValueError(f"{output} was begun with another configuration: {_difference(trainer.config, config)}")
     else:
-        trainer = Trainer(config, output, log)
+        trainer = Trainer(config, output)
         if trainer.path.exists():
             raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
-    return trainer.run(progress)
+        output.mkdir(parents=True, exist_ok=True)  # before an hour's work, not after
+    if not tensorboard:
+        return trainer.run(progress)
+    with _tensorboard(output) as writer:
+        trainer.log = writer.add_scalar
+        return trainer.run(progress)
 
 
 def _difference(stored: TrainConfig, given: TrainConfig) -> str:
@@ -357,15 +364,9 @@ def _difference(stored: TrainConfig, given: TrainConfig) -> str:
     return "; ".join(f"{name} {was} there, {now} here" for name, was, now in pairs if was != now)
 
 
-def _tensorboard(output: Path) -> Callable[[str, float, int], Any]:
+def _tensorboard(output: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'") from error
-    writer = SummaryWriter(output / "tensorboard", flush_secs=10)
-
-    def log(name: str, value: float, step: int) -> None:
-        writer.add_scalar(name, value, step)
-
-    atexit.register(writer.close)
-    return log
+    return SummaryWriter(output / "tensorboard")

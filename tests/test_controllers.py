@@ -162,7 +162,6 @@ def test_targets_out_of_reach_are_reached_for_as_far_as_it_goes():
     assert np.isfinite(actions).all() and (actions.max(1) > 0).mean() > 0.95
 
 
-@pytest.mark.xfail(strict=True, reason="a target on the shoulder has no direction along which to pull it into reach")
 def test_an_observation_of_zeros_is_no_error():
     assert np.isfinite(JointPD().predict(np.zeros((1, 20)))[0]).all()
 
@@ -199,7 +198,6 @@ def test_a_start_can_be_repeated():
     np.testing.assert_array_equal(actions[2], actions[0])
 
 
-@pytest.mark.xfail(strict=True, reason="without episode_start every row is reset, though a state was handed in")
 def test_a_state_without_episode_starts_goes_on():
     """As in stable-baselines3, where None means that no row starts."""
     feedback = JointPD()

@@ -237,7 +237,6 @@ def test_measures_have_the_documented_names_and_are_json():
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-@pytest.mark.xfail(strict=True, reason="an infinite movement time becomes Infinity, which is no JSON")
 def test_measures_are_json_even_if_nobody_arrives():
     json.dumps(measures(movement(end=START)).as_dict(), allow_nan=False)
 
@@ -342,7 +341,6 @@ def test_no_movements_are_refused(movements):
         evaluate(Still(), movements=movements)
 
 
-@pytest.mark.xfail(strict=True, reason="200 steps are less than two commands: the arms begin anew half-way")
 @pytest.mark.parametrize("arguments", [{"control_period": 0.005}, {"schedule": RandomJumps(hold=1.2)}], ids=str)
 def test_both_commands_belong_to_one_episode(arguments):
     """Standing still, the hand ends where it began: on the first target."""
@@ -350,7 +348,6 @@ def test_both_commands_belong_to_one_episode(arguments):
     assert result.median_endpoint_error_m > 0.1
 
 
-@pytest.mark.xfail(strict=True, reason="a moving target has no hold time: no period is recorded at all")
 def test_a_schedule_without_jumps_is_refused():
     with pytest.raises(ValueError, match=r"hold|jump"):
         evaluate(Still(), movements=3, seed=13, schedule=lambda t: START)

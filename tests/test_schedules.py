@@ -251,20 +251,17 @@ def test_a_schedules_unreachable_command_is_refused_when_the_episode_begins(sche
         env.reset(seed=15)
 
 
-@pytest.mark.xfail(strict=True, reason="hold times are not checked: −1 means one period, NaN and ∞ fail in round()")
 @pytest.mark.parametrize("hold", [-1.0, float("nan"), float("inf")])
 def test_a_hold_time_that_is_none_is_refused(hold):
     with pytest.raises(ValueError, match="hold"):
         make(schedule=RandomJumps(hold)).reset(seed=16)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="the class passes for a Schedule: it has both names")
 def test_a_schedules_class_instead_of_an_instance_is_refused():
     with pytest.raises(ValueError, match="schedule"):
         make(schedule=arm_env.RandomJumps).reset(seed=17)
 
 
-@pytest.mark.xfail(strict=True, reason="targets win without a word")
 def test_targets_and_schedule_together_are_refused():
     with pytest.raises(ValueError, match=r"targets.*schedule|schedule.*targets"):
         make().reset(seed=18, options={"targets": TARGETS, "schedule": circling})

@@ -259,7 +259,6 @@ def test_bad_action_is_refused_and_leaves_no_trace(action, match):
     assert_as_if_nothing_had_happened(lambda envs: envs.step(action), match)
 
 
-@pytest.mark.xfail(strict=True, reason="the message shows the row, but not which one it is")
 def test_refusal_names_the_row():
     envs = make(30)
     envs.reset(seed=19)
@@ -432,7 +431,6 @@ def test_reset_options_hold_for_the_episodes_that_follow_by_themselves(mode):
     assert len(np.unique(targets)) == 6
 
 
-@pytest.mark.xfail(strict=True, reason="the vector environment keeps the caller's dict itself")
 def test_what_the_caller_does_to_the_options_later_does_not_matter():
     envs, options = make(3, max_episode_steps=STEPS), {"targets": TARGETS[:1]}
     envs.reset(seed=33, options=options)
