@@ -467,7 +467,6 @@ def test_options_are_not_changed():
 
 # --- bad input ------------------------------------------------------------------------------------
 
-draws_first = ()
 array_of_arms = pytest.mark.xfail(strict=True, reason="the message gives the shape with an axis of arms")
 
 BAD_ACTIONS = {
@@ -548,7 +547,6 @@ def test_bad_option_is_refused_and_leaves_no_trace(case):
     assert_as_if_nothing_had_happened(lambda env: env.reset(options=options), ValueError, match)
 
 
-@draws_first
 @cases(BAD_POSTURES)
 def test_bad_posture_is_refused_and_leaves_no_trace(case):
     assert_as_if_nothing_had_happened(lambda env: env.reset(options={"posture": case}), ValueError, "posture")
