@@ -55,7 +55,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         self.simulation.reset(self.np_random, np.ones(1, dtype=bool), options)
         self._ready = True
         observation = self.simulation.observe(self.np_random)[0]
-        command = self.simulation.command
+        command = self.simulation.command.copy()
         info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), command)
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":
@@ -70,7 +70,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         command = simulation.command.copy()
         costs = simulation.step(self.np_random, u)
         info = self._info(costs, command)
-        reward = -float(costs[0, :3].sum()) * simulation.control_period
+        reward = -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]) * simulation.control_period
         if self.render_mode is not None:
             self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
         if self.render_mode == "human":
@@ -78,8 +78,16 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         return simulation.observe(self.np_random)[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info = self.simulation.info(costs, command)
-        return {key: value[0] if value.ndim > 1 else float(value[0]) for key, value in info.items()}
+        distance_cost, velocity_cost, effort_cost, distance, _, _ = costs[0].tolist()
+        return {
+            "hand": costs[0, 4:],
+            "target": command[0, :2],
+            "distance": distance,
+            "cost_distance": distance_cost,
+            "cost_velocity": velocity_cost,
+            "cost_effort": effort_cost,
+            "state": self.simulation.state[0].copy(),
+        }
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         if self.render_mode is None:

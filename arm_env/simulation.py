@@ -125,7 +125,7 @@ class Simulation:
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
         """A copy of the action, (B, 6), held to the action space; ValueError if it is none."""
         u = np.array(action, dtype=float)
-        if u.shape != self.state[:, :MUSCLE_COUNT].shape:
+        if u.shape != (self.number, MUSCLE_COUNT):
             raise ValueError(
                 f"an action is {MUSCLE_COUNT} excitations an arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
             )
