@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
+from arm_env.equations import NUMPY, force_curves, muscle_length
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.tasks import joint_angles
+from arm_env.tasks import nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
 
@@ -52,64 +53,60 @@ class JointPD:
     """Proportional-derivative control in joint space, its torque shared out over the muscles.
 
     Joint angles and velocities come from the sensed muscle lengths and velocities by least squares,
-    the wanted angles from the command by inverse kinematics. Signals are noisy, so what is sensed and
-    commanded is first smoothed with time constant ``smoothing``; that filter is the controller's state.
+    the wanted angles from the command by inverse kinematics. Noise is a part of a signal's size: large
+    in lengths and commands, small in the velocities of a slow arm. So velocities are taken as they
+    come; angles are summed up from them and drawn towards what the lengths say with time constant
+    ``smoothing``, with which the command is smoothed too. Both are the controller's state, (B, 4).
     """
 
     def __init__(
         self,
         arm: Arm | None = None,
         stiffness: float = 12.0,  # [N m / rad]
-        damping: float = 1.2,  # [N m s / rad]
-        smoothing: float = 0.03,  # [s]
+        damping: float = 2.0,  # [N m s / rad]
+        smoothing: float = 0.2,  # [s]
         control_period: float = 0.01,  # [s]
     ):
         self.arm = arm or Arm()
-        self.stiffness, self.damping = stiffness, damping
+        self.stiffness, self.damping, self.control_period = stiffness, damping, control_period
         self.keep = float(np.exp(-control_period / smoothing))
-        arrays = self.arm.map(lambda value: value)
+        self._numbers = self.arm.map(lambda value: value)
         # l − 1 = shift − (r / L0)ᵀ θ and l̇ = −(r / L0)ᵀ θ̇
-        per_length = arrays.moment_arms / arrays.optimal_length
-        self._shift = (per_length * arrays.optimal_angles).sum(0)
+        per_length = self._numbers.moment_arms / self._numbers.optimal_length
+        self._shift = (per_length * self._numbers.optimal_angles).sum(0)
         self._angles_from_lengths = -np.linalg.pinv(per_length.T)
-        self._strength = arrays.moment_arms * arrays.maximum_force  # (2, 6) torque of each muscle [N m]
+        self._strength = self._numbers.moment_arms * self._numbers.maximum_force  # (2, 6) [N m] at optimal length
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
-        smooth = sensed if state is None else self.keep * state + (1 - self.keep) * sensed
-        if episode_start is not None:
-            smooth = np.where(np.reshape(episode_start, (-1, 1)), sensed, smooth)
-        angles = (smooth[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T
-        velocities = smooth[:, 6:12] @ self._angles_from_lengths.T
-        torque = self.stiffness * (self._wanted(smooth[:, SENSORY_SIZE:]) - angles) - self.damping * velocities
-        action = self.excitations(torque).astype(np.float32)
+        angles = (sensed[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T
+        velocities = sensed[:, 6:12] @ self._angles_from_lengths.T
+        seen = smooth = np.concatenate([angles, sensed[:, SENSORY_SIZE:]], -1)
+        if state is not None:
+            moved = state + self.control_period * np.concatenate([velocities, np.zeros_like(velocities)], -1)
+            smooth = self.keep * moved + (1 - self.keep) * seen
+            if episode_start is not None:
+                smooth = np.where(np.reshape(episode_start, (-1, 1)), seen, smooth)
+        angles, target = smooth[:, :2], smooth[:, 2:]
+        wanted = np.clip(nearest_angles(self.arm, target), self.arm.lower_stop, self.arm.upper_stop)
+        torque = self.stiffness * (wanted - angles) - self.damping * velocities
+        action = self.excitations(torque, angles).astype(np.float32)
         return (action if np.ndim(observation) > 1 else action[0]), smooth
 
-    def _wanted(self, target: np.ndarray) -> np.ndarray:
-        """Joint angles for noisy targets: those out of reach are first pulled within it."""
-        distance = np.linalg.norm(target, axis=-1, keepdims=True)
-        l1, l2 = self.arm.length
-        nearest = np.sqrt(l1 * l1 + l2 * l2 + 2 * l1 * l2 * np.cos(self.arm.upper_stop[1] - 0.05))
-        farthest = np.sqrt(l1 * l1 + l2 * l2 + 2 * l1 * l2 * np.cos(self.arm.lower_stop[1] + 0.05))
-        ahead = np.where(distance > 1e-9, target / np.maximum(distance, 1e-9), [0.0, 1.0])
-        within = ahead * np.clip(distance, nearest, farthest)
-        low, high = np.deg2rad(-9), np.deg2rad(139)
-        wanted = joint_angles(_unstopped(self.arm), within)
-        return np.clip(wanted, [low, self.arm.lower_stop[1]], [high, self.arm.upper_stop[1]])
+    def excitations(self, torque: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        """The least excitations, (B, 6), up to the ceiling, for joint torques [N m] at joint angles [rad], (B, 2) each.
 
-    def excitations(self, torque: np.ndarray) -> np.ndarray:
-        """Non-negative excitations (B, 6) for joint torques (B, 2) [N m].
-
-        Every muscle pulls in proportion to what it contributes to the torque; scaled to sum to it.
+        Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how well
+        each muscle pulls at its length: extensors of a flexed shoulder hardly do.
         """
-        weight = np.maximum(torque @ self._strength, 0)  # (B, 6)
-        produced = weight @ self._strength.T
-        gain = (torque * torque).sum(-1) / np.maximum((produced * torque).sum(-1), 1e-9)
-        return np.clip(weight * gain[:, None], 0, self.arm.ceiling)
-
-
-def _unstopped(arm: Arm) -> Any:
-    """The arm as inverse kinematics sees it, turning as far as it likes."""
-    wide = arm.map(lambda value: value)
-    wide.lower_stop, wide.upper_stop = np.array([-10.0, 0.0]), np.array([10.0, np.pi])
-    return wide
+        pull = force_curves(NUMPY, muscle_length(self._numbers, angles), np.zeros(MUSCLE_COUNT))[0]
+        strength = self._strength * pull[:, None]  # (B, 2, 6) [N m]
+        multiplier, u = np.zeros((len(torque), 2)), np.zeros((len(torque), MUSCLE_COUNT))
+        active = np.ones_like(u)
+        for _ in range(4):
+            missing = torque - (strength @ u[..., None])[..., 0]
+            slope = strength * active[:, None] @ strength.swapaxes(1, 2) + 1e-3 * np.eye(2)
+            multiplier = multiplier + np.linalg.solve(slope, missing[..., None])[..., 0]
+            u = (multiplier[:, None] @ strength)[:, 0]
+            u, active = np.maximum(u, 0), (u > 0).astype(float)
+        return np.minimum(u, self.arm.ceiling)

@@ -66,7 +66,10 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         if not self._ready:
             raise gym.error.ResetNeeded("call reset before the first step")
         simulation = self.simulation
-        u = simulation.checked_action(np.asarray(action)[None])
+        action = np.asarray(action)
+        if action.shape != (MUSCLE_COUNT,):
+            raise ValueError(f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}")
+        u = simulation.checked_action(action[None])
         command = simulation.command.copy()
         costs = simulation.step(self.np_random, u)
         info = self._info(costs, command)

@@ -52,7 +52,7 @@ class Simulation:
         if not 0 < self.control_period <= 0.1:
             raise ValueError(f"the control period is a time of up to 0.1 s, not {self.control_period}")
         self.default_schedule = as_schedule(self.schedule, self.task, self.arm)
-        self.current_schedule: Schedule = self.default_schedule
+        self._schedules = np.full(self.number, None, dtype=object)  # of every arm
         self.substeps = substeps_of(self.control_period)
         self._deviation = noise_deviation(self.noise, self.control_period)
         self._cost = compile_cost(self.task)
@@ -98,16 +98,19 @@ class Simulation:
         if posture is not None:
             state[:, ANGLES] = posture
             state[:, ANGLES.stop :] = 0
-        self.current_schedule = schedule
+        for arm in np.flatnonzero(which):
+            self._schedules[arm] = schedule
         self.state[which], self.command[which] = state, command
         self.elapsed[which] = self._segment[which] = 0
         self._due[which] = self._periods(schedule)
         self._quiet = 0
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
-        angles = np.asarray(posture, dtype=float)
-        inside = angles.shape[-1:] == (2,) and (angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)
-        if not np.all(inside):
+        try:
+            angles = np.asarray(posture, dtype=float)
+        except (TypeError, ValueError):
+            angles = np.full(2, np.nan)
+        if angles.shape != (2,) or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all():
             low, high = np.round(self.arm.lower_stop, 3).tolist(), np.round(self.arm.upper_stop, 3).tolist()
             raise ValueError(f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}")
         return angles
@@ -143,21 +146,30 @@ class Simulation:
         Returns ``costs`` of the state reached, under the command in force. The command may change
         afterwards; the next observation shows it.
         """
+        following = self._following_commands(rng)  # may refuse, and then nothing has moved
         control_steps(self._p, self.control_period / self.substeps, self.substeps, u, self._noise(rng, 0), self.state)
         costs = self.costs(u)
         self.elapsed += 1
         self._quiet -= 1
+        for due, schedule, command in following:
+            self._segment[due] += 1
+            self.command[due] = command
+            self._due[due] += self._periods(schedule)
         if self._quiet <= 0:
-            self._advance_commands(rng)
+            self._quiet = int((self._due - self.elapsed).min())
         return costs
 
-    def _advance_commands(self, rng: np.random.Generator) -> None:
-        due = self.elapsed >= self._due
-        if due.any():
-            self._segment[due] += 1
-            self.command[due] = self._next_command(rng, self.current_schedule, self._segment[due], self.elapsed[due])
-            self._due[due] += self._periods(self.current_schedule)
-        self._quiet = int((self._due - self.elapsed).min())
+    def _following_commands(self, rng: np.random.Generator) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
+        """Which arms change their command at the end of this period, by what schedule, and to what."""
+        if self._quiet > 1:
+            return []
+        due = self.elapsed + 1 >= self._due
+        following = []
+        for schedule in {id(s): s for s in self._schedules[due]}.values():
+            of = due & np.array([s is schedule for s in self._schedules])
+            command = self._next_command(rng, schedule, self._segment[of] + 1, self.elapsed[of] + 1)
+            following.append((of, schedule, command))
+        return following
 
     def costs(self, u: np.ndarray) -> np.ndarray:
         """Three cost terms [1/s], distance [m] and the hand's x, y [m], (B, 6), in this state under u."""

@@ -92,21 +92,29 @@ def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
     return np.stack(hand(NUMPY, arm, state)[:2], -1)
 
 
+def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2), or towards it.
+
+    For a position out of reach the links point at it, stretched or folded; the joint stops are not looked at.
+    """
+    x, y = position[..., 0], position[..., 1]
+    l1, l2 = arm.length
+    elbow = np.arccos(np.clip((x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2), -1, 1))
+    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
+    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
+    return np.stack([shoulder, elbow], -1)
+
+
 def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
     """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
 
     Raises ValueError for a position that the arm cannot reach within its joint stops.
     """
     position = np.asarray(position, dtype=float)
-    x, y = position[..., 0], position[..., 1]
     l1, l2 = arm.length
-    cosine = (x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2)
-    with np.errstate(invalid="ignore"):
-        elbow = np.arccos(cosine)
-    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
-    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
-    angles = np.stack([shoulder, elbow], -1)
+    angles = nearest_angles(arm, position)
     inside = (angles >= arm.lower_stop) & (angles <= arm.upper_stop)  # also False for NaN
+    inside &= (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1, keepdims=True)
     if not inside.all():
         worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
         low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))

@@ -83,6 +83,7 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
     "default": (
         Stage("adam", 7000, widest_target=0.3, jump=(0.5, 0.5)),
         Stage("adam", 2000, 66, rate=0.004, stretch=1.5, jump=(0.2, 0.8)),
+        Stage("adam", 2000, 66, rate=0.006, stretch=1.5, jump=(0.2, 0.8)),
     ),
     "short": (Stage("adam", 2000, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),

@@ -143,7 +143,6 @@ def test_torque_points_the_right_way_nearly_everywhere():
     assert ((torque * (wanted - angles)).sum(-1) > 0).mean() > 0.95
 
 
-@pytest.mark.xfail(strict=True, reason="muscles are shared out by their isometric strength, whatever their length")
 def test_torque_is_parallel_to_the_error_nearly_everywhere():
     """Short or stretched muscles pull little: it takes more of the others. (Errors small, below any ceiling.)"""
     error = np.random.default_rng(8).normal(0, 0.02, (500, 2))
@@ -166,7 +165,6 @@ def test_an_observation_of_zeros_is_no_error():
     assert np.isfinite(JointPD().predict(np.zeros((1, 20)))[0]).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the shoulder is held to −9° … 139°, whatever the arm's stops")
 def test_it_uses_the_whole_range_of_its_arm():
     arm = Arm(lower_stop=(-0.6, 0.1))
     angles = np.array([[-0.3, 1.5]])
@@ -226,7 +224,6 @@ def test_it_gets_closer_than_standing_still_in_noise():
     assert feedback.median_endpoint_error_m < 0.6 * still.median_endpoint_error_m
 
 
-@pytest.mark.xfail(strict=True, reason="weak muscles are not made up for, and noise is smoothed too little")
 @pytest.mark.parametrize(("noise", "share", "error"), [(0.0, 0.85, 0.015), (0.2, 0.75, 0.025)])
 def test_it_reaches(noise, share, error):
     result = evaluate(JointPD(), movements=200, seed=3, noise=noise)

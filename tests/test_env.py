@@ -467,7 +467,6 @@ def test_options_are_not_changed():
 
 # --- bad input ------------------------------------------------------------------------------------
 
-array_of_arms = pytest.mark.xfail(strict=True, reason="the message gives the shape with an axis of arms")
 
 BAD_ACTIONS = {
     "NaN": (np.array([0, 0, np.nan, 0, 0, 0]), "finite"),
@@ -531,7 +530,6 @@ def test_bad_action_is_refused_and_leaves_no_trace(case):
     assert_as_if_nothing_had_happened(lambda env: env.step(action), ValueError, match)
 
 
-@array_of_arms
 @pytest.mark.parametrize("action", [np.zeros((1, 6)), np.zeros(5)], ids=["batched", "five"])
 def test_message_for_a_wrong_shape_names_the_right_one_and_the_one_given(action):
     env = unwrapped()
@@ -562,7 +560,6 @@ def test_bad_posture_is_refused_and_the_episode_goes_on(case):
     np.testing.assert_array_equal(env.simulation.state[0], state)
 
 
-@pytest.mark.xfail(strict=True, reason="the next command is asked for after the physics has moved on")
 def test_moving_target_that_leaves_the_reach_is_refused_before_the_arm_moves():
     env = unwrapped(noise=0, schedule=lambda t: TARGETS[0] if t < 0.105 else [0.9, 0.1])
     env.reset(seed=30)

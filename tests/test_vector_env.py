@@ -500,7 +500,6 @@ def test_masked_targets_and_posture_are_for_the_masked():
         np.testing.assert_array_equal(after[key][[0, 2]], before[key][[0, 2]])
 
 
-@pytest.mark.xfail(strict=True, reason="all arms share the schedule that the latest reset named")
 @pytest.mark.parametrize("options", [{"targets": OTHER_TARGETS}, {}], ids=["targets", "none"])
 def test_masked_reset_leaves_the_later_commands_of_the_others_alone(options):
     envs = make(3, noise=0, autoreset_mode="Disabled")
