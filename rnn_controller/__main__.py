@@ -10,7 +10,7 @@ import tyro
 
 from arm_env.evaluation import ReachMeasures, evaluate
 from rnn_controller.checkpoint import CheckpointError, load_checkpoint, write_whole
-from rnn_controller.policy import Policy
+from rnn_controller.policy import Policy, load
 from rnn_controller.trainer import TrainConfig, TrainingError, train
 
 
@@ -81,7 +81,7 @@ class Figure:
         if self.number == "5":
             figure = figures.figure_5()
         else:
-            figure = figures.figure_6(policy(self.controller), seed=self.seed, noise=self.noise)
+            figure = figures.figure_6(load(self.controller), seed=self.seed, noise=self.noise)
         print(f"figure: {figures.save(figure, path)}")
 
 
@@ -106,7 +106,7 @@ class Demo:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             raise SystemExit(130) from None
         measures = measure(str(self.output), 1000, Evaluate.seed, 0.2)
-        trained = policy(str(self.output))
+        trained = load(self.output)
         paths = {
             "checkpoint": self.output / "checkpoint.safetensors",
             "measures": write_whole(self.output / "measures.json", json.dumps(measures.as_dict(), indent=2) + "\n"),
@@ -115,12 +115,6 @@ class Demo:
         }
         print(table(measures))
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
-
-
-def policy(name: str) -> Policy:
-    """The controller of a checkpoint."""
-    checkpoint = load_checkpoint(name)
-    return Policy(checkpoint.network, checkpoint.arm)
 
 
 def measure(name: str, movements: int, seed: int, noise: float) -> ReachMeasures:

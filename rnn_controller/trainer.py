@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from arm_env.equations import hand
+from arm_env.evaluation import SETTLED
 from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
@@ -247,7 +248,7 @@ class Trainer:
         return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
 
     def _share_within_target(self, x: Tensor, movements: Movements) -> float:
-        px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -20:])
+        px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -round(SETTLED / self.config.network.control_period) :])
         squared = self.task.error(TORCH, movements.commands[:, -1:], px, py)[0]
         return float((squared.sqrt().mean(-1) < self.config.cost.target_radius).double().mean())
 
