@@ -47,8 +47,8 @@ def jit(function: Callable[..., Any]) -> Any:
         config.CACHE_DIR = before
 
 
-def compile_source(name: str, source: str) -> ModuleType:
-    """Compile the functions of generated source; each becomes an attribute of the module returned."""
+def compile_source(name: str, source: str, **known: Any) -> ModuleType:
+    """Compile the functions of generated source, which may call those ``known``; the module has each as attribute."""
     path = cache_folder() / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:16]}.py"
     if not path.exists():
         partial = path.with_suffix(f".{os.getpid()}")
@@ -58,7 +58,7 @@ def compile_source(name: str, source: str) -> ModuleType:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # cached kernels look their callees up by this name
-    vars(module).update({f: getattr(math, f) for f in ("exp", "log", "sin", "cos", "sqrt")})
+    vars(module).update({f: getattr(math, f) for f in ("exp", "log", "sin", "cos", "sqrt")}, **known)
     spec.loader.exec_module(module)
     for key, value in list(vars(module).items()):
         if getattr(value, "__module__", None) == path.stem:

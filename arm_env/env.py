@@ -71,14 +71,14 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
             raise ValueError(f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}")
         u = simulation.checked_action(action[None])
         command = simulation.command.copy()
-        costs = simulation.step(self.np_random, u)
+        costs, observation = simulation.step(self.np_random, u)
         info = self._info(costs, command)
         reward = -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]) * simulation.control_period
         if self.render_mode is not None:
             self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
-        return simulation.observe(self.np_random)[0], reward, False, False, info
+        return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         distance_cost, velocity_cost, effort_cost, distance, _, _ = costs[0].tolist()

@@ -89,22 +89,6 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def compile_cost(task: Any) -> Any:
-    """The task's cost as a kernel over a batch: fills out (B, 6) with three terms, d and the hand's x, y."""
-    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
-    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
-    terms = task.cost(SYMBOLIC, arm, weights, x, u, k)
-    position = equations.hand(SYMBOLIC, arm, x)[:2]
-    squared_distance = task.error(SYMBOLIC, k, *position)[0]
-    results = {"out": flatten([*terms, SYMBOLIC.sqrt(squared_distance), *position])}
-    batch = """
-def costs(p, w, x, u, k, out):
-    for i in range(len(x)):
-        cost(p, w, x[i], u[i], k[i], out[i])
-"""
-    return compile_source("cost", function_source("cost", ["p", "w", "x", "u", "k"], results) + batch).costs
-
-
 @jit
 def hold_to_action_space(u, ceiling):
     """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else −1)."""
@@ -137,3 +121,33 @@ def observe(p, x, command, noise, low, high, observation):
         signal[SENSORY_SIZE:] = command[i]
         for j in range(len(low)):
             observation[i, j] = min(max(signal[j] * (1 + noise[i, j]), low[j]), high[j])
+
+
+def compile_task(task: Any) -> Any:
+    """Kernels over a batch that know the task's cost.
+
+    ``costs`` fills out (B, 6) with three terms, d and the hand's x, y. ``advance`` is an environment's whole
+    step in one call: ``control_steps``, ``costs`` under the present command, ``observe`` with the following
+    one, under standard normal ``noise``, (B (6 + 18 + K),), that it scales by ``deviation`` in place.
+    """
+    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
+    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
+    terms = task.cost(SYMBOLIC, arm, weights, x, u, k)
+    position = equations.hand(SYMBOLIC, arm, x)[:2]
+    squared_distance = task.error(SYMBOLIC, k, *position)[0]
+    results = {"out": flatten([*terms, SYMBOLIC.sqrt(squared_distance), *position])}
+    batch = f"""
+def costs(p, w, x, u, k, out):
+    for i in range(len(x)):
+        cost(p, w, x[i], u[i], k[i], out[i])
+
+def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, x, out, observation):
+    for i in range(len(noise)):
+        noise[i] *= deviation
+    split = len(x) * {MUSCLE_COUNT}
+    control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {MUSCLE_COUNT}), x)
+    costs(p, w, x, u, k, out)
+    observe(p, x, following, noise[split:].reshape(len(x), len(low)), low, high, observation)
+"""
+    source = function_source("cost", ["p", "w", "x", "u", "k"], results) + batch
+    return compile_source("task", source, control_steps=control_steps, observe=observe)

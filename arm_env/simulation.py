@@ -11,8 +11,7 @@ from arm_env.plant import (
     MUSCLE_COUNT,
     NOISE_MARGIN,
     STATE_SIZE,
-    compile_cost,
-    control_steps,
+    compile_task,
     hold_to_action_space,
     observe,
     sensory_bounds,
@@ -55,7 +54,7 @@ class Simulation:
         self._schedules = np.full(self.number, None, dtype=object)  # of every arm
         self.substeps = substeps_of(self.control_period)
         self._deviation = noise_deviation(self.noise, self.control_period)
-        self._cost = compile_cost(self.task)
+        self._kernels = compile_task(self.task)
         self._p, self._w = self.arm.flat(), self.weights.flat()
         self.low, self.high = self._observation_bounds()
         self.state = np.zeros((self.number, STATE_SIZE))
@@ -140,24 +139,34 @@ class Simulation:
             raise ValueError(f"the excitations{where} must be finite, not {u[bad].tolist()}")
         return u
 
-    def step(self, rng: np.random.Generator, u: np.ndarray) -> np.ndarray:
+    def step(self, rng: np.random.Generator, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Advance all arms by one control period under a checked action.
 
-        Returns ``costs`` of the state reached, under the command in force. The command may change
-        afterwards; the next observation shows it.
+        Returns ``costs`` of the state reached, under the command in force, and observations. The
+        command may change afterwards; the observations show the new one.
         """
-        following = self._following_commands(rng)  # may refuse, and then nothing has moved
-        control_steps(self._p, self.control_period / self.substeps, self.substeps, u, self._noise(rng, 0), self.state)
-        costs = self.costs(u)
+        changes = self._following_commands(rng)  # may refuse, and then nothing has moved
+        command = self.command
+        if changes:
+            self.command = command.copy()
+        for due, schedule, following in changes:
+            self.command[due] = following
+            self._segment[due] += 1
+            self._due[due] += self._periods(schedule)
+        costs, observation = self._blank()
+        self._kernels.advance(
+            self._p, self._w, self.control_period / self.substeps, self.substeps, u,
+            self._deviation, self._noise(rng, MUSCLE_COUNT + len(self.low)), command, self.command,
+            self.low, self.high, self.state, costs, observation,
+        )  # fmt: skip
         self.elapsed += 1
         self._quiet -= 1
-        for due, schedule, command in following:
-            self._segment[due] += 1
-            self.command[due] = command
-            self._due[due] += self._periods(schedule)
         if self._quiet <= 0:
             self._quiet = int((self._due - self.elapsed).min())
-        return costs
+        return costs, observation
+
+    def _blank(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.empty((self.number, 6)), np.empty((self.number, len(self.low)), dtype=np.float32)
 
     def _following_commands(self, rng: np.random.Generator) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
         """Which arms change their command at the end of this period, by what schedule, and to what."""
@@ -173,19 +182,18 @@ class Simulation:
 
     def costs(self, u: np.ndarray) -> np.ndarray:
         """Three cost terms [1/s], distance [m] and the hand's x, y [m], (B, 6), in this state under u."""
-        out = np.empty((self.number, 6))
-        self._cost(self._p, self._w, self.state, u, self.command, out)
+        out = self._blank()[0]
+        self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
         return out
 
     def _noise(self, rng: np.random.Generator, signals: int) -> np.ndarray:
-        """ω of the excitations, or of that many observed signals, (B, ·)."""
-        shape = (self.number, signals or MUSCLE_COUNT)
-        return rng.standard_normal(shape) * self._deviation if self.noise else np.zeros(shape)
+        """Standard normal, for that many signals of every arm; nothing is drawn without noise."""
+        return rng.standard_normal(self.number * signals) if self.noise else np.zeros(self.number * signals)
 
     def observe(self, rng: np.random.Generator) -> np.ndarray:
         """Noisy observations, (B, 18 + K) float32."""
-        observation = np.empty((self.number, len(self.low)), dtype=np.float32)
-        noise = self._noise(rng, len(self.low))
+        observation = self._blank()[1]
+        noise = self._deviation * self._noise(rng, len(self.low)).reshape(observation.shape)
         observe(self._p, self.state, self.command, noise, self.low, self.high, observation)
         return observation
 

@@ -83,15 +83,16 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         simulation, again = self.simulation, self._ended
         u = simulation.checked_action(actions, ignored=again)
         command = simulation.command.copy()
-        costs = simulation.step(self.np_random, u)
+        costs, observations = simulation.step(self.np_random, u)
         rewards = -costs[:, :3].sum(1) * simulation.control_period
         if again.any():
             simulation.reset(self.np_random, again, self._options)
             costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
             command = np.where(again[:, None], simulation.command, command)
+            observations = np.where(again[:, None], simulation.observe(self.np_random), observations)
             rewards[again] = 0.0
         truncated = simulation.elapsed >= self.max_episode_steps
-        observations, infos = simulation.observe(self.np_random), self._info(costs, command)
+        infos = self._info(costs, command)
         if truncated.any() and self.autoreset_mode is AutoresetMode.SAME_STEP:
             observations, infos = self._restart(truncated, observations, infos)
         self._ended = truncated & (self.autoreset_mode is AutoresetMode.NEXT_STEP)

@@ -74,7 +74,7 @@ def compiled(kernel, size, arm, *rows):
 def compiled_costs(arm, x, u, command):
     """Three terms, distance, and the hand's x and y of every row."""
     out = np.empty((len(x), 6))
-    plant.compile_cost(Reach())(arm.flat(), WEIGHTS.flat(), x, u, command, out)
+    plant.compile_task(Reach()).costs(arm.flat(), WEIGHTS.flat(), x, u, command, out)
     return out
 
 
