@@ -7,28 +7,35 @@
 from gymnasium.envs.registration import register
 
 from arm_env.controllers import Controller, JointPD, Random, Still
-from arm_env.evaluation import ReachMeasures, Recording, evaluate, record
+from arm_env.evaluation import CycleMeasures, ReachMeasures, Recording, evaluate, record
+from arm_env.orbits import Circle, Ellipse, Orbit, RoundedPolygon
 from arm_env.parameters import MUSCLES, Arm, CostWeights
 from arm_env.schedules import CommandList, MovingCommand, RandomJumps, Schedule
-from arm_env.tasks import Reach, hand_position, joint_angles
+from arm_env.tasks import Reach, Task, hand_position, joint_angles
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MUSCLES",
     "Arm",
+    "Circle",
     "CommandList",
     "Controller",
     "CostWeights",
+    "CycleMeasures",
+    "Ellipse",
     "JointPD",
     "MovingCommand",
+    "Orbit",
     "Random",
     "RandomJumps",
     "Reach",
     "ReachMeasures",
     "Recording",
+    "RoundedPolygon",
     "Schedule",
     "Still",
+    "Task",
     "evaluate",
     "hand_position",
     "joint_angles",
@@ -40,4 +47,10 @@ register(
     entry_point="arm_env.env:ReachArmEnv",
     vector_entry_point="arm_env.vector_env:ReachArmVectorEnv",
     max_episode_steps=200,
+)
+register(
+    "CircleArm-v0",
+    entry_point="arm_env.env:CircleArmEnv",
+    vector_entry_point="arm_env.vector_env:CircleArmVectorEnv",
+    max_episode_steps=600,
 )

@@ -6,10 +6,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation, observation_names
-from arm_env.tasks import Reach
+from arm_env.tasks import Reach, Task
 
 HAND_PATH = 100  # control periods of the hand's path that a frame shows
 
@@ -23,7 +24,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
     """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one."""
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
-    task: Reach
+    task: Task
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
         self.simulation = Simulation(
-            1, self.task, arm or Arm(), weights or CostWeights(), noise, control_period, schedule
+            1, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule
         )
         self.metadata = {**self.metadata, "render_fps": round(1 / control_period)}
         self.render_mode = render_mode
@@ -51,12 +52,12 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
+        start = self.simulation.start(options)  # may refuse, and then nothing has changed
         super().reset(seed=seed)
-        self.simulation.reset(self.np_random, np.ones(1, dtype=bool), options)
+        self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
         self._ready = True
         observation = self.simulation.observe(self.np_random)[0]
-        command = self.simulation.command.copy()
-        info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), command)
+        info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), self.simulation.command)
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
@@ -70,7 +71,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         if action.shape != (MUSCLE_COUNT,):
             raise ValueError(f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}")
         u = simulation.checked_action(action[None])
-        command = simulation.command.copy()
+        command = simulation.command
         costs, observation = simulation.step(self.np_random, u)
         info = self._info(costs, command)
         reward = -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]) * simulation.control_period
@@ -82,9 +83,11 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         distance_cost, velocity_cost, effort_cost, distance, _, _ = costs[0].tolist()
+        command = command[0].copy()
         return {
             "hand": costs[0, 4:],
-            "target": command[0, :2],
+            "command": command,
+            "target": command[:2].copy(),
             "distance": distance,
             "cost_distance": distance_cost,
             "cost_velocity": velocity_cost,
@@ -99,10 +102,10 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         if self._renderer is None:
             from arm_env.rendering import Renderer
 
-            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"])
+            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
         simulation = self.simulation
-        targets = [tuple(simulation.command[0, :2])]
-        return self._renderer.draw(simulation.state[0], targets, np.array(self._path), simulation.weights.target_radius)
+        radius = simulation.weights.target_radius
+        return self._renderer.draw(simulation.state[0], simulation.command[0], np.array(self._path), radius)
 
     def close(self) -> None:
         if self._renderer is not None:
@@ -153,7 +156,7 @@ class ReachArmEnv(ArmEnv):
     positions with shoulder angle in [0°, 110°] and elbow angle in [30°, 140°].
 
     ## End of an episode
-    Never terminates. Truncates after `max_episode_steps` (200 by default: one jump at 1 s of 2 s).
+    Never terminates. Truncates after `max_episode_steps` (200 by default: 2 s, with one jump at 1 s).
 
     ## Arguments
     | name | default | meaning |
@@ -169,7 +172,7 @@ class ReachArmEnv(ArmEnv):
     `schedule`, for this one episode.
 
     ## Info
-    `hand` and `target` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
+    `hand`, `target` and `command` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
     c) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all noise-free.
 
     ## Version history
@@ -177,3 +180,59 @@ class ReachArmEnv(ArmEnv):
     """  # noqa: E501
 
     task = Reach()
+
+
+class CircleArmEnv(ArmEnv):
+    """Draw circles with a two-link, six-muscle arm (Huh & Todorov 2009, V.B.2).
+
+    ## Description
+    The arm, its muscles and its noise are those of `ReachArm-v0`. The command is a limit cycle: a circle of
+    given centre, radius, speed and direction, for the hand to run along, from wherever it is.
+
+    ## Action space
+    `Box(0, ceiling, (6,), float32)`, as in `ReachArm-v0`.
+
+    ## Observation space
+    `Box(low, high, (22,), float32)`, `observation_names` by index. The first 18 signals are those of
+    `ReachArm-v0`.
+
+    | index | signal | unit |
+    |---|---|---|
+    | 18, 19 | command: centre x, y from the shoulder | m |
+    | 20 | command: radius | m |
+    | 21 | command: speed v_d, above 0 for clockwise | m/s |
+
+    ## Reward
+    `−c Δt` with the instantaneous cost of eq. 7,
+    `c = (1 − e)(1 + (α/2) v_d²/v0²) + (α/2) e |v − v_d n|²/v0² + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, d the distance of
+    the hand from the circle, n the clockwise tangent at the hand, for the state that the step ends in and the
+    command that was in force. Within 0.1 mm of the centre, where there is no tangent, n fades to zero. With
+    radius and speed 0 it is the reward of `ReachArm-v0` under the same weights.
+
+    ## Start of an episode
+    The hand is on the first command's circle at a random phase, with the velocity commanded there, activations
+    zero. Random commands have a radius of 4 to 10 cm and a lap of 0.8 to 2 s (uniform; the speed, 0.13 to 0.79
+    m/s, follows), either direction with equal chance, and a centre uniform over those whose whole circle has
+    shoulder angles in [0°, 110°] and elbow angles in [30°, 140°].
+
+    ## End of an episode
+    Never terminates. Truncates after `max_episode_steps` (600 by default: 6 s, with one jump at 3 s).
+
+    ## Arguments
+    Those of `ReachArm-v0` (a command is four numbers, random ones change every 3 s, the weights' default is
+    `Orbit.weights`), and
+
+    | name | default | meaning |
+    |---|---|---|
+    | `orbit` | `Circle()` | the shape, and the ranges of random commands: `Ellipse()`, `RoundedPolygon()` or an `arm_env.Orbit` of your own |
+
+    ## Info
+    As in `ReachArm-v0`; `target` is the centre, `distance` that from the circle, `command` all four numbers.
+
+    ## Version history
+    - v0: first release.
+    """  # noqa: E501
+
+    def __init__(self, render_mode: str | None = None, orbit: Orbit | None = None, **arguments: Any):
+        self.task = orbit or Circle()
+        super().__init__(render_mode, **arguments)

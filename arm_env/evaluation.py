@@ -8,13 +8,24 @@ import numpy as np
 
 from arm_env.controllers import Controller
 from arm_env.equations import NUMPY, hand
+from arm_env.orbits import Orbit
 
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
+SPEED_TOLERANCE = 0.25  # [-] of the commanded speed
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
 
 
 @dataclass(frozen=True)
-class ReachMeasures:
+class Measures:
+    """What ``evaluate`` returns."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it: what is not finite (the time of a movement that never settles) is None."""
+        return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class ReachMeasures(Measures):
     """Measures of reaching, over the jump from the first to the second command of each episode."""
 
     fraction_within_target: float
@@ -37,9 +48,31 @@ class ReachMeasures:
     seed: int
     noise: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: what is not finite (the time of a movement that never settles) is None."""
-        return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+@dataclass(frozen=True)
+class CycleMeasures(Measures):
+    """Measures of running along orbits, after the jump from the first to the second command of each episode.
+
+    Errors are means over the last lap, or as much of it as the second command lasts.
+    """
+
+    fraction_converged: float
+    """Share of movements whose radial error is below 1.5 cm and whose speed error is below 25 %."""
+    median_radial_error_m: float
+    """Median of the mean distance from the orbit [m]."""
+    p95_radial_error_m: float
+    """Its 95th percentile [m]."""
+    median_speed_error: float
+    """Median difference of the mean tangential speed from the commanded one, as a share of that."""
+    fraction_correct_direction: float
+    """Share of movements that run round the commanded way."""
+    median_convergence_time_s: float
+    """Median time from the jump to staying converged on average over laps [s]; infinite if it never does."""
+    mean_value: float
+    """Mean of V = Σ c Δt over the whole episode."""
+    number_of_movements: int
+    seed: int
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +84,12 @@ class Recording:
     actions: np.ndarray  # (T, B, 6)
     rewards: np.ndarray  # (T, B)
     hand: np.ndarray  # (T + 1, B, 2) [m]
-    speed: np.ndarray  # (T + 1, B) [m/s]
+    velocity: np.ndarray  # (T + 1, B, 2) [m/s]
+
+    @property
+    def speed(self) -> np.ndarray:
+        """Hand speed [m/s], (T + 1, B)."""
+        return np.linalg.norm(self.velocity, axis=-1)
 
 
 def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None) -> Recording:
@@ -71,7 +109,7 @@ def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed:
     x, y, vx, vy = hand(NUMPY, simulation.arm.map(lambda value: value), np.array(states))
     return Recording(
         np.array(states), np.array(commands), np.array(actions), np.array(rewards),
-        np.stack([x, y], -1), np.hypot(vx, vy),
+        np.stack([x, y], -1), np.stack([vx, vy], -1),
     )  # fmt: skip
 
 
@@ -83,7 +121,7 @@ def evaluate(
     seed: int = 0,
     noise: float = 0.2,
     **env_arguments: Any,
-) -> ReachMeasures:
+) -> Measures:
     """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the environment.
 
     The same seed gives every controller the same starts, targets and noise.
@@ -97,6 +135,8 @@ def evaluate(
         raise ValueError("the measures are those of a jump: they need a schedule whose commands hold for a while")
     recording = record(controller, envs, 2 * jump, seed)
     envs.close()
+    if isinstance(simulation.task, Orbit):
+        return cycle_measures(recording, jump, simulation.control_period, simulation.task, seed=seed, noise=noise)
     return reach_measures(recording, jump, simulation.control_period, seed=seed, noise=noise)
 
 
@@ -121,6 +161,43 @@ def reach_measures(recording: Recording, jump: int, period: float, *, seed: int,
     )
 
 
+def cycle_measures(
+    recording: Recording, jump: int, period: float, orbit: Orbit, *, seed: int, noise: float
+) -> CycleMeasures:
+    """Measures of the orbits that begin ``jump`` periods into a recording."""
+    command = recording.commands[-1]
+    place, velocity = recording.hand[jump + 1 :], recording.velocity[jump + 1 :]  # (T, B, 2)
+    squared, *wanted = orbit.error(NUMPY, command, place[..., 0], place[..., 1])
+    speed = np.abs(command[:, 3])
+    # Along the tangent, 1 is the commanded speed in the commanded direction.
+    progress = (velocity * np.stack(wanted, -1)).sum(-1) / np.where(speed > 0, speed * speed, 1)
+    lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
+    radial, ratio = trailing_mean(np.sqrt(squared), lap), trailing_mean(progress, lap)
+    on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < SPEED_TOLERANCE)
+    last = np.where(on_orbit.all(0), 0, len(place) - (~on_orbit)[::-1].argmax(0))  # since when it stays
+    settled = np.where(on_orbit[-1], np.maximum(last + 1 - lap, 0), np.inf)
+    return CycleMeasures(
+        fraction_converged=float(on_orbit[-1].mean()),
+        median_radial_error_m=float(np.median(radial[-1])),
+        p95_radial_error_m=float(np.quantile(radial[-1], 0.95)),
+        median_speed_error=float(np.median(np.abs(ratio[-1] - 1))),
+        fraction_correct_direction=float((ratio[-1] > 0).mean()),
+        median_convergence_time_s=float(np.median(settled) * period),
+        mean_value=float(-recording.rewards.sum(0).mean()),
+        number_of_movements=place.shape[1],
+        seed=seed,
+        noise=noise,
+    )
+
+
+def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Mean of signals (T, B) over the latest ``span`` samples, (B,), or as many as there are."""
+    total = np.cumsum(np.vstack([np.zeros_like(signal[:1]), signal]), axis=0)
+    end = np.arange(1, len(signal) + 1)[:, None]
+    start = np.maximum(end - span, 0)
+    return (total[1:] - np.take_along_axis(total, start, 0)) / (end - start)
+
+
 def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
     """Time [s] after which each column of distances (T, B) stays within the target; inf if it never does."""
     outside = distance >= TARGET_SIZE
@@ -136,7 +213,9 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     samples, so a skewed rise, a long tail and a tremor on the target all count against it. (Onset and
     end by a threshold on the speed fail here: under noise the hand never falls still.)
     """
-    onset, end = (index[:, None] for index in np.triu_indices(len(speed), k=8))  # (P, 1)
+    coarse = np.arange(0, len(speed), -(-len(speed) // 150))  # some 10,000 pairs of onset and end at the most
+    first, last = np.triu_indices(len(coarse), k=min(8, len(coarse) - 1))
+    onset, end = coarse[first][:, None], coarse[last][:, None]  # (P, 1)
     s = np.clip((np.arange(len(speed)) - onset) / (end - onset), 0, 1)  # (P, T)
     shapes = s**2 * (1 - s) ** 2
     varying = shapes - shapes.mean(1, keepdims=True)

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
+from arm_env.orbits import Orbit
 from arm_env.parameters import MUSCLES
-from arm_env.tasks import Reach, hand_position
+from arm_env.tasks import Reach, Task, hand_position
 
 Colour = tuple[int, ...]
 
@@ -139,7 +140,7 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
     return tuple(round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
 
 
-def workspace_outline(arm: Any, task: Reach) -> np.ndarray:
+def workspace_outline(arm: Any, task: Task) -> np.ndarray:
     """The edge [m], (n, 2), of the hand positions in the task's range of postures."""
     t = np.linspace(0, 1, 60)
     shoulder, elbow = (low + (high - low) * t for low, high in (task.shoulder, task.elbow))
@@ -150,7 +151,7 @@ def workspace_outline(arm: Any, task: Reach) -> np.ndarray:
 class Renderer:
     """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``)."""
 
-    def __init__(self, arm: Any, mode: str, fps: int):
+    def __init__(self, arm: Any, mode: str, fps: int, task: Task | None = None):
         try:
             import pygame
         except ImportError as e:
@@ -158,7 +159,7 @@ class Renderer:
         if mode not in ("rgb_array", "human"):
             raise ValueError(f"mode must be 'rgb_array' or 'human', not {mode!r}")
         self.pygame: Any = pygame
-        self.arm, self.mode, self.fps = arm, mode, fps
+        self.arm, self.mode, self.fps, self.task = arm, mode, fps, task or Reach()
         if mode == "human":
             pygame.display.init()
             self.screen, self.clock = pygame.display.set_mode((WIDTH, HEIGHT)), pygame.time.Clock()
@@ -166,17 +167,19 @@ class Renderer:
         self._draw_background()
         self.background = self.canvas.copy()
 
-    def draw(self, state: Any, targets: list[tuple[float, float]], path: Any, radius: float) -> np.ndarray | None:
+    def draw(self, state: Any, command: Any, path: Any, radius: float) -> np.ndarray | None:
         """One picture: (540, 720, 3) uint8 in 'rgb_array' mode; shown, and None, in 'human' mode.
 
         state    (10,)   angles [rad], velocities [rad/s], activations [-]
-        targets          centres of the target discs [m]
+        command  (K,)    of the task: a target is drawn as a disc, an orbit as a line with arrows
         path     (n, 2)  recent hand positions [m], the latest last
-        radius           of the target discs [m]
+        radius           of a target's disc [m]
         """
         self.canvas.blit(self.background, (0, 0))
-        for target in targets:
-            self._disc(target, radius, TARGET, TARGET_EDGE)
+        if isinstance(self.task, Orbit):
+            self._draw_orbit(self.task.track(np.asarray(command, dtype=float)))
+        else:
+            self._disc(command[:2], radius, TARGET, TARGET_EDGE)
         self._draw_path(FINE * to_pixels(np.reshape(path, (-1, 2))))
         self._draw_arm(np.asarray(state[0:2], dtype=float), state[4:10])
         for row, activation in enumerate(state[4:10]):
@@ -207,6 +210,20 @@ class Renderer:
             self._ribbon(path, width, activation_colour(activation))
         self._disc(joints[2], 0.013, HAND, PAPER)
 
+    def _draw_orbit(self, track: np.ndarray) -> None:
+        pixels = FINE * to_pixels(track)
+        self.pygame.draw.lines(self.canvas, TARGET, True, pixels, FINE * 9)
+        for centre in pixels:  # round joints
+            self.pygame.draw.circle(self.canvas, TARGET, centre, FINE * 4.5)
+        for i in range(0, len(track), len(track) // 6):
+            along = pixels[(i + 1) % len(pixels)] - pixels[i - 1]
+            length = np.linalg.norm(along)
+            if length > 0:  # a point has no direction
+                along = FINE * 6 * along / length
+                across = along[::-1] * (-1, 1)
+                tip = pixels[i] + 1.4 * along
+                self.pygame.draw.polygon(self.canvas, TARGET_EDGE, [tip, pixels[i] + across, pixels[i] - across])
+
     def _draw_path(self, pixels: np.ndarray) -> None:
         for i, (start, end) in enumerate(pairwise(pixels)):
             youth = (i + 1) / len(pixels)
@@ -218,7 +235,7 @@ class Renderer:
         """All that stays: the person, the workspace, the legend, the scale."""
         self.canvas.fill(PAPER)
         self._polygon(TRUNK_OUTLINE, TRUNK)
-        self._polygon(workspace_outline(self.arm, Reach()), WORKSPACE)
+        self._polygon(workspace_outline(self.arm, self.task), WORKSPACE)
         self._polygon(NOSE, HEAD)
         self._polygon(HEAD_OUTLINE, HEAD)
         self._text("activation, 0 to 1", BARS[0], BARS[1] - 20)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from arm_env.tasks import Reach
+from arm_env.tasks import Task
 
 
 @runtime_checkable
@@ -18,7 +18,7 @@ class Schedule(Protocol):
         """How long a command stays [s]."""
 
     def commands(
-        self, rng: np.random.Generator, segment: np.ndarray, time: np.ndarray, task: Reach, arm: Any
+        self, rng: np.random.Generator, segment: np.ndarray, time: np.ndarray, task: Task, arm: Any
     ) -> np.ndarray:
         """Commands (n, K) of n arms entering their segment (n,) = 0, 1, … at time (n,) [s]."""
 
@@ -55,8 +55,9 @@ class MovingCommand:
         return np.array([self.function(float(t)) for t in time], dtype=float)
 
 
-def as_schedule(value: Any, task: Reach, arm: Any, hold: float = 1.0) -> Schedule:
+def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
     """A schedule from what a user wrote: None, a list of commands, a function of time, a Schedule."""
+    hold = task.hold if hold is None else hold
     if value is None:
         return RandomJumps(hold)
     if isinstance(value, Schedule) and not isinstance(value, type):

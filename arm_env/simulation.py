@@ -1,7 +1,7 @@
 """A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in common."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from arm_env.plant import (
     sensory_bounds,
 )
 from arm_env.schedules import Schedule, as_schedule
-from arm_env.tasks import Reach
+from arm_env.tasks import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
 LONGEST_SUBSTEP = 0.005  # [s] of the physics; docs/choices.md says what it costs
@@ -33,12 +33,19 @@ def substeps_of(control_period: float) -> int:
     return max(1, int(np.ceil(control_period / LONGEST_SUBSTEP - 1e-9)))
 
 
+class Start(NamedTuple):
+    """How an episode begins."""
+
+    schedule: Schedule
+    posture: np.ndarray | None  # (2,) [rad]; None for the first command's attractor
+
+
 @dataclass
 class Simulation:
     """``number`` arms, their commands and clocks; every array has a leading axis of arms."""
 
     number: int
-    task: Reach
+    task: Task
     arm: Arm = field(default_factory=Arm)
     weights: CostWeights = field(default_factory=CostWeights)
     noise: float = 0.2
@@ -72,36 +79,34 @@ class Simulation:
         high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
         return low.astype(np.float32), high.astype(np.float32)
 
-    def reset(self, rng: np.random.Generator, which: np.ndarray, options: dict[str, Any] | None = None) -> None:
-        """Begin a new episode in the arms of the boolean mask ``which``, (B,).
-
-        Nothing is changed if the options are refused.
-        """
-        options = dict(options or {})
-        unknown = set(options) - {"posture", "targets", "schedule", "reset_mask"}
+    def start(self, options: dict[str, Any] | None) -> Start:
+        """How episodes begin under options of ``reset``; ValueError if they are refused."""
+        options = options or {}
+        unknown = set(options) - {"posture", "targets", "schedule"}
         if unknown:
-            raise ValueError(
-                f"unknown reset options {sorted(unknown)}: there are posture, targets, schedule, reset_mask"
-            )
+            raise ValueError(f"unknown reset options {sorted(unknown)}: there are posture, targets and schedule")
         if {"targets", "schedule"} <= set(options):
             raise ValueError("give either targets or a schedule: targets are a schedule")
         schedule = self.default_schedule
         if "schedule" in options or "targets" in options:
-            hold = self.default_schedule.hold or 1.0
+            hold = self.default_schedule.hold or None
             schedule = as_schedule(options.get("targets", options.get("schedule")), self.task, self.arm, hold)
-        posture = self._checked_posture(options["posture"]) if "posture" in options else None
-        number = int(which.sum())
-        start = np.zeros(number, dtype=np.int64)
-        command = self._next_command(rng, schedule, start, start)
+        return Start(schedule, self._checked_posture(options["posture"]) if "posture" in options else None)
+
+    def reset(self, rng: np.random.Generator, which: np.ndarray, start: Start) -> None:
+        """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
+        zero = np.zeros(int(which.sum()), dtype=np.int64)
+        command = self._next_command(rng, start.schedule, zero, zero)
         state = self.task.attractor_state(rng, self.arm, command)
-        if posture is not None:
-            state[:, ANGLES] = posture
+        if start.posture is not None:
+            state[:, ANGLES] = start.posture
             state[:, ANGLES.stop :] = 0
         for arm in np.flatnonzero(which):
-            self._schedules[arm] = schedule
+            self._schedules[arm] = start.schedule
+        self.command = self.command.copy()
         self.state[which], self.command[which] = state, command
         self.elapsed[which] = self._segment[which] = 0
-        self._due[which] = self._periods(schedule)
+        self._due[which] = self._periods(start.schedule)
         self._quiet = 0
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
@@ -199,8 +204,10 @@ class Simulation:
 
     def info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, np.ndarray]:
         """What ``info`` says of every arm, noise-free."""
+        command = command.copy()
         return {
             "hand": costs[:, 4:],
+            "command": command,
             "target": command[:, :2].copy(),
             "distance": costs[:, 3],
             "cost_distance": costs[:, 0],
@@ -210,7 +217,7 @@ class Simulation:
         }
 
 
-def observation_names(task: Reach) -> tuple[str, ...]:
+def observation_names(task: Task) -> tuple[str, ...]:
     """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
     sensory = [f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES]
     return (*sensory, *task.command_names)

@@ -1,14 +1,17 @@
 """What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and the reaching task.
 
+Other tasks: ``arm_env.orbits``.
+
 Array-generic like ``arm_env.equations``: environment, trainer and analysis share these functions.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from arm_env.equations import NUMPY, Array, Primitives, hand
+from arm_env.parameters import CostWeights
 
 
 def cost_terms(
@@ -30,28 +33,58 @@ def cost_terms(
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Point attractors: the command is the target's position x, y [m] from the shoulder.
+class Task:
+    """A family of attractors, one for every command (K,).
 
-    Targets and postures are drawn uniformly in space over the hand positions whose joint angles
-    lie in ``shoulder`` × ``elbow`` [rad].
+    A kind of task says what is wrong with a hand's position (``error``), which commands there are and
+    where their attractors lie. Positions and postures are drawn uniformly in space over the hand
+    positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
     """
 
     shoulder: tuple[float, float] = (0.0, float(np.deg2rad(110)))
     elbow: tuple[float, float] = (float(np.deg2rad(30)), float(np.deg2rad(140)))
 
-    command_names = ("target_x", "target_y")
-    command_size = 2
+    command_names: ClassVar[tuple[str, ...]]
+    tolerance: ClassVar[float]
+    """A hand this near [m] is on the attractor."""
+    hold: ClassVar[float]
+    """How long an environment holds a command [s], unless told otherwise."""
+    weights: ClassVar[CostWeights]
+    """The cost's, unless told otherwise."""
+
+    @property
+    def command_size(self) -> int:
+        """Number K of a command's components."""
+        return len(self.command_names)
 
     def error(self, xp: Primitives, command: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """Squared distance [m²] and desired velocity [m/s] of a hand at x, y."""
-        dx, dy = x - command[..., 0], y - command[..., 1]
-        return dx * dx + dy * dy, 0.0, 0.0
+        """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at x, y."""
+        raise NotImplementedError
+
+    def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
+        """Commands (number, K) whose attractors lie within the workspace."""
+        raise NotImplementedError
+
+    def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest command, (K,) each."""
+        raise NotImplementedError
+
+    def check_commands(self, arm: Any, commands: np.ndarray) -> None:
+        """Raise ValueError unless commands is (n, K), finite, and the hand can be on every attractor."""
+        raise NotImplementedError
+
+    def attractor_state(self, rng: np.random.Generator, arm: Any, commands: np.ndarray) -> np.ndarray:
+        """Body states (n, 10) on the attractors of ``commands``, activations zero."""
+        raise NotImplementedError
+
+    def period(self, commands: np.ndarray) -> np.ndarray:
+        """How long a command is held once the attractor is reached: T [s] of IV.C (HT09), (n,)."""
+        raise NotImplementedError
 
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The three terms of eq. 6 for body states (..., 10), excitations (..., 6), commands (..., 2)."""
+        """The three terms of eq. 7 for body states (..., 10), excitations (..., 6), commands (..., K)."""
         x, y, vx, vy = hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 
@@ -64,26 +97,56 @@ class Reach:
         elbow = np.arccos(rng.uniform(np.cos(self.elbow[1]), np.cos(self.elbow[0]), number))
         return np.stack([shoulder, elbow], -1)
 
-    def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
-        """Targets [m], (number, 2)."""
+    def in_workspace(self, arm: Any, position: np.ndarray) -> np.ndarray:
+        """Whether hand positions [m], (..., 2), lie in the workspace."""
+        angles = nearest_angles(arm, position)
+        low, high = np.stack([self.shoulder, self.elbow], -1)
+        exact = (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1)
+        return exact & ((angles >= low) & (angles <= high)).all(-1)
+
+    def checked_shape(self, commands: np.ndarray) -> np.ndarray:
+        """The commands, if they are finite and (n, K)."""
+        if commands.ndim != 2 or commands.shape[1] != self.command_size:
+            raise ValueError(
+                f"a command has {self.command_size} components ({', '.join(self.command_names)}), "
+                f"not shape {commands.shape[1:]}"
+            )
+        if not np.isfinite(commands).all():
+            bad = commands[~np.isfinite(commands).all(1)][0].tolist()
+            raise ValueError(f"a command must be finite, not {dict(zip(self.command_names, bad, strict=True))}")
+        return commands
+
+
+@dataclass(frozen=True)
+class Reach(Task):
+    """Point attractors: the command is the target's position x, y [m] from the shoulder."""
+
+    command_names = ("target_x", "target_y")
+    tolerance = 0.04
+    hold = 1.0
+    weights = CostWeights()
+
+    def error(self, xp, command, x, y):
+        dx, dy = x - command[..., 0], y - command[..., 1]
+        return dx * dx + dy * dy, 0.0, 0.0
+
+    def sample_commands(self, rng, number, arm):
         return hand_position(arm, self.sample_angles(rng, number))
 
-    def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest command, (2,) each: the square round the arm's reach [m]."""
+    def command_bounds(self, arm):
         reach = np.full(2, sum(arm.length))
         return -reach, reach
 
-    def check_commands(self, arm: Any, commands: np.ndarray) -> None:
-        """Raise ValueError unless commands is (n, 2), finite and within reach."""
-        if commands.ndim != 2 or commands.shape[1] != self.command_size:
-            raise ValueError(f"a command is {' and '.join(self.command_names)} [m], not of shape {commands.shape[1:]}")
-        joint_angles(arm, commands)
+    def check_commands(self, arm, commands):
+        joint_angles(arm, self.checked_shape(commands))
 
-    def attractor_state(self, rng: np.random.Generator, arm: Any, commands: np.ndarray) -> np.ndarray:
-        """Body states (n, 10) on the attractors of ``commands``: at rest, the hand on the target."""
+    def attractor_state(self, rng, arm, commands):
         state = np.zeros((len(commands), 10))
         state[:, :2] = joint_angles(arm, commands)
         return state
+
+    def period(self, commands):
+        return np.full(len(commands), 0.5)
 
 
 def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:

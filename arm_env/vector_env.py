@@ -9,10 +9,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from arm_env.env import action_space
+from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation, observation_names
-from arm_env.tasks import Reach
+from arm_env.tasks import Reach, Task
 
 
 class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -24,7 +25,7 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
-    task: Reach
+    task: Task
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
         self.simulation = Simulation(
-            num_envs, self.task, arm or Arm(), weights or CostWeights(), noise, control_period, schedule
+            num_envs, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule
         )
         self.num_envs, self.max_episode_steps, self.render_mode = num_envs, max_episode_steps, render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -58,22 +59,24 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_names = observation_names(self.task)
         self._ended = np.zeros(num_envs, dtype=bool)  # episodes that the next step starts anew
-        self._options: dict[str, Any] | None = None
+        self._start = self.simulation.start(None)  # of episodes that begin by themselves
         self._renderer: Any = None
         self._ready = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        super().reset(seed=seed)
-        mask = (options or {}).get("reset_mask")  # get, not pop: wrappers read it after us
+        given = dict(options or {})  # a copy: wrappers read the mask after us
+        mask = given.pop("reset_mask", None)
         which = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
         if which.dtype != bool or which.shape != (self.num_envs,) or not which.any():
             raise ValueError(f"reset_mask is a boolean array of shape ({self.num_envs},) with one True at least")
         if not self._ready and not which.all():
             raise ResetNeeded("the first reset must be of all environments")
-        self.simulation.reset(self.np_random, which, options)
-        self._options, self._ready = dict(options or {}), True
+        start = self.simulation.start(given)  # may refuse, and then nothing has changed
+        super().reset(seed=seed)
+        self.simulation.reset(self.np_random, which, start)
+        self._start, self._ready = start, True
         self._ended[which] = False
         return self.simulation.observe(self.np_random), self._present_info()
 
@@ -82,11 +85,11 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise ResetNeeded("call reset before the first step")
         simulation, again = self.simulation, self._ended
         u = simulation.checked_action(actions, ignored=again)
-        command = simulation.command.copy()
+        command = simulation.command
         costs, observations = simulation.step(self.np_random, u)
         rewards = -costs[:, :3].sum(1) * simulation.control_period
         if again.any():
-            simulation.reset(self.np_random, again, self._options)
+            simulation.reset(self.np_random, again, self._start)
             costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
             command = np.where(again[:, None], simulation.command, command)
             observations = np.where(again[:, None], simulation.observe(self.np_random), observations)
@@ -102,7 +105,7 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self, ended: np.ndarray, observations: np.ndarray, infos: dict[str, Any]
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Reset the arms whose episode has ended; what they ended with goes into the new infos."""
-        self.simulation.reset(self.np_random, ended, self._options)
+        self.simulation.reset(self.np_random, ended, self._start)
         final = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
             final[i] = observations[i]
@@ -129,10 +132,10 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if self._renderer is None:
             from arm_env.rendering import Renderer
 
-            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"])
+            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
         radius, nowhere = self.simulation.weights.target_radius, np.empty((0, 2))
         return tuple(
-            self._renderer.draw(state, [tuple(command[:2])], nowhere, radius).copy()
+            self._renderer.draw(state, command, nowhere, radius).copy()
             for state, command in zip(self.simulation.state, self.simulation.command, strict=True)
         )
 
@@ -145,3 +148,11 @@ class ReachArmVectorEnv(ArmVectorEnv):
     """Many ``ReachArmEnv`` at once."""
 
     task = Reach()
+
+
+class CircleArmVectorEnv(ArmVectorEnv):
+    """Many ``CircleArmEnv`` at once."""
+
+    def __init__(self, num_envs: int = 1, max_episode_steps: int = 600, orbit: Orbit | None = None, **arguments: Any):
+        self.task = orbit or Circle()
+        super().__init__(num_envs, max_episode_steps, **arguments)

@@ -4,18 +4,18 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from arm_env.evaluation import ReachMeasures, evaluate
-from rnn_controller.checkpoint import CheckpointError, load_checkpoint, write_whole
+from arm_env.evaluation import Measures, evaluate
+from rnn_controller.checkpoint import ENVIRONMENTS, CheckpointError, load_checkpoint, write_whole
 from rnn_controller.policy import Policy, load
-from rnn_controller.trainer import TrainConfig, TrainingError, train
+from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
 
 
 @dataclass(frozen=True)
-class Train:
+class Run:
     """Train a controller from scratch; Ctrl-C leaves a checkpoint that --resume goes on from."""
 
     config: Annotated[TrainConfig, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
@@ -37,12 +37,28 @@ class Train:
         print(f"checkpoint: {output / 'checkpoint.safetensors'}")
 
 
+RunOfTask: Any = tyro.extras.subcommand_type_from_defaults(
+    {task: Run(config) for task, config in DEFAULTS.items()}, {"reach": "Reach to points.", "circle": "Draw circles."}
+)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a controller from scratch; Ctrl-C leaves a checkpoint that --resume goes on from."""
+
+    task: Annotated[RunOfTask, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes]
+
+    def run(self) -> None:
+        """Train the task's controller."""
+        self.task.run()
+
+
 @dataclass(frozen=True)
 class Evaluate:
     """Measure a controller in the environment, on held-out random jumps."""
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach), a checkpoint, or a run's folder."""
+    """A shipped controller's name (reach, circle), a checkpoint, or a run's folder."""
     movements: int = 1000
     """Number of movements."""
     seed: int = 1_000_000
@@ -117,11 +133,12 @@ class Demo:
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
-def measure(name: str, movements: int, seed: int, noise: float) -> ReachMeasures:
+def measure(name: str, movements: int, seed: int, noise: float) -> Measures:
     """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for."""
     checkpoint = load_checkpoint(name)
     return evaluate(
         Policy(checkpoint.network, checkpoint.arm),
+        ENVIRONMENTS[checkpoint.task],
         movements=movements,
         seed=seed,
         noise=noise,
@@ -131,7 +148,7 @@ def measure(name: str, movements: int, seed: int, noise: float) -> ReachMeasures
     )
 
 
-def table(measures: ReachMeasures) -> str:
+def table(measures: Measures) -> str:
     """The measures, a line each."""
     return "\n".join(f"{name:36s} {value:.4g}" for name, value in asdict(measures).items())
 

@@ -14,12 +14,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
+from arm_env.tasks import Reach, Task
 from rnn_controller.network import NetworkConfig, RecurrentController
 
 FORMAT = "rnn-motor-control 1"
-TASKS = {"reach": Reach}
+TASKS: dict[str, Task] = {"reach": Reach(), "circle": Circle()}
+ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
 TRAINED = Path(__file__).parent / "trained"
 
 
@@ -73,12 +75,12 @@ def write_whole(path: Path, data: bytes | str) -> Path:
 
 def find(name: Path | str) -> Path:
     """The file of a shipped controller's name, of a checkpoint, or of a run's folder."""
-    shipped = TRAINED / f"{name}.safetensors"
-    path = shipped if shipped.is_file() else Path(name)
+    shipped = {path.stem: path for path in sorted(TRAINED.glob("*.safetensors"))}
+    path = shipped.get(str(name), Path(name))  # "./reach" is a path
     path = path / "checkpoint.safetensors" if path.is_dir() else path
     if not path.is_file():
-        names = ", ".join(sorted(p.stem for p in TRAINED.glob("*.safetensors")))
-        raise CheckpointError(f"there is no checkpoint {str(path)!r}; a path is wanted, or one of: {names}")
+        known = f", or one of: {', '.join(shipped)}" if shipped else ""
+        raise CheckpointError(f"there is no checkpoint {str(path)!r}; a path is wanted{known}")
     return path
 
 
@@ -103,6 +105,8 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     config = NetworkConfig(**header["network"])
+    if header["task"] not in TASKS:
+        raise ValueError(f"unknown task {header['task']!r}: there are {', '.join(TASKS)}")
     network = RecurrentController(config, TASKS[header["task"]].command_size, torch.Generator())
     stored = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
     for name, parameter in network.named_parameters():

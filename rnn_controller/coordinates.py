@@ -14,7 +14,7 @@ from torch import Tensor
 
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT
-from arm_env.tasks import Reach
+from arm_env.tasks import Task
 from rnn_controller.network import RecurrentController
 
 # Means and deviations of l, l̇, T over trained reaching, rounded.
@@ -31,7 +31,7 @@ class Coordinates:
     command_deviation: Tensor  # (K,)
 
     @classmethod
-    def of(cls, network: RecurrentController, task: Reach, arm: Arm) -> "Coordinates":
+    def of(cls, network: RecurrentController, task: Task, arm: Arm) -> "Coordinates":
         """Coordinates for a network that receives the task's commands."""
         commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
         return cls(network, commands.mean(0), commands.std(0))

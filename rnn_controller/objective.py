@@ -6,19 +6,30 @@ import torch
 from torch import Tensor
 
 from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
+from arm_env.tasks import Task
 from rnn_controller.plant import TORCH, tensors
 
 
 def values(
-    task: Reach, arm: Arm, weights: CostWeights, x: Tensor, u: Tensor, commands: Tensor, control_period: float
+    task: Task,
+    arm: Arm,
+    weights: CostWeights,
+    x: Tensor,
+    u: Tensor,
+    commands: Tensor,
+    control_period: float,
+    lengths: Tensor | None = None,
 ) -> Tensor:
     """V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
 
-    x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in.
+    x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
+    those beyond a movement's length (B,) not at all.
     """
     terms = task.cost(TORCH, tensors(arm, x.dtype), tensors(weights, x.dtype), x[:, 1:], u, commands)
-    return sum(terms, torch.zeros((), dtype=x.dtype)).sum(-1) * control_period
+    cost = sum(terms, torch.zeros((), dtype=x.dtype))  # (B, T)
+    if lengths is not None:
+        cost = cost * (torch.arange(cost.shape[1]) < lengths[:, None])
+    return cost.sum(-1) * control_period
 
 
 def risk_sensitive(v: Tensor, beta: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Optimisers of a flat weight vector: the paper's conjugate gradient, L-BFGS and Adam.
+"""Optimisers of a flat weight vector: the paper's conjugate gradient, L-BFGS, Adam and SOAP.
 
 All share one form: ``step(function, w)`` takes a function w ↦ (value, gradient) and returns the
 next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes on
@@ -170,4 +170,36 @@ class Adam:
         return w - self.rate * mean / (1 - 0.9**count) / unbiased, value
 
 
-OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam}
+class Soap(Adam):
+    """Adam along the principal axes of the gradient (SOAP, Vyas et al. 2025, here with one full matrix).
+
+    Adam scales each weight by itself; this scales each eigenvector of the gradient's second moment, so
+    that weights which matter only together (six muscles sense two joints) are no obstacle. For n weights
+    an iteration costs a few products with n × n matrices, and every hundredth an eigendecomposition.
+    """
+
+    refresh = 100  # iterations between two eigendecompositions
+
+    def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
+        """The next w, and the objective at the present one."""
+        value, gradient = function(w)
+        if not self.state:
+            zero, matrix = torch.zeros_like(w), w.new_zeros(len(w), len(w))
+            axes = torch.eye(len(w), dtype=w.dtype)
+            count = torch.zeros((), dtype=torch.float64)
+            self.state = {"mean": zero, "square": zero, "moment": matrix, "axes": axes, "count": count}
+        gradient = gradient / max(1.0, float(gradient.norm()))
+        count, axes = self.state["count"] + 1, self.state["axes"]
+        mean = 0.9 * self.state["mean"] + 0.1 * gradient
+        moment = torch.addr(self.state["moment"], gradient, gradient, beta=0.999, alpha=0.001)
+        if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
+            square, axes = torch.linalg.eigh(moment)
+            square = square.clamp_min(0)
+        else:
+            square = 0.999 * self.state["square"] + 0.001 * (axes.T @ gradient) ** 2
+        self.state = {"mean": mean, "square": square, "moment": moment, "axes": axes, "count": count}
+        unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
+        return w - self.rate * (axes @ (axes.T @ mean / (1 - 0.9**count) / unbiased)), value
+
+
+OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam, "soap": Soap}

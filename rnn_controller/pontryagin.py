@@ -84,17 +84,17 @@ def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next)
 
 @jit
 def _forward(
-    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, x, y, o, r, u
+    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, lengths, x, y, o, r, u
 ):  # fmt: skip
     """Trajectories of movements first … last − 1. Weights come transposed.
 
-    commands (B, T, K), noise (B, T, 18 + K + 6); fills x (B, T · substeps + 1, 10) and y (B, T + 1, N)
-    from their first rows, observations o (B, T, 18 + K), rates r (B, T, N), excitations u (B, T, 6).
+    commands (B, T, K), noise (B, T, 18 + K + 6), lengths (B,) ≤ T; fills x (B, T · substeps + 1, 10) and
+    y (B, T + 1, N) from their first rows, observations o (B, T, 18 + K), rates r (B, T, N), excitations u (B, T, 6).
     """
-    size, period = commands.shape[2], commands.shape[1]
+    size = commands.shape[2]
     excitation = np.empty(MUSCLE_COUNT)
     for b in range(first, last):
-        for t in range(period):
+        for t in range(lengths[b]):
             sense(p, x[b, t * substeps], o[b, t])
             o[b, t, SENSORY_SIZE:] = commands[b, t]
             for i in range(SENSORY_SIZE + size):
@@ -107,7 +107,7 @@ def _forward(
 
 @jit
 def _costate(
-    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, noise, x, y, o, r, u, cx, cu,
+    first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, noise, lengths, x, y, o, r, u, cx, cu,
     gyy, gys, gyk, guy, gus, gby, gbu, gx, gy,
 ):  # fmt: skip
     """The backward pass of ``_forward``; weights as in eq. 2, gradients per movement.
@@ -115,15 +115,15 @@ def _costate(
     cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partials; gx (B, 10) and gy (B, N) receive the
     costate at the start.
     """
-    size, period, neurons = noise.shape[2] - SENSORY_SIZE - MUSCLE_COUNT, noise.shape[1], y.shape[2]
+    size, neurons = noise.shape[2] - SENSORY_SIZE - MUSCLE_COUNT, y.shape[2]
     excitation, ge, ge_part = np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT)
     gu, gr, gs = np.empty(MUSCLE_COUNT), np.empty(neurons), np.empty(SENSORY_SIZE)
     gx_part = np.empty(STATE_SIZE)
     for b in range(first, last):
         px, py = gx[b], gy[b]
-        px[:] = cx[b, period]
+        px[:] = cx[b, lengths[b]]
         py[:] = 0
-        for t in range(period - 1, -1, -1):
+        for t in range(lengths[b] - 1, -1, -1):
             omega = noise[b, t, SENSORY_SIZE + size :]
             excite(p, u[b, t], omega, excitation)
             ge[:] = 0
@@ -175,20 +175,28 @@ def _in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any) -> No
 class _Rollout(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, constants: Any, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, *weights: Tensor
+        ctx: Any,
+        constants: Any,
+        x0: Tensor,
+        y0: Tensor,
+        commands: Tensor,
+        noise: Tensor,
+        lengths: Tensor,
+        *weights: Tensor,
     ) -> Any:
         substeps = constants[2]
         batch, period = commands.shape[:2]
         blocks = [w.detach().numpy() for w in weights]
-        x = np.empty((batch, period * substeps + 1, STATE_SIZE))
-        y = np.empty((batch, period + 1, y0.shape[1]))
+        x = np.zeros((batch, period * substeps + 1, STATE_SIZE))
+        y = np.zeros((batch, period + 1, y0.shape[1]))
         o = np.empty((batch, period, SENSORY_SIZE + commands.shape[2]))
-        r, u = np.empty((batch, period, y0.shape[1])), np.empty((batch, period, MUSCLE_COUNT))
+        r, u = np.empty((batch, period, y0.shape[1])), np.zeros((batch, period, MUSCLE_COUNT))
         x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
         transposed = [np.ascontiguousarray(w.T) for w in blocks]
-        _in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), noise.numpy(), x, y, o, r, u)
+        given = noise.numpy(), lengths.numpy()
+        _in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), *given, x, y, o, r, u)
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
-        ctx.constants, ctx.path = constants, (noise.numpy(), x, y, o, r, u)
+        ctx.constants, ctx.path = constants, (*given, x, y, o, r, u)
         return torch.from_numpy(x[:, ::substeps].copy()), torch.from_numpy(u.copy()), torch.from_numpy(y.copy())
 
     @staticmethod
@@ -196,21 +204,29 @@ class _Rollout(torch.autograd.Function):
     def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor) -> Any:
         batch, blocks = len(cx), [w.detach().numpy() for w in ctx.saved_tensors]
         gradients = [np.zeros((batch, *w.shape)) for w in blocks]
-        gx, gy = np.empty((batch, STATE_SIZE)), np.empty((batch, ctx.path[2].shape[2]))
+        gx, gy = np.empty((batch, STATE_SIZE)), np.empty((batch, ctx.path[3].shape[2]))
         cost = cx.contiguous().numpy(), cu.contiguous().numpy()
         _in_parallel(_costate, batch, *ctx.constants, *blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
         summed = [torch.from_numpy(g.sum(0)) for g in gradients]
-        return None, torch.from_numpy(gx), torch.from_numpy(gy), None, None, *summed
+        return None, torch.from_numpy(gx), torch.from_numpy(gy), None, None, None, *summed
 
 
 def rollout(
-    network: RecurrentController, arm: Arm, x0: Tensor, y0: Tensor, commands: Tensor, noise: Tensor, substeps: int = 2
+    network: RecurrentController,
+    arm: Arm,
+    x0: Tensor,
+    y0: Tensor,
+    commands: Tensor,
+    noise: Tensor,
+    substeps: int = 2,
+    lengths: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Body and network in closed loop, compiled; gradients by the maximum principle.
 
     x0 (B, 10), y0 (B, N), commands (B, T, K), noise (B, T, 18 + K + 6), all float64. Returns body
     states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N); the last carry no
-    gradient. ``torch.set_num_threads`` sets the number of threads.
+    gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
+    ``torch.set_num_threads`` sets the number of threads.
     """
     for name, value in (("x0", x0), ("y0", y0), ("commands", commands), ("noise", noise)):
         if value.dtype != torch.float64 or value.device.type != "cpu":
@@ -231,7 +247,12 @@ def rollout(
             )
     if substeps < 1:
         raise ValueError(f"a control period has at least one physics step, not {substeps}")
+    lengths = torch.full((batch,), periods) if lengths is None else lengths
+    if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 0) & (lengths <= periods)).all():
+        raise ValueError(f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}")
     h = config.control_period / substeps
     constants = (arm.flat(), h, substeps, network.leak, ACTIVATIONS.index(config.activation))
-    x, u, y = _Rollout.apply(constants, x0, y0, commands.contiguous(), noise.contiguous(), *network.weights)
+    x, u, y = _Rollout.apply(
+        constants, x0, y0, commands.contiguous(), noise.contiguous(), lengths.contiguous(), *network.weights
+    )
     return x, u, y.detach()

@@ -5,6 +5,7 @@ needs no generator's state and ends exactly where an uninterrupted one does.
 """
 
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable
@@ -20,13 +21,14 @@ from tqdm import tqdm
 
 from arm_env.equations import hand
 from arm_env.evaluation import SETTLED
+from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
 from rnn_controller import pontryagin
 from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.coordinates import Coordinates
-from rnn_controller.movements import Movements, sample
+from rnn_controller.movements import Movements, Range, sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
@@ -35,6 +37,7 @@ from rnn_controller.plant import TORCH, tensors
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 PATIENCE = 5  # failures in a row before a run gives up
 SAVE_EVERY = 30.0  # [s]
+COUNTERS = ("stage", "iteration", "done", "failures", "stalls")  # of a position; the rest are tensors
 
 
 class TrainingError(RuntimeError):
@@ -46,7 +49,7 @@ class Stage:
     """A stretch of training with one optimiser."""
 
     optimizer: str = "adam"
-    """adam, lbfgs or conjugate-gradient."""
+    """soap, adam, lbfgs or conjugate-gradient."""
     iterations: int = 1000
     """Steps of the optimiser."""
     movements: int = 100
@@ -59,10 +62,10 @@ class Stage:
     """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
     narrowing: float = 0.4
     """Share of the iterations over which it does."""
-    stretch: float = 1.0
-    """Hold times as a multiple of the run's."""
-    jump: tuple[float, float] = (0.25, 0.75)
-    """Earliest and latest time of the jump, as shares of a movement."""
+    first: Range = (0.5, 1.5)
+    """How long the first command is held, as multiples of τ_c + T."""
+    second: Range = (1.0, 2.0)
+    """How long the second is."""
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -71,7 +74,7 @@ class Stage:
             raise ValueError("a stage needs at least one iteration and one movement")
         if not self.narrowing > 0:
             raise ValueError(f"narrowing is a share of the iterations above 0, not {self.narrowing}")
-        if self.fresh and self.optimizer != "adam":
+        if self.fresh and self.optimizer not in ("adam", "soap"):
             raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
 
     def target_radius(self, progress: float, final: float) -> float:
@@ -80,16 +83,14 @@ class Stage:
         return final * (max(self.widest_target, final) / final) ** left
 
 
+FIXED: dict[str, Any] = {"first": (1.0, 1.0), "second": (1.0, 1.0)}
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (
-        Stage("adam", 7000, widest_target=0.3, jump=(0.5, 0.5)),
-        Stage("adam", 2000, 66, rate=0.004, stretch=1.5, jump=(0.2, 0.8)),
-        Stage("adam", 2000, 66, rate=0.006, stretch=1.5, jump=(0.2, 0.8)),
-    ),
-    "short": (Stage("adam", 2000, widest_target=0.3),),
+    "default": (Stage("soap", 5000, rate=0.008, widest_target=0.3),),
+    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3),),
+    "adam": (Stage("adam", 5000, rate=0.01, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, jump=(0.5, 0.5)),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, **FIXED),),
 }
 
 
@@ -97,16 +98,16 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
 class TrainConfig:
     """Everything that determines a training run."""
 
-    task: tyro.conf.Positional[Literal["reach"]] = "reach"
+    task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
     """What to train."""
-    recipe: Literal["default", "short", "lbfgs", "conjugate-gradient", "paper"] = "default"
-    """default; short (a demonstration); lbfgs, conjugate-gradient; paper (200 fixed movements, no continuation)."""
+    recipe: Literal["default", "short", "adam", "lbfgs", "conjugate-gradient", "paper"] = "default"
+    """default; short (a demonstration); adam; lbfgs, conjugate-gradient (one batch); paper (and no continuation)."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Size and constants of the network."""
     cost: CostWeights = field(default_factory=CostWeights)
-    """Weights of eq. 6."""
-    hold: float = 1.0
-    """How long each of a movement's two commands is held on average [s]."""
+    """Weights of eqs. 6 and 7."""
+    settling: float = 0.5
+    """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
     noise: float = 0.2
     """Standard deviation of the process noise at a 5 ms step."""
     beta: float = 3.0
@@ -121,10 +122,8 @@ class TrainConfig:
             raise ValueError(f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}")
         if self.recipe not in RECIPES:
             raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
-        if not self.beta >= 0 or not self.hold > 0 or not self.noise >= 0:
-            raise ValueError("beta and noise must not be negative, and hold must be positive")
-        if round(self.hold / self.network.control_period) < 1:
-            raise ValueError(f"a hold of {self.hold} s is shorter than the control period")
+        if not self.beta >= 0 or not self.settling >= 0 or not self.noise >= 0:
+            raise ValueError("beta, settling and noise must not be negative")
         if self.iterations is not None and self.iterations < 1:
             raise ValueError(f"at least one iteration is needed, not {self.iterations}")
 
@@ -138,43 +137,66 @@ class TrainConfig:
         return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
 
 
+DEFAULTS = {
+    "reach": TrainConfig(),
+    "circle": TrainConfig(task="circle", network=NetworkConfig(neurons=36), cost=Circle.weights),
+}
+"""What each task is trained with."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
+
+    vector: Tensor  # what is optimised
+    sound: Tensor  # the last one whose objective was found finite
+    stage: int = 0
+    iteration: int = 0  # of the stage
+    done: int = 0  # iterations in all
+    failures: int = 0  # in a row
+    stalls: int = 0  # line searches in a row that found nothing
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+
+
 class Trainer:
     """One run: its network, its position, and where it is saved."""
 
     def __init__(self, config: TrainConfig, output: Path | str, log: Callable[[str, float, int], None] | None = None):
         self.config, self.path = config, Path(output) / "checkpoint.safetensors"
-        self.arm, self.task = Arm(), TASKS[config.task]()
+        self.arm, self.task, self.stages = Arm(), TASKS[config.task], config.stages()
         generator = torch.Generator().manual_seed(config.seed)
         self.network = RecurrentController(config.network, self.task.command_size, generator)
         self.coordinates = Coordinates.of(self.network, self.task, self.arm)
-        self.vector = self.coordinates.vector()  # what is optimised
-        self.sound = self.vector  # the last one whose objective was found finite
-        self.stage = self.iteration = 0
+        vector = self.coordinates.vector()
+        self.position = Position(vector, vector)
         self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
         self.seconds = 0.0
-        self.optimizer_state: dict[str, Tensor] = {}
         self.log = log or (lambda name, value, step: None)
-        self._failures = 0
         self._silent = self._exploded = False
         self._batch: Movements | None = None
         self._arrived = 0.0
+
+    @property
+    def vector(self) -> Tensor:
+        """What is optimised, as it stands."""
+        return self.position.vector
 
     # Running.
 
     def run(self, progress: bool = True) -> Checkpoint:
         """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from."""
-        stages = self.config.stages()
-        total, done = sum(s.iterations for s in stages), len(self.history)
+        total = sum(stage.iterations for stage in self.stages)
         started = saved = time.monotonic()
         before = self.seconds
-        with tqdm(total=total, initial=done, unit="it", disable=not progress, desc=f"train {self.config.task}") as bar:
+        title = f"train {self.config.task}"
+        with tqdm(total=total, initial=self.position.done, unit="it", disable=not progress, desc=title) as bar:
             try:
-                while self.stage < len(stages):
-                    self._iterate(stages[self.stage])
+                while self.position.stage < len(self.stages):
+                    self._iterate(self.stages[self.position.stage])
                     self.seconds = before + time.monotonic() - started
                     value, radius = self.history[-1]
                     bar.update()
-                    bar.set_postfix_str(f"A {value:.3f}, d0 {100 * radius:.1f} cm, within target {self._arrived:.0%}")
+                    bar.set_postfix_str(f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {self._arrived:.0%}")
                     if time.monotonic() - saved > SAVE_EVERY:
                         self.save()
                         saved = time.monotonic()
@@ -184,47 +206,60 @@ class Trainer:
 
     def _iterate(self, stage: Stage) -> None:
         """One step of the optimiser, or a repair."""
-        progress = self.iteration / stage.iterations
+        at = self.position
+        progress = at.iteration / stage.iterations
         exact = self.config.cost.target_radius
-        last = self.iteration == stage.iterations - 1  # a run too short for the schedule still ends on it
+        last = at.iteration == stage.iterations - 1  # a run too short for the schedule still ends on it
         radius = exact if last else stage.target_radius(progress, exact)
         cost = replace(self.config.cost, target_radius=radius)
         optimizer = OPTIMIZERS[stage.optimizer]()
-        optimizer.state = self.optimizer_state
+        optimizer.state = at.optimizer
         if not stage.fresh and optimizer.state and self.history[-1][1] != cost.target_radius:
             optimizer.state = self._revalued(stage, cost)
         if isinstance(optimizer, Adam):
-            optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**self._failures
+            optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**at.failures
         movements = self._movements(stage)
         self._exploded = False
-        vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), self.vector)
+        vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), at.vector)
         problem = self._problem(value, vector)
         if problem:
-            self._repair(problem)
+            new = self._repaired(problem)
         else:
-            if not torch.equal(self.vector, self.sound):  # further than where the last failure sent it back to
-                self._failures, self.sound = 0, self.vector
-            self.vector, self.optimizer_state = vector, optimizer.state
-        self.history.append((value, cost.target_radius))
-        self.iteration += 1
-        if self.iteration == stage.iterations:
-            self.stage, self.iteration, self.optimizer_state, self._batch = self.stage + 1, 0, {}, None
-        self.log("objective", value, len(self.history) - 1)
-        self.log("target_radius_m", cost.target_radius, len(self.history) - 1)
+            ahead = not torch.equal(at.vector, at.sound)  # further than where the last failure sent it back to
+            stalled = not stage.fresh and radius == exact and torch.equal(vector, at.vector)
+            new = replace(
+                at,
+                vector=vector,
+                optimizer=optimizer.state,
+                sound=at.vector if ahead else at.sound,
+                failures=0 if ahead else at.failures,
+                stalls=at.stalls + 1 if stalled else 0,
+            )
+        new = replace(new, iteration=at.iteration + 1, done=at.done + 1)
+        if new.stalls == PATIENCE:
+            tqdm.write(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
+        if new.iteration == stage.iterations or new.stalls == PATIENCE:
+            new = replace(new, stage=at.stage + 1, iteration=0, stalls=0, optimizer={})
+            self._batch = None
+        self.history[at.done :] = [(value, cost.target_radius)]
+        self.position = new
+        self.log("objective", value, at.done)
+        self.log("target_radius_m", cost.target_radius, at.done)
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
             return self._batch
-        index = self.iteration if stage.fresh else 0
-        rng = np.random.default_rng([self.config.seed, self.stage, index])
+        index = self.position.iteration if stage.fresh else 0
+        rng = np.random.default_rng([self.config.seed, self.position.stage, index])
         self._batch = sample(
             rng,
             stage.movements,
             self.config.network.neurons,
             task=self.task,
             arm=self.arm,
-            hold=self.config.hold * stage.stretch,
-            jump=stage.jump,
+            settling=self.config.settling,
+            first=stage.first,
+            second=stage.second,
             noise=self.config.noise,
             control_period=self.config.network.control_period,
         )
@@ -234,28 +269,32 @@ class Trainer:
         """The objective of eq. 5' and its gradient, by the maximum principle, in ``coordinates``."""
         self.coordinates.assign(vector)
         self.network.zero_grad(set_to_none=True)
-        period = self.config.network.control_period
+        period, m = self.config.network.control_period, movements
         x, u, y = pontryagin.rollout(
-            self.network, self.arm, movements.x0, movements.y0, movements.commands, movements.noise, substeps_of(period)
+            self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps_of(period), m.lengths
         )
-        v = values(self.task, self.arm, cost, x, u, movements.commands, period)
+        v = values(self.task, self.arm, cost, x, u, m.commands, period, m.lengths)
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
         self._silent = not bool((u > 0).any())
         exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
         self._exploded |= exploded
-        self._arrived = self._share_within_target(x.detach(), movements)
+        self._arrived = self._share_on_target(x.detach(), movements)
         return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
 
-    def _share_within_target(self, x: Tensor, movements: Movements) -> float:
-        px, py, _, _ = hand(TORCH, tensors(self.arm), x[:, -round(SETTLED / self.config.network.control_period) :])
-        squared = self.task.error(TORCH, movements.commands[:, -1:], px, py)[0]
-        return float((squared.sqrt().mean(-1) < self.config.cost.target_radius).double().mean())
+    def _share_on_target(self, x: Tensor, movements: Movements) -> float:
+        """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
+        span = round(SETTLED / self.config.network.control_period)
+        end = (movements.lengths[:, None] - torch.arange(span)).clamp_min(1)  # (B, span)
+        row = torch.arange(len(end))[:, None]
+        px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
+        squared = self.task.error(TORCH, movements.commands[row, end - 1], px, py)[0]
+        return float((squared.sqrt().mean(-1) < self.task.tolerance).double().mean())
 
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""
-        value, gradient = self.evaluate(self.vector, self._movements(stage), cost)
-        return {**self.optimizer_state, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
+        value, gradient = self.evaluate(self.position.vector, self._movements(stage), cost)
+        return {**self.position.optimizer, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
 
     # What can go wrong.
 
@@ -268,43 +307,45 @@ class Trainer:
             return "the network is dead: no muscle is excited in any movement"
         return None
 
-    def _repair(self, problem: str) -> None:
-        """Go back to the last sound weights; wake a dead network, slow down for the rest."""
-        self._failures += 1
+    def _repaired(self, problem: str) -> Position:
+        """Back at the last sound weights; a dead network is woken, the rest slowed down."""
+        at = self.position
+        failures = at.failures + 1
         if not problem.startswith("the network is dead"):
-            self.vector, remedy = self.sound, "went back a step and halved the rate"
+            vector = sound = at.sound
+            remedy = "went back a step and halved the rate"
         else:
-            self._revive()
+            vector = sound = self._revived(failures)
             remedy = "drew its motor weights and reflexes anew"
-        if self._failures > PATIENCE:
-            raise TrainingError(f"{problem}, {self._failures} times in a row; the last sound weights: {self.path}")
-        self.optimizer_state = {}
-        tqdm.write(f"iteration {len(self.history)}: {problem}; {remedy}")
+        if failures > PATIENCE:
+            raise TrainingError(f"{problem}, {failures} times in a row; the last sound weights: {self.path}")
+        tqdm.write(f"iteration {at.done}: {problem}; {remedy}")
+        return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
 
-    def _revive(self) -> None:
-        generator = torch.Generator().manual_seed(self.config.seed + self._failures)
+    def _revived(self, failures: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.config.seed + failures)
         fresh = RecurrentController(self.config.network, self.task.command_size, generator)
-        self.coordinates.assign(self.vector)
+        self.coordinates.assign(self.position.vector)
         with torch.no_grad():
             for name in ("motor", "reflex", "motor_bias"):
                 getattr(self.network, name).copy_(getattr(fresh, name))
             if not self.config.network.bias:
                 self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
-        self.vector = self.sound = self.coordinates.vector()
+        return self.coordinates.vector()
 
     # Checkpoints.
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after its last whole iteration."""
-        self.coordinates.assign(self.vector)
-        tensors = {f"optimizer.{name}": value for name, value in self.optimizer_state.items()}
-        tensors["vector"], tensors["sound"] = self.vector, self.sound
-        tensors["history"] = torch.tensor(self.history, dtype=torch.float64).reshape(-1, 2)
+        at = self.position
+        self.coordinates.assign(at.vector)
+        tensors = {f"optimizer.{name}": value for name, value in at.optimizer.items()}
+        tensors["vector"], tensors["sound"] = at.vector, at.sound
+        tensors["history"] = torch.tensor(self.history[: at.done], dtype=torch.float64).reshape(-1, 2)
         training = {
             "config": asdict(self.config),
-            "stage": self.stage,
-            "iteration": self.iteration,
-            "failures": self._failures,
+            "stages": [asdict(stage) for stage in self.stages],
+            "position": {name: getattr(at, name) for name in COUNTERS},
             "seconds": self.seconds,
         }
         return Checkpoint(
@@ -319,21 +360,24 @@ class Trainer:
     def resume(cls, output: Path | str, log: Callable[[str, float, int], None] | None = None) -> "Trainer":
         """Go on from the checkpoint in a run's folder."""
         checkpoint = load_checkpoint(Path(output) / "checkpoint.safetensors")  # never a shipped one
-        training = checkpoint.training
+        training, prefix = checkpoint.training, "optimizer."
         try:
             stored = dict(training["config"])
             stored["network"], stored["cost"] = NetworkConfig(**stored["network"]), CostWeights(**stored["cost"])
             trainer = cls(TrainConfig(**stored), output, log)
-            trainer.stage, trainer.iteration = training["stage"], training["iteration"]
-            trainer._failures, trainer.seconds = training["failures"], training["seconds"]
-            trainer.vector, trainer.sound = checkpoint.tensors["vector"], checkpoint.tensors["sound"]
+            trainer.seconds = training["seconds"]
             trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]
+            kept = {name.removeprefix(prefix): v for name, v in checkpoint.tensors.items() if name.startswith(prefix)}
+            counters = {name: training["position"][name] for name in COUNTERS}
+            vector, sound = checkpoint.tensors["vector"], checkpoint.tensors["sound"]
+            trainer.position = Position(vector, sound, optimizer=kept, **counters)
+            stages = training["stages"]
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{output} holds no training run to resume: {error!r} is missing") from error
-        prefix = "optimizer."
-        trainer.optimizer_state = {
-            name.removeprefix(prefix): value for name, value in checkpoint.tensors.items() if name.startswith(prefix)
-        }
+        if json.loads(json.dumps([asdict(stage) for stage in trainer.stages])) != stages:
+            raise CheckpointError(
+                f"the recipe {trainer.config.recipe!r} is no longer what {output} was begun with; begin anew elsewhere"
+            )
         return trainer
 
 

@@ -119,12 +119,12 @@ def test_frame_is_an_image_of_its_own():
 def test_renderer_can_be_used_again():
     renderer = Renderer(ARM, "rgb_array", 50)
     state = np.concatenate([np.deg2rad([45, 90]), np.zeros(8)])
-    first = renderer.draw(state, [(0.0, 0.4)], np.zeros((0, 2)), RADIUS)
+    first = renderer.draw(state, (0.0, 0.4), np.zeros((0, 2)), RADIUS)
     kept = first.copy()
-    other = renderer.draw(state + 0.3, [(0.1, 0.3)], np.random.default_rng(0).uniform(0, 0.3, (30, 2)), RADIUS)
+    other = renderer.draw(state + 0.3, (0.1, 0.3), np.random.default_rng(0).uniform(0, 0.3, (30, 2)), RADIUS)
     assert (other != kept).any()
     np.testing.assert_array_equal(first, kept)
-    np.testing.assert_array_equal(renderer.draw(state, [(0.0, 0.4)], [], RADIUS), kept)
+    np.testing.assert_array_equal(renderer.draw(state, (0.0, 0.4), [], RADIUS), kept)
     renderer.close()
 
 
@@ -178,7 +178,7 @@ def test_human_mode_shows_the_same_picture(monkeypatch):
     renderer = Renderer(ARM, "human", 1000)
     state = np.concatenate([np.deg2rad([45, 90]), np.zeros(2), np.full(6, 0.2)])
     for _ in range(3):
-        assert renderer.draw(state, [(0.0, 0.4)], np.zeros((0, 2)), RADIUS) is None
+        assert renderer.draw(state, (0.0, 0.4), np.zeros((0, 2)), RADIUS) is None
     shown = renderer.pygame.surfarray.array3d(renderer.pygame.display.get_surface()).swapaxes(0, 1)
     np.testing.assert_array_equal(shown, frame())
     renderer.close()
