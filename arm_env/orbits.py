@@ -41,7 +41,7 @@ class Orbit(Task):
     command_names = ("centre_x", "centre_y", "radius", "speed")
     tolerance = 0.015
     hold = 3.0
-    weights = CostWeights(alpha=1.0)
+    weights = CostWeights(alpha=2.0)
 
     def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
         """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""
@@ -57,7 +57,7 @@ class Orbit(Task):
         x, y, distance = np.cos(phase), np.sin(phase), radius + 0 * phase
         for _ in range(10):  # Newton's method along the ray
             d, out_x, out_y = self.outline(NUMPY, distance * x, distance * y, radius)
-            distance = distance - d / np.maximum(out_x * x + out_y * y, 0.2)
+            distance = np.clip(distance - d / np.maximum(out_x * x + out_y * y, 0.2), 0, 4 * radius)
         return centre + distance[..., None] * np.stack([x, y], -1)
 
     def track(self, command: np.ndarray) -> np.ndarray:
@@ -71,10 +71,10 @@ class Orbit(Task):
             radius, lap = rng.uniform(*self.radius, 2 * number), rng.uniform(*self.lap, 2 * number)
             speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
             drawn = np.column_stack([centre, radius, speed])
-            accepted = np.vstack([accepted, drawn[self.in_workspace(arm, self._outline_points(drawn)).all(1)]])
+            accepted = np.vstack([accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]])
         return accepted[:number]
 
-    def _outline_points(self, commands: np.ndarray) -> np.ndarray:
+    def outlines(self, commands: np.ndarray) -> np.ndarray:
         return self.points(commands, np.broadcast_to(OUTLINE, (len(commands), len(OUTLINE))))
 
     def command_bounds(self, arm):
@@ -89,7 +89,7 @@ class Orbit(Task):
         if (abs(speed) > FASTEST).any():
             raise ValueError(f"a speed is up to {FASTEST} m/s either way, not {speed[abs(speed).argmax()]}")
         try:
-            joint_angles(arm, self._outline_points(commands))
+            joint_angles(arm, self.outlines(commands))
         except ValueError as error:
             raise ValueError(f"the orbit leaves what the arm can reach: {error}") from None
 
@@ -134,7 +134,7 @@ class Ellipse(Orbit):
         a, b = size * self.aspect**0.5, size / self.aspect**0.5
         px, py = xp.where(x, x, -x), xp.where(y, y, -y)
         tx = ty = px * 0 + 0.5**0.5
-        for _ in range(4):
+        for _ in range(3):
             ex, ey = (a * a - b * b) * tx * tx * tx / a, (b * b - a * a) * ty * ty * ty / b
             ratio = smooth_length(xp, a * tx - ex, b * ty - ey) / smooth_length(xp, px - ex, py - ey)
             tx = at_most(xp, at_least(xp, ((px - ex) * ratio + ex) / a, 0.0), 1.0)

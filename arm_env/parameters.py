@@ -78,7 +78,7 @@ class Arm(Parameters):
 class CostWeights(Parameters):
     """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours."""
 
-    alpha: float = 0.02  # [-] weight of the velocity term (own)
+    alpha: float = 0.3  # [-] weight of the velocity term (own)
     gamma: float = 0.05  # [-] weight of the effort term (own)
     target_radius: float = 0.04  # [m] d0 of the distance term (HT09)
     brake_radius: float = 0.04  # [m] d0 of the velocity term; differs only while training narrows the target

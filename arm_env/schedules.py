@@ -65,7 +65,9 @@ def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> 
             raise ValueError(f"a schedule's hold is a time [s], 0 or above, not {value.hold}")
         return value
     if callable(value) and not isinstance(value, type):
-        return MovingCommand(value)
+        moving = MovingCommand(value)
+        task.check_commands(arm, moving.commands(None, None, np.zeros(1), task, arm))  # its first, before all else
+        return moving
     try:
         commands = np.array(value, dtype=float)
     except (TypeError, ValueError):

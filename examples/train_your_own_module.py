@@ -41,7 +41,7 @@ wide = CostWeights(target_radius=0.3)  # the exact eq. 6 is flat far from the ta
 controller = GRUController().double()
 optimizer = torch.optim.Adam(controller.parameters(), lr=3e-3)
 for iteration in range(arguments.iterations):
-    m = sample(rng, arguments.movements, 0, task=task, arm=arm, hold=0.5)
+    m = sample(rng, arguments.movements, 0, task=task, arm=arm, settling=0.0)  # 0.5 s + 0.5 s
     x, u = rollout(controller, arm, m.x0, m.commands, m.noise)
     objective = risk_sensitive(values(task, arm, wide, x, u, m.commands, 0.01), beta=3.0)
     optimizer.zero_grad()

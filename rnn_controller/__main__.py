@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from arm_env.evaluation import Measures, evaluate
-from rnn_controller.checkpoint import ENVIRONMENTS, CheckpointError, load_checkpoint, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
 from rnn_controller.policy import Policy, load
 from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
 
@@ -78,12 +78,12 @@ class Evaluate:
 class Figure:
     """Draw a figure of the paper."""
 
-    number: tyro.conf.Positional[Literal["5", "6"]]
-    """5: the arm and its muscles; 6: reaching and following."""
-    controller: tyro.conf.Positional[str] = "reach"
-    """Whose movements figure 6 shows."""
+    which: tyro.conf.Positional[Literal["5", "6", "7", "8", "tuning"]]
+    """5: the arm and its muscles; 6: reaching and following; 7: circles; 8: drawings; tuning: what neurons do."""
+    controller: tyro.conf.Positional[str | None] = None
+    """Whose: a shipped name, a checkpoint or a run's folder (default: the shipped one that fits)."""
     output: Path | None = None
-    """File to write, .png, .pdf or .svg (default: runs/figureN.png)."""
+    """File to write, .png, .pdf or .svg (default: runs/figureWHICH.png)."""
     seed: int = 0
     """Seed of the noise."""
     noise: float = 0.2
@@ -93,12 +93,103 @@ class Figure:
         """Draw, and say where the figure is."""
         from rnn_controller import figures
 
-        path = self.output or Path("runs") / f"figure{self.number}.png"
-        if self.number == "5":
+        path = self.output or Path("runs") / f"figure{self.which}.png"
+        if self.which == "5":
             figure = figures.figure_5()
+        elif self.which == "tuning":
+            checkpoint = trained(self.controller, "reach")
+            figure = figures.figure_tuning(checkpoint.network, checkpoint.arm)
+        elif self.which == "6":
+            figure = figures.figure_6(policy(self.controller, "reach"), seed=self.seed, noise=self.noise)
         else:
-            figure = figures.figure_6(load(self.controller), seed=self.seed, noise=self.noise)
+            draw = figures.figure_7 if self.which == "7" else figures.figure_8
+            figure = draw(policy(self.controller, "circle"), seed=self.seed, noise=self.noise)
         print(f"figure: {figures.save(figure, path)}")
+
+
+@dataclass(frozen=True)
+class Animate:
+    """Write an animated GIF of what a figure's panel shows."""
+
+    which: tyro.conf.Positional[Literal["6a", "6d", "7a", "7b", "8a", "8b"]]
+    """6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a clover."""
+    controller: tyro.conf.Positional[str | None] = None
+    """Whose: a shipped name, a checkpoint or a run's folder (default: the shipped one that fits)."""
+    output: Path | None = None
+    """File to write (default: runs/animationWHICH.gif)."""
+    seed: int = 0
+    """Seed of the noise."""
+    noise: float = 0.2
+    """Standard deviation of the process noise at a 5 ms step."""
+
+    def run(self) -> None:
+        """Run, draw, and say where the animation is."""
+        from rnn_controller import figures
+
+        env_id, schedule, seconds = figures.SCENES[self.which]
+        path = self.output or Path("runs") / f"animation{self.which}.gif"
+        controller = policy(self.controller, "reach" if self.which[0] == "6" else "circle")
+        written = figures.animate(
+            controller, path, seed=self.seed, noise=self.noise, seconds=seconds, env_id=env_id, schedule=schedule
+        )
+        print(f"animation: {written}")
+
+
+def trained(name: str | None, task: str) -> Checkpoint:
+    """A checkpoint of a controller for the task; the shipped one without a name."""
+    checkpoint = load_checkpoint(name or task)
+    if checkpoint.task != task:
+        raise ValueError(f"a controller for {task} is wanted, and {name} is one for {checkpoint.task}")
+    return checkpoint
+
+
+def policy(name: str | None, task: str) -> Policy:
+    """The same as a controller of the environment."""
+    checkpoint = trained(name, task)
+    return Policy(checkpoint.network, checkpoint.arm)
+
+
+@dataclass(frozen=True)
+class Attractors:
+    """Find a controller's attractors, test their stability, and count what else there is; a figure and a table."""
+
+    controller: tyro.conf.Positional[str]
+    """A shipped controller's name (reach, circle), a checkpoint, or a run's folder."""
+    output: Path | None = None
+    """Folder for figure and table (default: runs/attractors-TASK)."""
+    commands: int | None = None
+    """Number of commands, evenly over the workspace (default: 200 for points, 100 for cycles)."""
+    starts: int = 50
+    """Random starts for each command."""
+    seed: int = 0
+    """Seed of the starts."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> None:
+        """Analyse, print the measures and the commands without a stable attractor, write figure and table."""
+        from rnn_controller import attractors, figures
+
+        checkpoint = load_checkpoint(self.controller)
+        task = TASKS[checkpoint.task]
+        loop = attractors.ClosedLoop(checkpoint.network, task, checkpoint.arm, checkpoint.network.config.control_period)
+        number = self.commands or (200 if checkpoint.task == "reach" else 100)
+        commands = attractors.grid(task, checkpoint.arm, number)
+        found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
+        folder = self.output or Path("runs") / f"attractors-{checkpoint.task}"
+        paths = {
+            "table": found.save_table(folder / "attractors.csv", task.command_names),
+            "figure": figures.save(figures.figure_attractors(found, checkpoint.arm), folder / "attractors.png"),
+            "measures": write_whole(folder / "measures.json", json.dumps(found.measures.as_dict(), indent=2) + "\n"),
+        }
+        if self.json:
+            print(json.dumps(found.measures.as_dict(), indent=2))
+            return
+        print(table(found.measures))
+        for attractor in found.attractors:
+            if not attractor.stable:
+                print(f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}")
+        print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
 @dataclass(frozen=True)
@@ -153,11 +244,21 @@ def table(measures: Measures) -> str:
     return "\n".join(f"{name:36s} {value:.4g}" for name, value in asdict(measures).items())
 
 
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "figure": Figure,
+    "animate": Animate,
+    "attractors": Attractors,
+    "demo": Demo,
+}
+
+
 def main() -> None:
     """Run a subcommand; what a user got wrong is said in one line."""
     try:
         command = tyro.extras.subcommand_cli_from_dict(
-            {"train": Train, "evaluate": Evaluate, "figure": Figure, "demo": Demo},
+            COMMANDS,
             prog="python -m rnn_controller",
             description="The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it.",
         )

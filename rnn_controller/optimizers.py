@@ -185,7 +185,7 @@ class Soap(Adam):
         value, gradient = function(w)
         if not self.state:
             zero, matrix = torch.zeros_like(w), w.new_zeros(len(w), len(w))
-            axes = torch.eye(len(w), dtype=w.dtype)
+            axes = torch.eye(len(w), dtype=w.dtype)  # a row each
             count = torch.zeros((), dtype=torch.float64)
             self.state = {"mean": zero, "square": zero, "moment": matrix, "axes": axes, "count": count}
         gradient = gradient / max(1.0, float(gradient.norm()))
@@ -193,13 +193,13 @@ class Soap(Adam):
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
         moment = torch.addr(self.state["moment"], gradient, gradient, beta=0.999, alpha=0.001)
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
-            square, axes = torch.linalg.eigh(moment)
-            square = square.clamp_min(0)
+            square, vectors = torch.linalg.eigh(moment)
+            square, axes = square.clamp_min(0), vectors.T.contiguous()
         else:
-            square = 0.999 * self.state["square"] + 0.001 * (axes.T @ gradient) ** 2
+            square = 0.999 * self.state["square"] + 0.001 * (axes @ gradient) ** 2
         self.state = {"mean": mean, "square": square, "moment": moment, "axes": axes, "count": count}
         unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
-        return w - self.rate * (axes @ (axes.T @ mean / (1 - 0.9**count) / unbiased)), value
+        return w - self.rate * (axes.T @ (axes @ mean / (1 - 0.9**count) / unbiased)), value
 
 
 OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam, "soap": Soap}

@@ -37,6 +37,7 @@ from rnn_controller.plant import TORCH, tensors
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 PATIENCE = 5  # failures in a row before a run gives up
 SAVE_EVERY = 30.0  # [s]
+WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
 COUNTERS = ("stage", "iteration", "done", "failures", "stalls")  # of a position; the rest are tensors
 
 
@@ -64,7 +65,7 @@ class Stage:
     """Share of the iterations over which it does."""
     first: Range = (0.5, 1.5)
     """How long the first command is held, as multiples of τ_c + T."""
-    second: Range = (1.0, 2.0)
+    second: Range = (1.0, 1.5)
     """How long the second is."""
 
     def __post_init__(self) -> None:
@@ -83,14 +84,13 @@ class Stage:
         return final * (max(self.widest_target, final) / final) ** left
 
 
-FIXED: dict[str, Any] = {"first": (1.0, 1.0), "second": (1.0, 1.0)}
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("soap", 5000, rate=0.008, widest_target=0.3),),
+    "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
     "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3),),
-    "adam": (Stage("adam", 5000, rate=0.01, widest_target=0.3),),
+    "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, **FIXED),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=(1.0, 1.0), second=(1.0, 1.0)),),
 }
 
 
@@ -116,6 +116,8 @@ class TrainConfig:
     """Seed of the first weights and of all movements."""
     iterations: int | None = None
     """Iterations in all, to stretch or shrink the recipe."""
+    movements: int | None = None
+    """Movements in a batch, instead of the recipe's."""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -124,12 +126,15 @@ class TrainConfig:
             raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         if not self.beta >= 0 or not self.settling >= 0 or not self.noise >= 0:
             raise ValueError("beta, settling and noise must not be negative")
-        if self.iterations is not None and self.iterations < 1:
-            raise ValueError(f"at least one iteration is needed, not {self.iterations}")
+        for name, value in (("iterations", self.iterations), ("movements", self.movements)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} start at 1, not at {value}")
 
     def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations``."""
+        """The recipe's stages, scaled to ``iterations`` and with ``movements``."""
         stages = RECIPES[self.recipe]
+        if self.movements is not None:
+            stages = tuple(replace(stage, movements=self.movements) for stage in stages)
         if self.iterations is None:
             return stages
         edges = np.cumsum([0] + [stage.iterations for stage in stages])
@@ -139,7 +144,8 @@ class TrainConfig:
 
 DEFAULTS = {
     "reach": TrainConfig(),
-    "circle": TrainConfig(task="circle", network=NetworkConfig(neurons=36), cost=Circle.weights),
+    # Circles cost several times as much as reaches: a smaller β weighs their differences alike.
+    "circle": TrainConfig(task="circle", network=NetworkConfig(neurons=36), cost=Circle.weights, beta=0.5),
 }
 """What each task is trained with."""
 
@@ -214,7 +220,7 @@ class Trainer:
         cost = replace(self.config.cost, target_radius=radius)
         optimizer = OPTIMIZERS[stage.optimizer]()
         optimizer.state = at.optimizer
-        if not stage.fresh and optimizer.state and self.history[-1][1] != cost.target_radius:
+        if not stage.fresh and optimizer.state and self.history[at.done - 1][1] != cost.target_radius:
             optimizer.state = self._revalued(stage, cost)
         if isinstance(optimizer, Adam):
             optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**at.failures
@@ -235,6 +241,9 @@ class Trainer:
                 failures=0 if ahead else at.failures,
                 stalls=at.stalls + 1 if stalled else 0,
             )
+            rectified = self.config.network.activation == "relu"
+            if rectified and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
+                new = replace(new, vector=self._with_silent_neurons_woken(vector, movements))
         new = replace(new, iteration=at.iteration + 1, done=at.done + 1)
         if new.stalls == PATIENCE:
             tqdm.write(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
@@ -269,11 +278,9 @@ class Trainer:
         """The objective of eq. 5' and its gradient, by the maximum principle, in ``coordinates``."""
         self.coordinates.assign(vector)
         self.network.zero_grad(set_to_none=True)
-        period, m = self.config.network.control_period, movements
-        x, u, y = pontryagin.rollout(
-            self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps_of(period), m.lengths
-        )
-        v = values(self.task, self.arm, cost, x, u, m.commands, period, m.lengths)
+        x, u, y = self._rollout(movements)
+        period = self.config.network.control_period
+        v = values(self.task, self.arm, cost, x, u, movements.commands, period, movements.lengths)
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
         self._silent = not bool((u > 0).any())
@@ -281,6 +288,10 @@ class Trainer:
         self._exploded |= exploded
         self._arrived = self._share_on_target(x.detach(), movements)
         return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
+
+    def _rollout(self, m: Movements) -> tuple[Tensor, Tensor, Tensor]:
+        substeps = substeps_of(self.config.network.control_period)
+        return pontryagin.rollout(self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps, m.lengths)
 
     def _share_on_target(self, x: Tensor, movements: Movements) -> float:
         """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
@@ -318,6 +329,7 @@ class Trainer:
             vector = sound = self._revived(failures)
             remedy = "drew its motor weights and reflexes anew"
         if failures > PATIENCE:
+            self.position = replace(at, vector=at.sound, optimizer={})
             raise TrainingError(f"{problem}, {failures} times in a row; the last sound weights: {self.path}")
         tqdm.write(f"iteration {at.done}: {problem}; {remedy}")
         return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
@@ -331,6 +343,20 @@ class Trainer:
                 getattr(self.network, name).copy_(getattr(fresh, name))
             if not self.config.network.bias:
                 self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
+        return self.coordinates.vector()
+
+    def _with_silent_neurons_woken(self, vector: Tensor, movements: Movements) -> Tensor:
+        """Neurons that never fire get new inputs, and outputs of zero: nothing changes, but they can learn again."""
+        self.coordinates.assign(vector)
+        with torch.no_grad():
+            y = self._rollout(movements)[2]
+            silent = ~(y[:, 1:] > self.network.leak * y[:, :-1]).any(0).any(0)
+            generator = torch.Generator().manual_seed(self.config.seed + 1 + self.position.done)
+            fresh = RecurrentController(self.config.network, self.task.command_size, generator)
+            for name in ("recurrent", "sensory", "command", "neural_bias"):
+                getattr(self.network, name)[silent] = getattr(fresh, name)[silent]
+            self.network.recurrent[:, silent] = 0.0
+            self.network.motor[:, silent] = 0.0
         return self.coordinates.vector()
 
     # Checkpoints.

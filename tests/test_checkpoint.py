@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import safetensors
@@ -16,7 +17,7 @@ import arm_env
 import rnn_controller
 from arm_env.parameters import Arm, CostWeights
 from rnn_controller import checkpoint as checkpoints
-from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
 from rnn_controller.network import NetworkConfig, RecurrentController
 
 NEURONS = 3
@@ -112,6 +113,28 @@ def test_a_file_a_folder_and_a_shipped_name_all_lead_to_a_checkpoint(saved, monk
     loaded = [load_checkpoint(name) for name in (saved, str(saved), saved.parent, str(saved.parent), "checkpoint")]
     first = loaded[0].network.state_dict()
     assert all(torch.equal(first[name], c.network.state_dict()[name]) for c in loaded for name in first)
+
+
+def test_a_shipped_name_goes_before_a_folder_and_a_dot_before_it_makes_it_a_path(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoints, "TRAINED", tmp_path / "trained")
+    Checkpoint(network(), noise=0.3).save(tmp_path / "trained" / "reach.safetensors")
+    Checkpoint(network(), noise=0.4).save(tmp_path / "reach" / "checkpoint.safetensors")
+    assert load_checkpoint("reach").noise == 0.3
+    assert load_checkpoint("./reach").noise == load_checkpoint(tmp_path / "reach").noise == 0.4
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load_checkpoint("./trained")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_its_environment_and_its_controllers_come_back(task, tmp_path):
+    env, size = gym.make(ENVIRONMENTS[task]).unwrapped, TASKS[task].command_size
+    assert env.task == TASKS[task] and env.observation_space.shape == (18 + size,)
+    controller = RecurrentController(NetworkConfig(NEURONS), size, torch.Generator().manual_seed(1))
+    loaded = load_checkpoint(Checkpoint(controller, task).save(tmp_path / "c.safetensors"))
+    assert loaded.task == task and loaded.network.command_size == size
+    before, after = controller.state_dict(), loaded.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_loading_leaves_the_global_generator_alone(saved):
@@ -214,6 +237,17 @@ def test_a_missing_part_of_the_configuration_is_refused_by_name(saved, key):
 def test_a_configuration_of_another_kind_is_refused(saved, key, value):
     rewrite(saved, metadata={key: value})
     refused(saved, "contradicts itself")
+
+
+def test_an_unknown_task_is_refused_by_name_with_the_known_ones(saved):
+    rewrite(saved, metadata={"task": '"juggle"'})
+    refused(saved, "unknown task 'juggle'", "reach, circle")
+
+
+def test_a_controller_of_another_task_is_refused(saved):
+    """Its commands have another size."""
+    rewrite(saved, metadata={"task": '"circle"'})
+    refused(saved, f"need command ({NEURONS}, 4), but it is ({NEURONS}, 2)")
 
 
 def test_a_configuration_that_is_no_json_is_refused(saved):

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from arm_env import ReachMeasures
+from arm_env import Circle, CycleMeasures, ReachMeasures
 from rnn_controller import __main__ as command_line
 from rnn_controller import load_checkpoint
 from rnn_controller import trainer as training
@@ -16,16 +16,18 @@ from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.trainer import Stage, Trainer
 
-TINY = ("--neurons", "3", "--hold", "0.1")
+TINY = ("--neurons", "3", "--settling", "0.1")
 MEASURES = {field.name for field in fields(ReachMeasures)}
+CYCLE_MEASURES = {field.name for field in fields(CycleMeasures)}
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     """In an empty folder, with recipes of one short stage."""
     monkeypatch.chdir(tmp_path)
+    stage = Stage("adam", 4, movements=2, first=(0.2, 0.3), second=(0.2, 0.3))
     for name in training.RECIPES:
-        monkeypatch.setitem(training.RECIPES, name, (Stage("adam", 4, movements=2),))
+        monkeypatch.setitem(training.RECIPES, name, (stage,))
 
 
 @pytest.fixture
@@ -78,7 +80,12 @@ def refused_by_the_parser(result, *texts):
     ("command", "options"),
     [
         ((), ["train", "evaluate", "figure", "demo"]),
-        (("train",), ["--recipe", "--seed", "--output", "--resume", "--tensorboard", "--neurons", "--iterations"]),
+        (("train",), ["reach", "circle"]),
+        (
+            ("train", "reach"),
+            ["--recipe", "--seed", "--output", "--resume", "--tensorboard", "--neurons", "--iterations"],
+        ),
+        (("train", "circle"), ["--recipe", "--seed", "--output", "--resume", "--neurons", "--settling"]),
         (("evaluate",), ["--movements", "--seed", "--noise", "--json"]),
         (("figure",), ["--output", "--seed", "--noise"]),
         (("demo",), ["--output", "--iterations"]),
@@ -111,13 +118,34 @@ def test_train_writes_the_checkpoint_where_it_says(run, tmp_path):
 
 
 def test_train_writes_under_runs_by_task_and_seed(run, tmp_path):
-    status, out, _ = run("train", *TINY, "--iterations", 1, "--seed", 5)
+    status, out, _ = run("train", "reach", *TINY, "--iterations", 1, "--seed", 5)
     assert status == 0 and out == "checkpoint: runs/reach-5/checkpoint.safetensors\n"
     assert load_checkpoint(tmp_path / "runs" / "reach-5").training["config"]["seed"] == 5
 
 
+def test_circles_are_trained_with_defaults_of_their_own(run, tmp_path):
+    status, out, _ = run("train", "circle", "--settling", 0.1, "--iterations", 1)
+    assert status == 0 and out == "checkpoint: runs/circle-0/checkpoint.safetensors\n"
+    written = load_checkpoint(tmp_path / "runs" / "circle-0")
+    assert written.task == "circle" and written.network.command_size == 4
+    assert written.network.config.neurons == 36 and written.weights == Circle.weights
+
+
+def test_defaults_are_those_of_the_table(run, monkeypatch):
+    given = []
+    monkeypatch.setattr(command_line, "train", lambda config, *_, **__: given.append(config))
+    for task in training.DEFAULTS:
+        run("train", task)
+    assert given == list(training.DEFAULTS.values())
+
+
+def test_the_task_is_chosen_by_its_subcommand_alone(run):
+    refused_by_the_parser(run("train", "reach", "--task", "circle"), "--task")
+    refused_by_the_parser(run("train"), "reach", "circle")
+
+
 def test_options_reach_the_configuration(run):
-    run("train", *TINY, "--iterations", 1, "--beta", 0.5, "--no-bias", "--activation", "tanh", "--alpha", 0.25)
+    run("train", "reach", *TINY, "--iterations", 1, "--beta", 0.5, "--no-bias", "--activation", "tanh", "--alpha", 0.25)
     written = load_checkpoint("runs/reach-0")
     assert written.training["config"]["beta"] == 0.5 and written.weights.alpha == 0.25
     assert written.network.config.activation == "tanh" and not written.network.config.bias
@@ -125,7 +153,7 @@ def test_options_reach_the_configuration(run):
 
 @pytest.mark.parametrize("recipe", training.RECIPES)
 def test_every_recipe_runs_by_name(run, recipe):
-    status, _, _ = run("train", *TINY, "--iterations", 1, "--recipe", recipe, "--output", "here")
+    status, _, _ = run("train", "reach", *TINY, "--iterations", 1, "--recipe", recipe, "--output", "here")
     assert status == 0 and load_checkpoint("here").training["config"]["recipe"] == recipe
 
 
@@ -138,7 +166,7 @@ def test_interrupt_says_how_to_go_on_and_resume_does(run, monkeypatch):
             raise KeyboardInterrupt
         return evaluate(*arguments)
 
-    command = ("train", *TINY, "--output", "here")
+    command = ("train", "reach", *TINY, "--output", "here")
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "evaluate", interrupted)
         status, _, err = run(*command)
@@ -146,42 +174,51 @@ def test_interrupt_says_how_to_go_on_and_resume_does(run, monkeypatch):
     assert len(load_checkpoint("here").tensors["history"]) == 1
     status, _, _ = run(*command, "--resume")
     assert status == 0 and len(load_checkpoint("here").tensors["history"]) == 4
-    run("train", *TINY, "--output", "whole")
+    run("train", "reach", *TINY, "--output", "whole")
     resumed, whole = (load_checkpoint(name).network.state_dict() for name in ("here", "whole"))
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 
 def test_overwriting_a_run_is_refused(run):
-    command = ("train", *TINY, "--iterations", 1, "--output", "here")
+    command = ("train", "reach", *TINY, "--iterations", 1, "--output", "here")
     run(*command)
     refused(run(*command), "here/checkpoint.safetensors exists", "--resume")
 
 
 def test_resume_of_nothing_is_refused(run):
-    refused(run("train", *TINY, "--output", "nowhere", "--resume"), "there is no checkpoint 'nowhere")
+    refused(run("train", "reach", *TINY, "--output", "nowhere", "--resume"), "there is no checkpoint 'nowhere")
 
 
 def test_resume_with_other_options_is_refused_naming_them(run):
-    run("train", *TINY, "--iterations", 2, "--output", "here")
-    refused(run("train", *TINY, "--iterations", 2, "--output", "here", "--resume", "--beta", 0.25), "beta", "0.25")
+    run("train", "reach", *TINY, "--iterations", 2, "--output", "here")
+    refused(
+        run("train", "reach", *TINY, "--iterations", 2, "--output", "here", "--resume", "--beta", 0.25), "beta", "0.25"
+    )
 
 
 def test_resume_of_a_controller_that_is_no_run_is_refused(run, controller):
-    refused(run("train", *TINY, "--output", controller.parent, "--resume"), "no training run to resume")
+    refused(run("train", "reach", *TINY, "--output", controller.parent, "--resume"), "no training run to resume")
 
 
 @pytest.mark.parametrize("output", ["file", "file/run"])
 def test_an_output_that_can_be_no_folder_is_refused(run, tmp_path, output):
     (tmp_path / "file").write_text("in the way")
-    refused(run("train", *TINY, "--iterations", 1, "--output", output), "file")
+    refused(run("train", "reach", *TINY, "--iterations", 1, "--output", output), "file")
 
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--beta", -1), ("--neurons", 0), ("--noise", -1), ("--hold", 0), ("--iterations", 0), ("--activation", "swish")],
+    [
+        ("--beta", -1),
+        ("--neurons", 0),
+        ("--noise", -1),
+        ("--settling", -1),
+        ("--iterations", 0),
+        ("--activation", "swish"),
+    ],
 )
 def test_values_that_make_no_sense_are_refused(run, option, value):
-    status, out, err = run("train", option, value)
+    status, out, err = run("train", "reach", option, value)
     assert status in (1, 2) and out == "" and "Traceback" not in err
     assert option.strip("-").split("-")[0] in err or str(value) in err
 
@@ -191,7 +228,7 @@ def test_failed_training_is_said_in_a_line(run, monkeypatch):
         raise training.TrainingError("the network is dead")
 
     monkeypatch.setattr(Trainer, "_iterate", failing)
-    status, out, err = run("train", *TINY)
+    status, out, err = run("train", "reach", *TINY)
     assert status == 1 and out == "" and err.endswith("error: the network is dead\n") and "Traceback" not in err
 
 
@@ -207,6 +244,14 @@ def test_evaluate_prints_json_with_exactly_the_measures(run, controller):
     measures = json.loads(out, parse_constant=no_constant)
     assert status == 0 and set(measures) == MEASURES
     assert (measures["number_of_movements"], measures["seed"], measures["noise"]) == (3, 4, 0.1)
+
+
+def test_evaluating_a_circle_controller_measures_cycles(run, tmp_path):
+    network = RecurrentController(NetworkConfig(3), 4, torch.Generator().manual_seed(1))
+    path = Checkpoint(network, "circle", weights=Circle.weights).save(tmp_path / "c.safetensors")
+    status, out, _ = run("evaluate", path, "--movements", 2, "--json")
+    measures = json.loads(out, parse_constant=no_constant)
+    assert status == 0 and set(measures) == CYCLE_MEASURES and measures["number_of_movements"] == 2
 
 
 def test_evaluate_prints_a_line_for_each_measure(run, controller):
@@ -248,9 +293,9 @@ def test_evaluations_that_make_no_sense_are_refused(run, controller, option, val
     [
         (("train", "reach", "--bogus", "1"), ["--bogus"]),
         (("evaluate", "reach", "--bogus"), ["--bogus"]),
-        (("train", "--recipe", "grandmother"), ["'grandmother'", "'default'"]),
-        (("train", "juggle"), ["'juggle'", "'reach'"]),
-        (("train", "--seed", "many"), ["--seed", "many"]),
+        (("train", "reach", "--recipe", "grandmother"), ["'grandmother'", "'default'"]),
+        (("train", "juggle"), ["juggle", "reach, circle"]),
+        (("train", "reach", "--seed", "many"), ["--seed", "many"]),
         (("evaluate",), ["controller's name", "required"]),
         (("dance",), ["dance", "evaluate"]),
         ((), ["train", "evaluate"]),

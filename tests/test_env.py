@@ -18,11 +18,13 @@ from arm_env import equations
 from arm_env.equations import NUMPY
 from arm_env.parameters import MUSCLES, Arm, CostWeights
 
-REACH = "ReachArm-v0"
+REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
 IDS = sorted(spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("arm_env."))
 EVERY = pytest.mark.parametrize("env_id", IDS)
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
-INFO_KEYS = {"hand", "target", "distance", "cost_distance", "cost_velocity", "cost_effort", "state"}
+CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
+STEPS = {REACH: 200, CIRCLE: 600}  # of an episode
+INFO_KEYS = {"hand", "target", "command", "distance", "cost_distance", "cost_velocity", "cost_effort", "state"}
 
 
 def random_actions(env, steps, seed, hold=1):
@@ -68,8 +70,8 @@ def arrays_of(observation, info):
 # --- making ---------------------------------------------------------------------------------------
 
 
-def test_the_reaching_arm_is_registered():
-    assert REACH in IDS
+def test_both_arms_are_registered():
+    assert {REACH, CIRCLE} <= set(IDS)
 
 
 @EVERY
@@ -149,9 +151,8 @@ def test_the_next_episode_is_another_one(env_id):
     assert (first["state"][:2] != second["state"][:2]).all()
 
 
-@EVERY
-def test_starts_are_spread_evenly_over_the_workspace(env_id):
-    env = gym.make(env_id)
+def test_starts_are_spread_evenly_over_the_workspace():
+    env = gym.make(REACH)
     env.reset(seed=7)
     states, task = np.array([env.reset()[1]["state"] for _ in range(2000)]), env.unwrapped.task
     # Uniform in space is uniform in the shoulder angle and in the cosine of the elbow's.
@@ -166,6 +167,23 @@ def test_an_episode_starts_at_rest_on_the_first_target():
     for _ in range(20):
         info = env.reset()[1]
         assert (info["state"][2:] == 0).all() and info["distance"] < 1e-9
+
+
+def test_an_episode_starts_on_the_first_circle_with_the_velocity_commanded_there():
+    env = unwrapped(CIRCLE)
+    env.reset(seed=8)
+    phases = []
+    for _ in range(40):
+        info = env.reset()[1]
+        (*centre, radius, speed), away = info["command"], info["hand"] - info["command"][:2]
+        np.testing.assert_array_equal(info["target"], centre)
+        assert np.linalg.norm(away) == pytest.approx(radius, abs=1e-9) and info["distance"] < 1e-9
+        clockwise = np.array([away[1], -away[0]]) / radius
+        velocity = hand_velocity(env.simulation.arm, info["state"])
+        np.testing.assert_allclose(velocity, speed * clockwise, rtol=0, atol=1e-8)
+        assert (info["state"][4:] == 0).all() and info["cost_velocity"] < 1e-9
+        phases.append(np.arctan2(*away))
+    assert np.histogram(phases, 4, (-np.pi, np.pi))[0].min() > 2
 
 
 # --- observations ---------------------------------------------------------------------------------
@@ -317,20 +335,65 @@ def test_reward_is_equation_6():
     np.testing.assert_allclose(rewards, -cost * 0.02, rtol=1e-8)
 
 
-def test_by_default_both_radii_of_the_cost_are_d0():
-    """Else the reward were not eq. 6."""
-    weights = unwrapped().simulation.weights
+def test_reward_of_a_circle_is_equation_7():
+    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    env = unwrapped(CIRCLE, weights=weights, control_period=0.02, schedule=arm_env.CommandList(np.array(CIRCLES), 1.0))
+    env.reset(seed=14)
+    actions = 0.3 * random_actions(env, 120, 7)
+    _, rewards, infos = run(env, actions)
+    state, command = np.array([i["state"] for i in infos]), np.array([i["command"] for i in infos])
+    away = forward_kinematics(env.simulation.arm, state[:, :2]) - command[:, :2]
+    radius, speed = command[:, 2], command[:, 3]
+    d = np.abs(np.linalg.norm(away, axis=-1) - radius)
+    tangent = np.stack([away[:, 1], -away[:, 0]], -1) / np.linalg.norm(away, axis=-1, keepdims=True)
+    off = hand_velocity(env.simulation.arm, state) - speed[:, None] * tangent
+    e, scale = np.exp(-(d**2) / (2 * 0.05**2)), 1.7 / 2 / 0.4**2
+    assert (e > 0.9).any() and (e < 0.1).any()
+    cost = (
+        (1 - e) * (1 + scale * speed**2)
+        + scale * e * (off**2).sum(-1)
+        + 0.02 / 2 * (actions.astype(float) ** 2).sum(-1)
+    )
+    np.testing.assert_allclose(rewards, -cost * 0.02, rtol=1e-8)
+
+
+def test_a_circle_without_radius_and_speed_is_reaching():
+    """The same start, signals and rewards, but for the two commands that are 0."""
+    reach = unwrapped(noise=0, schedule=TARGETS)
+    points = arm_env.CommandList(np.column_stack([TARGETS, np.zeros((3, 2))]), hold=1.0)
+    circle = unwrapped(CIRCLE, noise=0, schedule=points, weights=CostWeights())
+    start = {"posture": [0.8, 1.6]}
+    np.testing.assert_array_equal(circle.reset(seed=1, options=start)[0][:20], reach.reset(seed=1, options=start)[0])
+    actions = random_actions(reach, 150, 7)
+    ours, theirs = run(circle, actions), run(reach, actions)
+    np.testing.assert_array_equal(ours[0], np.pad(theirs[0], ((0, 0), (0, 2))))
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-13)
+
+
+@EVERY
+def test_by_default_both_radii_of_the_cost_are_d0(env_id):
+    """Else the reward were not eq. 6 or 7."""
+    weights = unwrapped(env_id).simulation.weights
     assert weights.brake_radius == weights.target_radius
 
 
 @EVERY
-def test_truncates_after_200_steps_and_never_terminates(env_id):
-    env = gym.make(env_id)
+def test_truncates_after_so_many_steps_and_never_terminates(env_id):
+    env, steps = gym.make(env_id), STEPS[env_id]
     for seed in (1, 2):
         env.reset(seed=seed)
-        ends = [env.step(action)[2:4] for action in random_actions(env, 200, seed)]
+        ends = [env.step(action)[2:4] for action in random_actions(env, steps, seed)]
         assert all(terminated is False for terminated, _ in ends)
-        assert [truncated for _, truncated in ends] == 199 * [False] + [True]
+        assert [truncated for _, truncated in ends] == (steps - 1) * [False] + [True]
+
+
+@EVERY
+def test_an_episode_has_one_jump_half_way(env_id):
+    env = gym.make(env_id)
+    env.reset(seed=14)
+    commands = np.array([i["command"] for i in run(env, np.zeros((STEPS[env_id], 6), dtype=np.float32))[2]])
+    changed = (np.diff(commands, axis=0) != 0).any(-1)
+    assert np.flatnonzero(changed).tolist() == [STEPS[env_id] // 2 - 1]
 
 
 @EVERY
@@ -339,7 +402,8 @@ def test_info_has_the_documented_keys_and_types(env_id):
     for info in (env.reset(seed=15)[1], env.step(env.action_space.high)[4]):
         assert info.keys() == INFO_KEYS
         assert info["hand"].shape == info["target"].shape == (2,) and info["state"].shape == (10,)
-        assert {type(info[key]) for key in INFO_KEYS - {"hand", "target", "state"}} == {float}
+        assert info["command"].shape == (env.unwrapped.task.command_size,)
+        assert {type(info[key]) for key in INFO_KEYS - {"hand", "target", "command", "state"}} == {float}
 
 
 def test_info_is_the_truth_and_the_command_in_force():
@@ -350,6 +414,18 @@ def test_info_is_the_truth_and_the_command_in_force():
         np.testing.assert_allclose(info["hand"], forward_kinematics(env.simulation.arm, info["state"][:2]), atol=1e-12)
         assert info["distance"] == pytest.approx(np.linalg.norm(info["hand"] - info["target"]), rel=1e-9)
         np.testing.assert_array_equal(info["target"], TARGETS[step // 100])
+        np.testing.assert_array_equal(info["command"], info["target"])
+
+
+def test_info_of_a_circle_is_the_truth_and_the_command_in_force():
+    env = unwrapped(CIRCLE, schedule=CIRCLES)
+    env.reset(seed=16)
+    infos = run(env, random_actions(env, 400, 8, hold=10))[2]
+    for step, info in enumerate(infos):
+        np.testing.assert_array_equal(info["command"], CIRCLES[step // 300])
+        np.testing.assert_array_equal(info["target"], CIRCLES[step // 300][:2])
+        away = np.linalg.norm(info["hand"] - info["target"])
+        assert info["distance"] == pytest.approx(abs(away - info["command"][2]), rel=1e-9)
 
 
 def test_state_is_angles_velocities_activations():
@@ -484,14 +560,24 @@ BAD_OPTIONS = {
     "near target": ({"targets": [[0.01, 0.0]]}, "can't reach"),
     "target behind the stops": ({"targets": [[0.0, -0.4]]}, "can't reach"),
     "second target unreachable": ({"targets": [[0.0, 0.4], [0.9, 0.1]]}, r"can't reach \[0\.9, 0\.1\] m"),
-    "NaN target": ({"targets": [[np.nan, 0.3]]}, "can't reach.*nan"),
-    "three numbers": ({"targets": [0.1, 0.4, 0.0]}, "target_x and target_y"),
+    "NaN target": ({"targets": [[np.nan, 0.3]]}, "must be finite.*'target_x': nan"),
+    "three numbers": ({"targets": [0.1, 0.4, 0.0]}, r"2 components \(target_x, target_y\), not shape \(3,\)"),
     "no targets": ({"targets": np.zeros((0, 2))}, r"shape \(n, 2\)"),
     "unknown schedule": ({"schedule": "circle"}, "unknown schedule 'circle'.*give None.*function of time"),
     "number as schedule": ({"schedule": 7}, r"shape \(n, 2\)"),
     "function out of reach": ({"schedule": lambda t: [0.9, 0.1]}, r"can't reach \[0\.9, 0\.1\] m"),
-    "function of one number": ({"schedule": lambda t: 0.3}, "target_x and target_y"),
-    "unknown key": ({"pose": [0.4, 1.9]}, r"unknown reset options \['pose'\].*posture, targets, schedule"),
+    "function of one number": ({"schedule": lambda t: 0.3}, "2 components .*target_x, target_y"),
+    "unknown key": ({"pose": [0.4, 1.9]}, r"unknown reset options \['pose'\].*posture, targets and schedule"),
+    "targets and schedule": ({"targets": TARGETS, "schedule": TARGETS}, "either targets or a schedule"),
+    "mask of a batch": ({"reset_mask": np.ones(1, dtype=bool)}, r"unknown reset options \['reset_mask'\]"),
+}
+BAD_CIRCLES = {
+    "negative radius": ({"targets": [[0.0, 0.4, -0.05, 0.5]]}, r"a radius is 0 m or above, not -0\.05"),
+    "too fast": ({"targets": [[0.0, 0.4, 0.05, -2.5]]}, r"a speed is up to 2\.0 m/s either way, not -2\.5"),
+    "NaN speed": ({"targets": [[0.0, 0.4, 0.05, np.nan]]}, "must be finite.*'speed': nan"),
+    "partly unreachable": ({"targets": [*CIRCLES, [0.0, 0.6, 0.05, 0.5]]}, "the orbit leaves what the arm can reach"),
+    "a point": ({"targets": TARGETS}, r"4 components \(centre_x, centre_y, radius, speed\), not shape \(2,\)"),
+    "unknown key": ({"orbit": arm_env.Ellipse()}, r"unknown reset options \['orbit'\]"),
 }
 BAD_POSTURES = {
     "beyond the stops": [0.4, 3.0],
@@ -506,9 +592,9 @@ def cases(table):
     return pytest.mark.parametrize("case", table.values(), ids=table.keys())
 
 
-def assert_as_if_nothing_had_happened(call, error, match):
+def assert_as_if_nothing_had_happened(call, error, match, env_id=REACH):
     """After the refused call, the episode and its successor are those of an environment without it."""
-    env, other = unwrapped(), unwrapped()
+    env, other = unwrapped(env_id), unwrapped(env_id)
     actions = random_actions(env, 140, 14)
     for e in (env, other):
         e.reset(seed=27)
@@ -539,15 +625,28 @@ def test_message_for_a_wrong_shape_names_the_right_one_and_the_one_given(action)
     assert str((6,)) in str(refused.value) and str(action.shape) in str(refused.value)
 
 
+SEEDS = pytest.mark.parametrize("seed", [None, 99], ids=["no seed", "a seed"])
+
+
 @cases(BAD_OPTIONS)
-def test_bad_option_is_refused_and_leaves_no_trace(case):
+@SEEDS
+def test_bad_option_is_refused_and_leaves_no_trace(case, seed):
     options, match = case
-    assert_as_if_nothing_had_happened(lambda env: env.reset(options=options), ValueError, match)
+    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, match)
+
+
+@cases(BAD_CIRCLES)
+@SEEDS
+def test_bad_circle_is_refused_and_leaves_no_trace(case, seed):
+    options, match = case
+    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, match, CIRCLE)
 
 
 @cases(BAD_POSTURES)
-def test_bad_posture_is_refused_and_leaves_no_trace(case):
-    assert_as_if_nothing_had_happened(lambda env: env.reset(options={"posture": case}), ValueError, "posture")
+@SEEDS
+def test_bad_posture_is_refused_and_leaves_no_trace(case, seed):
+    options = {"posture": case}
+    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, "posture")
 
 
 @cases(BAD_POSTURES)
@@ -582,13 +681,19 @@ def test_moving_target_that_leaves_the_reach_is_refused_before_the_arm_moves():
         ({"control_period": np.nan}, "control period.*not nan"),
         ({"control_period": 1.0}, r"control period.*up to 0\.1 s, not 1\.0"),
         ({"schedule": "circle"}, "unknown schedule 'circle'"),
-        ({"schedule": [[0.9, 0.1]]}, "can't reach"),
+        ({"schedule": [[0.9, 0.1, 0.0]]}, "components"),
     ],
     ids=str,
 )
 def test_bad_argument_is_refused(env_id, arguments, match):
     with pytest.raises(ValueError, match=match):
         gym.make(env_id, **arguments)
+
+
+@pytest.mark.parametrize(("env_id", "command"), [(REACH, [0.9, 0.1]), (CIRCLE, [0.9, 0.1, 0.05, 0.5])])
+def test_a_schedule_out_of_reach_is_refused(env_id, command):
+    with pytest.raises(ValueError, match="can't reach"):
+        gym.make(env_id, schedule=[command])
 
 
 @EVERY
@@ -645,6 +750,23 @@ def test_another_arm_has_its_own_action_space_and_physics():
     info = env.reset(seed=33, options={"posture": [0.5, 1.5]})[1]
     np.testing.assert_allclose(info["hand"], forward_kinematics(arm, np.array([0.5, 1.5])), atol=1e-12)
     assert (run(env, np.full((50, 6), 9.0))[2][-1]["state"][4:] <= 0.5).all()
+
+
+def test_another_orbit_is_another_task():
+    """Its starts, its distances, its commands."""
+    orbit = arm_env.RoundedPolygon(radius=(0.05, 0.05), lap=(1.0, 1.0))
+    env = unwrapped(CIRCLE, orbit=orbit, noise=0)
+    assert env.task is env.simulation.task is orbit
+    info = env.reset(seed=34)[1]
+    assert info["distance"] < 1e-9 and info["command"][2] == 0.05
+    assert abs(info["command"][3]) == pytest.approx(2 * np.pi * 0.05)
+    infos = run(env, random_actions(env, 30, 15))[2]
+    for info in infos:
+        squared = orbit.error(NUMPY, info["command"], *info["hand"])[0]
+        assert info["distance"] == pytest.approx(np.sqrt(squared), abs=1e-12)
+    away = np.linalg.norm(infos[-1]["hand"] - infos[-1]["target"]) - 0.05
+    assert abs(abs(away) - infos[-1]["distance"]) > 1e-4  # a circle's were another
+    assert type(unwrapped(CIRCLE).task) is arm_env.Circle
 
 
 # --- pictures and wrappers ------------------------------------------------------------------------

@@ -7,13 +7,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from arm_env import JointPD, Random, RandomJumps, Recording, Still, evaluate, record
+from arm_env import Circle, CycleMeasures, JointPD, Random, RandomJumps, Recording, Still, evaluate, record
 from arm_env.evaluation import (
     TARGET_SIZE,
     closest_minimum_jerk,
+    cycle_measures,
     path_deviation,
     reach_measures,
     settling_time,
+    trailing_mean,
 )
 from arm_env.parameters import Arm
 
@@ -63,7 +65,7 @@ def recording(*movements, rewards=None):
         actions=np.zeros((2 * JUMP, number, 6)),
         rewards=rewards,
         hand=hand,
-        speed=speed,
+        velocity=speed[..., None] * [0.6, -0.8],
     )
 
 
@@ -125,6 +127,22 @@ def test_no_other_onset_and_end_correlate_better():
     s = [np.clip((np.arange(31) - a) / (b - a), 0, 1) for a in range(23) for b in range(a + 8, 31)]
     best = max(np.corrcoef(speed, s_ * s_ * (1 - s_) ** 2)[0, 1] for s_ in s)
     assert closest_minimum_jerk(speed[:, None])[0][0] == pytest.approx(best, abs=1e-12)
+
+
+def test_of_a_long_recording_the_closest_profile_is_found_all_but_exactly():
+    """Onset and end are looked for on a coarse grid then."""
+    speed = bell(203, before=101, after=300)
+    correlation, profile = closest_minimum_jerk(speed)
+    assert 0.995 < correlation[0] <= 1 + 1e-12
+    assert np.abs(profile - speed).max() < 0.1 * speed.max()
+
+
+@pytest.mark.parametrize("number", [3, 5, 8, 9])
+def test_a_short_recording_has_a_closest_profile_too(number):
+    speed = minimum_jerk(number - 1)[1][:, None]
+    correlation, profile = closest_minimum_jerk(speed)
+    assert correlation[0] == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(profile, speed, atol=1e-12)
 
 
 @pytest.mark.parametrize("speed", [0.0, 0.7])
@@ -241,6 +259,133 @@ def test_measures_are_json_even_if_nobody_arrives():
     json.dumps(measures(movement(end=START)).as_dict(), allow_nan=False)
 
 
+# --- cycles ---------------------------------------------------------------------------------------
+
+ORBITS = np.array([[0.0, 0.4, 0.1, 2 * np.pi * 0.1], [0.1, 0.3, 0.05, -2 * np.pi * 0.05]])  # a lap in 1 s
+LAP, SPAN = 100, 300  # periods of a lap, and of the recording after the jump
+CYCLE_KEYS = {
+    "fraction_converged",
+    "median_radial_error_m",
+    "p95_radial_error_m",
+    "median_speed_error",
+    "fraction_correct_direction",
+    "median_convergence_time_s",
+    "mean_value",
+    "number_of_movements",
+    "seed",
+    "noise",
+}
+
+
+def round_and_round(command, off=0.0, ratio=1.0):
+    """Hand and velocity, (SPAN + 1, 2) each, this far outside the circle and this much too fast, from the jump on."""
+    radius, rate = command[2] + np.broadcast_to(off, SPAN + 1), ratio * command[3] / command[2]
+    phase = 0.3 - rate * PERIOD * np.arange(SPAN + 1)  # clockwise for a speed above 0
+    out = np.stack([np.cos(phase), np.sin(phase)], -1)
+    return command[:2] + radius[:, None] * out, ratio * command[3] * np.stack([out[:, 1], -out[:, 0]], -1)
+
+
+def cycles(*columns, rewards=0.0):
+    """Measures of movements (command, hand, velocity) after a second somewhere else."""
+    commands = np.array([command for command, _, _ in columns])
+    hand, velocity = (np.stack(parts, 1) for parts in list(zip(*columns, strict=True))[1:])
+    number, before = len(columns), np.full((JUMP, len(columns), 2), 7.0)
+    elsewhere = np.tile([0.0, 0.3, 0.02, 0.1], (JUMP, number, 1))
+    made = Recording(
+        states=np.zeros((JUMP + SPAN + 1, number, 10)),
+        commands=np.concatenate([elsewhere, np.tile(commands, (SPAN, 1, 1))]),
+        actions=np.zeros((JUMP + SPAN, number, 6)),
+        rewards=np.broadcast_to(rewards, (JUMP + SPAN, number)),
+        hand=np.concatenate([before, hand]),
+        velocity=np.concatenate([before, velocity]),
+    )
+    return cycle_measures(made, JUMP, PERIOD, Circle(), seed=3, noise=0.1)
+
+
+def cycle(orbit=0, **changes):
+    return (ORBITS[orbit], *round_and_round(ORBITS[orbit], **changes))
+
+
+@pytest.mark.parametrize("orbit", [0, 1])
+def test_a_perfect_cycle_has_no_errors_either_way_round(orbit):
+    result = cycles(cycle(orbit))
+    assert result.fraction_converged == result.fraction_correct_direction == 1
+    assert result.median_radial_error_m < 1e-12 and result.median_speed_error < 1e-12
+    assert result.median_convergence_time_s == 0
+
+
+@pytest.mark.parametrize("off", [0.01, -0.02])
+def test_radial_error_is_the_mean_distance_over_the_last_lap(off):
+    assert cycles(cycle(off=off)).median_radial_error_m == pytest.approx(abs(off))
+    late = np.where(np.arange(SPAN + 1) > SPAN - LAP / 2, off, 0.0)  # half a lap
+    assert cycles(cycle(off=late)).median_radial_error_m == pytest.approx(abs(off) / 2)
+    early = np.where(np.arange(SPAN + 1) <= SPAN - LAP, off, 0.0)  # until the last lap begins
+    assert cycles(cycle(off=early)).median_radial_error_m < 1e-12
+
+
+def test_radial_errors_are_summed_up_by_median_and_percentile():
+    result = cycles(*(cycle(off=off) for off in np.linspace(0, 0.04, 101)))
+    assert result.median_radial_error_m == pytest.approx(0.02) and result.p95_radial_error_m == pytest.approx(0.038)
+    assert result.fraction_converged == pytest.approx(38 / 101)  # those below 1.5 cm
+    assert result.number_of_movements == 101
+
+
+@pytest.mark.parametrize(("ratio", "converged"), [(0.8, 1), (1.2, 1), (0.7, 0), (1.3, 0), (0.0, 0), (-1.0, 0)])
+@pytest.mark.parametrize("orbit", [0, 1])
+def test_speed_error_is_relative_and_against_the_commanded_direction(orbit, ratio, converged):
+    result = cycles(cycle(orbit, ratio=ratio))
+    assert result.median_speed_error == pytest.approx(abs(ratio - 1))
+    assert result.fraction_converged == converged and result.fraction_correct_direction == (ratio > 0)
+
+
+def test_directions_are_counted():
+    result = cycles(cycle(0), cycle(1), cycle(0, ratio=-0.5), cycle(1, ratio=0.1))
+    assert result.fraction_correct_direction == 0.75 and result.fraction_converged == 0.5
+
+
+@pytest.mark.parametrize("arrival", [30, 120, 180])
+def test_convergence_time_is_that_from_which_laps_are_good_on_average(arrival):
+    """Far off until then, so that the average forgives a few periods at most."""
+    late = np.where(np.arange(SPAN + 1) < arrival, 0.5, 0.0)
+    assert cycles(cycle(off=late)).median_convergence_time_s == pytest.approx(arrival * PERIOD, abs=0.05)
+
+
+def test_a_cycle_left_again_or_never_found_takes_for_ever():
+    left = np.where(np.arange(SPAN + 1) > SPAN - 50, 0.5, 0.0)
+    for off in (left, 0.1):
+        assert cycles(cycle(off=off)).median_convergence_time_s == np.inf
+    again = np.where(np.abs(np.arange(SPAN + 1) - 100) < 20, 0.5, 0.0)  # left at 0.8 s, found again at 1.2 s
+    assert cycles(cycle(off=again)).median_convergence_time_s == pytest.approx(1.2, abs=0.05)
+
+
+def test_a_lap_longer_than_the_recording_counts_as_far_as_it_goes():
+    slow = np.array([0.0, 0.4, 0.1, 2 * np.pi * 0.1 / 50])  # 50 s
+    result = cycles((slow, *round_and_round(slow, off=0.01)))
+    assert result.median_radial_error_m == pytest.approx(0.01) and result.fraction_converged == 1
+
+
+def test_the_value_of_cycles_is_the_mean_cost_of_whole_episodes():
+    result = cycles(cycle(0), cycle(1), rewards=np.array([-0.001, -0.003]))
+    assert result.mean_value == pytest.approx(0.002 * (JUMP + SPAN))
+    assert (result.seed, result.noise) == (3, 0.1)
+
+
+def test_measures_of_cycles_have_the_documented_names_and_are_json():
+    for made in (cycles(cycle(0)), cycles(cycle(0, off=0.1))):
+        result = made.as_dict()
+        assert result.keys() == CYCLE_KEYS
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+@pytest.mark.parametrize("spans", [[1, 3, 20], [50, 7, 1], [60, 100, 2]])
+def test_trailing_mean_is_the_mean_of_the_latest_samples(spans):
+    signal = np.random.default_rng(1).normal(5, 1, (50, 3))
+    result = trailing_mean(signal, np.array(spans))
+    for column, span in enumerate(spans):
+        expected = [signal[max(0, t + 1 - span) : t + 1, column].mean() for t in range(50)]
+        np.testing.assert_allclose(result[:, column], expected, rtol=1e-12)
+
+
 # --- recording and evaluating ---------------------------------------------------------------------
 
 
@@ -305,6 +450,24 @@ def test_evaluation_is_deterministic_in_its_seed():
     first, again, other = (evaluate(JointPD(), movements=8, seed=seed) for seed in (5, 5, 6))
     assert first == again
     assert replace(other, seed=5) != first
+
+
+def test_the_environments_task_decides_what_is_measured():
+    result = evaluate(Still(), "CircleArm-v0", movements=4, seed=5, noise=0.1)
+    assert isinstance(result, CycleMeasures) and result.as_dict().keys() == CYCLE_KEYS
+    assert (result.number_of_movements, result.seed, result.noise) == (4, 5, 0.1)
+    assert result.median_speed_error == pytest.approx(1, abs=0.2) and result.fraction_converged == 0
+    assert result == evaluate(Still(), "CircleArm-v0", movements=4, seed=5, noise=0.1)
+
+
+def test_the_orbit_reaches_the_environment_and_the_measures():
+    """Circles of another size."""
+    brief = RandomJumps(hold=0.2)
+    small, large = (
+        evaluate(Still(), "CircleArm-v0", movements=20, noise=0, schedule=brief, orbit=Circle(radius=(r, r)))
+        for r in (0.04, 0.1)
+    )
+    assert small.mean_value != large.mean_value
 
 
 def test_evaluation_says_what_it_was():

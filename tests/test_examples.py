@@ -12,6 +12,7 @@ CASES = {
     "watch_the_controller.py": (["--headless"], "cm away"),
     "train_your_own_module.py": (["--iterations", "2", "--movements", "2"], "iteration    0  objective"),
     "plug_in_a_controller.py": (["20"], "joint PD"),
+    "your_own_orbit.py": ([], "off the stadium"),
 }
 
 

@@ -13,6 +13,7 @@ CHAIN = ("parameters", "equations", "plant", "tasks", "env")
 """Section 7 of the design: none of these may reach one to its right."""
 RUN_ONLY_ABOVE = ("env", "vector_env", "controllers", "evaluation", "rendering")
 """Files that no physics and no task may reach."""
+BELOW = ("parameters", "equations", "plant", "tasks", "orbits", "schedules", "simulation")
 
 
 def modules(package):
@@ -77,7 +78,13 @@ def test_the_walk_finds_the_packages():
 
 @pytest.mark.parametrize("foreign", ["torch", "stable_baselines3", "rnn_controller", "matplotlib", "scipy"])
 def test_arm_env_never_imports(foreign):
-    assert not {name for name, package in imported_packages("arm_env") if package == foreign}
+    adapter = {"arm_env.sb3"} if foreign == "stable_baselines3" else set()  # which nothing else imports
+    assert {name for name, package in imported_packages("arm_env") if package == foreign} == adapter
+
+
+def test_nothing_imports_the_adapter():
+    edges = graph("arm_env") | graph("rnn_controller")
+    assert not [name for name, targets in edges.items() if "arm_env.sb3" in targets]
 
 
 @pytest.mark.parametrize("foreign", ["stable_baselines3", "sb3_contrib", "benchmarks", "examples", "tests"])
@@ -106,16 +113,21 @@ def test_imports_run_one_way(place):
     assert not reached(f"arm_env.{CHAIN[place]}", edges) & later
 
 
-@pytest.mark.parametrize("name", ["parameters", "equations", "plant", "tasks", "schedules", "simulation"])
+@pytest.mark.parametrize("name", BELOW)
 def test_physics_and_task_know_no_environment(name):
     assert not reached(f"arm_env.{name}", graph("arm_env")) & {f"arm_env.{above}" for above in RUN_ONLY_ABOVE}
 
 
-@pytest.mark.parametrize("name", ["parameters", "equations", "plant", "tasks", "schedules", "simulation"])
+@pytest.mark.parametrize("name", BELOW)
 def test_physics_and_task_know_no_gymnasium(name):
     edges = graph("arm_env")
     for module in {f"arm_env.{name}", *reached(f"arm_env.{name}", edges)}:
         assert (module, "gymnasium") not in imported_packages("arm_env")
+
+
+@pytest.mark.parametrize("name", ["parameters", "equations", "plant", "tasks"])
+def test_orbits_are_one_kind_of_task_that_nothing_below_knows(name):
+    assert "arm_env.orbits" not in reached(f"arm_env.{name}", graph("arm_env"))
 
 
 def test_equations_know_no_integrator_and_no_compiler():

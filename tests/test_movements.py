@@ -6,52 +6,83 @@ import pytest
 import torch
 
 from arm_env.equations import NUMPY, hand
+from arm_env.orbits import Circle
 from arm_env.parameters import Arm
 from arm_env.tasks import Reach, joint_angles
 from rnn_controller.movements import Movements, sample
 
 ARM, TASK, NEURONS = Arm(), Reach(), 3
 FIELDS = ("x0", "y0", "commands", "noise")
+TASKS = pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
 
 
 def movements(seed=0, number=40, **changes) -> Movements:
-    arguments = {"task": TASK, "arm": ARM, "hold": 0.2, **changes}
+    """Each command held for 0.2 s, if it is one of reaching."""
+    arguments = {"task": TASK, "arm": ARM, "settling": 0.0, "first": (0.4, 0.4), "second": (0.4, 0.4), **changes}
     return sample(np.random.default_rng(seed), number, NEURONS, **arguments)
 
 
-def test_shapes_and_precision():
-    drawn = movements(number=7)
-    shapes = {name: tuple(getattr(drawn, name).shape) for name in FIELDS}
-    assert shapes == {"x0": (7, 10), "y0": (7, NEURONS), "commands": (7, 40, 2), "noise": (7, 40, 18 + 2 + 6)}
+def jumps(drawn):
+    """The period at which each movement's command changes, which it does once."""
+    changed = (drawn.commands[:, 1:] != drawn.commands[:, :-1]).any(-1)
+    assert (changed.sum(1) == 1).all()
+    return changed.double().argmax(1) + 1
+
+
+@TASKS
+def test_shapes_and_precision(task):
+    drawn, size = movements(number=7, task=task), task.command_size
+    shapes, periods = {name: tuple(getattr(drawn, name).shape) for name in FIELDS}, int(drawn.lengths.max())
+    expected = {"commands": (7, periods, size), "noise": (7, periods, 18 + size + 6)}
+    assert shapes == {"x0": (7, 10), "y0": (7, NEURONS), **expected}
     assert {getattr(drawn, name).dtype for name in FIELDS} == {torch.float64}
+    assert drawn.lengths.shape == (7,) and drawn.lengths.dtype == torch.int64
 
 
-def test_hand_starts_on_the_first_command():
-    drawn = movements()
-    x, y, *_ = hand(NUMPY, ARM.map(lambda value: value), drawn.x0.numpy())
-    np.testing.assert_allclose(np.stack([x, y], -1), drawn.commands[:, 0].numpy(), rtol=0, atol=1e-12)
+@TASKS
+def test_hand_starts_on_the_first_attractor(task):
+    drawn = movements(task=task)
+    x, y, *velocity = hand(NUMPY, ARM.map(lambda value: value), drawn.x0.numpy())
+    squared, *wanted = task.error(NUMPY, drawn.commands[:, 0].numpy(), x, y)
+    assert squared.max() < 1e-20
+    for actual, commanded in zip(velocity, wanted, strict=True):
+        np.testing.assert_allclose(actual, commanded, rtol=0, atol=1e-12)
 
 
 def test_body_starts_at_rest_with_silent_muscles():
     assert not movements().x0[:, 2:].any()
 
 
-@pytest.mark.parametrize(("hold", "period"), [(0.2, 0.01), (0.2, 0.005), (0.35, 0.01)])
-def test_command_jumps_once_and_half_way(hold, period):
-    commands = movements(hold=hold, control_period=period).commands
-    half = round(hold / period)
-    assert commands.shape[1] == 2 * half
-    assert (commands[:, :half] == commands[:, :1]).all() and (commands[:, half:] == commands[:, -1:]).all()
+@pytest.mark.parametrize(("settling", "period"), [(0.0, 0.01), (0.0, 0.005), (0.375, 0.01)])
+def test_command_jumps_once_after_settling_and_period(settling, period):
+    drawn = movements(settling=settling, control_period=period)
+    commands, hold = drawn.commands, round(0.4 * (settling + 0.5) / period)
+    assert (drawn.lengths == 2 * hold).all() and commands.shape[1] == 2 * hold
+    assert (commands[:, :hold] == commands[:, :1]).all() and (commands[:, hold:] == commands[:, -1:]).all()
     assert (commands[:, 0] != commands[:, -1]).all()
 
 
-def test_jump_comes_once_and_anywhere_between_the_two_shares():
-    commands = movements(number=300, jump=(0.25, 0.75)).commands
-    changed = (commands[:, 1:] != commands[:, :-1]).any(-1)
-    assert (changed.sum(1) == 1).all()
-    times = changed.double().argmax(1) + 1  # of 40 control periods
-    assert times.min() == 10 and times.max() == 30
-    assert len(times.unique()) == 21 and abs(times.double().mean() - 20) < 1.5  # four standard errors
+def test_each_command_is_held_anywhere_in_its_range():
+    drawn = movements(number=300, first=(0.2, 0.6), second=(1.0, 1.4))
+    first = jumps(drawn)
+    second = drawn.lengths - first
+    for times, low, middle in ((first, 10, 20), (second, 50, 60)):
+        assert times.min() == low and times.max() == low + 20
+        assert len(times.unique()) == 21 and abs(times.double().mean() - middle) < 1.5  # four standard errors
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.25
+    assert drawn.commands.shape[1] == drawn.lengths.max() > drawn.lengths.min()
+
+
+def test_cycles_are_held_for_settling_and_a_lap():
+    drawn = movements(number=100, task=Circle(), settling=0.3, first=(1.0, 1.0), second=(0.5, 0.5))
+    laps = [2 * np.pi * k[:, 2] / abs(k[:, 3]) for k in (drawn.commands[:, 0], drawn.commands[:, -1])]
+    np.testing.assert_allclose(jumps(drawn), (0.3 + laps[0]) / 0.01, rtol=0, atol=0.5 + 1e-9)
+    np.testing.assert_allclose(drawn.lengths - jumps(drawn), 0.5 * (0.3 + laps[1]) / 0.01, rtol=0, atol=0.5 + 1e-9)
+
+
+def test_no_command_is_held_for_less_than_a_control_period():
+    drawn = movements(first=(0.0, 0.0), second=(0.0, 0.0))
+    assert (drawn.lengths == 2).all() and (jumps(drawn) == 1).all()
 
 
 def test_both_commands_lie_in_the_workspace():
@@ -62,7 +93,7 @@ def test_both_commands_lie_in_the_workspace():
 
 
 def test_first_and_second_command_are_unrelated():
-    commands = movements(number=2000, hold=0.01).commands
+    commands = movements(number=2000, first=(0.02, 0.02), second=(0.02, 0.02)).commands
     correlation = np.corrcoef(commands[:, 0].T, commands[:, -1].T)[:2, 2:]
     assert abs(correlation).max() < 0.1  # more than four standard errors
 
@@ -93,8 +124,8 @@ def test_neural_states_are_random_from_silent_to_twice_as_lively():
 
 
 def test_same_seed_gives_the_same_movements_and_another_others():
-    one, same, other = movements(5), movements(5), movements(6)
-    for name in FIELDS:
+    one, same, other = (movements(seed, second=(0.3, 0.5)) for seed in (5, 5, 6))
+    for name in (*FIELDS, "lengths"):
         assert torch.equal(getattr(one, name), getattr(same, name)), name
         assert not torch.equal(getattr(one, name), getattr(other, name)), name
 

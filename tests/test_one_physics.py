@@ -11,6 +11,7 @@ import torch
 
 from arm_env import equations, plant
 from arm_env.equations import NUMPY
+from arm_env.orbits import Circle, RoundedPolygon
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
 from rnn_controller import pontryagin
@@ -39,6 +40,7 @@ OTHER_ARM = Arm(
 ARMS = pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
 WEIGHTS = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4)
 SUBSTEP, SUBSTEPS = 0.005, 2
+TASKS = pytest.mark.parametrize("task", [Reach(), Circle(), RoundedPolygon()], ids=["reach", "circle", "triangle"])
 
 
 def numbers(parameters):
@@ -71,10 +73,10 @@ def compiled(kernel, size, arm, *rows):
     return out
 
 
-def compiled_costs(arm, x, u, command):
+def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
     """Three terms, distance, and the hand's x and y of every row."""
     out = np.empty((len(x), 6))
-    plant.compile_task(Reach()).costs(arm.flat(), WEIGHTS.flat(), x, u, command, out)
+    plant.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
     return out
 
 
@@ -147,6 +149,30 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     np.testing.assert_allclose(observation, np.clip(signal, -3, 3), rtol=1e-6, atol=1e-9)  # float32
 
 
+@ARMS
+@pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
+def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task):
+    """Noise of the excitations first, then that of the observations; the next command is seen, not charged."""
+    rng, size = np.random.default_rng(14), task.command_size
+    x, u = states(rng), actions(rng)
+    command, following = (task.sample_commands(rng, 300, ARM) for _ in range(2))
+    drawn, deviation = rng.standard_normal(300 * (24 + size)), 0.3
+    low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
+    kernels, numbers = plant.compile_task(task), (arm.flat(), WEIGHTS.flat())
+
+    expected = x.copy()
+    plant.control_steps(numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected)
+    costs, observation = np.empty((300, 6)), np.empty((300, 18 + size), dtype=np.float32)
+    kernels.costs(*numbers, expected, u, command, costs)
+    plant.observe(numbers[0], expected, following, deviation * drawn[1800:].reshape(300, -1), low, high, observation)
+
+    got, seen = np.empty_like(costs), np.empty_like(observation)
+    kernels.advance(*numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x, got, seen)
+    assert_close(x, expected)
+    assert_close(got, costs)
+    np.testing.assert_allclose(seen, observation, rtol=1e-6, atol=1e-9)  # float32
+
+
 @pytest.mark.parametrize("name", [field.name for field in fields(Arm)])
 def test_every_parameter_of_the_arm_is_read_at_run_time(name):
     """Changing one field changes the compiled physics, and just as it changes the equations."""
@@ -167,22 +193,74 @@ def test_every_parameter_of_the_arm_is_read_at_run_time(name):
 # --- cost -----------------------------------------------------------------------------------------
 
 
-def cost_samples(rng):
+def hands(arm, x):
+    return np.stack(equations.hand(NUMPY, numbers(arm), x)[:2], -1)
+
+
+def cost_samples(rng, task=None):
+    """States, excitations, and commands whose attractors lie about the hand."""
     x, u = states(rng), rng.uniform(0, 4, (300, 6))
-    near = np.stack(equations.hand(NUMPY, numbers(ARM), x)[:2], -1)
-    return x, u, near + rng.normal(0, 0.1, near.shape)
+    place = hands(ARM, x) + rng.normal(0, 0.1, (300, 2))
+    if (task or Reach()).command_size == 2:
+        return x, u, place
+    return x, u, np.column_stack([place, rng.uniform(0.0, 0.15, 300), rng.uniform(-1, 1, 300)])
 
 
 @ARMS
-def test_cost(arm):
-    x, u, command = cost_samples(np.random.default_rng(8))
-    expected = np.stack(Reach().cost(NUMPY, numbers(arm), numbers(WEIGHTS), x, u, command), -1)
-    terms = Reach().cost(TORCH, tensors(arm), tensors(WEIGHTS), *map(torch.tensor, (x, u, command)))
+@TASKS
+def test_cost(arm, task):
+    x, u, command = cost_samples(np.random.default_rng(8), task)
+    expected = np.stack(task.cost(NUMPY, numbers(arm), numbers(WEIGHTS), x, u, command), -1)
+    terms = task.cost(TORCH, tensors(arm), tensors(WEIGHTS), *map(torch.tensor, (x, u, command)))
     assert_close(torch.stack(terms, -1), expected)
-    out = compiled_costs(arm, x, u, command)
+    out = compiled_costs(arm, x, u, command, task)
     assert_close(out[:, :3], expected)
-    tip = np.stack(equations.hand(NUMPY, numbers(arm), x)[:2], -1)
-    assert_close(out[:, 3], np.linalg.norm(tip - command, axis=-1))
+    assert_close(out[:, 3], np.sqrt(task.error(NUMPY, command, *hands(arm, x).T)[0]))
+
+
+@ARMS
+def test_distances_are_those_from_the_point_and_from_the_circle(arm):
+    x, u, command = cost_samples(np.random.default_rng(8), Circle())
+    centre_off = np.linalg.norm(hands(arm, x) - command[:, :2], axis=-1)
+    assert_close(compiled_costs(arm, x, u, command[:, :2].copy())[:, 3], centre_off)
+    assert_close(compiled_costs(arm, x, u, command, Circle())[:, 3], abs(centre_off - command[:, 2]))
+
+
+def test_cost_of_a_circle_is_equation_7():
+    """(1 − e)(1 + α/2 v_d²/v0²) + α/2 e |v − v_d n|²/v0² + γ/2 |u|², n the clockwise tangent; both radii are d0."""
+    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    x, u, command = cost_samples(np.random.default_rng(9), Circle())
+    px, py, vx, vy = equations.hand(NUMPY, numbers(ARM), x)
+    (cx, cy, radius, speed), away = command.T, np.arctan2(py - command[:, 1], px - command[:, 0])
+    d = np.abs(np.hypot(px - cx, py - cy) - radius)
+    nx, ny = np.cos(away - np.pi / 2), np.sin(away - np.pi / 2)
+    e, scale = np.exp(-(d**2) / (2 * 0.05**2)), 0.5 * 1.7 / 0.4**2
+    off = (vx - speed * nx) ** 2 + (vy - speed * ny) ** 2
+    expected = (1 - e) * (1 + scale * speed**2) + scale * e * off + 0.5 * 0.02 * (u**2).sum(-1)
+    assert (e > 0.9).any() and (e < 0.1).any() and (speed < 0).any()
+    assert_close(sum(Circle().cost(NUMPY, numbers(ARM), numbers(weights), x, u, command)), expected)
+
+
+@pytest.mark.parametrize("place", ["anywhere", "on the target", "a hair off it"])
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_a_circle_without_radius_and_speed_costs_exactly_what_the_point_does(place, library):
+    x, u, target = cost_samples(np.random.default_rng(15))
+    if place != "anywhere":
+        target = hands(ARM, x) + (0.0 if place == "on the target" else 3e-5)
+    point = np.column_stack([target, np.zeros((300, 2))])
+    convert, xp, read = (np.asarray, NUMPY, numbers) if library == "numpy" else (torch.tensor, TORCH, tensors)
+    x, u, target, point = map(convert, (x, u, target, point))
+    reach = Reach().cost(xp, read(ARM), read(WEIGHTS), x, u, target)
+    circle = Circle().cost(xp, read(ARM), read(WEIGHTS), x, u, point)
+    assert all((one == other).all() for one, other in zip(reach, circle, strict=True))
+
+
+def test_compiled_too_a_circle_without_radius_and_speed_costs_what_the_point_does():
+    x, u, target = cost_samples(np.random.default_rng(15))
+    target[:100] = hands(ARM, x[:100])
+    point = np.column_stack([target, np.zeros((300, 2))])
+    reach, circle = compiled_costs(ARM, x, u, target), compiled_costs(ARM, x, u, point, Circle())
+    np.testing.assert_allclose(circle, reach, rtol=1e-14, atol=1e-15)  # fused multiply-adds may differ
 
 
 def test_cost_is_equation_6():

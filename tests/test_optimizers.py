@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from rnn_controller.optimizers import LBFGS, OPTIMIZERS, Adam, ConjugateGradient, line_search
+from rnn_controller.optimizers import LBFGS, OPTIMIZERS, Adam, ConjugateGradient, Soap, line_search
 
 LINE_SEARCHING = pytest.mark.parametrize("optimizer", [ConjugateGradient, LBFGS])
 SUFFICIENT = 1e-4  # the first Wolfe constant; the second is an argument
@@ -87,6 +87,43 @@ def test_adam_solves_a_quadratic():
     function, minimum = quadratic(3, 5)
     w = minimise(Adam(), function, torch.zeros(5, dtype=torch.float64), 1500, rate=0.1)
     assert (w - minimum).norm() < 1e-8
+
+
+def test_soap_is_adam_before_it_first_looks_for_axes():
+    function, start = bumpy(1), vector(2, scale=3.0)
+    adam, soap = (minimise(optimizer(0.05), function, start, Soap.refresh - 1) for optimizer in (Adam, Soap))
+    assert (adam - start).norm() > 0.1
+    torch.testing.assert_close(soap, adam, rtol=1e-9, atol=1e-12)
+
+
+def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypatch):
+    monkeypatch.setattr(Soap, "refresh", 5)
+    function, w, soap, moment = bumpy(1), vector(2, scale=3.0), Soap(0.05), torch.zeros(5, 5, dtype=torch.float64)
+    for _ in range(10):
+        gradient = function(w)[1]
+        gradient = gradient / max(1.0, float(gradient.norm()))
+        moment = 0.999 * moment + 0.001 * torch.outer(gradient, gradient)
+        w, _ = soap.step(function, w)
+    axes = soap.state["axes"]
+    torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(axes @ torch.diag(soap.state["square"]) @ axes.T, moment, rtol=1e-9, atol=1e-14)
+
+
+def test_soap_minimises_where_adams_axes_are_of_no_use():
+    """A quadratic, long and narrow along directions that are no coordinates: far lower after as many steps."""
+    function, minimum = quadratic(4, 20, condition=1e5)
+    lowest, left = function(minimum)[0], {}
+    for name in ("adam", "soap"):
+        w = minimise(OPTIMIZERS[name](), function, torch.zeros(20, dtype=torch.float64), 1500, rate=0.05)
+        left[name] = function(w)[0] - lowest
+    assert left["soap"] < 1e-3 * left["adam"]
+
+
+def test_soap_survives_a_gradient_that_is_not_finite(monkeypatch):
+    """The trainer sees it and goes back; a decomposition of it would raise."""
+    monkeypatch.setattr(Soap, "refresh", 1)
+    w, value = Soap().step(lambda w: (math.nan, w * math.nan), vector(1))
+    assert math.isnan(value) and w.isnan().all()
 
 
 def test_adam_first_step_is_its_rate_in_every_direction():
@@ -183,7 +220,8 @@ def regulation(a, b, q, r):
 
 @pytest.mark.parametrize("plant", PLANTS)
 @pytest.mark.parametrize(
-    ("name", "iterations", "rate"), [("conjugate-gradient", 15, None), ("lbfgs", 20, None), ("adam", 800, 0.1)]
+    ("name", "iterations", "rate"),
+    [("conjugate-gradient", 15, None), ("lbfgs", 20, None), ("adam", 800, 0.1), ("soap", 800, 0.1)],
 )
 def test_on_a_linear_plant_the_optimisers_reach_the_lqr_solution(plant, name, iterations, rate):
     matrices = [np.array(m) for m in PLANTS[plant]]
@@ -294,7 +332,8 @@ def through_a_file(state):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("interrupted", [0, 1, 2, 7, 25])
-def test_a_copy_of_the_state_goes_on_to_the_same_bits(name, interrupted):
+def test_a_copy_of_the_state_goes_on_to_the_same_bits(monkeypatch, name, interrupted):
+    monkeypatch.setattr(Soap, "refresh", 4)
     start = torch.tensor([-1.2, 1.0, 0.5, -0.3], dtype=torch.float64)
     whole = minimise(OPTIMIZERS[name](), rosenbrock, start, 30)
     first = OPTIMIZERS[name]()

@@ -45,7 +45,8 @@ def states(seed=3, batch=50):
 def rollout_of(controller, noise=None, number=4, seed=5):
     """Compiled rollout of a few movements from silent neurons, with ω as given."""
     rng = np.random.default_rng(seed)
-    drawn = sample(rng, number, NEURONS, task=Reach(), arm=ARM, hold=0.3, noise=0.0)
+    hold = {"settling": 0.0, "first": (0.6, 0.6), "second": (0.6, 0.6)}  # of 0.5 s
+    drawn = sample(rng, number, NEURONS, task=Reach(), arm=ARM, noise=0.0, **hold)
     omega = drawn.noise if noise is None else torch.from_numpy(noise(drawn.noise.shape))
     y0 = torch.zeros_like(drawn.y0)
     with torch.no_grad():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
+from arm_env.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.parameters import MUSCLES, Arm
 from arm_env.rendering import (
     ACTIVE,
@@ -15,6 +16,7 @@ from arm_env.rendering import (
     LAYOUT,
     RESTING,
     TARGET,
+    TARGET_EDGE,
     WIDTH,
     Renderer,
     activation_colour,
@@ -31,9 +33,9 @@ PAST_THE_STOPS = [np.deg2rad(p) for p in itertools.product((-19, 150), (-2, 166)
 RADIUS = 0.04
 
 
-def frame(degrees=(45, 90), activation=0.2, targets=((0.0, 0.4),), path=()):
+def frame(degrees=(45, 90), activation=0.2, command=(0.0, 0.4), path=(), task=None):
     state = np.concatenate([np.deg2rad(degrees), np.zeros(2), np.broadcast_to(activation, 6)])
-    return Renderer(ARM, "rgb_array", 50).draw(state, list(targets), np.reshape(path, (-1, 2)), RADIUS)
+    return Renderer(ARM, "rgb_array", 50, task).draw(state, command, np.reshape(path, (-1, 2)), RADIUS)
 
 
 def colour_at(picture, point):
@@ -134,9 +136,8 @@ def test_renderer_can_be_used_again():
         {"activation": 0.8},
         {"degrees": (50, 90)},
         {"degrees": (45, 95)},
-        {"targets": [(0.05, 0.4)]},
-        {"targets": [(0.0, 0.4), (0.3, 0.3)]},
-        {"targets": []},
+        {"command": (0.05, 0.4)},
+        {"task": Circle(), "command": (0.0, 0.4, 0.05, 0.3)},
         {"path": [(0.1, 0.3), (0.2, 0.3), (0.25, 0.35)]},
         *({"activation": 0.2 + 0.5 * row} for row in np.eye(6)),
     ],
@@ -153,11 +154,45 @@ def test_activation_saturates_at_one():
 
 @pytest.mark.parametrize("target", [(0.0, 0.4), (-0.3, 0.35), (0.4, 0.3)])
 def test_target_disc_lies_where_the_target_is(target):
-    picture = frame(degrees=(0, 60), targets=[target])
+    picture = frame(degrees=(0, 60), command=target)
     assert colour_at(picture, target) == TARGET
     for direction in np.concatenate([np.eye(2), -np.eye(2)]):
         assert colour_at(picture, target + 0.85 * RADIUS * direction) == TARGET
         assert colour_at(picture, target + 1.1 * RADIUS * direction) != TARGET
+
+
+ORBIT = (-0.1, 0.4, 0.08, 0.3)
+ORBITS = pytest.mark.parametrize(
+    "orbit", [Circle(), Ellipse(), RoundedPolygon()], ids=["circle", "ellipse", "triangle"]
+)
+
+
+@ORBITS
+def test_an_orbit_is_a_line_along_the_curve(orbit):
+    picture = frame(degrees=(0, 60), command=ORBIT, task=orbit)
+    directions = np.linspace(0, 2 * np.pi, 90)
+    (points,) = orbit.points(np.array([ORBIT]), directions[None])
+    drawn = np.array([colour_at(picture, point) for point in points])
+    assert ((drawn >= TARGET_EDGE) & (drawn <= TARGET)).all()  # an arrow's edge is smoothed
+    assert len(np.unique(drawn, axis=0)) > 1
+    for share in (0.6, 1.4):  # and nowhere else
+        aside = ORBIT[:2] + share * (points - ORBIT[:2])
+        assert not {colour_at(picture, point) for point in aside} & {TARGET, TARGET_EDGE}
+
+
+@ORBITS
+@pytest.mark.parametrize(("index", "value"), [(0, -0.05), (1, 0.35), (2, 0.06), (3, -0.3)])
+def test_frame_shows_every_change_of_an_orbit(orbit, index, value):
+    """Of the speed, the direction: by arrows."""
+    other = np.array(ORBIT)
+    other[index] = value
+    before, after = (frame(degrees=(0, 60), command=command, task=orbit) for command in (ORBIT, other))
+    assert (after != before).any(-1).sum() > 50
+
+
+def test_an_orbit_without_radius_can_be_drawn():
+    picture = frame(degrees=(0, 60), command=(0.0, 0.4, 0.0, 0.0), task=Circle())
+    assert colour_at(picture, (0.0, 0.4)) == TARGET
 
 
 def test_hand_lies_where_the_hand_is():

@@ -50,6 +50,19 @@ def test_random_jumps_every_second_are_the_default():
     np.testing.assert_array_equal(changes(observed_commands(make(), 350, seed=2)), [100, 200, 300])
 
 
+def test_random_circles_every_three_seconds_are_the_default():
+    env = gym.make("CircleArm-v0", noise=0).unwrapped
+    np.testing.assert_array_equal(changes(observed_commands(env, 650, seed=2)), [300, 600])
+
+
+def test_targets_of_a_reset_hold_as_long_as_random_circles():
+    circles = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
+    env = gym.make("CircleArm-v0", noise=0).unwrapped
+    commands = observed_commands(env, 350, options={"targets": circles})
+    np.testing.assert_array_equal(changes(commands), [300])
+    np.testing.assert_array_equal(commands[[0, 300]], np.float32(circles))
+
+
 def test_a_reset_begins_a_whole_hold_time():
     env = make()
     observed_commands(env, 70, seed=3)
@@ -142,7 +155,10 @@ def test_a_function_is_asked_at_every_control_period_and_seen_at_that_time(perio
         asked.append(time)
         return circling(time)
 
-    commands = observed_commands(make(control_period=period, schedule=target), 50, seed=9)
+    env = make(control_period=period, schedule=target)
+    assert asked == [0.0]  # its first command is checked at once
+    asked.clear()
+    commands = observed_commands(env, 50, seed=9)
     np.testing.assert_allclose(asked, period * np.arange(51), rtol=1e-12)
     np.testing.assert_array_equal(commands, np.float32([circling(time) for time in asked]))
 
@@ -226,12 +242,12 @@ def test_ones_own_schedule_is_asked_for_the_arms_that_are_due_only():
         ({"x": 1}, "unknown schedule"),
         ([[0.1, 0.4], [0.2]], "unknown schedule"),
         (3.0, r"shape \(n, 2\)"),
-        ([], "target_x and target_y|shape"),
-        ([[0.1, 0.4, 0.0]], "target_x and target_y"),
+        ([], "target_x, target_y|shape"),
+        ([[0.1, 0.4, 0.0]], r"2 components \(target_x, target_y\), not shape \(3,\)"),
         ([[[0.1, 0.4]]], r"shape \(n, 2\)"),
         ([[0.1, 0.4], [0.9, 0.0]], r"can't reach \[0\.9, 0\.0\] m"),
-        ([[0.1, np.inf]], "can't reach"),
-        ([[np.nan, 0.4]], "can't reach"),
+        ([[0.1, np.inf]], "must be finite.*'target_y': inf"),
+        ([[np.nan, 0.4]], "must be finite.*'target_x': nan"),
     ],
     ids=str,
 )
@@ -242,13 +258,19 @@ def test_what_is_no_schedule_is_refused(value, match):
 
 @pytest.mark.parametrize(
     "schedule",
-    [CommandList(np.array([[0.9, 0.0]])), MovingCommand(lambda t: [0.9, 0.0]), lambda t: [np.nan, 0.4]],
+    [CommandList(np.array([[0.9, 0.0]])), MovingCommand(lambda t: [0.9, 0.0]), MovingCommand(lambda t: [np.nan, 0.4])],
     ids=["list", "moving", "NaN"],
 )
 def test_a_schedules_unreachable_command_is_refused_when_the_episode_begins(schedule):
     env = make(schedule=schedule)
-    with pytest.raises(ValueError, match="can't reach"):
+    with pytest.raises(ValueError, match=r"can't reach|must be finite.*nan"):
         env.reset(seed=15)
+
+
+@pytest.mark.parametrize("value", [[0.9, 0.0], [np.nan, 0.4], [0.1]])
+def test_a_functions_first_command_is_checked_at_once(value):
+    with pytest.raises(ValueError, match=r"can't reach|must be finite.*nan|2 components"):
+        make(schedule=lambda t: value)
 
 
 @pytest.mark.parametrize("hold", [-1.0, float("nan"), float("inf")])

@@ -6,29 +6,36 @@ Everything runs on a few short movements of a small network; the recipes are rep
 import contextlib
 import itertools
 import math
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
+from arm_env.tasks import Reach, joint_angles
 from rnn_controller import checkpoint as checkpoints
 from rnn_controller import trainer as training
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.movements import sample
 from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.optimizers import Soap
 from rnn_controller.policy import Policy
 from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
-ADAM = Stage("adam", 6, movements=3, widest_target=0.3)
-LBFGS = Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.3)
-CONJUGATE = Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.3)
+BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
+ADAM = Stage("adam", 6, movements=3, widest_target=0.3, **BRIEF)
+SOAP = Stage("soap", 6, movements=3, widest_target=0.3, **BRIEF)
+LBFGS = Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.3, **BRIEF)
+CONJUGATE = Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.3, **BRIEF)
 RECIPES = {
     "adam": (ADAM,),
+    "soap": (SOAP,),
     "lbfgs": (LBFGS,),
     "conjugate-gradient": (CONJUGATE,),
-    "one target width": (Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.0),),
+    "one target width": (Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),),
     "two stages": (ADAM, LBFGS),
     "three stages": (LBFGS, CONJUGATE, ADAM),
 }
@@ -36,7 +43,20 @@ EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES)
 
 
 def config(seed=1, **changes):
-    return TrainConfig(network=NetworkConfig(3, time_constant=0.02), hold=0.1, seed=seed, **changes)
+    return TrainConfig(network=NetworkConfig(3, time_constant=0.02), settling=0.1, seed=seed, **changes)
+
+
+def circling(seed=1, **changes):
+    return config(seed, task="circle", cost=Circle.weights, **changes)
+
+
+TASKS = pytest.mark.parametrize("begun", [config(), circling()], ids=["reach", "circle"])
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Short runs of SOAP look for their axes, too."""
+    monkeypatch.setattr(Soap, "refresh", 2)
 
 
 @pytest.fixture
@@ -89,11 +109,16 @@ def interrupt_at(monkeypatch, number):
 # --- learning -------------------------------------------------------------------------------------
 
 
-def test_training_lowers_the_objective_on_held_out_movements(stages, tmp_path):
-    stages(Stage("adam", 120, movements=15, rate=0.02, widest_target=0.3))
+@pytest.mark.parametrize(("task", "optimizer", "share"), [("reach", "adam", 0.8), ("circle", "soap", 0.3)])
+def test_training_lowers_the_objective_on_held_out_movements(stages, monkeypatch, tmp_path, task, optimizer, share):
+    monkeypatch.setattr(Soap, "refresh", 20)
+    half_second = {"first": (share, share), "second": (share, share)}
+    stages(Stage(optimizer, 120, movements=15, rate=0.02, widest_target=0.3, **half_second))
     wide = CostWeights(alpha=0.1, gamma=0.001, target_radius=0.2, brake_radius=0.2)
-    begun = TrainConfig(network=NetworkConfig(6, time_constant=0.02), hold=0.4, seed=1, cost=wide)
-    held_out = sample(np.random.default_rng(99), 40, 6, task=Reach(), arm=Arm(), hold=0.4)
+    begun = TrainConfig(task, network=NetworkConfig(6, time_constant=0.02), settling=0.1, seed=1, cost=wide)
+    held_out = sample(
+        np.random.default_rng(99), 40, 6, task=checkpoints.TASKS[task], arm=Arm(), settling=0.1, **half_second
+    )
     trainer = Trainer(begun, tmp_path)
     before, _ = trainer.evaluate(trainer.vector, held_out, wide)
     trainer.run(progress=False)
@@ -103,7 +128,7 @@ def test_training_lowers_the_objective_on_held_out_movements(stages, tmp_path):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
 def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages, tmp_path, optimizer):
-    stages(Stage(optimizer, 15, movements=5, fresh=False, widest_target=0.0))
+    stages(Stage(optimizer, 15, movements=5, fresh=False, widest_target=0.0, **BRIEF))
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     trainer.run(progress=False)
     values = [value for value, _ in trainer.history]
@@ -134,7 +159,7 @@ def test_number_of_threads_does_not_change_the_result(adam, tmp_path):
 def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path):
     def drawn(stage, iteration):
         trainer = Trainer(config(), tmp_path)
-        trainer.iteration = iteration
+        trainer.position = replace(trainer.position, iteration=iteration)
         return trainer._movements(stage)
 
     for name in ("x0", "y0", "commands", "noise"):
@@ -154,12 +179,13 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
     monkeypatch.setattr(Trainer, "_iterate", recorded)
     trainer.run(progress=False)
     for (w, movements), (value, radius) in zip(points, trainer.history, strict=True):
-        cost = training.replace(trainer.config.cost, target_radius=radius)
+        cost = replace(trainer.config.cost, target_radius=radius)
         assert trainer.evaluate(w, movements, cost)[0] == value
 
 
-def test_gradient_is_that_of_the_objective(tmp_path):
-    trainer, cost = Trainer(config(), tmp_path), CostWeights(target_radius=0.3, brake_radius=0.3)
+@TASKS
+def test_gradient_is_that_of_the_objective(begun, tmp_path):
+    trainer, cost = Trainer(begun, tmp_path), replace(begun.cost, target_radius=0.3, brake_radius=0.3)
     movements, w = trainer._movements(LBFGS), trainer.vector
     _, gradient = trainer.evaluate(w, movements, cost)
     direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -169,7 +195,7 @@ def test_gradient_is_that_of_the_objective(tmp_path):
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_vector_that_is_optimised_stands_for_the_weights(tmp_path, bias):
-    trainer = Trainer(training.replace(config(), network=NetworkConfig(3, bias=bias)), tmp_path)
+    trainer = Trainer(replace(config(), network=NetworkConfig(3, bias=bias)), tmp_path)
     before = weights(trainer.network)
     trainer.coordinates.assign(trainer.vector + 1)
     assert not torch.allclose(weights(trainer.network), before)
@@ -178,7 +204,7 @@ def test_the_vector_that_is_optimised_stands_for_the_weights(tmp_path, bias):
 
 
 def test_biases_stay_at_zero_without_bias(adam, tmp_path):
-    unbiased = TrainConfig(network=NetworkConfig(3, bias=False), hold=0.1)
+    unbiased = TrainConfig(network=NetworkConfig(3, bias=False), settling=0.1)
     network = train(unbiased, tmp_path, progress=False).network
     assert not network.neural_bias.any() and not network.motor_bias.any() and network.motor.any()
 
@@ -197,6 +223,30 @@ def test_tensorboard_holds_every_iteration(adam, tmp_path):
     train(config(), tmp_path, progress=False, tensorboard=True)
     written = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [event.step for event in written.Scalars("objective")] == list(range(ADAM.iterations))
+
+
+@TASKS
+def test_every_task_trains_on_movements_of_its_own(adam, tmp_path, begun):
+    done = train(begun, tmp_path, progress=False)
+    assert done.task == begun.task and done.weights == begun.cost
+    assert done.network.command_size == checkpoints.TASKS[begun.task].command_size
+    assert torch.isfinite(done.tensors["history"]).all() and len(done.tensors["history"]) == ADAM.iterations
+
+
+def test_a_movement_is_on_target_by_its_own_last_fifth_of_a_second(tmp_path):
+    """The first is on its target until the very end, the second until just before."""
+    trainer = Trainer(config(), tmp_path)
+    movements = sample(
+        np.random.default_rng(3), 2, 3, task=Reach(), arm=Arm(), settling=0.1, first=(1.0, 1.0), second=(0.5, 1.5)
+    )
+    assert movements.lengths[0] != movements.lengths[1]
+    x = torch.zeros(2, movements.commands.shape[1] + 1, 10, dtype=torch.float64)
+    aside = movements.commands[:, -1, :2].clone()
+    for b, (length, end) in enumerate(zip(movements.lengths.tolist(), (0, 15), strict=True)):
+        x[b, :, :2] = torch.from_numpy(joint_angles(Arm(), aside[b].numpy()))
+        x[b, length + 1 - end : length + 1, :2] = 0.5
+        x[b, length + 1 :] = 0.0
+    assert trainer._share_on_target(x, movements) == 0.5
 
 
 # --- schedule -------------------------------------------------------------------------------------
@@ -228,7 +278,7 @@ def test_radius_only_narrows_within_a_stage_and_ends_on_the_exact_one(stages, tm
 @pytest.mark.parametrize("iterations", [2, 3, 10])
 @pytest.mark.parametrize("narrowing", [0.5, 0.8, 1.0])
 def test_a_run_of_any_length_ends_on_the_exact_radius(stages, tmp_path, iterations, narrowing):
-    stages(Stage("adam", 100, movements=2, widest_target=0.3, narrowing=narrowing))
+    stages(Stage("adam", 100, movements=2, widest_target=0.3, narrowing=narrowing, **BRIEF))
     trainer = Trainer(config(iterations=iterations), tmp_path)
     trainer.run(progress=False)
     assert trainer.history[0][1] > trainer.history[-1][1] == trainer.config.cost.target_radius
@@ -258,6 +308,54 @@ def places(iterations):
     """Calls of evaluate (from 1) at which to interrupt: first, last, between, and inside each line search."""
     within = [n for n in range(2, len(iterations)) if iterations[n - 2] == iterations[n - 1] == iterations[n]]
     return sorted({1, 2, len(iterations) // 2, len(iterations), *within[:: max(1, len(within) // 3)]})
+
+
+def test_an_interrupted_run_on_circles_goes_on_to_the_same(stages, monkeypatch, tmp_path):
+    stages(SOAP, LBFGS)
+    with monkeypatch.context() as patch:
+        watched = Watched(patch)
+        whole = train(circling(), tmp_path / "whole", progress=False)
+    for number in (1, 5, watched.calls // 2, watched.calls):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt_at(patch, number)
+            train(circling(), tmp_path / f"at {number}", progress=False)
+        assert_same_run(train(circling(), tmp_path / f"at {number}", resume=True, progress=False), whole)
+
+
+class InterruptedAt:
+    """Ctrl-C at the n-th line that ``Trainer._iterate`` executes; keeps their numbers on the way."""
+
+    def __init__(self, number=math.inf):
+        self.number, self.lines = number, []
+
+    def __enter__(self):
+        sys.settrace(lambda frame, event, _: self.trace if frame.f_code is Trainer._iterate.__code__ else None)
+        return self
+
+    def trace(self, frame, event, argument):
+        if event == "line":
+            self.lines.append(frame.f_lineno)
+            if len(self.lines) == self.number:
+                raise KeyboardInterrupt
+        return self.trace
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+
+def test_an_interrupt_at_any_line_of_an_iteration_loses_nothing(stages, tmp_path):
+    """At the last time but one that each is executed."""
+    stages(replace(SOAP, iterations=2), replace(LBFGS, iterations=3))
+    with InterruptedAt() as watched:
+        whole = train(config(), tmp_path / "whole", progress=False)
+    times = {line: [n for n, other in enumerate(watched.lines, 1) if other == line] for line in watched.lines}
+    assert len(times) > 25
+    for number in {executed[-2:][0] for executed in times.values()}:
+        with pytest.raises(KeyboardInterrupt), InterruptedAt(number):
+            train(config(), tmp_path / str(number), progress=False)
+        left = load_checkpoint(tmp_path / str(number))
+        assert len(left.tensors["history"]) == left.training["position"]["done"]
+        assert_same_run(train(config(), tmp_path / str(number), resume=True, progress=False), whole)
 
 
 @EVERY_RECIPE
@@ -391,8 +489,33 @@ def test_resume_with_another_configuration_is_refused_naming_the_difference(adam
     train(config(), tmp_path, progress=False)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
     with pytest.raises(ValueError, match=f"another configuration: .*{text}"):
-        train(training.replace(config(), **change), tmp_path, resume=True, progress=False)
+        train(replace(config(), **change), tmp_path, resume=True, progress=False)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        (LBFGS,),
+        (replace(ADAM, rate=0.02),),
+        (replace(ADAM, first=(0.1, 0.41)),),
+        (replace(ADAM, iterations=7),),
+        (ADAM, LBFGS),
+    ],
+    ids=["optimizer", "rate", "holds", "iterations", "stages"],
+)
+def test_resume_is_refused_if_the_recipe_has_changed_since(stages, monkeypatch, tmp_path, now):
+    stages(ADAM)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(patch, 3)
+        train(config(), tmp_path, progress=False)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    stages(*now)
+    with pytest.raises(CheckpointError, match=f"recipe 'default' is no longer what {tmp_path} was begun with"):
+        train(config(), tmp_path, resume=True, progress=False)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+    stages(ADAM)
+    train(config(), tmp_path, resume=True, progress=False)
 
 
 @pytest.mark.parametrize("beta", [0.0, math.inf])
@@ -451,9 +574,10 @@ def test_impossible_stages_are_refused(arguments, text):
         ({"beta": -1.0}, "beta"),
         ({"beta": math.nan}, "beta"),
         ({"noise": -0.1}, "noise"),
-        ({"hold": 0.0}, "hold"),
-        ({"hold": 0.001}, "hold"),
-        ({"iterations": 0}, "at least one iteration is needed, not 0"),
+        ({"settling": -0.1}, "settling"),
+        ({"settling": math.nan}, "settling"),
+        ({"iterations": 0}, "iterations start at 1, not at 0"),
+        ({"movements": 0}, "movements start at 1, not at 0"),
     ],
 )
 def test_impossible_configurations_are_refused(arguments, text):
@@ -506,7 +630,7 @@ def silence(trainer, weight, bias):
         trainer.network.motor.fill_(weight)
         trainer.network.reflex.zero_()
         trainer.network.motor_bias.fill_(bias)
-    trainer.vector = trainer.coordinates.vector()
+    trainer.position = replace(trainer.position, vector=trainer.coordinates.vector())
 
 
 @pytest.mark.parametrize("bias", [-0.05, -1.0, -100.0])
@@ -522,7 +646,7 @@ def test_a_dead_network_is_reported_and_revived(stages, tmp_path, capsys, recipe
 
 
 def test_a_dead_network_without_bias_is_revived_without_one(adam, tmp_path, capsys):
-    trainer = Trainer(TrainConfig(network=NetworkConfig(3, bias=False), hold=0.1), tmp_path)
+    trainer = Trainer(TrainConfig(network=NetworkConfig(3, bias=False), settling=0.1), tmp_path)
     silence(trainer, -0.05, 0.0)
     trainer.run(progress=False)
     assert "the network is dead" in "".join(capsys.readouterr())
@@ -541,7 +665,7 @@ def test_an_exploding_neural_state_is_reported(stages, tmp_path, capsys, recipe)
     trainer = Trainer(config(iterations=20), tmp_path)
     with torch.no_grad():
         trainer.network.recurrent.copy_(20 * torch.eye(3))
-    trainer.vector = trainer.coordinates.vector()
+    trainer.position = replace(trainer.position, vector=trainer.coordinates.vector())
     with contextlib.suppress(TrainingError):  # there may be nothing to go back to
         trainer.run(progress=False)
     assert "iteration 0: the neural state exceeds 10000" in "".join(capsys.readouterr())
@@ -574,7 +698,7 @@ def test_a_line_search_among_values_that_are_not_finite_stays_put(stages, monkey
 @pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
 def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkeypatch, tmp_path, optimizer):
     """It explodes, here, half-way to the first point that the line search tries."""
-    stages(Stage(optimizer, 5, movements=3, fresh=False, widest_target=0.0))
+    stages(Stage(optimizer, 5, movements=3, fresh=False, widest_target=0.0, **BRIEF))
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     start, rollout, distances = weights(trainer.network), training.pontryagin.rollout, []
 
@@ -587,6 +711,48 @@ def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkey
     trainer.run(progress=False)
     left = (weights(load_checkpoint(tmp_path).network) - start).norm()
     assert 1e-3 * distances[1] < left <= distances[1] / 2
+
+
+def nothing_is_lower_than(start):
+    """A change for ``Watched``: the objective is 1 at the start and 2 elsewhere."""
+    return lambda call, value, gradient, w: (1.0 if torch.equal(w, start) else 2.0, gradient)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
+def test_a_stage_whose_line_search_finds_nothing_any_more_ends(stages, monkeypatch, tmp_path, capsys, optimizer):
+    stages(Stage(optimizer, 40, movements=2, fresh=False, widest_target=0.0, **BRIEF), replace(ADAM, iterations=3))
+    trainer = Trainer(config(), tmp_path)
+    Watched(monkeypatch, nothing_is_lower_than(trainer.vector))
+    done = trainer.run(progress=False)
+    assert len(done.tensors["history"]) == training.PATIENCE + 3
+    said = "".join(capsys.readouterr())
+    assert f"the line search finds no descent any more; {optimizer} ends here" in said and said.count("\n") == 1
+
+
+def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, tmp_path, capsys):
+    stages(Stage("lbfgs", 2 * training.PATIENCE, movements=2, fresh=False, widest_target=0.3, narrowing=1.0, **BRIEF))
+    trainer = Trainer(config(), tmp_path)
+    Watched(monkeypatch, nothing_is_lower_than(trainer.vector))
+    assert len(trainer.run(progress=False).tensors["history"]) == 2 * training.PATIENCE
+    assert "no descent" not in "".join(capsys.readouterr())
+
+
+def test_stalls_are_counted_across_a_resume(stages, monkeypatch, tmp_path):
+    stages(Stage("lbfgs", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF))
+    Watched(monkeypatch, nothing_is_lower_than(Trainer(config(), tmp_path).vector))
+    iterate = Trainer._iterate
+
+    def once(self, stage):
+        iterate(self, stage)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_iterate", once)
+        for i in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                train(config(), tmp_path, resume=i > 0, progress=False)
+    done = train(config(), tmp_path, resume=True, progress=False)
+    assert len(done.tensors["history"]) == training.PATIENCE
 
 
 def test_what_lasting_failure_leaves_is_a_point_with_a_finite_objective(adam, monkeypatch, tmp_path):

@@ -9,18 +9,20 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import ClipAction, DictInfoToList, RecordEpisodeStatistics, TransformAction
 
-from arm_env import CommandList
-from arm_env.vector_env import ReachArmVectorEnv
+from arm_env import CommandList, RoundedPolygon
+from arm_env.vector_env import CircleArmVectorEnv, ReachArmVectorEnv
 
-REACH = "ReachArm-v0"
+REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
+CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
 OTHER_TARGETS = [[-0.1, 0.45], [0.1, 0.3]]
 STEPS = 7  # of a short episode
+EVERY = pytest.mark.parametrize("env_id", [REACH, CIRCLE])
 MODES = pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
 
 
-def make(number, **arguments):
-    return gym.make_vec(REACH, num_envs=number, **arguments)
+def make(number, env_id=REACH, **arguments):
+    return gym.make_vec(env_id, num_envs=number, **arguments)
 
 
 def random_actions(envs, steps, seed, hold=1):
@@ -46,19 +48,23 @@ def arrays_of(value):
 # --- making ---------------------------------------------------------------------------------------
 
 
-def test_make_vec_makes_the_native_class_without_a_warning():
+@pytest.mark.parametrize(
+    ("env_id", "kind", "steps"), [(REACH, ReachArmVectorEnv, 200), (CIRCLE, CircleArmVectorEnv, 600)]
+)
+def test_make_vec_makes_the_native_class_without_a_warning(env_id, kind, steps):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        envs = make(3)
-    assert isinstance(envs, ReachArmVectorEnv) and envs.num_envs == 3
-    assert envs.max_episode_steps == 200 and envs.spec.id == REACH
+        envs = make(3, env_id)
+    assert isinstance(envs, kind) and envs.num_envs == 3
+    assert envs.max_episode_steps == steps and envs.spec.id == env_id
 
 
-def test_spaces_are_those_of_the_single_environment_in_a_batch():
-    envs, env = make(3), gym.make(REACH)
+@EVERY
+def test_spaces_are_those_of_the_single_environment_in_a_batch(env_id):
+    envs, env = make(3, env_id), gym.make(env_id)
     assert envs.single_observation_space == env.observation_space
     assert envs.single_action_space == env.action_space
-    assert envs.observation_space.shape == (3, 20) and envs.action_space.shape == (3, 6)
+    assert envs.observation_space.shape == (3, *env.observation_space.shape) and envs.action_space.shape == (3, 6)
     assert envs.observation_names == env.unwrapped.observation_names
 
 
@@ -92,13 +98,27 @@ def test_bad_argument_is_refused(arguments, match):
 # --- the same arm ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [{}, {"noise": 0}, {"control_period": 0.005}, {"schedule": TARGETS}], ids=str)
-def test_one_arm_is_the_single_environment(arguments):
-    envs, env = make(1, **arguments), gym.make(REACH, **arguments)
+@pytest.mark.parametrize(
+    ("env_id", "arguments"),
+    [
+        *(
+            (env_id, arguments)
+            for env_id in (REACH, CIRCLE)
+            for arguments in ({}, {"noise": 0}, {"control_period": 0.005})
+        ),
+        (REACH, {"schedule": TARGETS}),
+        (CIRCLE, {"schedule": CommandList(np.array(CIRCLES), hold=0.5)}),
+        (CIRCLE, {"orbit": RoundedPolygon()}),
+    ],
+    ids=str,
+)
+def test_one_arm_is_the_single_environment(env_id, arguments):
+    """Over a jump and to the end."""
+    envs, env = make(1, env_id, **arguments), gym.make(env_id, **arguments)
     observations, infos = envs.reset(seed=1)
     observation, info = env.reset(seed=1)
     np.testing.assert_array_equal(observations[0], observation)
-    for action in random_actions(envs, 200, 2):
+    for action in random_actions(envs, envs.max_episode_steps, 2):
         observations, rewards, terminations, truncations, infos = envs.step(action)
         observation, reward, terminated, truncated, info = env.step(action[0])
         np.testing.assert_array_equal(observations[0], observation)
@@ -126,6 +146,22 @@ def test_many_arms_are_as_many_single_environments():
             assert rewards[i] == pytest.approx(reward, rel=1e-12)
 
 
+def test_many_circling_arms_are_as_many_single_environments():
+    """Each from its own start and under its own command; noise off."""
+    envs, singles = make(4, CIRCLE, noise=0), [gym.make(CIRCLE, noise=0) for _ in range(4)]
+    _, infos = envs.reset(seed=3)
+    for i, env in enumerate(singles):
+        env.reset(seed=3, options={"targets": infos["command"][i]})
+        env.unwrapped.simulation.state[0] = infos["state"][i]
+    for action in random_actions(envs, 100, 4, hold=10):
+        observations, rewards, _, _, infos = envs.step(action)
+        for i, env in enumerate(singles):
+            observation, reward, _, _, info = env.step(action[i])
+            np.testing.assert_array_equal(observations[i], observation)
+            np.testing.assert_allclose(infos["distance"][i], info["distance"], rtol=0, atol=1e-12)
+            assert rewards[i] == pytest.approx(reward, rel=1e-12)
+
+
 def test_arms_differ_in_start_target_and_noise():
     envs = make(50)
     observations, infos = envs.reset(seed=5)
@@ -138,8 +174,9 @@ def test_arms_differ_in_start_target_and_noise():
 # --- returned values ------------------------------------------------------------------------------
 
 
-def test_types_and_shapes():
-    envs = make(3)
+@EVERY
+def test_types_and_shapes(env_id):
+    envs = make(3, env_id)
     observations, infos = envs.reset(seed=6)
     assert envs.observation_space.contains(observations)
     observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.high)
@@ -150,6 +187,7 @@ def test_types_and_shapes():
     for key in ("distance", "cost_distance", "cost_velocity", "cost_effort"):
         assert infos[key].shape == (3,) and infos[f"_{key}"].all()
     assert infos["hand"].shape == infos["target"].shape == (3, 2) and infos["state"].shape == (3, 10)
+    assert infos["command"].shape == (3, envs.unwrapped.task.command_size) and infos["_command"].all()
 
 
 def test_reward_is_the_negative_cost_of_the_period():
@@ -269,8 +307,10 @@ def test_refusal_names_the_row():
 
 
 @pytest.mark.parametrize("options", BAD_RESETS.values(), ids=BAD_RESETS.keys())
-def test_bad_reset_is_refused_and_leaves_no_trace(options):
-    assert_as_if_nothing_had_happened(lambda envs: envs.reset(options=options), "reset_mask|can't reach")
+@pytest.mark.parametrize("seed", [None, 99], ids=["no seed", "a seed"])
+def test_bad_reset_is_refused_and_leaves_no_trace(options, seed):
+    match = "reset_mask is a boolean|can't reach|unknown reset options"
+    assert_as_if_nothing_had_happened(lambda envs: envs.reset(seed=seed, options=options), match)
 
 
 def test_step_before_reset_is_refused():

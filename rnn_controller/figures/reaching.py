@@ -1,14 +1,7 @@
-"""Figures 5 and 6 of Huh & Todorov (2009) for this arm and any controller of it, and an animation.
+"""Figures 5 and 6: the arm, and reaching."""
 
-Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global state.
-"""
-
-import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -16,36 +9,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Circle
 from mpl_toolkits.mplot3d import Axes3D
-from PIL import Image
-from tqdm import tqdm
 
 from arm_env.controllers import Controller
 from arm_env.equations import NUMPY, force_curves
-from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, record
+from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk
 from arm_env.parameters import Arm
 from arm_env.rendering import BELLY, TRUNK_OUTLINE, joint_positions, muscle_paths
 from arm_env.schedules import CommandList
-from arm_env.tasks import Reach, hand_position
-from rnn_controller.checkpoint import write_whole
+from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE, Run, draw_arm, draw_space, legend, run
 
 START = (0.12, 0.31)  # [m] the first command, on which figure 6 begins
 TARGETS = np.array([(0.38, 0.40), (-0.04, 0.55), (-0.36, 0.24), (0.04, 0.40)])  # [m] the next four
 HOLD = 1.0  # [s] how long each is in force
 ROUND = 8.0  # [s] one round of the moving target
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito: colour-blind eyes tell them apart
-INK, GRID, BONE, FLESH = "#333333", "#CBD0D8", "#B4B4B4", "#ECE8E3"
-STYLE: dict[Any, Any] = {
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": GRID,
-    "grid.linewidth": 0.5,
-    "legend.frameon": False,
-    "lines.solid_capstyle": "round",
-}
 NAMES = tuple(f"{part} {action}" for part in ("shoulder", "elbow", "biarticular") for action in ("flexor", "extensor"))
 LABELS = (
     (-0.12, 0.105),
@@ -55,29 +32,6 @@ LABELS = (
     (-0.07, 0.17),
     (0.235, 0.115),
 )  # [m] of figure 5a
-FRAME_RATE, FRAME_SIZE = 25, (480, 360)  # [1/s], [px] of the animation
-
-
-class Run(NamedTuple):
-    """What one arm did, at T + 1 instants."""
-
-    arm: Arm
-    time: np.ndarray  # (T + 1,) [s]
-    angles: np.ndarray  # (T + 1, 2) [rad]
-    hand: np.ndarray  # (T + 1, 2) [m]
-    speed: np.ndarray  # (T + 1,) [m/s]
-    target: np.ndarray  # (T, 2) [m] in force between two instants
-
-
-def run(controller: Controller, schedule: Any, seconds: float, *, seed: int, noise: float) -> Run:
-    """One arm under a schedule of commands; time 0 is HOLD after it began, at rest on the first."""
-    envs = gym.make_vec("ReachArm-v0", num_envs=1, schedule=schedule, noise=noise, max_episode_steps=10**9)
-    arm, period = (getattr(envs.unwrapped.simulation, name) for name in ("arm", "control_period"))  # type: ignore[attr-defined]
-    first, steps = round(HOLD / period), round(seconds / period)
-    all_of = record(controller, envs, first + steps, seed)
-    envs.close()
-    states, hand, speed, target = (a[first:, 0] for a in (all_of.states, all_of.hand, all_of.speed, all_of.commands))
-    return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, speed, target)
 
 
 def moving_target(time: float) -> np.ndarray:
@@ -106,7 +60,7 @@ def figure_5(arm: Arm | None = None) -> Figure:
 def _draw_muscles(axes: Axes, arm: Arm, angles: np.ndarray) -> None:
     joints = joint_positions(arm, angles)
     axes.fill(*TRUNK_OUTLINE.T, color=FLESH)
-    _draw_arm(axes, joints, 9)
+    draw_arm(axes, joints, 9)
     for i, path in enumerate(muscle_paths(arm, angles, len(BELLY))):
         pieces, colour = list(np.stack([path[:-1], path[1:]], 1)), COLOURS[i // 2]
         axes.add_collection(LineCollection(pieces, colors=colour, linewidths=1 + 4 * BELLY, capstyle="round"))
@@ -174,23 +128,8 @@ def _movements(reaching: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
         yield colour, target, slice(i * length, (i + 1) * length + 1)
 
 
-def _draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
-    axes.plot(*joints.T, color=BONE, lw=width, zorder=1)
-    axes.plot(*joints[:2].T, "o", color="white", mec=INK, ms=0.65 * width, zorder=3)
-
-
-def _draw_space(axes: Axes, shown: Run, title: str) -> None:
-    """The joint-coordinate grid, and the arm as it is first."""
-    shoulder, elbow = (np.linspace(low, high, 61) for low, high in (Reach.shoulder, Reach.elbow))
-    grid = hand_position(shown.arm, np.stack(np.meshgrid(shoulder, elbow), -1))
-    curves = [*grid[::6], *grid.swapaxes(0, 1)[::6]]
-    axes.add_collection(LineCollection(curves, colors=GRID, linewidths=0.6, zorder=0))
-    _draw_arm(axes, joint_positions(shown.arm, shown.angles[0]), 6)
-    axes.set(title=title, ylabel="y [m]", aspect="equal")
-
-
 def _draw_reaches(axes: Axes, reaching: Run) -> None:
-    _draw_space(axes, reaching, "a   Four consecutive targets")
+    draw_space(axes, reaching, "a   Four consecutive targets")
     axes.plot(*reaching.hand[0], "s", color=INK, ms=4)
     axes.annotate("start", reaching.hand[0], (-5, -2), textcoords="offset points", ha="right", va="top")
     way = np.diff(np.vstack([START, TARGETS]), axis=0)
@@ -219,7 +158,7 @@ def _draw_speed(axes: Axes, reaching: Run) -> None:
         axes.plot(time, speed, color=colour, lw=1.8)
     _draw_jumps(axes, reaching)
     axes.plot([], "--", color=INK, lw=1.2, label="minimum jerk")
-    _legend(axes)
+    legend(axes)
     axes.set(title="c   Speed", ylabel="speed [m/s]")
 
 
@@ -229,60 +168,10 @@ def _draw_jumps(axes: Axes, reaching: Run) -> None:
     axes.set(xlim=reaching.time[[0, -1]], ylim=(0, None))
 
 
-def _legend(axes: Axes) -> None:
-    """A legend on the line of the title."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2)
-
-
 def _draw_tracking(axes: Axes, tracking: Run) -> None:
-    _draw_space(axes, tracking, "d   Moving target")
+    draw_space(axes, tracking, "d   Moving target")
     distance = np.linalg.norm(tracking.hand[1:] - tracking.target, axis=-1)
     axes.plot(*tracking.target.T, ":", color=INK, label="target")
     axes.plot(*tracking.hand.T, color=COLOURS[0], lw=1.5, label="hand")
-    _legend(axes)
+    legend(axes)
     axes.text(0.98, 0.03, f"median distance {100 * np.median(distance):.1f} cm", transform=axes.transAxes, ha="right")
-
-
-def save(figure: Figure, path: Path | str) -> Path:
-    """Write a figure as PNG, PDF or SVG, by the suffix of ``path``; it appears whole or not at all."""
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"a figure is saved as .png, .pdf or .svg, not as {path.name!r}")
-    data = io.BytesIO()
-    figure.savefig(data, format=suffix[1:], dpi=150)
-    return write_whole(path, data.getvalue())
-
-
-def animate(
-    controller: Controller, path: Path | str, *, seed: int = 0, noise: float = 0.2, seconds: float = 8.0
-) -> Path:
-    """Write an animated GIF of the arm as it follows random jumps; it appears whole or not at all."""
-    number = round(seconds * FRAME_RATE)
-    if number < 1:
-        raise ValueError(f"an animation lasts at least one frame, {1 / FRAME_RATE} s, not {seconds} s")
-    first, *rest = _quantised(list(_frames(controller, seed, noise, number)))
-    data = io.BytesIO()
-    first.save(data, "GIF", save_all=True, append_images=rest, duration=1000 // FRAME_RATE, loop=0)
-    return write_whole(Path(path), data.getvalue())
-
-
-def _frames(controller: Controller, seed: int, noise: float, number: int) -> Iterator[Image.Image]:
-    memory, start = None, np.ones(1, dtype=bool)
-    with gym.make("ReachArm-v0", render_mode="rgb_array", noise=noise, max_episode_steps=10**9) as env:
-        observation, _ = env.reset(seed=seed)
-        for _ in tqdm(range(number), desc="frames", delay=3):
-            yield Image.fromarray(np.asarray(env.render())).resize(FRAME_SIZE, Image.Resampling.LANCZOS)
-            for _ in range(round(env.metadata["render_fps"] / FRAME_RATE)):
-                action, memory = controller.predict(observation[None], memory, start, deterministic=True)
-                observation, *_ = env.step(action[0])
-                start = np.zeros(1, dtype=bool)
-
-
-def _quantised(frames: list[Image.Image]) -> list[Image.Image]:
-    """The frames in one palette, made from some of them; a colour weighs as the cube root of its area."""
-    pixels = np.concatenate([np.asarray(frame) for frame in frames[:: 1 + len(frames) // 8]]).reshape(-1, 3)
-    colours, areas = np.unique(pixels, axis=0, return_counts=True)
-    weighted = np.repeat(colours, np.ceil(np.cbrt(areas)).astype(int), axis=0)
-    palette = Image.fromarray(weighted[None]).quantize(255)
-    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

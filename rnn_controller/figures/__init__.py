@@ -1,0 +1,28 @@
+"""Figures of Huh & Todorov (2009) for this arm and any controller of it, and more that the paper has no room for.
+
+Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global state.
+"""
+
+from rnn_controller.figures.animation import SCENES, animate
+from rnn_controller.figures.attractors import figure_attractors
+from rnn_controller.figures.common import COLOURS, save
+from rnn_controller.figures.cycles import figure_7, figure_8
+from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_5, figure_6, moving_target
+from rnn_controller.figures.tuning import figure_tuning
+
+__all__ = [
+    "COLOURS",
+    "ROUND",
+    "SCENES",
+    "START",
+    "TARGETS",
+    "animate",
+    "figure_5",
+    "figure_6",
+    "figure_7",
+    "figure_8",
+    "figure_attractors",
+    "figure_tuning",
+    "moving_target",
+    "save",
+]

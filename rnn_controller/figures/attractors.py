@@ -1,0 +1,70 @@
+"""A map of a controller's attractors."""
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from arm_env.orbits import Circle
+from arm_env.parameters import Arm
+from arm_env.rendering import workspace_outline
+from arm_env.tasks import Reach
+from rnn_controller.attractors import Analysis
+from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE
+
+BROKEN = COLOURS[1]
+
+
+def figure_attractors(found: Analysis, arm: Arm | None = None) -> Figure:
+    """Where the attractors lie: error, slowest time constant, share of random starts, over the workspace.
+
+    Points: one marker a command. Cycles: one circle a command. What has no stable attractor is crossed out.
+    """
+    columns = {
+        "error": ("a   Distance from the command [mm]", [1000 * a.error for a in found.attractors], "viridis"),
+        "time": ("b   Slowest time constant [s]", [a.time_constant for a in found.attractors], "cividis"),
+        "same": ("c   Random starts that end on it [%]", [100 * a.same for a in found.attractors], "RdYlGn"),
+    }
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 6.2), layout="constrained")
+        panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
+        for name, (title, values, colours) in columns.items():
+            _draw_map(panels[name], found, np.array(values), colours, arm or Arm())
+            panels[name].set(title=title, xlabel="x [m]", aspect="equal")
+        panels["error"].set_ylabel("y [m]")
+        _draw_histograms(panels, found)
+    return figure
+
+
+def _draw_map(axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm: Arm) -> None:
+    task = Reach() if found.task == "reach" else Circle()
+    axes.fill(*workspace_outline(arm, task).T, color=FLESH, zorder=0)
+    stable = np.array([a.stable for a in found.attractors])
+    places = np.array([a.command[:2] for a in found.attractors])
+    if found.task == "circle":  # commands share centres: spread them by their other numbers
+        shapes = sorted({a.command[2:] for a in found.attractors})
+        angle = np.array([2 * np.pi * shapes.index(a.command[2:]) / len(shapes) for a in found.attractors])
+        places = places + 0.018 * np.column_stack([np.cos(angle), np.sin(angle)])
+    shown = stable & np.isfinite(values)
+    limits = (0, 100) if colours == "RdYlGn" else (0, np.quantile(values[shown], 0.98) if shown.any() else 1)
+    x, y = places[shown].T
+    points = axes.scatter(x, y, 14, values[shown], cmap=colours, vmin=limits[0], vmax=limits[1])
+    axes.plot(*places[~stable].T, "x", color=BROKEN, ms=5)
+    axes.figure.colorbar(points, ax=axes, orientation="horizontal", shrink=0.8, pad=0.02)
+
+
+def _draw_histograms(panels: dict[str, Axes], found: Analysis) -> None:
+    stable = [a for a in found.attractors if a.stable]
+    for name, title, label, values in (
+        ("hist", "d   Errors", "distance [mm]", [1000 * a.error for a in stable]),
+        ("conv", r"e   Convergence time $\tau_c$", "time [s]", [a.convergence for a in stable]),
+        ("mult", "f   Largest multiplier", "|eigenvalue|", [a.multiplier for a in stable]),
+    ):
+        kept = np.array(values)[np.isfinite(values)]
+        panels[name].hist(kept, bins=30, color=COLOURS[0])
+        panels[name].set(title=title, xlabel=label)
+        if len(kept):
+            panels[name].axvline(np.median(kept), color=INK, ls=":", lw=1)
+    panels["hist"].set_ylabel("commands")
+    note = f"{len(stable)} of {len(found.attractors)} stable"
+    panels["mult"].text(0.98, 0.95, note, transform=panels["mult"].transAxes, ha="right", va="top")

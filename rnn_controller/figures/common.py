@@ -1,0 +1,107 @@
+"""What all figures share: style, a recorded run, the space that the arm moves in, saving."""
+
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from arm_env.controllers import Controller
+from arm_env.evaluation import record
+from arm_env.parameters import Arm
+from arm_env.rendering import joint_positions
+from arm_env.tasks import Reach, hand_position
+from rnn_controller.checkpoint import write_whole
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito: colour-blind eyes tell them apart
+INK, GRID, BONE, FLESH = "#333333", "#CBD0D8", "#B4B4B4", "#ECE8E3"
+STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "lines.solid_capstyle": "round",
+}
+
+
+class Run(NamedTuple):
+    """What one arm did, at T + 1 instants."""
+
+    arm: Arm
+    time: np.ndarray  # (T + 1,) [s]
+    angles: np.ndarray  # (T + 1, 2) [rad]
+    hand: np.ndarray  # (T + 1, 2) [m]
+    velocity: np.ndarray  # (T + 1, 2) [m/s]
+    command: np.ndarray  # (T, K) in force between two instants
+
+    @property
+    def speed(self) -> np.ndarray:
+        """Of the hand [m/s], (T + 1,)."""
+        return np.linalg.norm(self.velocity, axis=-1)
+
+    @property
+    def target(self) -> np.ndarray:
+        """The command's first two components [m], (T, 2)."""
+        return self.command[:, :2]
+
+
+def run(
+    controller: Controller,
+    schedule: Any,
+    seconds: float,
+    *,
+    seed: int,
+    noise: float,
+    env_id: str = "ReachArm-v0",
+    before: float = 1.0,
+) -> Run:
+    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first one's attractor."""
+    envs = gym.make_vec(env_id, num_envs=1, schedule=schedule, noise=noise, max_episode_steps=10**9)
+    arm, period = (getattr(envs.unwrapped.simulation, name) for name in ("arm", "control_period"))  # type: ignore[attr-defined]
+    first, steps = round(before / period), round(seconds / period)
+    whole = record(controller, envs, first + steps, seed)
+    envs.close()
+    states, hand, velocity, command = (
+        part[first:, 0] for part in (whole.states, whole.hand, whole.velocity, whole.commands)
+    )
+    return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command)
+
+
+def draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
+    """Bones along joints [m], (3, 2), and shoulder and elbow."""
+    axes.plot(*joints.T, color=BONE, lw=width, zorder=1)
+    axes.plot(*joints[:2].T, "o", color="white", mec=INK, ms=0.65 * width, zorder=3)
+
+
+def draw_space(axes: Axes, shown: Run, title: str) -> None:
+    """The joint-coordinate grid, and the arm as it is first."""
+    shoulder, elbow = (np.linspace(low, high, 61) for low, high in (Reach.shoulder, Reach.elbow))
+    grid = hand_position(shown.arm, np.stack(np.meshgrid(shoulder, elbow), -1))
+    curves = [*grid[::6], *grid.swapaxes(0, 1)[::6]]
+    axes.add_collection(LineCollection(curves, colors=GRID, linewidths=0.6, zorder=0))
+    draw_arm(axes, joint_positions(shown.arm, shown.angles[0]), 6)
+    axes.set(title=title, ylabel="y [m]", aspect="equal")
+
+
+def legend(axes: Axes) -> None:
+    """A legend on the line of the title."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2)
+
+
+def save(figure: Figure, path: Path | str) -> Path:
+    """Write a figure as PNG, PDF or SVG, by the suffix of ``path``; it appears whole or not at all."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"a figure is saved as .png, .pdf or .svg, not as {path.name!r}")
+    data = io.BytesIO()
+    figure.savefig(data, format=suffix[1:], dpi=150)
+    return write_whole(path, data.getvalue())

@@ -1,0 +1,124 @@
+"""What the neurons of a reaching network do, and what they are wired to."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from arm_env.parameters import MUSCLES, Arm
+from rnn_controller.figures.common import COLOURS, INK, STYLE
+from rnn_controller.network import RecurrentController
+from rnn_controller.neural import Tuning, analyse
+
+WHEEL = colormaps["twilight_shifted"]
+
+
+def figure_tuning(network: RecurrentController, arm: Arm | None = None) -> Figure:
+    """(a) Weights. (b) Preferred directions. (c) Cosine tuning. (d) Preferred places. (e) R². (f) Population."""
+    found = analyse(network, arm)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9, 7.6), layout="constrained")
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1.05, 1))  # type: ignore[misc]
+        _draw_weights(top, network)
+        _draw_tuning(bottom, found)
+    return figure
+
+
+def _draw_weights(figure: Any, network: RecurrentController) -> None:
+    n = network.config.neurons
+    commands = [f"$k_{i + 1}$" for i in range(network.command_size)]
+    senses = [f"{signal} {muscle}" for signal in ("$l$", r"$\dot l$", "$T$") for muscle in MUSCLES]
+    neurons = [str(i + 1) for i in range(n)]
+    blocks = {
+        "W_yy": (network.recurrent, neurons, neurons), "W_ys": (network.sensory, neurons, senses),
+        "W_yk": (network.command, neurons, commands), "W_uy": (network.motor, MUSCLES, neurons),
+        "W_us": (network.reflex, MUSCLES, senses),
+    }  # fmt: skip
+    layout = [["W_yy", "W_ys", "W_yk"], ["W_uy", "W_us", "bar"]]
+    panels = figure.subplot_mosaic(layout, width_ratios=(n, 18, 5), height_ratios=(n, 6))
+    titles = {"W_yy": "a   recurrent", "W_ys": "sensory", "W_yk": "command", "W_uy": "motor", "W_us": "reflex"}
+    for name, (weights, rows, columns) in blocks.items():
+        values = weights.detach().numpy()
+        limit = max(abs(values).max(), 1e-12)
+        axes = panels[name]
+        axes.imshow(values / limit, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+        letters = name.split("_")
+        axes.set_title(f"{titles[name]} $W_{{{letters[1]}}}$\n± {limit:.2g}", fontsize=8)
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6)
+        axes.set_yticks(range(len(rows)), rows, fontsize=6)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+    panels["bar"].axis("off")
+    mappable = panels["W_yy"].images[0]
+    bar = figure.colorbar(mappable, ax=panels["bar"], orientation="horizontal", fraction=0.2, ticks=(-1, 0, 1))
+    bar.ax.set_xticklabels(["inhibits", "0", "excites"], fontsize=6)
+
+
+def _draw_tuning(figure: Any, found: Tuning) -> None:
+    panels = figure.subplot_mosaic(
+        [["b", "c", "d"], ["r", "f", "g"]],
+        per_subplot_kw={"b": {"projection": "polar"}},
+        height_ratios=(1.1, 1),
+    )
+    silent = found.modulation < 1e-9
+    for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
+        if not silent[i]:
+            panels["b"].annotate("", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1})
+            panels["b"].annotate(str(i + 1), (angle, 1.1 * size), fontsize=6, ha="center", va="center")
+    panels["b"].set_ylim(0, 1.2 * found.modulation.max())
+    panels["b"].set_title("b   Preferred directions")
+    panels["b"].tick_params(labelsize=6)
+    _draw_cosines(panels["c"], found)
+    _draw_places(panels["d"], found)
+    _draw_quality(panels["r"], found)
+    _draw_population(panels["f"], panels["g"], found)
+
+
+def _draw_cosines(axes: Axes, found: Tuning) -> None:
+    best = np.argsort(-found.direction_r2 * (found.modulation > 0.05 * found.modulation.max()))[:4]
+    fine = np.linspace(0, 2 * np.pi, 100)
+    for colour, i in zip(COLOURS, best, strict=False):
+        mean = found.early[:, i].mean()
+        axes.plot(np.rad2deg(found.directions), found.early[:, i], "o", ms=3, color=colour, label=f"neuron {i + 1}")
+        axes.plot(np.rad2deg(fine), mean + found.modulation[i] * np.cos(fine - found.preferred[i]), color=colour, lw=1)
+    axes.set(
+        title="c   Cosine tuning", xlabel="movement direction [deg]", ylabel="activity", xticks=(0, 90, 180, 270, 360)
+    )
+    axes.legend(fontsize=6)
+
+
+def _draw_places(axes: Axes, found: Tuning) -> None:
+    size = np.linalg.norm(found.place_gradient, axis=1)
+    for i, (gradient, r2) in enumerate(zip(found.place_gradient, found.place_r2, strict=True)):
+        if size[i] > 0:
+            axes.annotate("", gradient, (0, 0), arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1})
+            axes.annotate(str(i + 1), 1.1 * gradient, fontsize=6, ha="center", va="center")
+    limit = 1.25 * size.max()
+    axes.set(
+        xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="per m to the right", ylabel="per m ahead"
+    )
+    axes.set_title("d   Activity on targets")
+
+
+def _draw_quality(axes: Axes, found: Tuning) -> None:
+    number = np.arange(1, len(found.place_r2) + 1)
+    axes.bar(number - 0.2, found.direction_r2, 0.38, color=COLOURS[0], label="direction")
+    axes.bar(number + 0.2, found.place_r2, 0.38, color=COLOURS[1], label="place")
+    axes.set(title="e   R² of cosine and plane", xlabel="neuron", ylim=(0, 1.25), xticks=number, yticks=(0, 0.5, 1))
+    axes.tick_params(axis="x", labelsize=6)
+    axes.legend(fontsize=6, ncols=2, loc="upper left")
+
+
+def _draw_population(plane: Axes, courses: Axes, found: Tuning) -> None:
+    varying = (found.courses - found.courses.mean(0)) @ found.components.T
+    for angle, course, hand in zip(found.directions, varying, found.hands, strict=True):
+        colour = WHEEL(angle / (2 * np.pi))
+        plane.plot(course[:, 0], course[:, 1], color=colour, lw=1)
+        plane.plot(*course[-1, :2], "o", ms=3, color=colour)
+        courses.plot(*(100 * (hand - hand[0])).T, color=colour, lw=1)
+    share = found.explained[:2]
+    plane.set(title="f   Population", xlabel=f"component 1 ({share[0]:.0%})", ylabel=f"component 2 ({share[1]:.0%})")
+    plane.text(0.02, 0.02, f"rotation explains {found.rotation_r2:.0%}", transform=plane.transAxes, fontsize=6)
+    courses.set(title="g   Hand, same colours", xlabel="x [cm]", ylabel="y [cm]", aspect="equal")

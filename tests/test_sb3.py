@@ -1,0 +1,107 @@
+"""The adapter to stable-baselines3."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+sb3 = pytest.importorskip("stable_baselines3")
+
+from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize  # noqa: E402
+
+import arm_env  # noqa: E402
+from arm_env.sb3 import Trained, as_sb3_vec_env  # noqa: E402
+
+ENVIRONMENTS = ["ReachArm-v0", "CircleArm-v0"]
+
+
+class Constant:
+    """The same excitations always, as SB3's models give them."""
+
+    def __init__(self, action):
+        self.action = np.asarray(action, dtype=np.float32)
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.tile(self.action, (len(observation), 1)), state
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_steps_are_those_of_the_native_environment(env_id):
+    adapted = as_sb3_vec_env(env_id, 3, max_episode_steps=5)
+    native = gym.make_vec(env_id, num_envs=3, max_episode_steps=5, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
+    adapted.seed(4)
+    np.testing.assert_array_equal(adapted.reset(), native.reset(seed=4)[0])
+    rng = np.random.default_rng(0)
+    total = np.zeros(3)
+    for t in range(1, 13):
+        u = rng.uniform(0, 1, (3, 6))
+        observation, reward, done, infos = adapted.step(2 * u - 1)
+        expected = native.step(u)
+        np.testing.assert_allclose(observation, expected[0], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(reward, expected[1], rtol=1e-6)
+        np.testing.assert_array_equal(done, expected[3])
+        total += expected[1]
+        assert done.all() == (t % 5 == 0)
+        for i in np.flatnonzero(done):
+            np.testing.assert_allclose(
+                infos[i]["terminal_observation"], expected[4]["final_obs"][i], rtol=1e-6, atol=1e-7
+            )
+            assert infos[i]["TimeLimit.truncated"] is True
+            assert infos[i]["episode"]["l"] == 5 and infos[i]["episode"]["r"] == pytest.approx(total[i])
+        total[done] = 0
+
+
+def test_seeds_are_used_once():
+    adapted = as_sb3_vec_env("ReachArm-v0", 2)
+    adapted.seed(7)
+    first, second = adapted.reset(), adapted.reset()
+    adapted.seed(7)
+    np.testing.assert_array_equal(adapted.reset(), first)
+    assert not np.array_equal(first, second)
+
+
+def test_options_reach_all_arms_and_must_agree():
+    adapted = as_sb3_vec_env("ReachArm-v0", 2, noise=0.0)
+    adapted.set_options({"targets": [[0.1, 0.4]]})
+    np.testing.assert_allclose(adapted.reset()[:, 18:], [[0.1, 0.4]] * 2, rtol=1e-6)
+    adapted.set_options([{"targets": [[0.1, 0.4]]}, {}])
+    with pytest.raises(ValueError, match="same options"):
+        adapted.reset()
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_evaluate_policy_agrees_with_our_own_evaluation(env_id):
+    action = np.linspace(-0.9, -0.5, 6)
+    adapted = VecMonitor(as_sb3_vec_env(env_id, 8))
+    adapted.seed(11)
+    mean, _ = evaluate_policy(Constant(action), adapted, n_eval_episodes=8)
+    ours = arm_env.evaluate(Trained(Constant(action)), env_id, movements=8, seed=11)
+    assert -mean == pytest.approx(ours.mean_value, rel=1e-6)
+
+
+def test_what_a_single_arm_does_not_have_is_refused():
+    adapted = as_sb3_vec_env("ReachArm-v0", 2)
+    with pytest.raises(ValueError, match="share their attributes"):
+        adapted.set_attr("render_mode", None, indices=[0])
+    with pytest.raises(AttributeError, match="no reset"):
+        adapted.env_method("reset")
+    assert adapted.env_is_wrapped(gym.Wrapper) == [False, False]
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "SAC"])
+def test_algorithms_train_save_and_load(algorithm, tmp_path):
+    envs = VecNormalize(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=20))
+    settings = {"n_steps": 16, "batch_size": 32, "n_epochs": 1} if algorithm == "PPO" else {"learning_starts": 40}
+    model = getattr(sb3, algorithm)(
+        "MlpPolicy", envs, seed=0, device="cpu", policy_kwargs={"net_arch": [8]}, **settings
+    )
+    model.learn(100)
+    model.save(tmp_path / "model.zip")
+    envs.save(tmp_path / "normalisation.pkl")
+    loaded = getattr(sb3, algorithm).load(tmp_path / "model.zip", device="cpu")
+    statistics = VecNormalize.load(tmp_path / "normalisation.pkl", as_sb3_vec_env("ReachArm-v0", 1))
+    scores = [
+        arm_env.evaluate(Trained(m, n), movements=4, seed=0).mean_value
+        for m, n in ((model, envs), (loaded, statistics))
+    ]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)
