@@ -16,7 +16,7 @@ from arm_env.plant import (
     observe,
     sensory_bounds,
 )
-from arm_env.schedules import Schedule, as_schedule
+from arm_env.schedules import RandomJumps, Schedule, as_schedule
 from arm_env.tasks import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
@@ -63,6 +63,7 @@ class Simulation:
         self._deviation = noise_deviation(self.noise, self.control_period)
         self._kernels = compile_task(self.task)
         self._p, self._w = self.arm.flat(), self.weights.flat()
+        self._step = self.control_period / self.substeps
         self.low, self.high = self._observation_bounds()
         self.state = np.zeros((self.number, STATE_SIZE))
         self.command = np.zeros((self.number, self.task.command_size))
@@ -126,7 +127,8 @@ class Simulation:
         self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
     ) -> np.ndarray:
         command = schedule.commands(rng, segment, elapsed * self.control_period, self.task, self.arm)
-        self.task.check_commands(self.arm, command)
+        if not isinstance(schedule, RandomJumps):  # whose commands the task itself draws
+            self.task.check_commands(self.arm, command)
         return command
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
@@ -160,7 +162,7 @@ class Simulation:
             self._due[due] += self._periods(schedule)
         costs, observation = self._blank()
         self._kernels.advance(
-            self._p, self._w, self.control_period / self.substeps, self.substeps, u,
+            self._p, self._w, self._step, self.substeps, u,
             self._deviation, self._noise(rng, MUSCLE_COUNT + len(self.low)), command, self.command,
             self.low, self.high, self.state, costs, observation,
         )  # fmt: skip

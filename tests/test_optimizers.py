@@ -105,8 +105,8 @@ def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypa
         moment = 0.999 * moment + 0.001 * torch.outer(gradient, gradient)
         w, _ = soap.step(function, w)
     axes = soap.state["axes"]
-    torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)
-    torch.testing.assert_close(axes @ torch.diag(soap.state["square"]) @ axes.T, moment, rtol=1e-9, atol=1e-14)
+    torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)  # a row each
+    torch.testing.assert_close(axes.T @ torch.diag(soap.state["square"]) @ axes, moment, rtol=1e-9, atol=1e-14)
 
 
 def test_soap_minimises_where_adams_axes_are_of_no_use():

@@ -26,7 +26,7 @@ def figure_attractors(found: Analysis, arm: Arm | None = None) -> Figure:
         "same": ("c   Random starts that end on it [%]", [100 * a.same for a in found.attractors], "RdYlGn"),
     }
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 6.2), layout="constrained")
+        figure = Figure(figsize=(9.5, 5.4), layout="constrained")
         panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
         for name, (title, values, colours) in columns.items():
             _draw_map(panels[name], found, np.array(values), colours, arm or Arm())
