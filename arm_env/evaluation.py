@@ -174,8 +174,7 @@ def cycle_measures(
     lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
     radial, ratio = trailing_mean(np.sqrt(squared), lap), trailing_mean(progress, lap)
     on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < SPEED_TOLERANCE)
-    last = np.where(on_orbit.all(0), 0, len(place) - (~on_orbit)[::-1].argmax(0))  # since when it stays
-    settled = np.where(on_orbit[-1], np.maximum(last + 1 - lap, 0), np.inf)
+    settled = np.maximum(settling_steps(~on_orbit) + 1 - lap, 0)  # laps look back
     return CycleMeasures(
         fraction_converged=float(on_orbit[-1].mean()),
         median_radial_error_m=float(np.median(radial[-1])),
@@ -200,9 +199,13 @@ def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
 
 def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
     """Time [s] after which each column of distances (T, B) stays within the target; inf if it never does."""
-    outside = distance >= TARGET_SIZE
-    last = np.where(outside.any(0), len(distance) - outside[::-1].argmax(0), 0)
-    return np.where(outside[-1], np.inf, last * period)
+    return settling_steps(distance >= TARGET_SIZE) * period
+
+
+def settling_steps(outside: np.ndarray) -> np.ndarray:
+    """After how many steps each column (T, B) is never outside again; inf if it is at the end."""
+    last = np.where(outside.any(0), len(outside) - outside[::-1].argmax(0), 0)
+    return np.where(outside[-1], np.inf, last)
 
 
 def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -213,12 +213,12 @@ class Demo:
             print("interrupted; the same command goes on from here", file=sys.stderr)
             raise SystemExit(130) from None
         measures = measure(str(self.output), 1000, Evaluate.seed, 0.2)
-        trained = load(self.output)
+        controller = load(self.output)
         paths = {
             "checkpoint": self.output / "checkpoint.safetensors",
             "measures": write_whole(self.output / "measures.json", json.dumps(measures.as_dict(), indent=2) + "\n"),
-            "figure 6": figures.save(figures.figure_6(trained), self.output / "figure6.png"),
-            "animation": figures.animate(trained, self.output / "reach.gif"),
+            "figure 6": figures.save(figures.figure_6(controller), self.output / "figure6.png"),
+            "animation": figures.animate(controller, self.output / "reach.gif"),
         }
         print(table(measures))
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from arm_env import equations
-from arm_env.evaluation import Measures
+from arm_env.evaluation import Measures, settling_steps
 from arm_env.orbits import Orbit
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
@@ -32,7 +32,7 @@ from arm_env.tasks import Task, hand_position
 from rnn_controller import pontryagin
 from rnn_controller.checkpoint import write_whole
 from rnn_controller.network import RecurrentController
-from rnn_controller.plant import TORCH, tensors
+from rnn_controller.plant import TORCH, advance, tensors
 
 NEAR = 0.01  # [m] a hand this near the attractor's has converged
 SAME = 0.002  # [m] a hand this near at the end is on it
@@ -61,10 +61,9 @@ class ClosedLoop:
     def step(self, q: Tensor, command: Tensor) -> Tensor:
         """The state one control period later; differentiable."""
         x, y = q[..., :STATE_SIZE], q[..., STATE_SIZE:]
-        u, y = self.controller(torch.cat([equations.sense(TORCH, self._numbers, x), command], -1), y)
-        excitation = equations.excitation(TORCH, self._numbers, u, torch.zeros_like(u))
-        for _ in range(self.substeps):
-            x = equations.step(TORCH, self._numbers, x, excitation, self.period / self.substeps)
+        silence = torch.zeros(*q.shape[:-1], SENSORY_SIZE + command.shape[-1] + MUSCLE_COUNT, dtype=q.dtype)
+        step = self.period / self.substeps
+        x, _, y = advance(self.controller, self._numbers, x, y, command, silence, step, self.substeps)
         return torch.cat([x, y], -1)
 
     def jacobian(self, q: Tensor, command: Tensor) -> Tensor:
@@ -363,7 +362,7 @@ def _point(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Gene
         error=float(np.linalg.norm(goal - command.numpy())),
         period=0.0,
         same=float((distance[:, -1] < SAME).mean()),
-        convergence=float(np.median(_settled(distance, NEAR) * loop.period)),
+        convergence=float(np.median(settling_steps(distance.T >= NEAR) * loop.period)),
     )
     return found, point[None], paths
 
@@ -418,13 +417,6 @@ def _cycle(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Gene
         error=float(np.sqrt(squared).mean()),
         period=lap.steps * loop.period,
         same=float(((final < SAME) & (way * area > 0)).mean()),
-        convergence=float(np.median(_settled(distance, NEAR) * loop.period)),
+        convergence=float(np.median(settling_steps(distance.T >= NEAR) * loop.period)),
     )
     return found, lap.path, paths
-
-
-def _settled(distance: np.ndarray, near: float) -> np.ndarray:
-    """Steps after which each row (B, T) stays below ``near``; inf if it never does."""
-    outside = distance >= near
-    last = np.where(outside.any(1), distance.shape[1] - outside[:, ::-1].argmax(1), 0)
-    return np.where(outside[:, -1], np.inf, last)

@@ -107,12 +107,10 @@ def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[
     _, sizes, components = np.linalg.svd(varying.reshape(-1, varying.shape[-1]), full_matrices=False)
     first = varying[:, time <= 0.4] @ components[:6].T
     middle, change = (first[:, 1:] + first[:, :-1]) / 2, np.diff(first, axis=1)
-    angles = np.cumsum(body[..., :2], -1)
-    hands = np.stack([(np.array(arm.length) * f(angles)).sum(-1) for f in (np.cos, np.sin)], -1)
     k = first.shape[-1]
     return Tuning(
         places, held, gradient.T, place_r2, directions, early,
         np.arctan2(cosine[1], cosine[0]), np.hypot(*cosine), direction_r2,
-        time, courses, hands, components[:3], sizes**2 / (sizes**2).sum(),
+        time, courses, hand_position(arm, body[..., :2]), components[:3], sizes**2 / (sizes**2).sum(),
         rotational_fit(middle.reshape(-1, k), change.reshape(-1, k)),
     )  # fmt: skip

@@ -35,6 +35,29 @@ class DifferentiableController(Protocol):
         """Excitations (B, 6) and the next state, from the observation (B, 18 + K)."""
 
 
+def advance(
+    controller: DifferentiableController,
+    numbers: Any,
+    x: Tensor,
+    state: Any,
+    command: Tensor,
+    noise: Tensor,
+    step: Any,
+    substeps: int,
+) -> tuple[Tensor, Tensor, Any]:
+    """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the next state.
+
+    ``numbers`` are the arm's ``tensors``, noise (B, 18 + K + 6) is ω of s, k and u, ``step`` a physics step [s].
+    """
+    observed = SENSORY_SIZE + command.shape[-1]
+    signal = torch.cat([equations.sense(TORCH, numbers, x), command], -1)  # (B, 18 + K)
+    u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, 6)
+    excitation = equations.excitation(TORCH, numbers, u, noise[..., observed:])
+    for _ in range(substeps):
+        x = equations.step(TORCH, numbers, x, excitation, step)
+    return x, u, state
+
+
 def rollout(
     controller: DifferentiableController,
     arm: Arm,
@@ -53,14 +76,9 @@ def rollout(
     numbers = tensors(arm, x0.dtype, x0.device)
     state = controller.initial_state(len(x0)) if state is None else state
     step = torch.tensor(control_period / substeps, dtype=x0.dtype, device=x0.device)
-    observed = SENSORY_SIZE + commands.shape[-1]
     x, states, actions = x0, [x0], []
     for t in range(commands.shape[1]):
-        signal = torch.cat([equations.sense(TORCH, numbers, x), commands[:, t]], -1)  # (B, 18 + K)
-        u, state = controller(signal * (1 + noise[:, t, :observed]), state)  # (B, 6)
-        excitation = equations.excitation(TORCH, numbers, u, noise[:, t, observed:])
-        for _ in range(substeps):
-            x = equations.step(TORCH, numbers, x, excitation, step)
+        x, u, state = advance(controller, numbers, x, state, commands[:, t], noise[:, t], step, substeps)
         states.append(x)
         actions.append(u)
     return torch.stack(states, 1), torch.stack(actions, 1)
