@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
+from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation, observation_names
 from arm_env.tasks import Reach, Task
@@ -34,12 +35,14 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         noise: float = 0.2,
         control_period: float = 0.01,
         schedule: Any = None,
+        perturbation: Perturbation | None = None,
     ):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
         self.simulation = Simulation(
-            1, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule
-        )
+            1, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule,
+            perturbation,
+        )  # fmt: skip
         self.metadata = {**self.metadata, "render_fps": round(1 / control_period)}
         self.render_mode = render_mode
         self.observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
@@ -120,7 +123,8 @@ class ReachArmEnv(ArmEnv):
     A human arm moves in a horizontal plane without gravity: two links, friction, soft joint stops, and
     three antagonistic pairs of muscles. The task commands a target for the hand, holds it, and jumps to
     another. Signals are noisy: each element of sensory signal, command and excitation is multiplied by
-    (1 + ω), ω white and Gaussian.
+    (1 + ω), ω white and Gaussian. A `perturbation` changes the body, adds a force field or a load at the hand, or
+    delays the senses; the spaces stay those of the unperturbed `arm`, so a controller can't tell from them.
 
     ## Action space
     `Box(0, ceiling, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
@@ -138,6 +142,8 @@ class ReachArmEnv(ArmEnv):
     ## Observation space
     `Box(low, high, (20,), float32)`, `observation_names` by index. The bounds contain every state that
     actions can lead to, and the noise up to ten of its default standard deviations; beyond, it is clipped.
+    Under a sensory delay the first 18 signals are those of so long ago, or of the start of the episode, under
+    noise drawn now; the command is the present one.
 
     | index | signal | unit |
     |---|---|---|
@@ -166,6 +172,7 @@ class ReachArmEnv(ArmEnv):
     | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt); 0 is off |
     | `control_period` | 0.01 | Δt [s]; physics takes steps of at most 5 ms inside it |
     | `schedule` | None | commands: None for random jumps every 1 s, an array (n, 2) of targets held 1 s each, a function of time [s] to a target, or an `arm_env.Schedule` (which sets other hold times) |
+    | `perturbation` | None | what differs from `arm`, an `arm_env.Perturbation`: factors on `mass` and `strength`, `curl` field [N s/m] and `load` [kg] at the hand, sensory `delay` [s], a multiple of Δt |
     | `render_mode` | None | "rgb_array" or "human" |
 
     `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]), `targets` (n, 2) and
@@ -173,7 +180,8 @@ class ReachArmEnv(ArmEnv):
 
     ## Info
     `hand`, `target` and `command` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
-    c) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all noise-free.
+    c) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all
+    noise-free and, like the reward, undelayed.
 
     ## Version history
     - v0: first release.

@@ -120,6 +120,14 @@ def joint_stop(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tu
     return arm.stop_stiffness * (below * below - above * above) - damping * velocities, damping
 
 
+def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """k [N m s] of the curl field's torques (k ω2, −k ω1), which do no work (after Shadmehr & Mussa-Ivaldi 1994).
+
+    A hand force R v, R a turn to the right times ``arm.curl``, is the torque Jᵀ R J ω = det(J) R ω.
+    """
+    return arm.curl * arm.length[0] * arm.length[1] * xp.sin(angles[..., 1])
+
+
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
     """The excitation that reaches the muscles: u (1 + ω), held to [0, ceiling] (HT09, V.A.4)."""
     return at_most(xp, at_least(xp, u * (1 + noise), 0.0), arm.ceiling)
@@ -130,9 +138,10 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
 
     A midpoint step, linearly implicit in the joint velocities:
         θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a,
-    M, torques and D, the damping of muscles, friction and stops, at θ½; activation exact for constant u.
+    M, torques and D, the damping of muscles, friction, stops and curl field, at θ½; activation exact for constant u.
     First order (torques see the starting ω), with an error ten times below that of linearly implicit
-    Euler. M + h/2 D is always positive definite. Explicit 5 ms steps diverge at an activation of 0.6.
+    Euler. M + h/2 D is always positive definite; the field is its skew part. Explicit 5 ms steps diverge
+    at an activation of 0.6.
     """
     half = 0.5 * h
     velocities = x[..., 2:4]
@@ -147,15 +156,17 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     m11, m12, m22 = mass_matrix(xp, arm, angles)
     c1, c2 = coriolis(xp, arm, angles, velocities)
     b11, b12, b22 = arm.friction[0], arm.friction[1], arm.friction[2]
+    k = curl_coupling(xp, arm, angles)
     w1, w2 = velocities[..., 0], velocities[..., 1]
 
-    t1 = (r1 * tension).sum(-1) + stop[..., 0] - c1 - b11 * w1 - b12 * w2
-    t2 = (r2 * tension).sum(-1) + stop[..., 1] - c2 - b12 * w1 - b22 * w2
+    t1 = (r1 * tension).sum(-1) + stop[..., 0] - c1 - b11 * w1 - b12 * w2 + k * w2
+    t2 = (r2 * tension).sum(-1) + stop[..., 1] - c2 - b12 * w1 - b22 * w2 - k * w1
     s11 = m11 + half * ((damping * r1 * r1).sum(-1) + stop_damping[..., 0] + b11)
-    s12 = m12 + half * ((damping * r1 * r2).sum(-1) + b12)
+    shared = m12 + half * ((damping * r1 * r2).sum(-1) + b12)
+    s12, s21 = shared - half * k, shared + half * k
     s22 = m22 + half * ((damping * r2 * r2).sum(-1) + stop_damping[..., 1] + b22)
-    scale = h / (s11 * s22 - s12 * s12)
-    gain1, gain2 = scale * (s22 * t1 - s12 * t2), scale * (s11 * t2 - s12 * t1)  # h a
+    scale = h / (s11 * s22 - s12 * s21)
+    gain1, gain2 = scale * (s22 * t1 - s12 * t2), scale * (s11 * t2 - s21 * t1)  # h a
     angle1, angle2 = x[..., 0] + h * w1 + half * gain1, x[..., 1] + h * w2 + half * gain2
     motion = xp.stack([angle1, angle2, w1 + gain1, w2 + gain2], -1)
     return xp.concatenate([motion, u + lag * xp.exp(-h / arm.activation_time)], -1)

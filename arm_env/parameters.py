@@ -9,6 +9,8 @@ LS13   Lillicrap & Scott (2013), Preference distributions of primary motor corte
 B99    Brown, Cheng & Loeb (1999), Measured and modeled properties of mammalian skeletal muscle,
        with the constants of Todorov & Li (2004, 2005).
 HT09   Huh & Todorov (2009), Real-time motor control using recurrent neural networks.
+SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a motor
+       task.
 own    Chosen here, by measurement; docs/choices.md says how.
 """
 
@@ -72,6 +74,7 @@ class Arm(Parameters):
     )
     activation_time: float = 0.05  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
     ceiling: float = 1.0  # [-] largest excitation: the action space ends here (own; HT09 has none)
+    curl: float = 0.0  # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): pushes right if > 0 (after SM94)
 
 
 @dataclass(frozen=True)

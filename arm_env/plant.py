@@ -127,8 +127,9 @@ def compile_task(task: Any) -> Any:
     """Kernels over a batch that know the task's cost.
 
     ``costs`` fills out (B, 6) with three terms, d and the hand's x, y. ``advance`` is an environment's whole
-    step in one call: ``control_steps``, ``costs`` under the present command, ``observe`` with the following
-    one, under standard normal ``noise``, (B (6 + 18 + K),), that it scales by ``deviation`` in place.
+    step in one call: ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by
+    one, ``costs`` under the present command, ``observe`` of the first states with the following command, under
+    standard normal ``noise``, (B (6 + 18 + K),), that it scales by ``deviation`` in place.
     """
     arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
@@ -141,13 +142,16 @@ def costs(p, w, x, u, k, out):
     for i in range(len(x)):
         cost(p, w, x[i], u[i], k[i], out[i])
 
-def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, x, out, observation):
+def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, history, out, observation):
+    for age in range(len(history) - 1):
+        history[age] = history[age + 1]
+    x = history[-1]
     for i in range(len(noise)):
         noise[i] *= deviation
     split = len(x) * {MUSCLE_COUNT}
     control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {MUSCLE_COUNT}), x)
     costs(p, w, x, u, k, out)
-    observe(p, x, following, noise[split:].reshape(len(x), len(low)), low, high, observation)
+    observe(p, history[0], following, noise[split:].reshape(len(x), len(low)), low, high, observation)
 """
     source = function_source("cost", ["p", "w", "x", "u", "k"], results) + batch
     return compile_source("task", source, control_steps=control_steps, observe=observe)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arm_env.parameters import MUSCLES, Arm, CostWeights
+from arm_env.perturbations import Perturbation
 from arm_env.plant import (
     ANGLES,
     MUSCLE_COUNT,
@@ -42,7 +43,10 @@ class Start(NamedTuple):
 
 @dataclass
 class Simulation:
-    """``number`` arms, their commands and clocks; every array has a leading axis of arms."""
+    """``number`` arms, their commands and clocks; every array but ``history`` has a leading axis of arms.
+
+    ``arm`` is what spaces, commands and drawings are of; what moves is that under the ``perturbation``.
+    """
 
     number: int
     task: Task
@@ -51,6 +55,7 @@ class Simulation:
     noise: float = 0.2
     control_period: float = 0.01
     schedule: Any = None
+    perturbation: Perturbation | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.noise < np.inf:
@@ -62,15 +67,22 @@ class Simulation:
         self.substeps = substeps_of(self.control_period)
         self._deviation = noise_deviation(self.noise, self.control_period)
         self._kernels = compile_task(self.task)
-        self._p, self._w = self.arm.flat(), self.weights.flat()
+        perturbation = self.perturbation or Perturbation()
+        self._p, self._w = perturbation.applied_to(self.arm).flat(), self.weights.flat()
         self._step = self.control_period / self.substeps
         self.low, self.high = self._observation_bounds()
-        self.state = np.zeros((self.number, STATE_SIZE))
+        delay = perturbation.delay_periods(self.control_period)
+        self.history = np.zeros((delay + 1, self.number, STATE_SIZE))  # what is sensed first, the present last
         self.command = np.zeros((self.number, self.task.command_size))
         self.elapsed = np.zeros(self.number, dtype=np.int64)  # control periods since the reset
         self._segment = np.zeros(self.number, dtype=np.int64)
         self._due = np.zeros(self.number, dtype=np.int64)  # when the next command is
         self._quiet = 0  # control periods in which surely no command is due
+
+    @property
+    def state(self) -> np.ndarray:
+        """Present states, (B, 10): joint angles [rad], velocities [rad/s], activations."""
+        return self.history[-1]
 
     def _observation_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = sensory_bounds(self.arm)
@@ -105,7 +117,7 @@ class Simulation:
         for arm in np.flatnonzero(which):
             self._schedules[arm] = start.schedule
         self.command = self.command.copy()
-        self.state[which], self.command[which] = state, command
+        self.history[:, which], self.command[which] = state, command
         self.elapsed[which] = self._segment[which] = 0
         self._due[which] = self._periods(start.schedule)
         self._quiet = 0
@@ -164,7 +176,7 @@ class Simulation:
         self._kernels.advance(
             self._p, self._w, self._step, self.substeps, u,
             self._deviation, self._noise(rng, MUSCLE_COUNT + len(self.low)), command, self.command,
-            self.low, self.high, self.state, costs, observation,
+            self.low, self.high, self.history, costs, observation,
         )  # fmt: skip
         self.elapsed += 1
         self._quiet -= 1
@@ -198,10 +210,10 @@ class Simulation:
         return rng.standard_normal(self.number * signals) if self.noise else np.zeros(self.number * signals)
 
     def observe(self, rng: np.random.Generator) -> np.ndarray:
-        """Noisy observations, (B, 18 + K) float32."""
+        """Noisy observations, (B, 18 + K) float32: delayed senses, the present command."""
         observation = self._blank()[1]
         noise = self._deviation * self._noise(rng, len(self.low)).reshape(observation.shape)
-        observe(self._p, self.state, self.command, noise, self.low, self.high, observation)
+        observe(self._p, self.history[0], self.command, noise, self.low, self.high, observation)
         return observation
 
     def info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, np.ndarray]:

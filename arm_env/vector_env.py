@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from arm_env.env import action_space
 from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
+from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation, observation_names
 from arm_env.tasks import Reach, Task
@@ -38,14 +39,16 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         noise: float = 0.2,
         control_period: float = 0.01,
         schedule: Any = None,
+        perturbation: Perturbation | None = None,
     ):
         if num_envs < 1 or max_episode_steps < 1:
             raise ValueError(f"num_envs and max_episode_steps start at 1, not {num_envs} and {max_episode_steps}")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
         self.simulation = Simulation(
-            num_envs, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule
-        )
+            num_envs, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule,
+            perturbation,
+        )  # fmt: skip
         self.num_envs, self.max_episode_steps, self.render_mode = num_envs, max_episode_steps, render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {
