@@ -20,9 +20,10 @@ from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
 from rnn_controller import NetworkConfig, RecurrentController, pontryagin
 from rnn_controller.checkpoint import write_whole
+from rnn_controller.modules import Baseline, ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout as eager_rollout
+from rnn_controller.plant import rollout
 
 MOVEMENTS, STEPS, ARMS = 200, 2000, 1024
 
@@ -51,13 +52,15 @@ def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> dict
 
 
 def gradient_runs() -> dict[str, Callable[[], object]]:
-    """The gradient of the objective over the paper's batch, compiled and eager."""
+    """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the network's place."""
     arm, task, weights = Arm(), Reach(), CostWeights()
     network = RecurrentController(NetworkConfig(), task.command_size, torch.Generator().manual_seed(0))
     m = sample(np.random.default_rng(0), MOVEMENTS, 12, task=task, arm=arm)
+    gru = Baseline(ModuleConfig("gru", 32), task, arm, torch.Generator().manual_seed(0))
 
     def gradient(x: torch.Tensor, u: torch.Tensor) -> None:
         network.zero_grad()
+        gru.zero_grad()
         risk_sensitive(values(task, arm, weights, x, u, m.commands, 0.01), 3.0).backward()
 
     def on_one_thread() -> None:
@@ -66,10 +69,15 @@ def gradient_runs() -> dict[str, Callable[[], object]]:
         gradient(*pontryagin.rollout(network, arm, m.x0, m.y0, m.commands, m.noise)[:2])
         torch.set_num_threads(threads)
 
+    def of_gru(compiled: bool) -> None:
+        gradient(*rollout(gru, arm, m.x0, m.commands, m.noise, compiled=compiled))
+
     return {
         "compiled": lambda: gradient(*pontryagin.rollout(network, arm, m.x0, m.y0, m.commands, m.noise)[:2]),
         "compiled, one thread": on_one_thread,
-        "eager": lambda: gradient(*eager_rollout(network, arm, m.x0, m.commands, m.noise, state=m.y0)),
+        "eager": lambda: gradient(*rollout(network, arm, m.x0, m.commands, m.noise, state=m.y0, compiled=False)),
+        "GRU, compiled body": lambda: of_gru(True),
+        "GRU, eager": lambda: of_gru(False),
     }
 
 
@@ -116,6 +124,7 @@ def measure(rounds: int, vector_steps: int = 50) -> dict[str, float]:
         "gradient_speedup_over_eager": seconds["eager"] / seconds["compiled"],
         "gradient_speedup_over_eager_one_thread": seconds["eager"] / seconds["compiled, one thread"],
         "gradient_seconds": seconds["compiled"],
+        "gru_gradient_speedup_over_eager": seconds["GRU, eager"] / seconds["GRU, compiled body"],
         "single_step_over_cartpole": seconds["cartpole"] / seconds["reach"],
         "single_step_microseconds": seconds["reach"] / STEPS * 1e6,
         "vector_steps_per_s_per_core": ARMS * vector_steps / seconds["vector"],

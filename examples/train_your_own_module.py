@@ -1,6 +1,7 @@
 """Train any ``nn.Module`` through the differentiable plant: here a GRU, on single jumps.
 
-The plant is eager torch, so this is a sketch to start from; ``--iterations 1000`` learns to reach.
+The arm itself runs compiled. ``--iterations 1000`` learns to reach, in some two and a half minutes of one core;
+``benchmarks/train_network.py`` goes further.
 """
 
 import argparse

@@ -2,15 +2,17 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from arm_env.evaluation import Measures, evaluate
+from arm_env.perturbations import Perturbation
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
-from rnn_controller.policy import Policy, load
+from rnn_controller.network import RecurrentController
+from rnn_controller.policy import ModuleController, Policy, controller_of, load
 from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
 
 
@@ -55,7 +57,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a controller in the environment, on held-out random jumps."""
+    """Measure a controller in the environment, on held-out random jumps.
+
+    The arm is the unperturbed one, whatever the training was under, with the perturbation given here.
+    """
 
     controller: tyro.conf.Positional[str]
     """A shipped controller's name (reach, circle), a checkpoint, or a run's folder."""
@@ -65,12 +70,16 @@ class Evaluate:
     """Seed of starts, targets and noise; training seeds never meet the default."""
     noise: float = 0.2
     """Standard deviation of the process noise at a 5 ms step; 0 is off."""
+    perturbation: Annotated[Perturbation, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = field(
+        default_factory=Perturbation
+    )
+    """What the arm is measured under."""
     json: bool = False
     """Print JSON instead of a table."""
 
     def run(self) -> None:
         """Evaluate and print."""
-        measures = measure(self.controller, self.movements, self.seed, self.noise)
+        measures = measure(self.controller, self.movements, self.seed, self.noise, self.perturbation)
         print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
 
 
@@ -98,6 +107,8 @@ class Figure:
             figure = figures.figure_5()
         elif self.which == "tuning":
             checkpoint = trained(self.controller, "reach")
+            if not isinstance(checkpoint.network, RecurrentController):
+                raise ValueError(f"tuning is drawn of the paper's network, and {self.controller} holds another module")
             figure = figures.figure_tuning(checkpoint.network, checkpoint.arm)
         elif self.which == "6":
             figure = figures.figure_6(policy(self.controller, "reach"), seed=self.seed, noise=self.noise)
@@ -143,10 +154,9 @@ def trained(name: str | None, task: str) -> Checkpoint:
     return checkpoint
 
 
-def policy(name: str | None, task: str) -> Policy:
+def policy(name: str | None, task: str) -> Policy | ModuleController:
     """The same as a controller of the environment."""
-    checkpoint = trained(name, task)
-    return Policy(checkpoint.network, checkpoint.arm)
+    return controller_of(trained(name, task))
 
 
 @dataclass(frozen=True)
@@ -224,11 +234,18 @@ class Demo:
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
-def measure(name: str, movements: int, seed: int, noise: float) -> Measures:
-    """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for."""
+def measure(name: str, movements: int, seed: int, noise: float, perturbation: Perturbation | None = None) -> Measures:
+    """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for.
+
+    A perturbation of its training is not part of that arm: only the one given here is applied.
+    """
     checkpoint = load_checkpoint(name)
+    perturbation = perturbation or Perturbation()
+    trained = checkpoint.training.get("config", {}).get("perturbation")
+    if trained not in (None, asdict(Perturbation()), asdict(perturbation)):
+        print(f"note: trained under {trained}, measured under {asdict(perturbation)}", file=sys.stderr)
     return evaluate(
-        Policy(checkpoint.network, checkpoint.arm),
+        controller_of(checkpoint),
         ENVIRONMENTS[checkpoint.task],
         movements=movements,
         seed=seed,
@@ -236,6 +253,7 @@ def measure(name: str, movements: int, seed: int, noise: float) -> Measures:
         arm=checkpoint.arm,
         weights=checkpoint.weights,
         control_period=checkpoint.network.config.control_period,
+        perturbation=perturbation,
     )
 
 

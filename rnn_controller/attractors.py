@@ -30,6 +30,7 @@ from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.simulation import substeps_of
 from arm_env.tasks import Task, hand_position
 from rnn_controller import pontryagin
+from rnn_controller.body import CompiledBody
 from rnn_controller.checkpoint import write_whole
 from rnn_controller.network import RecurrentController
 from rnn_controller.plant import TORCH, advance, tensors
@@ -49,7 +50,7 @@ class ClosedLoop:
     def __init__(self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01):
         self.controller, self.task, self.arm, self.period = controller, task, arm or Arm(), control_period
         self.substeps = substeps_of(control_period)
-        self._numbers = tensors(self.arm)
+        self._numbers, self._body = tensors(self.arm), CompiledBody(self.arm, control_period, self.substeps)
         state = controller.initial_state(1)
         if not isinstance(state, Tensor) or state.ndim != 2:
             raise TypeError(
@@ -62,8 +63,7 @@ class ClosedLoop:
         """The state one control period later; differentiable."""
         x, y = q[..., :STATE_SIZE], q[..., STATE_SIZE:]
         silence = torch.zeros(*q.shape[:-1], SENSORY_SIZE + command.shape[-1] + MUSCLE_COUNT, dtype=q.dtype)
-        step = self.period / self.substeps
-        x, _, y = advance(self.controller, self._numbers, x, y, command, silence, step, self.substeps)
+        x, _, y = advance(self.controller, self._body, x, y, command, silence)
         return torch.cat([x, y], -1)
 
     def jacobian(self, q: Tensor, command: Tensor) -> Tensor:

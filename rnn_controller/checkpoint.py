@@ -17,7 +17,7 @@ from torch import Tensor
 from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach, Task
-from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.modules import Network, build, network_config
 
 FORMAT = "rnn-motor-control 1"
 TASKS: dict[str, Task] = {"reach": Reach(), "circle": Circle()}
@@ -33,9 +33,10 @@ class CheckpointError(ValueError):
 class Checkpoint:
     """A controller, what it was trained for, and where its training stands."""
 
-    network: RecurrentController
+    network: Network
     task: str = "reach"
     arm: Arm = field(default_factory=Arm)
+    """The unperturbed one; what it was perturbed by stands in ``training``."""
     weights: CostWeights = field(default_factory=CostWeights)
     noise: float = 0.2
     training: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Checkpoint:
             "noise": self.noise,
             "training": self.training,
         }
-        tensors = {f"network.{name}": value.detach() for name, value in self.network.named_parameters()}
+        tensors = {f"network.{name}": value.detach() for name, value in self.network.state_dict().items()}
         tensors |= {f"training.{name}": value for name, value in self.tensors.items()}
         contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
         data = safetensors.torch.save(contiguous, {key: json.dumps(value) for key, value in header.items()})
@@ -104,12 +105,13 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    config = NetworkConfig(**header["network"])
+    config = network_config(header["network"])
     if header["task"] not in TASKS:
         raise ValueError(f"unknown task {header['task']!r}: there are {', '.join(TASKS)}")
-    network = RecurrentController(config, TASKS[header["task"]].command_size, torch.Generator())
+    arm = Arm(**{key: _tupled(value) for key, value in header["arm"].items()})
+    network = build(config, TASKS[header["task"]], arm, torch.Generator())
     stored = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
-    for name, parameter in network.named_parameters():
+    for name, parameter in network.state_dict().items():
         if name not in stored or stored[name].shape != parameter.shape:
             found = tuple(stored[name].shape) if name in stored else "missing"
             raise ValueError(f"{config.neurons} neurons need {name} {tuple(parameter.shape)}, but it is {found}")
@@ -119,7 +121,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     return Checkpoint(
         network=network,
         task=header["task"],
-        arm=Arm(**{key: _tupled(value) for key, value in header["arm"].items()}),
+        arm=arm,
         weights=CostWeights(**header["weights"]),
         noise=header["noise"],
         training=header["training"],

@@ -22,6 +22,12 @@ SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interle
 SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
 
 
+def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the task's commands, (K,) each."""
+    commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
+    return commands.mean(0), commands.std(0)
+
+
 @dataclass(frozen=True)
 class Coordinates:
     """The map between a network's weights and the flat vector that is optimised."""
@@ -33,8 +39,7 @@ class Coordinates:
     @classmethod
     def of(cls, network: RecurrentController, task: Task, arm: Arm) -> "Coordinates":
         """Coordinates for a network that receives the task's commands."""
-        commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
-        return cls(network, commands.mean(0), commands.std(0))
+        return cls(network, *command_scale(task, arm))
 
     def vector(self) -> Tensor:
         """The network's present weights as a vector."""

@@ -1,7 +1,8 @@
-"""The arm as a differentiable torch plant: the functions of ``arm_env.equations`` on tensors.
+"""The arm as a differentiable torch plant.
 
-Any module that maps (observation, state) to (excitations, state) can be trained through
-``rollout``. It is eager and general; ``rnn_controller.pontryagin`` is the compiled special case.
+Any module that maps (observation, state) to (excitations, state) can be trained through ``rollout``: the
+module runs in torch, the body compiled where it can be. ``rnn_controller.pontryagin`` compiles both, for
+the network of the paper alone.
 """
 
 from typing import Any, Protocol
@@ -9,20 +10,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from arm_env import equations
-from arm_env.equations import Primitives
-from arm_env.parameters import Arm, Parameters
-from arm_env.plant import SENSORY_SIZE
+from arm_env.parameters import Arm
+from rnn_controller.body import SENSORY_SIZE, TORCH, Body, CompiledBody, EagerBody, tensors
 
-TORCH = Primitives(
-    torch.exp, torch.log, torch.sin, torch.cos, torch.sqrt,
-    lambda x, a, b: torch.where(x > 0, a, b), torch.stack, torch.concatenate,
-)  # fmt: skip
-
-
-def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = None) -> Any:
-    """The group's fields as tensors."""
-    return parameters.map(lambda value: torch.tensor(value, dtype=dtype, device=device))
+__all__ = ["TORCH", "DifferentiableController", "advance", "rollout", "tensors"]
 
 
 class DifferentiableController(Protocol):
@@ -36,26 +27,16 @@ class DifferentiableController(Protocol):
 
 
 def advance(
-    controller: DifferentiableController,
-    numbers: Any,
-    x: Tensor,
-    state: Any,
-    command: Tensor,
-    noise: Tensor,
-    step: Any,
-    substeps: int,
+    controller: DifferentiableController, body: Body, x: Tensor, state: Any, command: Tensor, noise: Tensor
 ) -> tuple[Tensor, Tensor, Any]:
     """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the next state.
 
-    ``numbers`` are the arm's ``tensors``, noise (B, 18 + K + 6) is ω of s, k and u, ``step`` a physics step [s].
+    Noise (B, 18 + K + 6) is ω of s, k and u.
     """
     observed = SENSORY_SIZE + command.shape[-1]
-    signal = torch.cat([equations.sense(TORCH, numbers, x), command], -1)  # (B, 18 + K)
+    signal = torch.cat([body.sense(x), command], -1)  # (B, 18 + K)
     u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, 6)
-    excitation = equations.excitation(TORCH, numbers, u, noise[..., observed:])
-    for _ in range(substeps):
-        x = equations.step(TORCH, numbers, x, excitation, step)
-    return x, u, state
+    return body.move(x, u, noise[..., observed:]), u, state
 
 
 def rollout(
@@ -67,18 +48,37 @@ def rollout(
     control_period: float = 0.01,
     substeps: int = 2,
     state: Any = None,
+    compiled: bool | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Run body and controller in closed loop, with gradients.
 
     x0 (B, 10) body states; commands (B, T, K); noise (B, T, 18 + K + 6), the ω of every signal in
     the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6).
+
+    The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first derivatives,
+    none along the noise. ``compiled=False`` is for second derivatives and for torch's function transforms.
+    Raises ValueError if True is asked for but impossible.
     """
-    numbers = tensors(arm, x0.dtype, x0.device)
+    obstacle = _obstacle(x0, noise)
+    if compiled and obstacle:
+        raise ValueError(f"the compiled body {obstacle}: leave compiled=None, or change that")
+    body: Body
+    if compiled is False or obstacle:
+        body = EagerBody(arm, control_period, substeps, x0.dtype, x0.device)
+    else:
+        body = CompiledBody(arm, control_period, substeps)
     state = controller.initial_state(len(x0)) if state is None else state
-    step = torch.tensor(control_period / substeps, dtype=x0.dtype, device=x0.device)
     x, states, actions = x0, [x0], []
     for t in range(commands.shape[1]):
-        x, u, state = advance(controller, numbers, x, state, commands[:, t], noise[:, t], step, substeps)
+        x, u, state = advance(controller, body, x, state, commands[:, t], noise[:, t])
         states.append(x)
         actions.append(u)
     return torch.stack(states, 1), torch.stack(actions, 1)
+
+
+def _obstacle(x0: Tensor, noise: Tensor) -> str | None:
+    """What keeps the compiled body from running, if anything."""
+    for name, value in (("x0", x0), ("noise", noise)):
+        if value.dtype != torch.float64 or value.device.type != "cpu":
+            return f"takes float64 tensors on the CPU, but {name} is {value.dtype} on {value.device}"
+    return "has no gradient along the noise, but noise requires one" if noise.requires_grad else None

@@ -1,25 +1,30 @@
 """A trained network behind ``predict``: the form in which every controller of this package runs."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from rnn_controller.checkpoint import load_checkpoint
+from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.network import ACTIVATIONS, RecurrentController
 from rnn_controller.pontryagin import network_steps
 
 
-class Policy:
-    """The network as a controller of the environments, computed by the kernel it was trained with."""
+class _Predicting:
+    """``predict`` with all its checks, over one step of a batch."""
 
-    def __init__(self, network: RecurrentController, arm: Arm | None = None):
-        self.network, self.ceiling = network, (arm or Arm()).ceiling
-        weights = [np.array(w.detach().numpy().T, order="C") for w in network.weights]  # copies
-        self._constants = (network.leak, ACTIVATIONS.index(network.config.activation), *weights)
+    def __init__(self, rest: np.ndarray, signals: int | None, arm: Arm | None):
+        self._rest, self._signals, self.ceiling = rest, signals, (arm or Arm()).ceiling
+
+    def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Excitations (B, 6) and next states (B, N), from observations (B, 18 + K) and states (B, N)."""
+        raise NotImplementedError
 
     def predict(
         self,
@@ -30,30 +35,71 @@ class Policy:
     ) -> tuple[np.ndarray, Any]:
         """Excitations (B, 6) float32 for observations (B, 18 + K), and the neural state (B, N).
 
-        One observation (18 + K,) gives one action (6,). Neurons rest at 0 where ``episode_start``;
-        the network itself is deterministic, its noise is the environment's.
+        One observation (18 + K,) gives one action (6,). The network is at rest where ``episode_start``;
+        it is deterministic itself, its noise is the environment's.
         """
         o = np.asarray(observation, dtype=float)
-        batch, size = np.atleast_2d(o), SENSORY_SIZE + self.network.command_size
-        if batch.ndim != 2 or batch.shape[1] != size:
+        batch, size = np.atleast_2d(o), self._signals
+        if batch.ndim != 2 or batch.shape[1] != (size or batch.shape[1]):
             raise ValueError(f"this controller takes observations of {size} signals, not of shape {o.shape}")
-        y = np.zeros((len(batch), self.network.config.neurons)) if state is None else np.array(state, dtype=float)
-        if y.shape != (len(batch), self.network.config.neurons):
-            raise ValueError(
-                f"the state of {len(batch)} arms is {(len(batch), self.network.config.neurons)}, not {y.shape}"
-            )
+        rest = np.tile(self._rest, (len(batch), 1))  # (B, N)
+        y = rest if state is None else np.array(state, dtype=float)
+        if y.shape != rest.shape:
+            raise ValueError(f"the state of {len(batch)} arms is {rest.shape}, not {y.shape}")
         if episode_start is not None:
             starts = np.atleast_1d(np.asarray(episode_start, dtype=bool))
             if starts.shape != (len(batch),):
                 raise ValueError(f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}")
-            y[starts] = 0
-        u, y_next = np.empty((len(batch), MUSCLE_COUNT)), np.empty_like(y)
-        network_steps(*self._constants, batch, y, u, y_next)
-        action = np.minimum(u, self.ceiling).astype(np.float32)
+            y[starts] = self._rest
+        u, y_next = self._step(batch, y)
+        action = np.clip(u, 0, self.ceiling).astype(np.float32)
         return action.reshape((*o.shape[:-1], MUSCLE_COUNT)), y_next
 
 
-def load(name: Path | str) -> Policy:
+class Policy(_Predicting):
+    """The paper's network as a controller of the environments, computed by the kernel it was trained with."""
+
+    def __init__(self, network: RecurrentController, arm: Arm | None = None):
+        super().__init__(np.zeros(network.config.neurons), SENSORY_SIZE + network.command_size, arm)
+        self.network = network
+        weights = [np.array(w.detach().numpy().T, order="C") for w in network.weights]  # copies
+        self._constants = (network.leak, ACTIVATIONS.index(network.config.activation), *weights)
+
+    def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        u, y_next = np.empty((len(state), MUSCLE_COUNT)), np.empty_like(state)
+        network_steps(*self._constants, observation, state, u, y_next)
+        return u, y_next
+
+
+class ModuleController(_Predicting):
+    """Any module that ``plant.rollout`` can train as a controller of the environments.
+
+    The module is copied. Its state must be a tensor (B, N), N may be 0.
+    """
+
+    def __init__(self, module: Any, arm: Arm | None = None):
+        self.network = copy.deepcopy(module)
+        rest = self.network.initial_state(1)
+        if not isinstance(rest, Tensor) or rest.ndim != 2:
+            raise TypeError(f"the module's state must be a tensor (B, N), not {type(rest).__name__}")
+        size = getattr(module, "command_size", None)
+        super().__init__(rest[0].detach().numpy().astype(float), size and SENSORY_SIZE + size, arm)
+        self._dtype = rest.dtype
+
+    def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.no_grad():
+            u, y = self.network(*(torch.from_numpy(value).to(self._dtype) for value in (observation, state)))
+        return u.numpy(), y.numpy().astype(float)
+
+
+def controller_of(checkpoint: Checkpoint) -> Policy | ModuleController:
+    """The controller that a checkpoint holds."""
+    network = checkpoint.network
+    if isinstance(network, RecurrentController):
+        return Policy(network, checkpoint.arm)
+    return ModuleController(network, checkpoint.arm)
+
+
+def load(name: Path | str) -> Policy | ModuleController:
     """A trained controller, by a shipped name such as "reach", a checkpoint's path or a run's folder."""
-    checkpoint = load_checkpoint(name)
-    return Policy(checkpoint.network, checkpoint.arm)
+    return controller_of(load_checkpoint(name))

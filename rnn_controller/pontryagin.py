@@ -5,11 +5,6 @@ exact adjoint of the environment's own step. The forward pass stores the traject
 the costate pass receives c_x and c_u from torch, so any cost on the trajectory can be trained.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +16,7 @@ from arm_env.compiling import jit
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, excite, excite_vjp, sense, sense_vjp, step, step_vjp
 from rnn_controller.network import ACTIVATIONS, RecurrentController
+from rnn_controller.parallel import in_parallel
 
 
 @jit
@@ -159,19 +155,6 @@ def _costate(
                 px[j] += gx_part[j] + cx[b, t, j]
 
 
-@cache
-def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1)
-
-
-def _in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
-    """Split the movements over the processors; each is computed alone, so the split changes nothing."""
-    edges = np.linspace(0, batch, torch.get_num_threads() + 1).astype(int).tolist()
-    jobs = [_workers().submit(kernel, *pair, *arguments) for pair in pairwise(edges)]
-    for job in jobs:
-        job.result()
-
-
 class _Rollout(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -194,7 +177,7 @@ class _Rollout(torch.autograd.Function):
         x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
         transposed = [np.ascontiguousarray(w.T) for w in blocks]
         given = noise.numpy(), lengths.numpy()
-        _in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), *given, x, y, o, r, u)
+        in_parallel(_forward, batch, *constants, *transposed, commands.numpy(), *given, x, y, o, r, u)
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
         ctx.constants, ctx.path = constants, (*given, x, y, o, r, u)
         return torch.from_numpy(x[:, ::substeps].copy()), torch.from_numpy(u.copy()), torch.from_numpy(y.copy())
@@ -206,7 +189,7 @@ class _Rollout(torch.autograd.Function):
         gradients = [np.zeros((batch, *w.shape)) for w in blocks]
         gx, gy = np.empty((batch, STATE_SIZE)), np.empty((batch, ctx.path[3].shape[2]))
         cost = cx.contiguous().numpy(), cu.contiguous().numpy()
-        _in_parallel(_costate, batch, *ctx.constants, *blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
+        in_parallel(_costate, batch, *ctx.constants, *blocks[:5], *ctx.path, *cost, *gradients, gx, gy)
         summed = [torch.from_numpy(g.sum(0)) for g in gradients]
         return None, torch.from_numpy(gx), torch.from_numpy(gy), None, None, None, *summed
 

@@ -23,22 +23,24 @@ from arm_env.equations import hand
 from arm_env.evaluation import SETTLED
 from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
+from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
 from rnn_controller import pontryagin
 from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.coordinates import Coordinates
+from rnn_controller.modules import FlatWeights, ModuleConfig, Network, build, network_config
 from rnn_controller.movements import Movements, Range, sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
-from rnn_controller.plant import TORCH, tensors
+from rnn_controller.plant import TORCH, rollout, tensors
 
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 PATIENCE = 5  # failures in a row before a run gives up
 SAVE_EVERY = 30.0  # [s]
 WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
-COUNTERS = ("stage", "iteration", "done", "failures", "stalls")  # of a position; the rest are tensors
+COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")  # of a position; the rest are tensors
 
 
 class TrainingError(RuntimeError):
@@ -102,7 +104,7 @@ class TrainConfig:
     """What to train."""
     recipe: Literal["default", "short", "adam", "lbfgs", "conjugate-gradient", "paper"] = "default"
     """default; short (a demonstration); adam; lbfgs, conjugate-gradient (one batch); paper (and no continuation)."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: tyro.conf.AvoidSubcommands[NetworkConfig | ModuleConfig] = field(default_factory=NetworkConfig)
     """Size and constants of the network."""
     cost: CostWeights = field(default_factory=CostWeights)
     """Weights of eqs. 6 and 7."""
@@ -118,23 +120,31 @@ class TrainConfig:
     """Iterations in all, to stretch or shrink the recipe."""
     movements: int | None = None
     """Movements in a batch, instead of the recipe's."""
+    rate: float | None = None
+    """Learning rate at the start, instead of the recipe's."""
+    perturbation: Perturbation = field(default_factory=Perturbation)
+    """What the body is trained under, without a sensory delay."""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ValueError(f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}")
         if self.recipe not in RECIPES:
             raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
+        if self.rate is not None and not self.rate > 0:
+            raise ValueError(f"a learning rate is above 0, not {self.rate}")
         if not self.beta >= 0 or not self.settling >= 0 or not self.noise >= 0:
             raise ValueError("beta, settling and noise must not be negative")
+        if self.perturbation.delay:
+            raise ValueError(f"training knows no sensory delay, so it must be 0, not {self.perturbation.delay}")
         for name, value in (("iterations", self.iterations), ("movements", self.movements)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} start at 1, not at {value}")
 
     def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations`` and with ``movements``."""
-        stages = RECIPES[self.recipe]
-        if self.movements is not None:
-            stages = tuple(replace(stage, movements=self.movements) for stage in stages)
+        """The recipe's stages, scaled to ``iterations`` and with ``movements`` and ``rate``."""
+        given = {"movements": self.movements, "rate": self.rate}
+        changes = {name: value for name, value in given.items() if value is not None}
+        stages = tuple(replace(stage, **changes) for stage in RECIPES[self.recipe])  # type: ignore[arg-type]
         if self.iterations is None:
             return stages
         edges = np.cumsum([0] + [stage.iterations for stage in stages])
@@ -161,6 +171,7 @@ class Position:
     done: int = 0  # iterations in all
     failures: int = 0  # in a row
     stalls: int = 0  # line searches in a row that found nothing
+    steps: int = 0  # of the environment, simulated in all
     optimizer: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -169,10 +180,12 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, output: Path | str, log: Callable[[str, float, int], None] | None = None):
         self.config, self.path = config, Path(output) / "checkpoint.safetensors"
-        self.arm, self.task, self.stages = Arm(), TASKS[config.task], config.stages()
-        generator = torch.Generator().manual_seed(config.seed)
-        self.network = RecurrentController(config.network, self.task.command_size, generator)
-        self.coordinates = Coordinates.of(self.network, self.task, self.arm)
+        self.arm, self.task = config.perturbation.applied_to(Arm()), TASKS[config.task]
+        self.stages = config.stages()
+        self.network = self._fresh_network(config.seed)
+        self.coordinates: Coordinates | FlatWeights = FlatWeights(self.network)
+        if isinstance(self.network, RecurrentController):
+            self.coordinates = Coordinates.of(self.network, self.task, self.arm)
         vector = self.coordinates.vector()
         self.position = Position(vector, vector)
         self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
@@ -180,7 +193,7 @@ class Trainer:
         self.log = log or (lambda name, value, step: None)
         self._silent = self._exploded = False
         self._batch: Movements | None = None
-        self._arrived = 0.0
+        self._arrived, self._simulated = 0.0, 0
 
     @property
     def vector(self) -> Tensor:
@@ -225,7 +238,7 @@ class Trainer:
         if isinstance(optimizer, Adam):
             optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**at.failures
         movements = self._movements(stage)
-        self._exploded = False
+        self._exploded, self._simulated = False, 0
         vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), at.vector)
         problem = self._problem(value, vector)
         if problem:
@@ -241,10 +254,11 @@ class Trainer:
                 failures=0 if ahead else at.failures,
                 stalls=at.stalls + 1 if stalled else 0,
             )
-            rectified = self.config.network.activation == "relu"
+            rectified = getattr(self.config.network, "activation", None) == "relu"
             if rectified and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
                 new = replace(new, vector=self._with_silent_neurons_woken(vector, movements))
-        new = replace(new, iteration=at.iteration + 1, done=at.done + 1)
+        steps = at.steps + self._simulated
+        new = replace(new, iteration=at.iteration + 1, done=at.done + 1, steps=steps)
         if new.stalls == PATIENCE:
             tqdm.write(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
         if new.iteration == stage.iterations or new.stalls == PATIENCE:
@@ -254,6 +268,9 @@ class Trainer:
         self.position = new
         self.log("objective", value, at.done)
         self.log("target_radius_m", cost.target_radius, at.done)
+
+    def _fresh_network(self, seed: int) -> Network:
+        return build(self.config.network, self.task, self.arm, torch.Generator().manual_seed(seed))
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
@@ -275,7 +292,7 @@ class Trainer:
         return self._batch
 
     def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
-        """The objective of eq. 5' and its gradient, by the maximum principle, in ``coordinates``."""
+        """The objective of eq. 5' and its gradient in ``coordinates``."""
         self.coordinates.assign(vector)
         self.network.zero_grad(set_to_none=True)
         x, u, y = self._rollout(movements)
@@ -290,8 +307,15 @@ class Trainer:
         return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
 
     def _rollout(self, m: Movements) -> tuple[Tensor, Tensor, Tensor]:
-        substeps = substeps_of(self.config.network.control_period)
-        return pontryagin.rollout(self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps, m.lengths)
+        """States, excitations, and what must not explode."""
+        self._simulated += int(m.lengths.sum())
+        period = self.config.network.control_period
+        if isinstance(self.network, RecurrentController):
+            return pontryagin.rollout(
+                self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps_of(period), m.lengths
+            )
+        x, u = rollout(self.network, self.arm, m.x0, m.commands, m.noise, period, substeps_of(period))
+        return x, u, u.detach()
 
     def _share_on_target(self, x: Tensor, movements: Movements) -> float:
         """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
@@ -322,7 +346,7 @@ class Trainer:
         """Back at the last sound weights; a dead network is woken, the rest slowed down."""
         at = self.position
         failures = at.failures + 1
-        if not problem.startswith("the network is dead"):
+        if not problem.startswith("the network is dead") or not isinstance(self.network, RecurrentController):
             vector = sound = at.sound
             remedy = "went back a step and halved the rate"
         else:
@@ -335,28 +359,28 @@ class Trainer:
         return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
 
     def _revived(self, failures: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.config.seed + failures)
-        fresh = RecurrentController(self.config.network, self.task.command_size, generator)
+        network, fresh = self.network, self._fresh_network(self.config.seed + failures)
+        assert isinstance(network, RecurrentController)
         self.coordinates.assign(self.position.vector)
         with torch.no_grad():
             for name in ("motor", "reflex", "motor_bias"):
-                getattr(self.network, name).copy_(getattr(fresh, name))
-            if not self.config.network.bias:
-                self.network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
+                getattr(network, name).copy_(getattr(fresh, name))
+            if not network.config.bias:
+                network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
         return self.coordinates.vector()
 
     def _with_silent_neurons_woken(self, vector: Tensor, movements: Movements) -> Tensor:
         """Neurons that never fire get new inputs, and outputs of zero: nothing changes, but they can learn again."""
+        network, fresh = self.network, self._fresh_network(self.config.seed + 1 + self.position.done)
+        assert isinstance(network, RecurrentController)
         self.coordinates.assign(vector)
         with torch.no_grad():
             y = self._rollout(movements)[2]
-            silent = ~(y[:, 1:] > self.network.leak * y[:, :-1]).any(0).any(0)
-            generator = torch.Generator().manual_seed(self.config.seed + 1 + self.position.done)
-            fresh = RecurrentController(self.config.network, self.task.command_size, generator)
+            silent = ~(y[:, 1:] > network.leak * y[:, :-1]).any(0).any(0)
             for name in ("recurrent", "sensory", "command", "neural_bias"):
-                getattr(self.network, name)[silent] = getattr(fresh, name)[silent]
-            self.network.recurrent[:, silent] = 0.0
-            self.network.motor[:, silent] = 0.0
+                getattr(network, name)[silent] = getattr(fresh, name)[silent]
+            network.recurrent[:, silent] = 0.0
+            network.motor[:, silent] = 0.0
         return self.coordinates.vector()
 
     # Checkpoints.
@@ -374,9 +398,7 @@ class Trainer:
             "position": {name: getattr(at, name) for name in COUNTERS},
             "seconds": self.seconds,
         }
-        return Checkpoint(
-            self.network, self.config.task, self.arm, self.config.cost, self.config.noise, training, tensors
-        )
+        return Checkpoint(self.network, self.config.task, Arm(), self.config.cost, self.config.noise, training, tensors)
 
     def save(self) -> Path:
         """Write the run's checkpoint."""
@@ -389,7 +411,8 @@ class Trainer:
         training, prefix = checkpoint.training, "optimizer."
         try:
             stored = dict(training["config"])
-            stored["network"], stored["cost"] = NetworkConfig(**stored["network"]), CostWeights(**stored["cost"])
+            stored["network"], stored["cost"] = network_config(stored["network"]), CostWeights(**stored["cost"])
+            stored["perturbation"] = Perturbation(**stored.get("perturbation", {}))  # older runs had none
             trainer = cls(TrainConfig(**stored), output, log)
             trainer.seconds = training["seconds"]
             trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]

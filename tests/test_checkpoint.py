@@ -100,6 +100,13 @@ def test_what_was_loaded_can_be_saved_again_to_the_same_contents(saved, tmp_path
     assert all(torch.equal(new_tensors[name], tensors[name]) for name in tensors)
 
 
+def test_an_arm_written_before_there_was_a_field_has_none(saved):
+    arm = json.loads(contents(saved)[0]["arm"])
+    assert arm.pop("curl") == load_checkpoint(saved).arm.curl
+    rewrite(saved, metadata={"arm": json.dumps(arm)})
+    assert load_checkpoint(saved).arm.curl == 0
+
+
 def test_a_loaded_network_computes_the_same(saved):
     before, after = checkpoint().network, load_checkpoint(saved).network
     observation = torch.randn(4, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(5))

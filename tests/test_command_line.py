@@ -3,12 +3,12 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 import torch
 
-from arm_env import Circle, CycleMeasures, ReachMeasures
+from arm_env import Arm, Circle, CycleMeasures, Perturbation, ReachMeasures
 from rnn_controller import __main__ as command_line
 from rnn_controller import load_checkpoint
 from rnn_controller import trainer as training
@@ -86,7 +86,7 @@ def refused_by_the_parser(result, *texts):
             ["--recipe", "--seed", "--output", "--resume", "--tensorboard", "--neurons", "--iterations"],
         ),
         (("train", "circle"), ["--recipe", "--seed", "--output", "--resume", "--neurons", "--settling"]),
-        (("evaluate",), ["--movements", "--seed", "--noise", "--json"]),
+        (("evaluate",), ["--movements", "--seed", "--noise", "--curl", "--delay", "--json"]),
         (("figure",), ["--output", "--seed", "--noise"]),
         (("demo",), ["--output", "--iterations"]),
     ],
@@ -213,6 +213,7 @@ def test_an_output_that_can_be_no_folder_is_refused(run, tmp_path, output):
         ("--neurons", 0),
         ("--noise", -1),
         ("--settling", -1),
+        ("--mass", 0),
         ("--iterations", 0),
         ("--activation", "swish"),
     ],
@@ -230,6 +231,34 @@ def test_failed_training_is_said_in_a_line(run, monkeypatch):
     monkeypatch.setattr(Trainer, "_iterate", failing)
     status, out, err = run("train", "reach", *TINY)
     assert status == 1 and out == "" and err.endswith("error: the network is dead\n") and "Traceback" not in err
+
+
+def test_training_under_a_perturbation_keeps_it_beside_the_unperturbed_arm_and_resumes_under_it(run):
+    command = ("train", "reach", *TINY, "--iterations", 2, "--output", "here", "--curl", 10, "--load", 0.5)
+    assert run(*command)[0] == 0
+    written = load_checkpoint("here")
+    assert written.arm == Arm()
+    assert Perturbation(**written.training["config"]["perturbation"]) == Perturbation(curl=10, load=0.5)
+    assert Trainer.resume("here").arm == Perturbation(curl=10, load=0.5).applied_to(Arm())
+    assert run(*command, "--resume")[0] == 0
+    refused(run(*command[:-2], "--resume"), "perturbation", "load=0.5", "load=0.0")
+    run("train", "reach", *TINY, "--iterations", 2, "--output", "there")
+    fields = (load_checkpoint(name).network.state_dict()["motor"] for name in ("here", "there"))
+    assert not torch.equal(*fields)
+
+
+def test_a_run_begun_before_there_were_perturbations_goes_on(run):
+    command = ("train", "reach", *TINY, "--iterations", 2, "--output", "here")
+    run(*command)
+    old = load_checkpoint("here")
+    del old.training["config"]["perturbation"]
+    old.save("here/checkpoint.safetensors")
+    assert run(*command, "--resume")[0] == 0
+    assert run("evaluate", "here", "--movements", 2)[2] == ""
+
+
+def test_training_under_a_delay_is_refused(run):
+    refused(run("train", "reach", *TINY, "--delay", 0.04), "training knows no sensory delay", "0.04")
 
 
 # --- evaluate -------------------------------------------------------------------------------------
@@ -261,6 +290,22 @@ def test_evaluate_prints_a_line_for_each_measure(run, controller):
     assert dict(rows)["number_of_movements"] == "3" and float(dict(rows)["median_endpoint_error_m"]) > 0
 
 
+@pytest.mark.parametrize("option", ["--mass=1.2", "--strength=0.8", "--curl=10", "--load=1", "--delay=0.04"])
+def test_evaluate_takes_every_perturbation(run, controller, option):
+    plain, perturbed = (run("evaluate", controller, "--movements", 3, *options) for options in ((), (option,)))
+    assert perturbed[0] == 0 and perturbed[1] != plain[1] and perturbed[2] == ""
+
+
+def test_evaluate_perturbs_as_told_and_not_as_trained_but_notes_it(run, controller):
+    trained = load_checkpoint(controller)
+    trained.training = {"config": {"perturbation": asdict(Perturbation(curl=10.0))}}
+    path = trained.save("trained.safetensors")
+    for options in ((), ("--curl", 10)):
+        same, (status, out, err) = (run("evaluate", c, "--movements", 3, *options) for c in (controller, path))
+        assert status == 0 and out == same[1]
+        assert err == "" if options else err.startswith("note: trained under {'mass': 1.0") and "'curl': 10.0" in err
+
+
 def test_evaluate_is_repeatable(run, controller):
     one, same, other = (run("evaluate", controller, "--movements", 3, "--seed", seed)[1] for seed in (1, 1, 2))
     assert one == same != other
@@ -280,7 +325,9 @@ def test_evaluating_a_broken_checkpoint_is_refused(run, controller):
     refused(run("evaluate", controller), str(controller), "not a complete checkpoint")
 
 
-@pytest.mark.parametrize(("option", "value"), [("--movements", 0), ("--noise", -1), ("--noise", "nan")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--movements", 0), ("--noise", -1), ("--noise", "nan"), ("--delay", 0.005)]
+)
 def test_evaluations_that_make_no_sense_are_refused(run, controller, option, value):
     refused(run("evaluate", controller, option, value), str(value))
 

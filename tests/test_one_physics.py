@@ -36,6 +36,7 @@ OTHER_ARM = Arm(
     maximum_force=(600.0, 500.0, 400.0, 300.0, 200.0, 100.0),
     activation_time=0.04,
     ceiling=1.5,
+    curl=20.0,
 )
 ARMS = pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
 WEIGHTS = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4)
@@ -167,7 +168,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     plant.observe(numbers[0], expected, following, deviation * drawn[1800:].reshape(300, -1), low, high, observation)
 
     got, seen = np.empty_like(costs), np.empty_like(observation)
-    kernels.advance(*numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x, got, seen)
+    kernels.advance(*numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x[None], got, seen)
     assert_close(x, expected)
     assert_close(got, costs)
     np.testing.assert_allclose(seen, observation, rtol=1e-6, atol=1e-9)  # float32
@@ -176,7 +177,8 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
 @pytest.mark.parametrize("name", [field.name for field in fields(Arm)])
 def test_every_parameter_of_the_arm_is_read_at_run_time(name):
     """Changing one field changes the compiled physics, and just as it changes the equations."""
-    arm = replace(ARM, **{name: (1.1 * np.array(getattr(ARM, name))).tolist()})
+    before = replace(ARM, curl=15.0)
+    arm = replace(before, **{name: (1.1 * np.array(getattr(before, name))).tolist()})
     rng = np.random.default_rng(7)
     x, u, noise = states(rng), actions(rng), np.zeros((300, 6))
 
@@ -187,7 +189,7 @@ def test_every_parameter_of_the_arm_is_read_at_run_time(name):
     held = equations.excitation(NUMPY, numbers(arm), u, noise)
     after = equations.step(NUMPY, numbers(arm), x, held, SUBSTEP)
     assert_close(everything(arm), np.concatenate([held, after], -1))
-    assert np.abs(everything(arm) - everything(ARM)).max() > 1e-4
+    assert np.abs(everything(arm) - everything(before)).max() > 1e-4
 
 
 # --- cost -----------------------------------------------------------------------------------------
@@ -339,10 +341,11 @@ def test_closed_loop(arm, activation):
     assert_close(compiled_actions.detach(), actions)
     assert_close(compiled_y[:, -1], y)
 
-    with torch.no_grad():
-        torch_states, torch_actions = rollout(network, arm, x0, commands, noise, state=y0)
-    assert_close(torch_states, states)
-    assert_close(torch_actions, actions)
+    for compiled_body in (False, True):
+        with torch.no_grad():
+            torch_states, torch_actions = rollout(network, arm, x0, commands, noise, state=y0, compiled=compiled_body)
+        assert_close(torch_states, states)
+        assert_close(torch_actions, actions)
 
 
 def test_value_is_the_sum_of_the_environments_costs():

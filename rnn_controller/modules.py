@@ -1,0 +1,130 @@
+"""Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
+
+Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's network) and
+excite every muscle within [0, ceiling]. They are trained through ``plant.rollout``, like any module.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from arm_env.parameters import Arm
+from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.tasks import Task
+from rnn_controller.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
+from rnn_controller.network import NetworkConfig, RecurrentController
+
+KINDS = ("gru", "mlp")
+MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
+
+
+@dataclass(frozen=True)
+class ModuleConfig:
+    """Kind and size of a baseline."""
+
+    kind: Literal["gru", "mlp"] = "gru"
+    """gru: a gated recurrent unit; mlp: two layers of tanh, without memory."""
+    neurons: int = 32
+    """Size of the hidden state, or of each hidden layer."""
+    control_period: float = 0.01
+    """Time between two evaluations Δt [s], equal to the environment's."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind of module {self.kind!r}: choose one of {', '.join(KINDS)}")
+        if self.neurons < 1:
+            raise ValueError(f"a module needs at least one neuron, not {self.neurons}")
+        if not self.control_period > 0:
+            raise ValueError("control_period is a time in seconds and must be positive")
+
+
+class Baseline(nn.Module):
+    """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next state. Float64."""
+
+    def __init__(self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config, self.command_size, self.ceiling = config, task.command_size, arm.ceiling
+        self.shift: Tensor
+        self.scale: Tensor
+        mean, deviation = command_scale(task, arm)
+        self.register_buffer("shift", torch.cat([SENSORY_MEAN, mean]))
+        self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
+        n, inputs, float64 = config.neurons, SENSORY_SIZE + task.command_size, torch.float64
+        self.core: Any
+        if config.kind == "gru":
+            self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, dtype=float64)
+        else:
+            layers = [nn.utils.skip_init(nn.Linear, size, n, dtype=float64) for size in (inputs, n)]
+            self.core = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh())
+        self.motor = nn.utils.skip_init(nn.Linear, n, MUSCLE_COUNT, dtype=float64)
+        self._draw(generator)
+
+    def _draw(self, generator: torch.Generator | None) -> None:
+        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation, and a memory of 100 ms."""
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.zero_()
+                if parameter.ndim == 2:
+                    parameter.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
+            self.motor.weight *= 0.2
+            self.motor.bias.fill_(math.log(0.1 / 0.9))
+            if self.config.kind == "gru":
+                n, kept = self.config.neurons, math.exp(-self.config.control_period / MEMORY)
+                self.core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))  # the update gate z; h' = z h + (1 − z) …
+
+    @property
+    def state_size(self) -> int:
+        """Size N of the state: 0 without memory."""
+        return self.config.neurons if self.config.kind == "gru" else 0
+
+    def initial_state(self, batch: int) -> Tensor:
+        """At rest, (batch, N)."""
+        return self.motor.bias.new_zeros(batch, self.state_size)
+
+    def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Excitations (B, 6) and the next state (B, N)."""
+        signal = (observation - self.shift) / self.scale
+        if self.config.kind == "gru":
+            hidden = state = self.core(signal, state)
+        else:
+            hidden = self.core(signal)
+        return self.ceiling * torch.sigmoid(self.motor(hidden)), state
+
+
+Network = RecurrentController | Baseline
+"""What the trainer trains and a checkpoint holds."""
+
+
+def network_config(values: dict[str, Any]) -> NetworkConfig | ModuleConfig:
+    """From the fields of either."""
+    return ModuleConfig(**values) if "kind" in values else NetworkConfig(**values)
+
+
+def build(config: NetworkConfig | ModuleConfig, task: Task, arm: Arm, generator: torch.Generator) -> Network:
+    """A fresh network for the task."""
+    if isinstance(config, ModuleConfig):
+        return Baseline(config, task, arm, generator)
+    return RecurrentController(config, task.command_size, generator)
+
+
+@dataclass(frozen=True)
+class FlatWeights:
+    """A module's weights as the flat vector that is optimised, in its own order."""
+
+    module: nn.Module
+
+    def vector(self) -> Tensor:
+        """The module's present weights."""
+        return torch.cat([p.detach().flatten() for p in self.module.parameters()])
+
+    def assign(self, vector: Tensor) -> None:
+        """Give the module the weights of a vector."""
+        nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())
+
+    def gradient(self, vector: Tensor) -> Tensor:
+        """The gradient that the module's weights hold."""
+        held = ((p, p.grad) for p in self.module.parameters())
+        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in held])
