@@ -6,10 +6,14 @@
 
 from gymnasium.envs.registration import register
 
+from arm_env.arm_problem import ArmProblem
 from arm_env.controllers import Controller, JointPD, Random, Still
 from arm_env.evaluation import CycleMeasures, ReachMeasures, Recording, evaluate, record
+from arm_env.ilqr import Solution, solve
 from arm_env.orbits import Circle, Ellipse, Orbit, RoundedPolygon
 from arm_env.parameters import MUSCLES, Arm, CostWeights
+from arm_env.perturbations import Perturbation
+from arm_env.receding import RecedingHorizon
 from arm_env.schedules import CommandList, MovingCommand, RandomJumps, Schedule
 from arm_env.tasks import Reach, Task, hand_position, joint_angles
 
@@ -18,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MUSCLES",
     "Arm",
+    "ArmProblem",
     "Circle",
     "CommandList",
     "Controller",
@@ -27,19 +32,23 @@ __all__ = [
     "JointPD",
     "MovingCommand",
     "Orbit",
+    "Perturbation",
     "Random",
     "RandomJumps",
     "Reach",
     "ReachMeasures",
+    "RecedingHorizon",
     "Recording",
     "RoundedPolygon",
     "Schedule",
+    "Solution",
     "Still",
     "Task",
     "evaluate",
     "hand_position",
     "joint_angles",
     "record",
+    "solve",
 ]
 
 register(
