@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check speed package clean
+.PHONY: demo test check speed comparison package clean
 
 demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo
@@ -18,6 +18,10 @@ check: .venv/dev  ## ruff and mypy
 
 speed: .venv/dev  ## the README's speed table
 	$(BIN)/python -m benchmarks.speed
+
+comparison: .venv/dev  ## table and figure of all controllers, from the stored runs (some 20 minutes)
+	$(BIN)/python -m benchmarks.compare
+	$(BIN)/python -m benchmarks.robustness
 
 package: .venv/dev  ## sdist and wheel under dist/
 	$(BIN)/python -m build

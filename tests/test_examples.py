@@ -8,6 +8,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CASES = {
+    "a_row_in_the_table.py": ([], "fraction_within_target=0."),
     "step_the_environment.py": ([], "the reward so far is -"),
     "watch_the_controller.py": (["--headless"], "cm away"),
     "train_your_own_module.py": (["--iterations", "2", "--movements", "2"], "iteration    0  objective"),

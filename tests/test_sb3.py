@@ -3,14 +3,15 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import sb3_contrib
+import stable_baselines3 as sb3
+import torch
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-sb3 = pytest.importorskip("stable_baselines3")
-
-from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize  # noqa: E402
-
-import arm_env  # noqa: E402
-from arm_env.sb3 import Trained, as_sb3_vec_env  # noqa: E402
+import arm_env
+from arm_env.sb3 import Trained, as_sb3_vec_env
 
 ENVIRONMENTS = ["ReachArm-v0", "CircleArm-v0"]
 
@@ -88,20 +89,47 @@ def test_what_a_single_arm_does_not_have_is_refused():
     assert adapted.env_is_wrapped(gym.Wrapper) == [False, False]
 
 
-@pytest.mark.parametrize("algorithm", ["PPO", "SAC"])
-def test_algorithms_train_save_and_load(algorithm, tmp_path):
-    envs = VecNormalize(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=20))
-    settings = {"n_steps": 16, "batch_size": 32, "n_epochs": 1} if algorithm == "PPO" else {"learning_starts": 40}
-    model = getattr(sb3, algorithm)(
-        "MlpPolicy", envs, seed=0, device="cpu", policy_kwargs={"net_arch": [8]}, **settings
+ALGORITHMS = {
+    sb3.PPO: ("MlpPolicy", {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}}),
+    sb3.SAC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
+    sb3_contrib.TQC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
+    sb3_contrib.RecurrentPPO: (
+        "MlpLstmPolicy",
+        {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}},
+    ),
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.__name__)
+def test_algorithms_train_evaluate_save_and_load(algorithm, tmp_path):
+    policy, settings = ALGORITHMS[algorithm]
+    envs = VecNormalize(VecMonitor(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=20)))
+    held_out = VecNormalize(
+        VecMonitor(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=20)), training=False, norm_reward=False
     )
-    model.learn(100)
+    callback = EvalCallback(held_out, n_eval_episodes=3, eval_freq=15, log_path=str(tmp_path), verbose=0)
+    model = algorithm(policy, envs, seed=0, device="cpu", **settings)
+    before = [p.detach().clone() for p in model.policy.parameters()]
+    model.learn(128, callback)
+    assert any(not torch.equal(p, q) for p, q in zip(before, model.policy.parameters(), strict=True))
+    results = np.load(tmp_path / "evaluations.npz")["results"]
+    assert results.shape == (2, 3) and (results < 0).all()
     model.save(tmp_path / "model.zip")
-    envs.save(tmp_path / "normalisation.pkl")
-    loaded = getattr(sb3, algorithm).load(tmp_path / "model.zip", device="cpu")
-    statistics = VecNormalize.load(tmp_path / "normalisation.pkl", as_sb3_vec_env("ReachArm-v0", 1))
+    envs.save(str(tmp_path / "normalisation.pkl"))
+    loaded = algorithm.load(tmp_path / "model.zip", device="cpu")
+    statistics = VecNormalize.load(str(tmp_path / "normalisation.pkl"), as_sb3_vec_env("ReachArm-v0", 1))
     scores = [
         arm_env.evaluate(Trained(m, n), movements=4, seed=0).mean_value
         for m, n in ((model, envs), (loaded, statistics))
     ]
     assert scores[0] == pytest.approx(scores[1], rel=1e-6)
+
+
+def test_a_recurrent_policy_agrees_with_our_own_evaluation():
+    policy, settings = ALGORITHMS[sb3_contrib.RecurrentPPO]
+    adapted = VecMonitor(as_sb3_vec_env("ReachArm-v0", 6))
+    model = sb3_contrib.RecurrentPPO(policy, adapted, seed=1, device="cpu", **settings)
+    adapted.seed(12)
+    mean, _ = evaluate_policy(model, adapted, n_eval_episodes=6)
+    ours = arm_env.evaluate(Trained(model), "ReachArm-v0", movements=6, seed=12)
+    assert -mean == pytest.approx(ours.mean_value, rel=1e-6)

@@ -1,0 +1,116 @@
+"""The baselines of stable-baselines3: what they are trained with, and how a trained one is kept and loaded."""
+
+import json
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from sb3_contrib import TQC, RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.tqc.policies import Actor as TQCActor
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.sac.policies import Actor as SACActor
+
+from arm_env.parameters import CostWeights
+from arm_env.sb3 import Trained, as_sb3_vec_env
+from benchmarks.runs import TASKS
+from rnn_controller.checkpoint import write_whole
+
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}
+ACTORS: dict[str, type[BasePolicy]] = {
+    "ppo": ActorCriticPolicy, "recurrent-ppo": RecurrentActorCriticPolicy, "sac": SACActor, "tqc": TQCActor,
+}  # fmt: skip
+SETTINGS = Path(__file__).with_name("settings.toml")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one algorithm is trained on one task: a table of ``settings.toml``."""
+
+    steps: int
+    """Environment steps."""
+    num_envs: int
+    """Arms side by side."""
+    policy: str
+    """SB3's name of the kind of policy."""
+    decay: bool
+    """Whether the learning rate falls to zero, by equal steps between legs."""
+    legs: int
+    """Stretches of training; after each the run is evaluated and saved."""
+    widest_target: float
+    """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact eq. 6 or 7."""
+    narrowing: float
+    """Share of the legs over which it does."""
+    environment: dict[str, Any]
+    """Arguments of the environments that it trains in."""
+    model: dict[str, Any]
+    """Arguments of the algorithm."""
+
+    def weights(self, env_id: str, progress: float) -> CostWeights:
+        """The cost at ``progress`` from 0 to 1."""
+        exact = TASKS[env_id].weights
+        left = max(0.0, 1 - progress / self.narrowing)
+        radius = exact.target_radius * (self.widest_target / exact.target_radius) ** left
+        return replace(exact, target_radius=radius)
+
+
+def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
+    """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
+    table = tomllib.loads(SETTINGS.read_text())[algorithm][env_id]
+    names = ", ".join(table)
+    for change in changes:
+        try:
+            new = tomllib.loads(change)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}") from None
+        if not set(new) <= set(table):
+            raise ValueError(f"{change!r} changes none of the settings: {names}")
+        table = merged(table, new)
+    return Settings(**table)
+
+
+def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A nested table with some of its entries replaced."""
+    inner = [key for key, value in changes.items() if isinstance(value, dict) and isinstance(table.get(key), dict)]
+    return {**table, **changes, **{key: merged(table[key], changes[key]) for key in inner}}
+
+
+def acting_parameters(policy: BasePolicy) -> int:
+    """How many numbers decide on an action; a critic's don't."""
+    return sum(p.numel() for name, p in policy.named_parameters() if "value" not in name and "critic" not in name)
+
+
+def normalisation_of(model: BaseAlgorithm) -> VecNormalize:
+    """The running statistics of its observations and rewards."""
+    normalisation = model.get_vec_normalize_env()
+    assert normalisation is not None
+    return normalisation
+
+
+def keep(model: BaseAlgorithm, folder: Path, record: dict[str, Any]) -> None:
+    """Write what acts, its normalisation, and the record of its training."""
+    policy = getattr(model, "actor", None) or model.policy
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "partial.file"
+    for save, name in ((policy.save, "policy.pt"), (normalisation_of(model).save, "normalisation.pkl")):
+        save(str(partial))
+        partial.replace(folder / name)
+    write_whole(folder / "run.json", json.dumps({**record, "parameters": acting_parameters(policy)}, indent=1) + "\n")
+
+
+def load_baseline(folder: Path) -> Trained:
+    """A trained baseline as a controller of the environments."""
+    record = json.loads((folder / "run.json").read_text())
+    saved = torch.load(folder / "policy.pt", weights_only=False)
+    if record["algorithm"] == "recurrent-ppo":  # whose save, in sb3-contrib 2.9, forgets the size of the LSTM
+        saved["data"].update(record["settings"]["model"].get("policy_kwargs", {}))
+    policy = ACTORS[record["algorithm"]](**saved["data"])
+    policy.load_state_dict(saved["state_dict"])
+    policy.set_training_mode(False)
+    environments = as_sb3_vec_env(record["environment"], 1)
+    return Trained(policy, VecNormalize.load(str(folder / "normalisation.pkl"), environments))

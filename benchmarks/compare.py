@@ -1,0 +1,130 @@
+"""All controllers on the same movements and measures: table and figure.
+
+``python -m benchmarks.compare`` measures every stored run and every untrained controller, writes
+``benchmarks/results/comparison.csv``, and draws table and figure from it; ``--table-only`` just draws.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+from tqdm import tqdm
+
+import arm_env
+from benchmarks.contestants import Contestant, contestants, microseconds_per_action, your_own
+from benchmarks.optimum import load_optimum, optimality_ratios
+from benchmarks.report import write_report
+from benchmarks.runs import RESULTS, STORED, command_line
+from rnn_controller.checkpoint import write_whole
+
+SEED = 1_000_000  # of the movements, which no training ever sees
+FIRST = ("controller", "environment", "seed")
+LAST = (
+    "optimality_ratio",
+    "optimality_ratio_of_means",
+    "train_steps",
+    "train_seconds",
+    "parameters",
+    "microseconds_per_action",
+)
+OPTIMA = {"ReachArm-v0": "optimum-reach.npz", "CircleArm-v0": "optimum-circle.npz"}
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure controllers, and write the table."""
+
+    controllers: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Only these: names of ours (rnn, ppo, …) or of your own, as module:function. Other rows stay as they are."""
+    table_only: bool = False
+    """Measure nothing: table and figure from the rows that there are."""
+    movements: int = 1000
+    """Movements that each is measured over."""
+    noise: float = 0.2
+    """Standard deviation of the process noise at a 5 ms step."""
+    runs: Path = STORED
+    """Folder of the stored runs."""
+    output: Path = RESULTS
+    """Folder of comparison.csv, comparison.md and comparison.png."""
+
+
+def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
+    """One line of the table."""
+    controller, env_id = contestant.make(), contestant.environment
+    measures = arm_env.evaluate(
+        controller, env_id, movements=contestant.movements or movements, seed=SEED, noise=noise
+    ).as_dict()
+    measures["movements_seed"] = measures.pop("seed")
+    optimum = load_optimum(RESULTS / OPTIMA[env_id])
+    ratios = optimality_ratios(contestant.make(), env_id, optimum)
+    return {
+        "controller": contestant.name,
+        "environment": env_id,
+        "seed": contestant.seed,
+        **measures,
+        "optimality_ratio": float(ratios.mean()),
+        "optimality_ratio_of_means": float(ratios @ optimum.value / optimum.value.sum()),
+        "train_steps": contestant.train_steps,
+        "train_seconds": round(contestant.train_seconds, 1),
+        "parameters": contestant.parameters,
+        "microseconds_per_action": round(microseconds_per_action(contestant.make(), env_id), 1),
+    }
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table of ours, numbers as numbers, empty cells as None."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{key: number(value) for key, value in line.items()} for line in csv.DictReader(file)]
+
+
+def number(text: str) -> Any:
+    """What a cell says."""
+    if text == "":
+        return None
+    try:
+        return float(text) if any(c in text for c in ".en") else int(text)
+    except ValueError:
+        return text
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write the table; columns in the order in which rows name them."""
+    rows = sorted(rows, key=lambda r: (str(r["environment"]), str(r["controller"]), r["seed"]))
+    middle = dict.fromkeys(name for r in rows for name in r if name not in FIRST + LAST)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*FIRST, *middle, *LAST], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_whole(path, text.getvalue())
+
+
+def chosen(args: Args) -> list[Contestant]:
+    """Who takes part; ValueError for a name that nobody has."""
+    ours = list(contestants(args.runs))
+    known = {contestant.name for contestant in ours}
+    unknown = [name for name in args.controllers if name not in known and ":" not in name]
+    if unknown:
+        raise ValueError(f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}")
+    own = [contestant for name in args.controllers if ":" in name for contestant in your_own(name)]
+    return [c for c in ours if not args.controllers or c.name in args.controllers] + own
+
+
+def main(args: Args) -> None:
+    """Measure, row by row, and draw."""
+    path = args.output / "comparison.csv"
+    rows = {tuple(r[name] for name in FIRST): r for r in read_rows(path)}
+    for contestant in tqdm([] if args.table_only else chosen(args), desc="controllers"):
+        new = row(contestant, args.movements, args.noise)
+        rows[tuple(new[name] for name in FIRST)] = new
+        write_rows(path, list(rows.values()))
+    for written in write_report(read_rows(path), args.runs, args.output):
+        print(f"written: {written}")
+
+
+if __name__ == "__main__":
+    command_line(main, Args)

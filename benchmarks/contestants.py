@@ -1,0 +1,93 @@
+"""The controllers that are compared: those that need no training, stored runs, and anybody's own."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+
+import arm_env
+from arm_env.controllers import Controller
+from benchmarks.runs import TASKS, Run, stored_runs
+
+ENVIRONMENTS = tuple(TASKS)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A controller in one environment, and what its training took."""
+
+    name: str
+    environment: str
+    make: Callable[[], Controller]
+    seed: int = 0
+    train_steps: int = 0
+    train_seconds: float = 0.0
+    parameters: int = 0
+    movements: int | None = None
+    """How many movements it is measured over, if fewer than the others."""
+
+
+def random_controller(env_id: str) -> Controller:
+    """Excitations uniform over the action space."""
+    space = gym.make(env_id).action_space
+    assert isinstance(space, gym.spaces.Box)
+    return arm_env.Random(space, np.random.default_rng(0))
+
+
+UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
+    "still": (ENVIRONMENTS, lambda env_id: arm_env.Still(), None),
+    "random": (ENVIRONMENTS, random_controller, None),
+    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(TASKS[env_id]), 50),
+    "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
+}
+"""Environments, factory, number of movements if measuring is slow."""
+
+
+def stored(run: Run) -> Contestant:
+    """A stored run as a contestant."""
+    return Contestant(run.algorithm, run.environment, run.controller, run.seed, run.steps, run.seconds, run.parameters)
+
+
+def contestants(root: Path) -> Iterator[Contestant]:
+    """All of ours: untrained ones, then the stored runs below ``root``."""
+    for name, (environments, make, movements) in UNTRAINED.items():
+        for env_id in environments:
+            yield Contestant(name, env_id, partial(make, env_id), movements=movements)
+    for run in stored_runs(root):
+        yield stored(run)
+
+
+def your_own(name: str, environments: tuple[str, ...] = ENVIRONMENTS) -> Iterator[Contestant]:
+    """``module:function`` in each environment; the function takes an environment's id and returns a controller.
+
+    One that returns None sits that environment out. Raises ValueError for a name that leads nowhere.
+    """
+    module, _, function = name.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"a controller of your own is named module:function, not {name!r}: {error}") from error
+    for env_id in environments:
+        if make(env_id) is not None:
+            yield Contestant(name, env_id, partial(make, env_id))
+
+
+def microseconds_per_action(controller: Controller, env_id: str, calls: int = 200) -> float:
+    """Median time of ``predict`` for a single arm [µs]."""
+    env = gym.make(env_id)
+    observation, _ = env.reset(seed=0)
+    state, times = None, []
+    for i in range(calls):
+        begun = time.perf_counter()
+        action, state = controller.predict(observation[None], state, np.array([i == 0]), deterministic=True)
+        times.append(time.perf_counter() - begun)
+        observation = env.step(np.asarray(action, dtype=np.float32).reshape(6))[0]
+        if (i + 1) % 100 == 0:  # short of the time limit
+            observation, _ = env.reset()
+            state = None
+    return float(np.median(times[10:]) * 1e6)

@@ -1,0 +1,163 @@
+"""The comparison as a Markdown table and a figure, from its rows and the stored learning curves."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from benchmarks.runs import Run, stored_runs
+from benchmarks.statistics import interquartile_mean, interval
+from rnn_controller.checkpoint import write_whole
+from rnn_controller.figures import save
+from rnn_controller.figures.common import STYLE
+
+Rows = list[dict[str, Any]]
+Column = tuple[str, str, Callable[[float], str]]
+
+# Okabe & Ito, and three more: colour-blind eyes tell them apart.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#666666", "#332288", "#000000")
+SUCCESS = {"ReachArm-v0": "fraction_within_target", "CircleArm-v0": "fraction_converged"}
+WORDS = {"ReachArm-v0": "within the target", "CircleArm-v0": "converged"}
+COMMON: tuple[Column, ...] = (
+    ("mean_value", "V", lambda x: f"{x:.2f}"),
+    ("optimality_ratio_of_means", "V / optimum", lambda x: f"{x:.2f}"),
+)
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "ReachArm-v0": (
+        ("fraction_within_target", "within target", lambda x: f"{100 * x:.1f} %"),
+        ("median_endpoint_error_m", "endpoint error", lambda x: f"{100 * x:.1f} cm"),
+        *COMMON,
+    ),
+    "CircleArm-v0": (
+        ("fraction_converged", "converged", lambda x: f"{100 * x:.1f} %"),
+        ("median_radial_error_m", "radial error", lambda x: f"{100 * x:.1f} cm"),
+        ("median_speed_error", "speed error", lambda x: f"{100 * x:.0f} %"),
+        *COMMON,
+    ),
+}
+EFFORT: tuple[Column, ...] = (
+    ("train_steps", "steps of training", lambda x: f"{x / 1e6:.1f} M" if x else "–"),
+    ("train_seconds", "time of training", lambda x: f"{x / 60:.1f} min" if x else "–"),
+    ("parameters", "parameters", lambda x: f"{x:,.0f}" if x else "–"),
+    ("microseconds_per_action", "an action", lambda x: f"{x:,.0f} µs"),
+)
+
+
+def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
+    """Rows of an environment under their controllers' names, the least mean value first."""
+    groups: dict[str, Rows] = defaultdict(list)
+    for row in rows:
+        if row["environment"] == env_id:
+            groups[row["controller"]].append(row)
+    return dict(sorted(groups.items(), key=lambda group: np.mean([row["mean_value"] for row in group[1]])))
+
+
+def scores(rows: Rows, name: str) -> list[float]:
+    """A column, as far as it is filled."""
+    return [row[name] for row in rows if row.get(name) is not None]
+
+
+def cell(values: list[float], show: Callable[[float], str]) -> str:
+    """Interquartile mean, and its 95 % interval over seeds."""
+    if not values:
+        return "–"
+    middle = show(interquartile_mean(values))
+    if len(values) == 1:
+        return middle
+    low, high = interval([values], np.random.default_rng(0))
+    unit = middle.split(" ", 1)[1] if " " in middle else ""
+    return f"{middle} [{show(low).removesuffix(unit).strip()}, {show(high).removesuffix(unit).strip()}]"
+
+
+def markdown(rows: Rows, env_id: str) -> str:
+    """The table of one environment."""
+    columns = COLUMNS[env_id]
+    lines = [
+        "| controller | seeds | " + " | ".join(title for _, title, _ in (*columns, *EFFORT)) + " |",
+        "|---|" + "---:|" * (1 + len(columns) + len(EFFORT)),
+    ]
+    for name, group in by_controller(rows, env_id).items():
+        cells = [cell(scores(group, column), show) for column, _, show in columns]
+        cells += [show(float(np.median(scores(group, column)))) for column, _, show in EFFORT]
+        lines.append(f"| {name} | {len(group)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, Any]) -> None:
+    """Success of every controller with its interval, and every seed as a dot."""
+    groups = list(by_controller(rows, env_id).items())[::-1]
+    for place, (name, group) in enumerate(groups):
+        values = 100 * np.array(scores(group, SUCCESS[env_id]))
+        low, high = interval([values], np.random.default_rng(0))
+        axes.plot([low, high], [place, place], color=colours[name], lw=6, alpha=0.35, solid_capstyle="butt")
+        axes.plot(values, np.full(len(values), place), ".", color=colours[name], ms=4, alpha=0.7)
+        axes.plot(interquartile_mean(values), place, "|", color=colours[name], ms=11, mew=2)
+    axes.set_yticks(range(len(groups)), [name for name, _ in groups])
+    axes.set(xlim=(-2, 102), title=f"{env_id}: {WORDS[env_id]} [%]")
+    axes.grid(axis="x")
+
+
+def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, Any]) -> None:
+    """Learning curves: mean value of held-out movements against steps or seconds."""
+    named = set()
+    for run in runs:
+        if run.environment == env_id and len(run.curve) > 1:
+            label = None if run.algorithm in named else run.algorithm
+            x, y = ([point[key] for point in run.curve] for key in (against, "mean_value"))
+            axes.plot(x, y, color=colours[run.algorithm], lw=1.1, alpha=0.8, label=label)
+            named.add(run.algorithm)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel={"steps": "environment steps", "seconds": "seconds of training"}[against], ylabel="mean value V")
+    axes.grid()
+
+
+@rc_context(STYLE)
+def figure(rows: Rows, runs: list[Run]) -> Figure:
+    """Scores, and learning curves against steps and seconds, of both environments."""
+    names = list(dict.fromkeys([run.algorithm for run in runs] + [row["controller"] for row in rows]))
+    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+    environments = [env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)]
+    whole = Figure(figsize=(11, 3.2 * len(environments)), layout="constrained")
+    grid = whole.subplots(len(environments), 3, squeeze=False)
+    for line, env_id in zip(grid, environments, strict=True):
+        draw_scores(line[0], rows, env_id, colours)
+        draw_curves(line[1], runs, env_id, "steps", colours)
+        draw_curves(line[2], runs, env_id, "seconds", colours)
+        if line[1].lines:
+            line[1].legend()
+    return whole
+
+
+def overall(rows: Rows) -> str:
+    """Success over both tasks, of the controllers that were trained on both."""
+    lines = ["| controller | success over both tasks |", "|---|---:|"]
+    groups = [by_controller(rows, env_id) for env_id in SUCCESS]
+    for name in [name for name in groups[0] if name in groups[1]]:
+        strata = [scores(group[name], key) for group, key in zip(groups, SUCCESS.values(), strict=True)]
+        low, high = interval(strata, np.random.default_rng(0))
+        middle = interquartile_mean(np.concatenate(strata))
+        lines.append(f"| {name} | {100 * middle:.1f} % [{100 * low:.1f}, {100 * high:.1f}] |")
+    return "\n".join(lines)
+
+
+def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
+    """Write comparison.md and comparison.png."""
+    parts = [
+        "# Comparison",
+        "Written by `python -m benchmarks.compare`; every row, seed by seed, is in `comparison.csv`. Interquartile "
+        "means over seeds [95 % intervals, stratified bootstrap]; efforts are medians. All under noise, on the same "
+        "held-out movements; V / optimum is that of the means, noise-free (`python -m benchmarks.optimum`).",
+    ]
+    for env_id in SUCCESS:
+        if any(row["environment"] == env_id for row in rows):
+            parts += [f"## {env_id}", markdown(rows, env_id)]
+    parts += ["## Both", overall(rows), "![Scores and learning curves](comparison.png)"]
+    yield write_whole(output / "comparison.md", "\n\n".join(parts) + "\n")
+    yield save(figure(rows, list(stored_runs(stored))), output / "comparison.png")

@@ -1,0 +1,101 @@
+"""Train everything that is compared: ``python -m benchmarks.rerun``. Begun runs go on, finished ones stay.
+
+The stored runs in ``benchmarks/results/runs`` came from these commands; ``python -m benchmarks.compare`` measures them.
+"""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from benchmarks.runs import RECORD, STORED, command_line
+
+ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
+KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)  # the record last
+
+
+@dataclass(frozen=True)
+class Args:
+    """Train what is compared, one thread each."""
+
+    controllers: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Only these: rnn, rnn-curl, gru, mlp, ppo, recurrent-ppo, sac, tqc."""
+    tasks: tuple[str, ...] = ("reach", "circle")
+    """Only these tasks."""
+    jobs: int = 2
+    """Runs at a time."""
+    work: Path = Path("runs/comparison")
+    """Where they are trained."""
+    stored: Path = STORED
+    """Where finished ones are kept."""
+    dry: bool = False
+    """Only print the commands."""
+
+
+def commands(args: Args) -> dict[str, list[str]]:
+    """Names of runs, and the modules and arguments that train them."""
+    found = {}
+    for task in args.tasks:
+        env_id = ENVIRONMENTS[task]
+        for network, seeds in (("rnn", 5), ("gru", 3), ("mlp", 3)):
+            for seed in range(seeds):
+                found[f"{network}-{env_id}-{seed}"] = ["train_network", network, task, "--seed", str(seed)]
+        for algorithm in ("ppo", "recurrent-ppo", "sac", "tqc"):
+            for seed in range(3):
+                line = ["train_baseline", "--algo", algorithm, "--env", env_id, "--seed", str(seed)]
+                found[f"{algorithm}-{env_id}-{seed}"] = line
+    if "reach" in args.tasks:
+        found["rnn-curl-ReachArm-v0-0"] = ["train_network", "rnn", "reach", "--seed", "0", "--curl", "15"]
+    wanted = set(args.controllers)
+    chosen = {name: line for name, line in found.items() if not wanted or name.rsplit("-", 3)[0] in wanted}
+    unknown = wanted - {name.rsplit("-", 3)[0] for name in found}
+    if unknown:
+        raise ValueError(f"nothing is called {', '.join(sorted(unknown))}; see --help")
+    return chosen
+
+
+def keep(folder: Path, kept: Path) -> None:
+    """Copy what a comparison needs of a finished run; it appears whole."""
+    partial = kept.with_name(f".{kept.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in KEPT:
+        if (folder / name).exists():
+            shutil.copy2(folder / name, partial)
+    partial.rename(kept)
+
+
+def finish(name: str, line: list[str], args: Args) -> None:
+    """Train one run to its end, and keep it."""
+    folder = args.work / name
+    command = [sys.executable, "-m", f"benchmarks.{line[0]}", *line[1:], "--output", str(folder)]
+    begun = any(folder.glob("leg-*")) or (folder / "checkpoint.safetensors").exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log:
+        subprocess.run([*command, *(["--resume"] if begun else [])], check=True, stdout=log, stderr=log)
+    keep(folder, args.stored / name)
+
+
+def main(args: Args) -> None:
+    """Train what is not there yet."""
+    left = {name: line for name, line in commands(args).items() if not (args.stored / name / RECORD).exists()}
+    if args.dry:
+        print("\n".join(f"{name:32s} python -m benchmarks.{' '.join(line)}" for name, line in left.items()))
+        return
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = [pool.submit(finish, name, line, args) for name, line in left.items()]
+        for job in tqdm(jobs, desc="runs"):
+            try:
+                job.result()
+            except subprocess.CalledProcessError as error:
+                raise ValueError(f"a run failed, see log.txt in its folder: {' '.join(error.cmd)}") from None
+    print(f"{len(left)} new runs in {args.stored}")
+
+
+if __name__ == "__main__":
+    command_line(main, Args)

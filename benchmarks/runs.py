@@ -1,0 +1,89 @@
+"""Stored runs: trained controllers, how their training went, and where they lie.
+
+A run is a folder ``CONTROLLER-ENVIRONMENT-SEED`` with a ``run.json``: algorithm, environment, seed, settings, number of
+parameters, and the learning curve, a list of measures at the steps and seconds of training at which they were taken.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+import arm_env
+from arm_env.controllers import Controller
+from rnn_controller.trainer import TrainingError
+
+TASKS: dict[str, arm_env.Task] = {"ReachArm-v0": arm_env.Reach(), "CircleArm-v0": arm_env.Circle()}
+RESULTS = Path(__file__).with_name("results")
+RECORD = "run.json"
+STORED = RESULTS / "runs"
+CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
+
+
+def curve_point(controller: Controller, env_id: str, steps: int, seconds: float) -> dict[str, Any]:
+    """Measures of a controller in training, after so many environment steps and seconds of it."""
+    measures = arm_env.evaluate(controller, env_id, movements=CURVE_MOVEMENTS, seed=CURVE_SEED)
+    return {"steps": steps, "seconds": seconds, **measures.as_dict()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run."""
+
+    folder: Path
+    algorithm: str
+    environment: str
+    seed: int
+    parameters: int
+    curve: list[dict[str, Any]]
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of the training."""
+        return self.curve[-1]["steps"]
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the training [s]."""
+        return self.curve[-1]["seconds"]
+
+    def controller(self) -> Controller:
+        """What was trained."""
+        if (self.folder / "policy.pt").exists():
+            from benchmarks.baselines import load_baseline
+
+            return load_baseline(self.folder)
+        from rnn_controller import load
+
+        return load(self.folder)
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder; ValueError if its record is not one."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        names = ("algorithm", "environment", "seed", "parameters", "curve")
+        return Run(folder, **{name: record[name] for name in names})
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"{folder} holds no finished run: {type(error).__name__} {error}") from error
+
+
+def stored_runs(root: Path = STORED) -> Iterator[Run]:
+    """All runs below a folder, by name."""
+    for path in sorted(root.glob(f"*/{RECORD}")):
+        yield read_run(path.parent)
+
+
+def command_line(main: Callable[[Any], object], arguments: Any) -> None:
+    """Run a command with what is written behind its name; a user's mistake and Ctrl-C end it in one line."""
+    try:
+        main(tyro.cli(arguments))
+    except KeyboardInterrupt:
+        raise SystemExit(
+            "interrupted; what is done is kept, and the same command goes on (training with --resume)"
+        ) from None
+    except (ValueError, TrainingError) as error:
+        raise SystemExit(f"error: {error}") from None

@@ -1,0 +1,124 @@
+"""Train a network by the gradient through the arm, and take its learning curve on the way.
+
+``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m rnn_controller train``
+trains it, or a GRU or MLP in its place, on the same movements and objective.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import tyro
+
+from arm_env.perturbations import Perturbation
+from benchmarks.runs import RECORD, command_line, curve_point
+from rnn_controller.checkpoint import ENVIRONMENTS, write_whole
+from rnn_controller.modules import ModuleConfig
+from rnn_controller.policy import controller_of
+from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer
+
+SHORTER = {"iterations": 1000, "movements": 50}
+MODULES: dict[str, dict[str, Any]] = {
+    "rnn": {},
+    "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
+    "mlp": {"network": ModuleConfig("mlp", 32), **SHORTER},
+}
+"""How the settings of a GRU and an MLP differ from those of the paper's network."""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Train a network by the gradient through the arm, on one thread."""
+
+    network: tyro.conf.Positional[Literal["rnn", "gru", "mlp"]]
+    """The paper's network, a gated recurrent unit, or a perceptron without memory."""
+    task: tyro.conf.Positional[Literal["reach", "circle"]]
+    """What to train it on."""
+    seed: int = 0
+    """Seed of weights and movements."""
+    curl: float = 0.0
+    """Strength of a curl field at the hand to train in [N s/m]; the run is then called NETWORK-curl."""
+    iterations: int | None = None
+    """Instead of the settings'."""
+    points: int = 20
+    """Points of the learning curve."""
+    output: Path | None = None
+    """Folder of the run (default: runs/NETWORK-ENV-SEED)."""
+    resume: bool = False
+    """Go on with the run in that folder."""
+
+    @property
+    def config(self) -> TrainConfig:
+        """What determines the run."""
+        changes = {"seed": self.seed, "perturbation": Perturbation(curl=self.curl)}
+        config = replace(DEFAULTS[self.task], **{**MODULES[self.network], **changes})
+        return replace(config, iterations=self.iterations or config.iterations)
+
+    @property
+    def name(self) -> str:
+        """What the comparison calls it."""
+        return f"{self.network}-curl" if self.curl else self.network
+
+
+@dataclass
+class Curve:
+    """Takes a point every so many iterations. What that lasts is no training, and doesn't count."""
+
+    trainer: Trainer
+    name: str
+    every: int
+    path: Path
+    points: list[dict[str, Any]] = field(default_factory=list)
+    paused: float = 0.0
+
+    def __call__(self, name: str, value: float, iteration: int) -> None:
+        if name == "target_radius_m" and (iteration + 1) % self.every == 0:
+            self.take()
+
+    def take(self) -> None:
+        """Measure the network as it stands, and write the record."""
+        begun, config, at = time.monotonic(), self.trainer.config, self.trainer.position
+        checkpoint, env_id = self.trainer.checkpoint(), ENVIRONMENTS[config.task]
+        point = curve_point(controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused)
+        self.points.append({"iteration": at.done, **point})
+        record = {
+            "algorithm": self.name, "environment": env_id, "seed": config.seed, "settings": asdict(config),
+            "parameters": sum(w.numel() for w in checkpoint.network.parameters()), "curve": self.points,
+        }  # fmt: skip
+        write_whole(self.path, json.dumps(record, indent=1) + "\n")
+        self.paused += time.monotonic() - begun
+
+
+def open_run(args: Args) -> Curve:
+    """A new run or the one in the folder, and its learning curve; ValueError if it is another."""
+    config, folder = args.config, args.output or Path("runs") / f"{args.name}-{ENVIRONMENTS[args.task]}-{args.seed}"
+    trainer, record, points = Trainer(config, folder), folder / RECORD, []
+    if args.resume:
+        trainer = Trainer.resume(folder)
+        if trainer.config != config:
+            raise ValueError(f"the run in {folder} has another configuration: {trainer.config}")
+        stored = json.loads(record.read_text())["curve"] if record.exists() else []
+        points = [point for point in stored if point["iteration"] <= trainer.position.done]
+    elif trainer.path.exists():
+        raise ValueError(f"there is a run in {folder}: --resume goes on with it, --output chooses another folder")
+    iterations = sum(stage.iterations for stage in trainer.stages)
+    curve = Curve(trainer, args.name, max(1, iterations // args.points), record, points)
+    trainer.log = curve
+    return curve
+
+
+def main(args: Args) -> None:
+    """Train, or go on, and say where the run is."""
+    torch.set_num_threads(1)
+    curve = open_run(args)
+    curve.trainer.run()
+    if not curve.points or curve.points[-1]["iteration"] < curve.trainer.position.done:
+        curve.take()
+    print(f"the run is in {curve.path.parent}")
+
+
+if __name__ == "__main__":
+    command_line(main, Args)

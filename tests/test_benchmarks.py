@@ -1,0 +1,301 @@
+"""The comparison: statistics, settings, runs that resume to the same end, rows and table."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tyro
+from scipy import stats
+
+import arm_env
+from benchmarks import compare, report, rerun, robustness, throughput, train_network
+from benchmarks.baselines import load_baseline, merged, settings
+from benchmarks.contestants import contestants, microseconds_per_action, your_own
+from benchmarks.runs import read_run
+from benchmarks.statistics import interquartile_mean, interval
+from benchmarks.train_baseline import Args, open_run
+from rnn_controller.modules import ModuleConfig
+from rnn_controller.trainer import DEFAULTS, RECIPES, Stage
+
+# Statistics.
+
+
+def test_interquartile_mean_is_that_of_the_middle_half():
+    assert interquartile_mean([100, 1, 2, 3, 4, -50, 5, 6]) == pytest.approx((2 + 3 + 4 + 5) / 4)
+    assert interquartile_mean([1.0, 2.0, 6.0]) == pytest.approx(3.0)  # too few to leave any out
+
+
+def test_interval_of_one_stratum_is_the_bootstrap_of_scipy():
+    scores = np.random.default_rng(1).normal(size=12)
+    ours = interval([scores], np.random.default_rng(2), resamples=20_000)
+    theirs = stats.bootstrap(
+        (scores,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=20_000, method="percentile",
+        rng=np.random.default_rng(3),
+    ).confidence_interval  # fmt: skip
+    np.testing.assert_allclose(ours, theirs, atol=0.02)
+
+
+def test_resampling_stays_within_strata():
+    # Two strata of constant scores: whatever is drawn, half of it is 0 and half 1.
+    assert interval([[0.0] * 4, [1.0] * 4], np.random.default_rng(0)) == (0.5, 0.5)
+    low, high = interval([[0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]], np.random.default_rng(0))
+    assert low < 0.2 and high > 0.8
+    with pytest.raises(ValueError, match="one score"):
+        interval([[1.0], []], np.random.default_rng(0))
+
+
+# Settings.
+
+
+def test_settings_can_be_changed_by_assignments():
+    changed = settings("ppo", "ReachArm-v0", ("model.policy_kwargs.net_arch=[8]", "num_envs=3"))
+    before = settings("ppo", "ReachArm-v0")
+    assert changed.num_envs == 3 and changed.model["policy_kwargs"]["net_arch"] == [8]
+    assert changed.model["gamma"] == before.model["gamma"]
+    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
+
+
+@pytest.mark.parametrize("change", ["num_envs", "gamma=0.9", "x.y=1", "num_envs=eight"])
+def test_changes_of_nothing_are_refused(change):
+    with pytest.raises(ValueError, match=r"assignment|none of the settings"):
+        settings("ppo", "ReachArm-v0", (change,))
+
+
+@pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
+@pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
+def test_every_baseline_has_settings_that_end_on_the_exact_cost(algorithm, env_id):
+    s = settings(algorithm, env_id)
+    assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.widest_target)
+    assert s.weights(env_id, 1 - 1 / s.legs).target_radius == pytest.approx(0.04)
+
+
+# Training.
+
+TINY = {
+    "ppo": ("num_envs=4", "model.n_steps=8", "model.batch_size=16", "model.n_epochs=1"),
+    "recurrent-ppo": ("num_envs=4", "model.n_steps=8", "model.batch_size=16", "model.n_epochs=1"),
+    "sac": ("num_envs=4", "model.learning_starts=16", "model.batch_size=8", "model.buffer_size=200"),
+    "tqc": ("num_envs=4", "model.learning_starts=16", "model.batch_size=8", "model.buffer_size=200"),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_movements(monkeypatch):
+    for module in ("benchmarks.runs", "benchmarks.train_baseline"):
+        monkeypatch.setattr(f"{module}.CURVE_MOVEMENTS", 4)
+
+
+def arguments(algorithm, output, **others):
+    small = ("legs=3", "environment.max_episode_steps=10", *TINY[algorithm])
+    return Args(algorithm, "ReachArm-v0", seed=3, steps=96, change=small, output=output, **others)
+
+
+@pytest.mark.parametrize("algorithm", sorted(TINY))
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(algorithm, tmp_path, monkeypatch):
+    open_run(arguments(algorithm, tmp_path / "whole")).go()
+    broken = open_run(arguments(algorithm, tmp_path / "broken"))
+    evaluate, calls = broken.evaluate, []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*given)
+
+    monkeypatch.setattr(broken, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        broken.go()
+    open_run(arguments(algorithm, tmp_path / "broken", resume=True)).go()
+    observations = np.random.default_rng(0).normal(size=(5, 20)).astype(np.float32)
+    actions = [
+        load_baseline(tmp_path / name).predict(observations, deterministic=True)[0] for name in ("whole", "broken")
+    ]
+    np.testing.assert_array_equal(*actions)
+    curves = [read_run(tmp_path / name).curve for name in ("whole", "broken")]
+    assert len(curves[0]) == len(curves[1]) == 3
+    assert [p["mean_value"] for p in curves[0]] == [p["mean_value"] for p in curves[1]]
+    assert actions[0].min() >= 0 and actions[0].max() <= 1
+
+
+def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
+    with pytest.raises(SystemExit, match="leave out --resume"):
+        open_run(arguments("ppo", tmp_path / "run", resume=True))
+    open_run(arguments("ppo", tmp_path / "run")).go()
+    with pytest.raises(SystemExit, match="--resume goes on"):
+        open_run(arguments("ppo", tmp_path / "run"))
+    with pytest.raises(SystemExit, match="another algorithm and settings"):
+        open_run(arguments("sac", tmp_path / "run", resume=True))
+
+
+@pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
+def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, monkeypatch):
+    monkeypatch.setitem(RECIPES, "default", (Stage("soap", 4, 3, rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),))
+    small = {kind: {"network": ModuleConfig(kind, 3)} for kind in ("gru", "mlp")}
+    monkeypatch.setattr(train_network, "MODULES", {"rnn": {}, **small})
+    whole, broken = (train_network.Args(network, "reach", points=2, output=tmp_path / name) for name in ("a", "b"))
+    train_network.main(whole)
+    curve = train_network.open_run(broken)
+    curve.trainer._iterate(curve.trainer.stages[0])
+    curve.trainer._iterate(curve.trainer.stages[0])
+    curve.trainer._iterate(curve.trainer.stages[0])
+    curve.trainer.save()
+    with pytest.raises(ValueError, match="--resume goes on"):
+        train_network.main(broken)
+    with pytest.raises(ValueError, match="another configuration"):
+        train_network.main(replace(broken, seed=1, resume=True))
+    train_network.main(replace(broken, resume=True))
+    ours, theirs = read_run(tmp_path / "a"), read_run(tmp_path / "b")
+    assert [p["iteration"] for p in ours.curve] == [2, 4] and ours.steps > 0
+    for p, q in zip(ours.curve, theirs.curve, strict=True):
+        assert {**p, "seconds": 0} == {**q, "seconds": 0}
+    o = np.random.default_rng(0).normal(size=(2, 20))
+    np.testing.assert_array_equal(ours.controller().predict(o)[0], theirs.controller().predict(o)[0])
+
+
+@pytest.mark.parametrize("task", ["reach", "circle"])
+@pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
+def test_networks_are_trained_on_the_same_movements_and_cost(network, task):
+    default, given = DEFAULTS[task], train_network.Args(network, task, seed=7, curl=5.0).config
+    for name in ("task", "cost", "settling", "noise", "beta", "recipe"):
+        assert getattr(given, name) == getattr(default, name)
+    assert given.seed == 7 and given.perturbation.curl == 5.0
+
+
+# Comparison.
+
+
+def pushing(env_id):
+    class Push:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.full((len(observation), 6), 0.1, dtype=np.float32), state
+
+    return Push() if env_id == "ReachArm-v0" else None
+
+
+def test_your_own_controller_is_a_contestant_where_it_wants_to_be():
+    (mine,) = your_own("tests.test_benchmarks:pushing")
+    assert mine.environment == "ReachArm-v0"
+    assert microseconds_per_action(mine.make(), mine.environment, 20) > 0
+    for name in ("tests.test_benchmarks:nothing", "no_such_module:f", "just_a_name"):
+        with pytest.raises(ValueError, match="module:function"):
+            list(your_own(name))
+
+
+def test_unknown_controllers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"called pop.*still"):
+        compare.chosen(compare.Args(controllers=("pop",), runs=tmp_path))
+    names = {c.name for c in contestants(tmp_path)}
+    assert {"still", "random", "joint-pd"} <= names
+
+
+def test_rows_survive_the_file(tmp_path):
+    rows = [
+        {"controller": "a", "environment": "ReachArm-v0", "seed": 1, "mean_value": 0.5, "optimality_ratio": 1e-7},
+        {"controller": "a", "environment": "CircleArm-v0", "seed": 0, "median_speed_error": None, "train_steps": 3},
+    ]
+    path = compare.write_rows(tmp_path / "t.csv", rows)
+    back = compare.read_rows(path)
+    assert back[1]["mean_value"] == 0.5 and back[1]["optimality_ratio"] == 1e-7
+    assert back[0]["train_steps"] == 3 and back[0]["mean_value"] is None
+    with path.open() as file:
+        assert next(csv.reader(file))[:3] == ["controller", "environment", "seed"]
+
+
+def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
+    optimum = SimpleNamespace(value=np.array([0.1, 0.3]))
+    monkeypatch.setattr(compare, "load_optimum", lambda path: optimum)
+    monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: np.array([1.0, 3.0]))
+    still = next(c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0")
+    row = compare.row(still, movements=5, noise=0.1)
+    measures = arm_env.evaluate(arm_env.Still(), "CircleArm-v0", movements=5, seed=compare.SEED, noise=0.1)
+    assert row["mean_value"] == measures.mean_value and row["noise"] == 0.1
+    assert row["optimality_ratio"] == 2.0 and row["optimality_ratio_of_means"] == pytest.approx(2.5)
+    assert row["seed"] == 0 and row["movements_seed"] == compare.SEED
+
+
+def test_the_report_names_everybody(tmp_path):
+    rows = [
+        {
+            "controller": name, "environment": env_id, "seed": seed, report.SUCCESS[env_id]: value,
+            "mean_value": 1 - value, "optimality_ratio_of_means": 2.0, "train_steps": 10, "train_seconds": 60.0,
+            "parameters": 5, "microseconds_per_action": 3.0,
+        }
+        for env_id in report.SUCCESS for name, value in (("good", 0.9), ("bad", 0.1)) for seed in range(3)
+    ]  # fmt: skip
+    run = tmp_path / "runs" / "good-ReachArm-v0-0"
+    run.mkdir(parents=True)
+    curve = [{"steps": s, "seconds": float(s), "mean_value": 1 / s} for s in (1, 2)]
+    record = {"algorithm": "good", "environment": "ReachArm-v0", "seed": 0, "parameters": 1, "curve": curve}
+    (run / "run.json").write_text(json.dumps(record))
+    table, picture = report.write_report(rows, tmp_path / "runs", tmp_path)
+    text = table.read_text()
+    assert text.index("| good | 3 | 90.0 %") < text.index("| bad | 3 | 10.0 %")
+    assert "| good | 90.0 % [90.0, 90.0] |" in text
+    assert picture.stat().st_size > 10_000
+
+
+# Robustness.
+
+
+def test_targets_jump_twice():
+    targets = np.arange(12.0).reshape(3, 2, 2)
+    schedule = robustness.DoubleStep(targets)
+    shown = [schedule.commands(None, np.full(2, segment), None, None, None) for segment in range(9)]
+    np.testing.assert_array_equal(shown, targets[[0, 0, 0, 0, 0, 1, 2, 2, 2]])
+    measures = robustness.double_step(arm_env.Still(), 3)
+    assert measures["number_of_movements"] == 3 and measures["fraction_within_target"] == 0
+
+
+def test_conditions_are_measured_as_evaluate_does(monkeypatch, tmp_path):
+    chosen = [c for c in robustness.CONDITIONS if (c.kind, c.amount) in (("noise", 0.2), ("curl", 15.0))]
+    monkeypatch.setattr(robustness, "CONDITIONS", chosen)
+    rows = list(robustness.rows_of("pd", arm_env.JointPD(), "ReachArm-v0", 5))
+    assert [row["condition"] for row in rows] == ["noise", "curl", "second jump"]
+    perturbation = arm_env.Perturbation(curl=15.0)
+    expected = arm_env.evaluate(arm_env.JointPD(), movements=5, seed=robustness.SEED, perturbation=perturbation)
+    assert rows[1]["mean_value"] == expected.mean_value != rows[0]["mean_value"]
+    table, picture = robustness.write_report(tmp_path / "robustness.csv", rows)
+    assert "| curl [N s/m] | 15 |" in table.read_text() and picture.stat().st_size > 10_000
+
+
+def test_the_first_run_of_each_kind_is_tested(tmp_path):
+    names = {(c.name, c.environment) for c in robustness.chosen(robustness.Args(runs=tmp_path))}
+    assert ("joint-pd", "ReachArm-v0") in names and ("still", "ReachArm-v0") not in names
+    with pytest.raises(ValueError, match="called pop"):
+        robustness.chosen(robustness.Args(controllers=("pop",), runs=tmp_path))
+
+
+# All of it again.
+
+
+def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, capsys):
+    args = rerun.Args(("ppo",), ("reach",), stored=tmp_path / "stored", work=tmp_path / "work", jobs=1)
+    assert list(rerun.commands(args)) == [f"ppo-ReachArm-v0-{seed}" for seed in range(3)]
+    with pytest.raises(ValueError, match="nothing is called pop"):
+        rerun.commands(replace(args, controllers=("pop",)))
+    run = []
+
+    def pretend(command, **_):
+        run.append(command)
+        (Path(command[command.index("--output") + 1]) / "run.json").write_text("{}")
+
+    monkeypatch.setattr(rerun.subprocess, "run", pretend)
+    (tmp_path / "work" / "ppo-ReachArm-v0-1" / "leg-2").mkdir(parents=True)
+    rerun.main(args)
+    assert len(run) == 3 and ["--resume" in command for command in run] == [False, True, False]
+    rerun.main(args)
+    assert len(run) == 3 and (tmp_path / "stored" / "ppo-ReachArm-v0-2" / "run.json").exists()
+
+
+def test_native_environments_are_compared_with_dummies():
+    figures = throughput.measure(throughput.Args(arms=2, rounds=1, steps=1))
+    assert figures["native_over_dummy"] == figures["native_steps_per_s"] / figures["dummy_steps_per_s"] > 0
+
+
+def test_changes_add_up_on_the_command_line():
+    given = tyro.cli(Args, args=["--change", "num_envs=3", "--change", "model.gamma=0.5"])
+    assert given.change == ("num_envs=3", "model.gamma=0.5")

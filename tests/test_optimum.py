@@ -1,0 +1,103 @@
+"""The yardstick: whole and resumed it is the same, and its controls earn in the environment what it says."""
+
+from dataclasses import fields, replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from arm_env import JointPD, Reach, Still, record
+from benchmarks import optimum as yardstick
+from benchmarks.optimum import Args, Optimum, from_own_state, load_optimum, main, optimality_ratios
+
+
+class Replay:
+    """Issues the same controls (B, T, 6) whatever it sees."""
+
+    def __init__(self, controls):
+        self.controls = controls
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        t = state or 0
+        return self.controls[:, t], t + 1
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Two movements, solved with fewer iterations than the real ones."""
+    path, patch = tmp_path_factory.mktemp("optimum") / "o.npz", pytest.MonkeyPatch()
+    full = yardstick.solve
+    patch.setattr(
+        yardstick,
+        "solve",
+        lambda *given, **k: full(*given, **{"iterations": 15, "exact_iterations": 2, **k}),
+    )
+    args = Args("reach", movements=2, seed=3, output=path, batch=1)
+    with pytest.MonkeyPatch.context() as interruption:
+        saved = yardstick.save
+
+        def stop_after(target, optimum):
+            saved(target, optimum)
+            raise KeyboardInterrupt
+
+        interruption.setattr(yardstick, "save", stop_after)
+        with pytest.raises(KeyboardInterrupt):
+            main(args)
+    partial = load_optimum(path)
+    resumed = main(args)
+    whole = main(replace(args, output=path.with_name("whole.npz"), batch=2))
+    yield path, partial, resumed, whole
+    patch.undo()
+
+
+def test_resumed_is_uninterrupted(found):
+    path, partial, resumed, whole = found
+    assert len(partial.start) == 1 and len(resumed.start) == 2
+    for name in (f.name for f in fields(Optimum)):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(load_optimum(path), name), getattr(whole, name))
+
+
+def test_its_controls_earn_its_value(found):
+    whole = found[3]
+    np.testing.assert_allclose(optimality_ratios(Replay(whole.controls), "ReachArm-v0", whole), 1, rtol=1e-9)
+
+
+def test_controllers_are_measured_on_the_same_episodes(found):
+    whole = found[3]
+    envs = gym.make_vec("ReachArm-v0", num_envs=2, noise=0.0, max_episode_steps=1000)
+    recording = record(JointPD(), envs, 200, seed=3)
+    expected = -recording.rewards.sum(0) / whole.value
+    np.testing.assert_allclose(optimality_ratios(JointPD(), "ReachArm-v0", whole), expected, rtol=1e-12)
+    assert (expected > 1).all() and (optimality_ratios(Still(), "ReachArm-v0", whole) > 1).all()
+
+
+def test_holding_still_on_the_first_target_costs_nothing(found):
+    whole = found[3]
+    assert (whole.parts[:, 0] == 0).all() and (whole.controls[:, :100] == 0).all()
+    np.testing.assert_allclose(np.nanmin(whole.tried[:, 1], -1), whole.parts[:, 1])
+
+
+def test_from_its_own_state_no_controller_is_below_the_optimum(found):
+    whole = found[3]
+    for controller in (JointPD(), Still(), Replay(whole.controls)):
+        ours, best = from_own_state(controller, whole).T
+        assert len(ours) == 2 and (best <= ours + 1e-12).all()
+    np.testing.assert_allclose(ours, whole.parts[:, 1], rtol=1e-9)  # the optimum's own state is what it began with
+
+
+def test_other_movements_are_refused(found):
+    path, _, _, whole = found
+    with pytest.raises(ValueError, match="move it away"):
+        main(Args("reach", movements=2, seed=4, output=path))
+    with pytest.raises(ValueError, match="ReachArm-v0"):
+        optimality_ratios(Still(), "CircleArm-v0", whole)
+    with pytest.raises(ValueError, match="compute it anew"):
+        optimality_ratios(Still(), "ReachArm-v0", replace(whole, seed=4))
+
+
+def test_a_perturbation_is_smooth_and_repeatable():
+    controls = np.tile(Reach().hold * np.full(6, 0.3), (100, 1))
+    first, again = (yardstick.perturbed(np.random.default_rng(1), controls) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert 0.02 < np.std(first) < 0.3 and np.abs(np.diff(first, axis=0)).max() < 0.15
