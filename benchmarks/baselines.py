@@ -18,8 +18,9 @@ from stable_baselines3.sac.policies import Actor as SACActor
 
 from arm_env.parameters import CostWeights
 from arm_env.sb3 import Trained, as_sb3_vec_env
-from benchmarks.runs import TASKS
+from benchmarks.runs import RECORD, TASKS
 from rnn_controller.checkpoint import write_whole
+from rnn_controller.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}
 ACTORS: dict[str, type[BasePolicy]] = {
@@ -54,8 +55,7 @@ class Settings:
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """The cost at ``progress`` from 0 to 1."""
         exact = TASKS[env_id].weights
-        left = max(0.0, 1 - progress / self.narrowing)
-        radius = exact.target_radius * (self.widest_target / exact.target_radius) ** left
+        radius = narrowing_radius(progress, self.widest_target, self.narrowing, exact.target_radius)
         return replace(exact, target_radius=radius)
 
 
@@ -100,12 +100,12 @@ def keep(model: BaseAlgorithm, folder: Path, record: dict[str, Any]) -> None:
     for save, name in ((policy.save, "policy.pt"), (normalisation_of(model).save, "normalisation.pkl")):
         save(str(partial))
         partial.replace(folder / name)
-    write_whole(folder / "run.json", json.dumps({**record, "parameters": acting_parameters(policy)}, indent=1) + "\n")
+    write_whole(folder / RECORD, json.dumps({**record, "parameters": acting_parameters(policy)}, indent=1) + "\n")
 
 
 def load_baseline(folder: Path) -> Trained:
     """A trained baseline as a controller of the environments."""
-    record = json.loads((folder / "run.json").read_text())
+    record = json.loads((folder / RECORD).read_text())
     saved = torch.load(folder / "policy.pt", weights_only=False)
     if record["algorithm"] == "recurrent-ppo":  # whose save, in sb3-contrib 2.9, forgets the size of the LSTM
         saved["data"].update(record["settings"]["model"].get("policy_kwargs", {}))

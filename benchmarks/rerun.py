@@ -14,8 +14,8 @@ import tyro
 from tqdm import tqdm
 
 from benchmarks.runs import RECORD, STORED, command_line
+from rnn_controller.checkpoint import ENVIRONMENTS
 
-ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
 KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)  # the record last
 
 

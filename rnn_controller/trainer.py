@@ -47,6 +47,12 @@ class TrainingError(RuntimeError):
     """Training can't go on; the message says why, and the last sound checkpoint is kept."""
 
 
+def narrowing_radius(progress: float, widest: float, narrowing: float, final: float) -> float:
+    """d0 [m] at ``progress`` from 0 to 1: from widest to final, geometrically, over that share."""
+    left = max(0.0, 1 - progress / narrowing)
+    return final * (max(widest, final) / final) ** left
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stretch of training with one optimiser."""
@@ -82,8 +88,7 @@ class Stage:
 
     def target_radius(self, progress: float, final: float) -> float:
         """d0 [m] of the distance term at ``progress`` from 0 to 1."""
-        left = max(0.0, 1 - progress / self.narrowing)
-        return final * (max(self.widest_target, final) / final) ** left
+        return narrowing_radius(progress, self.widest_target, self.narrowing, final)
 
 
 RECIPES: dict[str, tuple[Stage, ...]] = {

@@ -81,6 +81,17 @@ def assert_same_run(one, other):
     assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
 
 
+def interrupt_after_each_iteration(patch):
+    """Every iteration is whole, and the last that a run makes."""
+    iterate = Trainer._iterate
+
+    def once(self, stage):
+        iterate(self, stage)
+        raise KeyboardInterrupt
+
+    patch.setattr(Trainer, "_iterate", once)
+
+
 class Watched:
     """Replaces ``Trainer.evaluate`` by one that counts its calls and hands each result to ``change``."""
 
@@ -385,14 +396,8 @@ def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stage
 def test_a_run_interrupted_after_every_iteration_ends_the_same(stages, monkeypatch, tmp_path, recipe):
     stages(*RECIPES[recipe])
     whole = train(config(), tmp_path / "whole", progress=False)
-    iterate = Trainer._iterate
-
-    def once(self, stage):
-        iterate(self, stage)
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_iterate", once)
+        interrupt_after_each_iteration(patch)
         for i in range(len(whole.tensors["history"])):
             with pytest.raises(KeyboardInterrupt):
                 train(config(), tmp_path / "parts", resume=i > 0, progress=False)
@@ -740,14 +745,8 @@ def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, t
 def test_stalls_are_counted_across_a_resume(stages, monkeypatch, tmp_path):
     stages(Stage("lbfgs", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF))
     Watched(monkeypatch, nothing_is_lower_than(Trainer(config(), tmp_path).vector))
-    iterate = Trainer._iterate
-
-    def once(self, stage):
-        iterate(self, stage)
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_iterate", once)
+        interrupt_after_each_iteration(patch)
         for i in range(3):
             with pytest.raises(KeyboardInterrupt):
                 train(config(), tmp_path, resume=i > 0, progress=False)
