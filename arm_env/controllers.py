@@ -49,6 +49,21 @@ class Random:
         return self.rng.uniform(self.low, self.high, shape).astype(np.float32), state
 
 
+class JointSense:
+    """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least squares."""
+
+    def __init__(self, arm: Arm):
+        # l − 1 = shift − (r / L0)ᵀ θ and l̇ = −(r / L0)ᵀ θ̇
+        numbers = arm.map(lambda value: value)
+        per_length = numbers.moment_arms / numbers.optimal_length
+        self._shift = (per_length * numbers.optimal_angles).sum(0)
+        self._inverse = -np.linalg.pinv(per_length)
+
+    def __call__(self, sensed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Angles [rad] and velocities [rad/s], (B, 2) each, from sensory signals (B, 18 or more)."""
+        return (sensed[:, :6] - 1 - self._shift) @ self._inverse, sensed[:, 6:12] @ self._inverse
+
+
 class JointPD:
     """Proportional-derivative control in joint space, its torque shared out over the muscles.
 
@@ -70,17 +85,12 @@ class JointPD:
         self.arm = arm or Arm()
         self.stiffness, self.damping, self.control_period = stiffness, damping, control_period
         self.keep = float(np.exp(-control_period / smoothing))
-        self._numbers = self.arm.map(lambda value: value)
-        # l − 1 = shift − (r / L0)ᵀ θ and l̇ = −(r / L0)ᵀ θ̇
-        per_length = self._numbers.moment_arms / self._numbers.optimal_length
-        self._shift = (per_length * self._numbers.optimal_angles).sum(0)
-        self._angles_from_lengths = -np.linalg.pinv(per_length.T)
+        self._numbers, self._joints = self.arm.map(lambda value: value), JointSense(self.arm)
         self._strength = self._numbers.moment_arms * self._numbers.maximum_force  # (2, 6) [N m] at optimal length
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
-        angles = (sensed[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T
-        velocities = sensed[:, 6:12] @ self._angles_from_lengths.T
+        angles, velocities = self._joints(sensed)
         seen = smooth = np.concatenate([angles, sensed[:, SENSORY_SIZE:]], -1)
         if state is not None:
             moved = state + self.control_period * np.concatenate([velocities, np.zeros_like(velocities)], -1)

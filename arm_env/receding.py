@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arm_env.arm_problem import ArmProblem
+from arm_env.controllers import JointSense
 from arm_env.equations import NUMPY, force_curves, muscle_length, muscle_velocity
 from arm_env.ilqr import Damping, follow, improve
 from arm_env.parameters import Arm, CostWeights
@@ -76,10 +77,7 @@ class RecedingHorizon:
         self._deviation = noise_deviation(noise, control_period)
         self._threshold = surprise * self._deviation * (RECENT / (2 - RECENT)) ** 0.5
         self._substeps, self._p = substeps_of(control_period), self.arm.flat()
-        self._numbers = self.arm.map(lambda value: value)
-        per_length = self._numbers.moment_arms / self._numbers.optimal_length
-        self._shift = (per_length * self._numbers.optimal_angles).sum(0)
-        self._angles_from_lengths = -np.linalg.pinv(per_length.T)
+        self._numbers, self._joints = self.arm.map(lambda value: value), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
@@ -102,11 +100,6 @@ class RecedingHorizon:
         control_steps(self._p, step, self._substeps, action.astype(float), np.zeros(action.shape), body)
         memory = replace(belief, body=body, plan=np.concatenate([plan[:, 1:], plan[:, -1:]], 1))
         return (action if np.ndim(observation) > 1 else action[0]), memory
-
-    def _joints(self, sensed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joint angles and velocities as lengths and velocities show them, (B, 2) each."""
-        angles = (sensed[:, :6] - 1 - self._shift) @ self._angles_from_lengths.T
-        return angles, sensed[:, 6:12] @ self._angles_from_lengths.T
 
     def _first(self, sensed: np.ndarray) -> Belief:
         body = np.concatenate([*self._joints(sensed), np.zeros((len(sensed), MUSCLE_COUNT))], -1)

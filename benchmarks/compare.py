@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 import arm_env
 from benchmarks.contestants import Contestant, contestants, microseconds_per_action, your_own
-from benchmarks.optimum import load_optimum, optimality_ratios
 from benchmarks.report import write_report
 from benchmarks.runs import RESULTS, STORED, command_line
+from benchmarks.yardstick import optimality_ratios, stored_optimum
 from rnn_controller.checkpoint import write_whole
 
 SEED = 1_000_000  # of the movements, which no training ever sees
@@ -30,7 +30,6 @@ LAST = (
     "parameters",
     "microseconds_per_action",
 )
-OPTIMA = {"ReachArm-v0": "optimum-reach.npz", "CircleArm-v0": "optimum-circle.npz"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
         controller, env_id, movements=contestant.movements or movements, seed=SEED, noise=noise
     ).as_dict()
     measures["movements_seed"] = measures.pop("seed")
-    optimum = load_optimum(RESULTS / OPTIMA[env_id])
+    optimum = stored_optimum(env_id)
     ratios = optimality_ratios(contestant.make(), env_id, optimum)
     return {
         "controller": contestant.name,

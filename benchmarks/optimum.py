@@ -1,11 +1,4 @@
-"""The yardstick: optimal control of single movements. ``python -m benchmarks.optimum reach|circle``.
-
-A movement is one noise-free episode of the environment with its random jump: reset onto the first
-command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long. The
-optimum may not know of the jump in advance, so it is two movements chained: the optimal control
-under the first command, planned ``MARGIN`` beyond the hold, so that the end of the horizon does not show, and
-cut at the hold (in reaching it does nothing, at no cost); then, from the state so reached, the optimal
-control under the second command until the episode ends. Its value is the sum over the whole episode.
+"""Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum reach|circle``.
 
 The problem is not convex. Each part is solved from several starts (``STARTS``) and the best is kept, so
 a value here is an upper bound of the least; the values of all starts are kept as well.
@@ -14,34 +7,37 @@ a value here is an upper bound of the least; the values of all starts are kept a
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import gymnasium as gym
 import numpy as np
 import tyro
 from tqdm import tqdm
 
-from arm_env import Circle, Controller, JointPD, RandomJumps, Reach, Recording, Task, record
+from arm_env import Controller, JointPD, RandomJumps, Recording, Task
 from arm_env.arm_problem import ArmProblem
 from arm_env.ilqr import Solution, follow, solve
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation
 from benchmarks.runs import command_line
+from benchmarks.yardstick import (
+    AGREE,
+    MARGIN,
+    PERIOD,
+    STARTS,
+    Optimum,
+    both_commands,
+    episodes,
+    load_optimum,
+    optimum_path,
+    save,
+    standing,
+)
 from rnn_controller import load
-from rnn_controller.checkpoint import write_whole
+from rnn_controller.checkpoint import TASKS
 
-RESULTS = Path(__file__).parent / "results"
-ENVIRONMENTS: dict[str, tuple[str, Task]] = {"reach": ("ReachArm-v0", Reach()), "circle": ("CircleArm-v0", Circle())}
-STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
-"""No excitation; a little on all muscles; what the shipped network does in this place; what ``JointPD`` does
-(reach); a solution carried from a wide target to the true one; the best so far, smoothly perturbed."""
-MARGIN = 1.0  # [s]
-PERIOD = 0.01  # [s]
 RADII = (0.3, 0.15, 0.08)  # [m] of the narrowing target, before the true one
-AGREE = 1e-4  # [-] values this near the best, as a share of it, count as the same
 Drive = tuple[np.ndarray, object]
 """Controls (B, T, 6) and the controller's state afterwards."""
 
@@ -62,95 +58,6 @@ class Args:
     """Movements solved at a time."""
     batch: int = 4
     """Movements between two savings; the result does not depend on it."""
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """Optimal movements, M of the N asked for; arrays in the environment's order."""
-
-    task: str
-    seed: int
-    movements: int  # N
-    parameters: np.ndarray  # of arm and cost, flat
-    commands: np.ndarray  # (M, 2, K)
-    start: np.ndarray  # (M, 10) the body's state
-    controls: np.ndarray  # (M, T, 6)
-    parts: np.ndarray  # (M, 2) values under first and second command
-    residuals: np.ndarray  # (M, 2) projected gradients as in ``Solution``; the first of the part before its cut
-    tried: np.ndarray  # (M, 2, len(STARTS)) values from each start; NaN where not tried
-    iterations: np.ndarray  # (M, 2) summed over the starts
-
-    @property
-    def value(self) -> np.ndarray:
-        """Values of whole episodes, (M,)."""
-        return self.parts.sum(1)
-
-    @property
-    def won(self) -> np.ndarray:
-        """Index in ``STARTS`` of what led to each part's best, (M, 2); the first of those that agree."""
-        best = np.nanmin(self.tried, -1, keepdims=True)
-        return (self.tried <= best * (1 + AGREE)).argmax(-1)
-
-
-def load_optimum(path: Path | str) -> Optimum:
-    """Read what ``main`` wrote."""
-    with np.load(path) as stored:
-        values = {f.name: stored[f.name] for f in fields(Optimum)}
-    return Optimum(str(values.pop("task")), int(values.pop("seed")), int(values.pop("movements")), **values)
-
-
-def save(path: Path, optimum: Optimum) -> None:
-    """Write it whole."""
-    stream = BytesIO()
-    arrays: dict[str, Any] = {f.name: getattr(optimum, f.name) for f in fields(Optimum)}
-    np.savez_compressed(stream, **arrays)
-    write_whole(path, stream.getvalue())
-
-
-def episodes(controller: Controller, task: str, movements: int, seed: int) -> Recording:
-    """The yardstick's episodes, driven by a controller, noise-free."""
-    env_id, kind = ENVIRONMENTS[task]
-    envs = gym.make_vec(env_id, num_envs=movements, noise=0.0, max_episode_steps=10**9)
-    recording = record(controller, envs, 2 * round(kind.hold / PERIOD), seed)
-    envs.close()
-    return recording
-
-
-def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> np.ndarray:
-    """Values of any controller on exactly these episodes over those of the optimum, (M,); 1 is optimal."""
-    if env_id != ENVIRONMENTS[optimum.task][0]:
-        raise ValueError(f"this optimum is one of {ENVIRONMENTS[optimum.task][0]}, not of {env_id}")
-    return -same_episodes(controller, optimum).rewards.sum(0)[: len(optimum.start)] / optimum.value
-
-
-def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
-    """The optimum's episodes, driven by a controller; ValueError if they have become others."""
-    recording, found = episodes(controller, optimum.task, optimum.movements, optimum.seed), len(optimum.start)
-    same = np.array_equal(both_commands(recording)[:found], optimum.commands)
-    if not same or not np.array_equal(recording.states[0, :found], optimum.start):
-        raise ValueError("the environment no longer draws the starts and commands of this optimum: compute it anew")
-    return recording
-
-
-def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40) -> np.ndarray:
-    """Values after the jump of a controller, and of the optimum from the state that *it* was in then, (M, 2).
-
-    A controller that expects jumps tenses its muscles for them, and the yardstick does not. Here the optimum starts
-    as tense, from the controller's own excitations among others, so it is never above the controller's value.
-    """
-    recording, task = same_episodes(controller, optimum), ENVIRONMENTS[optimum.task][1]
-    jump, pairs = len(recording.rewards) // 2, []
-    for i in tqdm(range(min(movements, len(optimum.start))), desc="from its own state"):
-        problem, state = ArmProblem(task, optimum.commands[i, 1]), recording.states[jump, i]
-        own, best = recording.actions[jump:, i], optimum.controls[i, jump:]
-        values = [solve(problem, state, controls).value for controls in (own, best)]
-        pairs.append((-recording.rewards[jump:, i].sum(), min(values)))
-    return np.array(pairs)
-
-
-def both_commands(recording: Recording) -> np.ndarray:
-    """First and second commands, (B, 2, K)."""
-    return recording.commands[[0, -1]].swapaxes(0, 1)
 
 
 def drive(
@@ -226,7 +133,7 @@ def best_of(problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray]
 
 def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of an ``Optimum`` for the movements from ``known`` on, batch by batch."""
-    task, network = ENVIRONMENTS[args.task][1], load(args.task)
+    task, network = TASKS[args.task], load(args.task)
     hold, margin = round(task.hold / PERIOD), round(MARGIN / PERIOD)
     commands, starts = both_commands(recording), recording.states[0]
     with ThreadPoolExecutor(args.threads) as pool:
@@ -285,19 +192,6 @@ def summary(optimum: Optimum) -> str:
     return "\n".join(lines)
 
 
-def standing(controller: Controller, optimum: Optimum) -> str:
-    """How far a controller is from the optimum, in two lines."""
-    ratios = optimality_ratios(controller, ENVIRONMENTS[optimum.task][0], optimum)
-    ours, best = from_own_state(controller, optimum).T
-    whole, after = ratios @ optimum.value / optimum.value.sum(), ours.sum() / best.sum()
-    return (
-        f"network / optimum: of the means {whole:.3f}, mean {ratios.mean():.3f}, median {np.median(ratios):.3f}, "
-        f"from {ratios.min():.3f} to {ratios.max():.3f}; below 1: {(ratios < 1).sum()}\n"
-        f"after the jump, {len(ours)} movements, the optimum from the state that the network was in: "
-        f"of the means {after:.3f}, median {np.median(ours / best):.3f}, least {(ours / best).min():.3f}"
-    )
-
-
 def resumed(path: Path, args: Args, parameters: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a file to go on with; empty if there is none."""
     if not path.is_file():
@@ -313,7 +207,7 @@ def resumed(path: Path, args: Args, parameters: np.ndarray) -> dict[str, np.ndar
 
 def main(args: Args) -> Optimum:
     """Solve, save after every batch, print a summary."""
-    path, task = args.output or RESULTS / f"optimum-{args.task}.npz", ENVIRONMENTS[args.task][1]
+    path, task = args.output or optimum_path(args.task), TASKS[args.task]
     parameters = np.concatenate([Arm().flat(), task.weights.flat()])
     arrays = resumed(path, args, parameters)
     known = len(arrays["start"]) if arrays else 0

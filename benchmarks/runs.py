@@ -14,9 +14,11 @@ import tyro
 
 import arm_env
 from arm_env.controllers import Controller
+from rnn_controller import checkpoint
+from rnn_controller.checkpoint import ENVIRONMENTS
 from rnn_controller.trainer import TrainingError
 
-TASKS: dict[str, arm_env.Task] = {"ReachArm-v0": arm_env.Reach(), "CircleArm-v0": arm_env.Circle()}
+TASKS: dict[str, arm_env.Task] = {ENVIRONMENTS[name]: task for name, task in checkpoint.TASKS.items()}
 RESULTS = Path(__file__).with_name("results")
 RECORD = "run.json"
 STORED = RESULTS / "runs"

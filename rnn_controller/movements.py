@@ -36,13 +36,15 @@ def sample(
     first: Range = (1.0, 1.0),
     second: Range = (1.0, 1.0),
     noise: float = 0.2,
+    loudness: Range = (1.0, 1.0),
     control_period: float = 0.01,
 ) -> Movements:
     """Draw ``number`` movements.
 
     The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold is
     that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever saw
-    the jump at one time learns to expect it then.
+    the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a factor from
+    ``loudness``: full noise hides the tremor that is there without it.
     """
     targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
     x0 = task.attractor_state(rng, arm, targets[0])
@@ -54,6 +56,7 @@ def sample(
     lengths = jump + rest
     shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
     omega = rng.standard_normal(shape, dtype=np.float32) if noise else np.zeros(shape, dtype=np.float32)
+    omega *= rng.uniform(*loudness, (number, 1, 1)).astype(np.float32)
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
     before = np.arange(shape[1]) < jump[:, None]  # (B, T)
     return Movements(

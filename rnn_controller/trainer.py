@@ -73,8 +73,10 @@ class Stage:
     """Share of the iterations over which it does."""
     first: Range = (0.5, 1.5)
     """How long the first command is held, as multiples of τ_c + T."""
-    second: Range = (1.0, 1.5)
+    second: Range = (1.0, 2.0)
     """How long the second is."""
+    loudness: Range = (0.5, 1.0)
+    """How noisy a movement is, as a share of the run's noise."""
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -91,13 +93,14 @@ class Stage:
         return narrowing_radius(progress, self.widest_target, self.narrowing, final)
 
 
+AS_IT_IS: Range = (1.0, 1.0)
 RECIPES: dict[str, tuple[Stage, ...]] = {
     "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
     "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3),),
     "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=(1.0, 1.0), second=(1.0, 1.0)),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, loudness=AS_IT_IS),),
 }
 
 
@@ -291,6 +294,7 @@ class Trainer:
             settling=self.config.settling,
             first=stage.first,
             second=stage.second,
+            loudness=stage.loudness,
             noise=self.config.noise,
             control_period=self.config.network.control_period,
         )

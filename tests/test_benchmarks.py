@@ -207,7 +207,7 @@ def test_rows_survive_the_file(tmp_path):
 
 def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
     optimum = SimpleNamespace(value=np.array([0.1, 0.3]))
-    monkeypatch.setattr(compare, "load_optimum", lambda path: optimum)
+    monkeypatch.setattr(compare, "stored_optimum", lambda env_id: optimum)
     monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: np.array([1.0, 3.0]))
     still = next(c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0")
     row = compare.row(still, movements=5, noise=0.1)

@@ -112,6 +112,13 @@ def test_noise_is_white():
     assert abs(between_times) < 0.02 and abs(between_signals).max() < 0.08
 
 
+def test_movements_are_as_noisy_as_their_loudness():
+    noise = movements(noise=0.2, number=300, second=(0.5, 0.5), loudness=(0.5, 1.0)).noise
+    share = noise.std((1, 2)) / (0.2 / 2**0.5)
+    assert 0.45 < share.min() < 0.55 and 0.95 < share.max() < 1.05
+    assert share.mean().item() == pytest.approx(0.75, abs=0.04)
+
+
 def test_noise_is_exactly_zero_when_off():
     assert not movements(noise=0.0).noise.any()
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from arm_env import JointPD, Reach, Still, record
-from benchmarks import optimum as yardstick
-from benchmarks.optimum import Args, Optimum, from_own_state, load_optimum, main, optimality_ratios
+from benchmarks import optimum as search
+from benchmarks import yardstick
+from benchmarks.optimum import Args, main
+from benchmarks.yardstick import Optimum, from_own_state, load_optimum, optimality_ratios
 
 
 class Replay:
@@ -26,21 +28,18 @@ class Replay:
 def found(tmp_path_factory):
     """Two movements, solved with fewer iterations than the real ones."""
     path, patch = tmp_path_factory.mktemp("optimum") / "o.npz", pytest.MonkeyPatch()
-    full = yardstick.solve
-    patch.setattr(
-        yardstick,
-        "solve",
-        lambda *given, **k: full(*given, **{"iterations": 15, "exact_iterations": 2, **k}),
-    )
+    full, few = search.solve, {"iterations": 15, "exact_iterations": 2}
+    for module in (search, yardstick):
+        patch.setattr(module, "solve", lambda *given, **k: full(*given, **{**few, **k}))
     args = Args("reach", movements=2, seed=3, output=path, batch=1)
     with pytest.MonkeyPatch.context() as interruption:
-        saved = yardstick.save
+        saved = search.save
 
         def stop_after(target, optimum):
             saved(target, optimum)
             raise KeyboardInterrupt
 
-        interruption.setattr(yardstick, "save", stop_after)
+        interruption.setattr(search, "save", stop_after)
         with pytest.raises(KeyboardInterrupt):
             main(args)
     partial = load_optimum(path)
@@ -98,6 +97,6 @@ def test_other_movements_are_refused(found):
 
 def test_a_perturbation_is_smooth_and_repeatable():
     controls = np.tile(Reach().hold * np.full(6, 0.3), (100, 1))
-    first, again = (yardstick.perturbed(np.random.default_rng(1), controls) for _ in range(2))
+    first, again = (search.perturbed(np.random.default_rng(1), controls) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert 0.02 < np.std(first) < 0.3 and np.abs(np.diff(first, axis=0)).max() < 0.15
