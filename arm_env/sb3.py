@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from arm_env.controllers import Prediction
 from arm_env.plant import MUSCLE_COUNT
@@ -101,17 +101,62 @@ class ArmVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-class Trained:
-    """A stable-baselines3 model that was trained on ``ArmVecEnv``, as a controller of the environments."""
+class Smoothed(VecEnvWrapper):
+    """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that have no memory."""
 
-    def __init__(self, model: Any, normalisation: VecNormalize | None = None, ceiling: float = 1.0):
+    def __init__(self, venv: VecEnv, time_constant: float):
+        super().__init__(venv)
+        self._keep = kept(venv.get_attr("simulation")[0].control_period, time_constant)
+        self._mean: np.ndarray = np.zeros(0)
+
+    def reset(self) -> np.ndarray:
+        self._mean = np.asarray(self.venv.reset())
+        return self._mean
+
+    def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        sensed, rewards, done, infos = self.venv.step_wait()
+        ends, first = np.flatnonzero(done), np.array(sensed)
+        for i in ends:
+            first[i] = infos[i]["terminal_observation"]
+        mean = (self._keep * self._mean + (1 - self._keep) * first).astype(np.float32)
+        for i in ends:
+            infos[i]["terminal_observation"] = mean[i].copy()
+        mean[ends] = np.array(sensed)[ends]
+        self._mean = mean
+        return mean, rewards, done, infos
+
+
+def kept(control_period: float, time_constant: float) -> float:
+    """What an exponential mean keeps of itself in one control period."""
+    return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
+
+
+class Trained:
+    """A stable-baselines3 model that was trained on ``ArmVecEnv``, as a controller of the environments.
+
+    One that was trained on ``Smoothed`` observations is given their time constant as ``smoothing`` [s].
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        normalisation: VecNormalize | None = None,
+        ceiling: float = 1.0,
+        smoothing: float = 0.0,
+        control_period: float = 0.01,  # [s]
+    ):
         self.model, self.normalisation, self.ceiling = model, normalisation, ceiling
+        self._keep = kept(control_period, smoothing)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> Prediction:
         """Excitations (B, 6) for observations (B, 18 + K)."""
-        if self.normalisation is not None:
-            observation = self.normalisation.normalize_obs(observation)
-        action, state = self.model.predict(observation, state, episode_start, deterministic)
-        return (np.asarray(action, dtype=float) + 1) * (self.ceiling / 2), state
+        observation = np.asarray(observation)
+        past, memory = (observation, None) if state is None else state
+        if episode_start is not None:
+            past = np.where(np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past)
+        mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
+        shown = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
+        action, memory = self.model.predict(shown, memory, episode_start, deterministic)
+        return (np.asarray(action, dtype=float) + 1) * (self.ceiling / 2), (mean, memory)

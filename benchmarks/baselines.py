@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from sb3_contrib import TQC, RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -47,6 +48,10 @@ class Settings:
     """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact eq. 6 or 7."""
     narrowing: float
     """Share of the legs over which it does."""
+    noise: tuple[float, float]
+    """Shares of the legs after which the noise begins to grow from nothing, and is the environments' own."""
+    smoothing: float
+    """Time constant [s] of the mean of past observations that the policy sees; 0 shows them as they are."""
     environment: dict[str, Any]
     """Arguments of the environments that it trains in."""
     model: dict[str, Any]
@@ -57,6 +62,10 @@ class Settings:
         exact = TASKS[env_id].weights
         radius = narrowing_radius(progress, self.widest_target, self.narrowing, exact.target_radius)
         return replace(exact, target_radius=radius)
+
+    def loudness(self, progress: float) -> float:
+        """Noise at ``progress`` from 0 to 1, as a share of the environments' own."""
+        return float(np.interp(progress, self.noise, (0.0, 1.0)))
 
 
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
@@ -113,4 +122,5 @@ def load_baseline(folder: Path) -> Trained:
     policy.load_state_dict(saved["state_dict"])
     policy.set_training_mode(False)
     environments = as_sb3_vec_env(record["environment"], 1)
-    return Trained(policy, VecNormalize.load(str(folder / "normalisation.pkl"), environments))
+    normalisation = VecNormalize.load(str(folder / "normalisation.pkl"), environments)
+    return Trained(policy, normalisation, smoothing=record["settings"].get("smoothing", 0.0))

@@ -16,7 +16,7 @@ from tqdm import tqdm
 import arm_env
 from benchmarks.contestants import Contestant, contestants, microseconds_per_action, your_own
 from benchmarks.report import write_report
-from benchmarks.runs import RESULTS, STORED, command_line
+from benchmarks.runs import NOISE, RESULTS, STORED, command_line
 from benchmarks.yardstick import optimality_ratios, stored_optimum
 from rnn_controller.checkpoint import write_whole
 
@@ -42,7 +42,7 @@ class Args:
     """Measure nothing: table and figure from the rows that there are."""
     movements: int = 1000
     """Movements that each is measured over."""
-    noise: float = 0.2
+    noise: float = NOISE
     """Standard deviation of the process noise at a 5 ms step."""
     runs: Path = STORED
     """Folder of the stored runs."""

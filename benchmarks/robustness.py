@@ -23,7 +23,7 @@ from arm_env.evaluation import reach_measures, record
 from benchmarks.compare import read_rows, write_rows
 from benchmarks.contestants import Contestant, contestants
 from benchmarks.report import PALETTE, SUCCESS, WORDS, Rows
-from benchmarks.runs import RESULTS, STORED, command_line
+from benchmarks.runs import NOISE, RESULTS, STORED, command_line
 from rnn_controller.checkpoint import write_whole
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
@@ -60,7 +60,7 @@ UNITS = {
 }  # fmt: skip
 UNASKED = {"still", "random", "receding-horizon"}
 """Not measured unless named: trivial, or slow (an hour)."""
-AS_TRAINED = {"noise": 0.2, "mass": 1.0, "strength": 1.0, "curl": 0.0, "load": 0.0, "delay": 0.0}
+AS_TRAINED = {"noise": NOISE, "mass": 1.0, "strength": 1.0, "curl": 0.0, "load": 0.0, "delay": 0.0}
 """Where each axis shows the condition of training, noise of 20 % and no perturbation."""
 
 
@@ -100,7 +100,7 @@ def double_step(controller: Controller, movements: int) -> dict[str, Any]:
     period = envs.unwrapped.simulation.control_period  # type: ignore[attr-defined]
     jump = round((1.0 + SECOND_JUMP) / period)
     recording = record(controller, envs, jump + round(1.0 / period), SEED)
-    return reach_measures(recording, jump, period, seed=SEED, noise=0.2).as_dict()
+    return reach_measures(recording, jump, period, seed=SEED, noise=NOISE).as_dict()
 
 
 def rows_of(name: str, controller: Controller, env_id: str, movements: int) -> Iterator[dict[str, Any]]:
@@ -143,7 +143,7 @@ def figure(rows: Rows) -> Figure:
             for number, name in enumerate(names):
                 mine = [r for r in rows if (r["environment"], r["controller"]) == (env_id, name)]
                 points = {r["amount"]: r[SUCCESS[env_id]] for r in mine if r["condition"] == kind}
-                trained = [r for r in mine if (r["condition"], r["amount"]) == ("noise", 0.2)]
+                trained = [r for r in mine if (r["condition"], r["amount"]) == ("noise", NOISE)]
                 points.update((neutral, r[SUCCESS[env_id]]) for r in trained)
                 axes.plot(
                     sorted(points), [100 * points[a] for a in sorted(points)], ".-", color=PALETTE[number], label=name

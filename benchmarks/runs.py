@@ -22,6 +22,7 @@ TASKS: dict[str, arm_env.Task] = {ENVIRONMENTS[name]: task for name, task in che
 RESULTS = Path(__file__).with_name("results")
 RECORD = "run.json"
 STORED = RESULTS / "runs"
+NOISE = 0.2  # [-] the environments' own, at a 5 ms step
 CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
 
 

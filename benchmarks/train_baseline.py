@@ -19,9 +19,9 @@ from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 from tqdm import tqdm
 
-from arm_env.sb3 import Trained, as_sb3_vec_env
+from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings
-from benchmarks.runs import CURVE_MOVEMENTS, CURVE_SEED, command_line, curve_point
+from benchmarks.runs import CURVE_MOVEMENTS, CURVE_SEED, NOISE, command_line, curve_point
 
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
@@ -100,8 +100,9 @@ class Run:
         s, number = self.settings, len(self.record["curve"])
         progress = number / s.legs
         seed = int(np.random.SeedSequence((self.args.seed, number)).generate_state(1)[0])
-        arguments = {**s.environment, "weights": s.weights(self.args.env, progress)}
-        arms = as_sb3_vec_env(self.args.env, s.num_envs, **arguments)
+        noise = NOISE * s.loudness(progress)
+        arguments = {**s.environment, "weights": s.weights(self.args.env, progress), "noise": noise}
+        arms = Smoothed(as_sb3_vec_env(self.args.env, s.num_envs, **arguments), s.smoothing)
         rate = s.model["learning_rate"] * (1 - progress if s.decay else 1)
         algorithm = ALGORITHMS[self.args.algo]
         if number == 0:
@@ -118,7 +119,7 @@ class Run:
 
     def evaluate(self, model: BaseAlgorithm, seconds: float) -> dict[str, Any]:
         """Add a point to the learning curve, and one to SB3's own evaluations.npz."""
-        episodes = VecMonitor(as_sb3_vec_env(self.args.env, CURVE_MOVEMENTS))
+        episodes = VecMonitor(Smoothed(as_sb3_vec_env(self.args.env, CURVE_MOVEMENTS), self.settings.smoothing))
         episodes.seed(CURVE_SEED)
         callback = EvalCallback(
             VecNormalize(episodes, training=False, norm_reward=False),
@@ -132,7 +133,7 @@ class Run:
                 callback.evaluations_length = past["ep_lengths"][before].tolist()
         callback.init_callback(model)
         callback.on_step()
-        controller = Trained(model, normalisation_of(model))
+        controller = Trained(model, normalisation_of(model), smoothing=self.settings.smoothing)
         seconds += self.record["curve"][-1]["seconds"] if self.record["curve"] else 0
         point = curve_point(controller, self.args.env, model.num_timesteps, seconds)
         self.record = {**self.record, "curve": [*self.record["curve"], point]}

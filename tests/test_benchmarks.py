@@ -67,10 +67,11 @@ def test_changes_of_nothing_are_refused(change):
 
 @pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
 @pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
-def test_every_baseline_has_settings_that_end_on_the_exact_cost(algorithm, env_id):
+def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
     s = settings(algorithm, env_id)
     assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.widest_target)
     assert s.weights(env_id, 1 - 1 / s.legs).target_radius == pytest.approx(0.04)
+    assert s.loudness(1 - 1 / s.legs) == 1.0
 
 
 # Training.

@@ -11,7 +11,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 import arm_env
-from arm_env.sb3 import Trained, as_sb3_vec_env
+from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 
 ENVIRONMENTS = ["ReachArm-v0", "CircleArm-v0"]
 
@@ -133,3 +133,40 @@ def test_a_recurrent_policy_agrees_with_our_own_evaluation():
     mean, _ = evaluate_policy(model, adapted, n_eval_episodes=6)
     ours = arm_env.evaluate(Trained(model), "ReachArm-v0", movements=6, seed=12)
     assert -mean == pytest.approx(ours.mean_value, rel=1e-6)
+
+
+class Leaning:
+    """Excitations that depend on what is observed, as SB3's models give them."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.tanh(3 * np.asarray(observation)[:, 6:12] - 0.8), state
+
+
+@pytest.mark.parametrize("time_constant", [0.03, 0.2])
+def test_smoothed_observations_are_the_same_in_training_and_in_evaluation(time_constant):
+    adapted = VecMonitor(Smoothed(as_sb3_vec_env("ReachArm-v0", 6, max_episode_steps=200), time_constant))
+    adapted.seed(13)
+    mean, _ = evaluate_policy(Leaning(), adapted, n_eval_episodes=6)
+    ours = arm_env.evaluate(Trained(Leaning(), smoothing=time_constant), movements=6, seed=13)
+    assert -mean == pytest.approx(ours.mean_value, rel=1e-6)
+    rough = arm_env.evaluate(Trained(Leaning()), movements=6, seed=13)
+    assert abs(rough.mean_value - ours.mean_value) > 1e-4
+
+
+def test_smoothing_begins_anew_with_every_episode():
+    plain = as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=4)
+    smooth = Smoothed(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=4), 0.05)
+    for envs in (plain, smooth):
+        envs.seed(2)
+    mean, keep = plain.reset(), np.exp(-0.01 / 0.05)
+    np.testing.assert_array_equal(smooth.reset(), mean)
+    for t in range(1, 10):
+        action = np.full((3, 6), -0.5 + 0.1 * t, dtype=np.float32)
+        seen, _, done, infos = plain.step(action)
+        shown, _, _, smoothed = smooth.step(action)
+        for i in np.flatnonzero(done):
+            last = keep * mean[i] + (1 - keep) * infos[i]["terminal_observation"]
+            np.testing.assert_allclose(smoothed[i]["terminal_observation"], last, rtol=1e-5, atol=1e-6)
+        mean = np.where(done[:, None], seen, keep * mean + (1 - keep) * seen)
+        np.testing.assert_allclose(shown, mean, rtol=1e-5, atol=1e-6)
+        assert done.all() == (t % 4 == 0)
