@@ -129,6 +129,18 @@ def test_one_arm_is_the_single_environment(env_id, arguments):
     assert truncated
 
 
+def assert_they_step_alike(envs, singles, steps):
+    """The i-th arm of a batch does and tells what the i-th single environment does."""
+    for action in random_actions(envs, steps, 4, hold=10):
+        observations, rewards, _, _, infos = envs.step(action)
+        for i, env in enumerate(singles):
+            observation, reward, _, _, info = env.step(action[i])
+            np.testing.assert_array_equal(observations[i], observation)
+            for name in ("state", "distance"):
+                np.testing.assert_allclose(infos[name][i], info[name], rtol=0, atol=1e-12)
+            assert rewards[i] == pytest.approx(reward, rel=1e-12)
+
+
 def test_many_arms_are_as_many_single_environments():
     """Noise off, for the arms of a batch share one random stream."""
     envs, singles = make(4, noise=0), [gym.make(REACH, noise=0) for _ in range(4)]
@@ -137,13 +149,7 @@ def test_many_arms_are_as_many_single_environments():
     envs.unwrapped.simulation.state[:, :2] = postures
     for env, posture in zip(singles, postures, strict=True):
         env.reset(seed=3, options={**options, "posture": posture})
-    for action in random_actions(envs, 200, 4, hold=10):
-        observations, rewards, _, _, infos = envs.step(action)
-        for i, env in enumerate(singles):
-            observation, reward, _, _, info = env.step(action[i])
-            np.testing.assert_array_equal(observations[i], observation)
-            np.testing.assert_allclose(infos["state"][i], info["state"], rtol=0, atol=1e-12)
-            assert rewards[i] == pytest.approx(reward, rel=1e-12)
+    assert_they_step_alike(envs, singles, 200)
 
 
 def test_many_circling_arms_are_as_many_single_environments():
@@ -153,13 +159,7 @@ def test_many_circling_arms_are_as_many_single_environments():
     for i, env in enumerate(singles):
         env.reset(seed=3, options={"targets": infos["command"][i]})
         env.unwrapped.simulation.state[0] = infos["state"][i]
-    for action in random_actions(envs, 100, 4, hold=10):
-        observations, rewards, _, _, infos = envs.step(action)
-        for i, env in enumerate(singles):
-            observation, reward, _, _, info = env.step(action[i])
-            np.testing.assert_array_equal(observations[i], observation)
-            np.testing.assert_allclose(infos["distance"][i], info["distance"], rtol=0, atol=1e-12)
-            assert rewards[i] == pytest.approx(reward, rel=1e-12)
+    assert_they_step_alike(envs, singles, 100)
 
 
 def test_arms_differ_in_start_target_and_noise():
