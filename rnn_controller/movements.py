@@ -56,8 +56,8 @@ def sample(
     lengths = jump + rest
     shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
     omega = rng.standard_normal(shape, dtype=np.float32) if noise else np.zeros(shape, dtype=np.float32)
-    omega *= rng.uniform(*loudness, (number, 1, 1)).astype(np.float32)
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
+    omega *= rng.uniform(*loudness, (number, 1, 1)).astype(np.float32)
     before = np.arange(shape[1]) < jump[:, None]  # (B, T)
     return Movements(
         x0=torch.from_numpy(x0),
