@@ -62,18 +62,29 @@ def _draw_tuning(figure: Any, found: Tuning) -> None:
         per_subplot_kw={"b": {"projection": "polar"}},
         height_ratios=(1.1, 1),
     )
-    silent = found.modulation < 1e-9
-    for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
-        if not silent[i]:
-            panels["b"].annotate("", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1})
-            panels["b"].annotate(str(i + 1), (angle, 1.1 * size), fontsize=6, ha="center", va="center")
-    panels["b"].set_ylim(0, 1.2 * found.modulation.max())
-    panels["b"].set_title("b   Preferred directions")
-    panels["b"].tick_params(labelsize=6)
+    _draw_directions(panels["b"], found)
     _draw_cosines(panels["c"], found)
     _draw_places(panels["d"], found)
     _draw_quality(panels["r"], found)
     _draw_population(panels["f"], panels["g"], found)
+
+
+def _draw_directions(axes: Any, found: Tuning) -> None:
+    most = found.modulation.max()
+    for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
+        if size > 1e-9:
+            axes.annotate("", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1})
+        if size > 0.1 * most:  # shorter arrows have no room for a number
+            axes.annotate(str(i + 1), (angle, size + 0.08 * most), fontsize=6, ha="center", va="center")
+    axes.tick_params(labelsize=6)
+    axes.set_title("b   Preferred directions")
+    if most < 1e-9:  # all silent
+        return
+    axes.set(ylim=(0, 1.2 * most), yticks=(0.5 * most, most))
+    axes.set_yticklabels([f"{0.5 * most:.2g}", f"{most:.2g}"])
+    angles = np.sort(found.preferred[found.modulation > 0.1 * most] % (2 * np.pi))
+    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+    axes.set_rlabel_position(np.rad2deg(angles[gaps.argmax()] + gaps.max() / 2))  # where no arrow points
 
 
 def _draw_cosines(axes: Axes, found: Tuning) -> None:
@@ -86,7 +97,9 @@ def _draw_cosines(axes: Axes, found: Tuning) -> None:
     axes.set(
         title="c   Cosine tuning", xlabel="movement direction [deg]", ylabel="activity", xticks=(0, 90, 180, 270, 360)
     )
-    axes.legend(fontsize=6)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.2 * (high - low))
+    axes.legend(fontsize=6, ncols=4, loc="upper center", columnspacing=1, handletextpad=0.2)
 
 
 def _draw_places(axes: Axes, found: Tuning) -> None:
