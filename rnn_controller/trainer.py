@@ -97,7 +97,7 @@ AS_IT_IS: Range = (1.0, 1.0)
 RECIPES: dict[str, tuple[Stage, ...]] = {
     "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
     "full-noise": (Stage("soap", 3000, rate=0.006, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
-    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3),),
+    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
     "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
     "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
