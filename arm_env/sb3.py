@@ -127,7 +127,9 @@ class Smoothed(VecEnvWrapper):
 
 
 def kept(control_period: float, time_constant: float) -> float:
-    """What an exponential mean keeps of itself in one control period."""
+    """What an exponential mean keeps of itself in one control period; ValueError for a time below 0."""
+    if not time_constant >= 0:
+        raise ValueError(f"a time constant is 0 s or above, not {time_constant}")
     return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
 
 

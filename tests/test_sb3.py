@@ -170,3 +170,10 @@ def test_smoothing_begins_anew_with_every_episode():
         mean = np.where(done[:, None], seen, keep * mean + (1 - keep) * seen)
         np.testing.assert_allclose(shown, mean, rtol=1e-5, atol=1e-6)
         assert done.all() == (t % 4 == 0)
+
+
+def test_a_time_constant_below_zero_is_refused():
+    with pytest.raises(ValueError, match="0 s or above, not -1"):
+        Smoothed(as_sb3_vec_env("ReachArm-v0", 1), -1.0)
+    with pytest.raises(ValueError, match="0 s or above, not nan"):
+        Trained(Leaning(), smoothing=float("nan"))
