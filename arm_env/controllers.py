@@ -49,12 +49,19 @@ class Random:
         return self.rng.uniform(self.low, self.high, shape).astype(np.float32), state
 
 
+def kept(control_period: float, time_constant: float) -> float:
+    """What an exponential mean keeps of itself in one control period; ValueError for a time below 0."""
+    if not time_constant >= 0:
+        raise ValueError(f"a time constant is 0 s or above, not {time_constant}")
+    return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
+
+
 class JointSense:
     """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least squares."""
 
     def __init__(self, arm: Arm):
         # l − 1 = shift − (r / L0)ᵀ θ and l̇ = −(r / L0)ᵀ θ̇
-        numbers = arm.map(lambda value: value)
+        numbers = arm.arrays()
         per_length = numbers.moment_arms / numbers.optimal_length
         self._shift = (per_length * numbers.optimal_angles).sum(0)
         self._inverse = -np.linalg.pinv(per_length)
@@ -84,8 +91,8 @@ class JointPD:
     ):
         self.arm = arm or Arm()
         self.stiffness, self.damping, self.control_period = stiffness, damping, control_period
-        self.keep = float(np.exp(-control_period / smoothing))
-        self._numbers, self._joints = self.arm.map(lambda value: value), JointSense(self.arm)
+        self.keep = kept(control_period, smoothing)
+        self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
         self._strength = self._numbers.moment_arms * self._numbers.maximum_force  # (2, 6) [N m] at optimal length
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):

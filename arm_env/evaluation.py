@@ -106,7 +106,7 @@ def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed:
         states.append(info["state"])
         actions.append(np.asarray(action))
         rewards.append(reward)
-    x, y, vx, vy = hand(NUMPY, simulation.arm.map(lambda value: value), np.array(states))
+    x, y, vx, vy = hand(NUMPY, simulation.arm.arrays(), np.array(states))
     return Recording(
         np.array(states), np.array(commands), np.array(actions), np.array(rewards),
         np.stack([x, y], -1), np.stack([vx, vy], -1),

@@ -40,6 +40,10 @@ class Parameters:
         """All fields in order, (P,) float64."""
         return np.concatenate([np.ravel(getattr(self, f.name)) for f in fields(self)]).astype(float)
 
+    def arrays(self) -> SimpleNamespace:
+        """The same names, every value a float64 array."""
+        return self.map(lambda value: value)
+
     def map(self, convert: Callable[[np.ndarray], Any]) -> SimpleNamespace:
         """The same names, every value an array passed through ``convert`` (tensors, symbols, …)."""
         return SimpleNamespace(

@@ -79,7 +79,7 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
     corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
-    arrays = arm.map(lambda value: value)
+    arrays = arm.arrays()
     lengths = equations.muscle_length(arrays, corners)
     speed = abs(arrays.moment_arms).sum(0) * SPEED_BOUND / arrays.optimal_length
     tension = np.full(MUSCLE_COUNT, arm.ceiling * PULL_BOUND)

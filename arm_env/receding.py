@@ -77,7 +77,7 @@ class RecedingHorizon:
         self._deviation = noise_deviation(noise, control_period)
         self._threshold = surprise * self._deviation * (RECENT / (2 - RECENT)) ** 0.5
         self._substeps, self._p = substeps_of(control_period), self.arm.flat()
-        self._numbers, self._joints = self.arm.map(lambda value: value), JointSense(self.arm)
+        self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
-from arm_env.controllers import Prediction
+from arm_env.controllers import Prediction, kept
 from arm_env.plant import MUSCLE_COUNT
 
 Indices = None | int | Iterable[int]
@@ -115,22 +115,16 @@ class Smoothed(VecEnvWrapper):
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         sensed, rewards, done, infos = self.venv.step_wait()
-        ends, first = np.flatnonzero(done), np.array(sensed)
+        first = np.asarray(sensed)
+        last, ends = first.copy(), np.flatnonzero(done)
         for i in ends:
-            first[i] = infos[i]["terminal_observation"]
-        mean = (self._keep * self._mean + (1 - self._keep) * first).astype(np.float32)
+            last[i] = infos[i]["terminal_observation"]
+        mean = (self._keep * self._mean + (1 - self._keep) * last).astype(np.float32)
         for i in ends:
             infos[i]["terminal_observation"] = mean[i].copy()
-        mean[ends] = np.array(sensed)[ends]
+        mean[ends] = first[ends]
         self._mean = mean
         return mean, rewards, done, infos
-
-
-def kept(control_period: float, time_constant: float) -> float:
-    """What an exponential mean keeps of itself in one control period; ValueError for a time below 0."""
-    if not time_constant >= 0:
-        raise ValueError(f"a time constant is 0 s or above, not {time_constant}")
-    return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
 
 
 class Trained:

@@ -24,7 +24,7 @@ def clean_observations(angles, targets, velocities=0.0):
     """What arms at rest, or at these velocities, see without noise, (B, 20) float32."""
     state = np.zeros((len(angles), 10))
     state[:, :2], state[:, 2:4] = angles, velocities
-    return np.concatenate([sense(NUMPY, ARM.map(lambda value: value), state), targets], -1).astype(np.float32)
+    return np.concatenate([sense(NUMPY, ARM.arrays(), state), targets], -1).astype(np.float32)
 
 
 def situations(number, seed):
@@ -36,7 +36,7 @@ def situations(number, seed):
 
 def torques(angles, excitation):
     """Joint torques [N m] of muscles at rest that have reached this excitation, (B, 2)."""
-    numbers = ARM.map(lambda value: value)
+    numbers = ARM.arrays()
     pull = force_curves(NUMPY, muscle_length(numbers, angles), np.zeros((len(angles), 6)))[0]
     return (excitation * numbers.maximum_force * pull) @ numbers.moment_arms.T
 

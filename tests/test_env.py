@@ -60,7 +60,7 @@ def hand_velocity(arm, state):
 
 
 def sensed(arm, state):
-    return equations.sense(NUMPY, arm.map(lambda value: value), np.asarray(state))
+    return equations.sense(NUMPY, arm.arrays(), np.asarray(state))
 
 
 def arrays_of(observation, info):
@@ -239,7 +239,7 @@ def test_observation_names_are_one_for_each_component(env_id):
 def test_without_noise_the_observation_is_what_its_names_say():
     env = unwrapped(noise=0, schedule=TARGETS)
     env.reset(seed=10)
-    arm, numbers = env.simulation.arm, env.simulation.arm.map(lambda value: value)
+    arm, numbers = env.simulation.arm, env.simulation.arm.arrays()
     for action in random_actions(env, 120, 3, hold=15):
         observation, _, _, _, info = env.step(action)
         named, state = dict(zip(env.observation_names, observation, strict=True)), info["state"]

@@ -25,7 +25,7 @@ from arm_env.equations import (
 from arm_env.parameters import Arm
 
 ARM = Arm()
-NUMBERS = ARM.map(lambda value: value)
+NUMBERS = ARM.arrays()
 LENGTHS = np.linspace(0.5, 1.7, 49)  # [L0] below, F_P swamps everything else
 SUBSTEP = 0.005  # [s]
 
@@ -195,7 +195,7 @@ def test_slope_is_continuous_where_shortening_turns_to_lengthening():
 def test_excitation_is_held_to_the_action_space():
     noise = np.array([0.0, 0.0, 0.5, -1.5, 0.5, 0.0])
     u = np.array([-1.0, 0.7, 1.0, 1.0, 3.5, 9.0])
-    arm = replace(Arm(), ceiling=4.0).map(lambda value: value)
+    arm = replace(Arm(), ceiling=4.0).arrays()
     np.testing.assert_allclose(excitation(NUMPY, arm, u, noise), [0, 0.7, 1.5, 0, 4, 4])
 
 

@@ -187,7 +187,7 @@ def test_costate_equals_central_differences(situation, activation, name):
 
 def test_the_situations_are_what_they_claim():
     still, driven, aimed = problem("body at rest"), problem("saturated"), problem("on the target")
-    assert (muscle_velocity(still.arm.map(lambda value: value), still.x0[:, 2:4].numpy()) == 0).all()
+    assert (muscle_velocity(still.arm.arrays(), still.x0[:, 2:4].numpy()) == 0).all()
     _, u, _ = pontryagin.rollout(driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise)
     assert 0.2 < (u > driven.arm.ceiling).double().mean() < 0.9 and (u == 0).any()
     tip = np.stack(hand(NUMPY, aimed.arm, aimed.x0.numpy())[:2], -1)

@@ -163,7 +163,7 @@ def test_slope_and_hessian_are_those_of_the_cost(task):
     problem, start, controls = movement(task, 2)
     states, controls, _ = rolled(problem, start, controls)
     expansion = problem.expand(states, controls, exact=True)
-    numbers = ARM.map(lambda value: value)
+    numbers = ARM.arrays()
 
     def cost(z):
         return 0.01 * sum(task.cost(NUMPY, numbers, task.weights, z[:10], z[10:], problem.command))

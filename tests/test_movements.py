@@ -42,7 +42,7 @@ def test_shapes_and_precision(task):
 @TASKS
 def test_hand_starts_on_the_first_attractor(task):
     drawn = movements(task=task)
-    x, y, *velocity = hand(NUMPY, ARM.map(lambda value: value), drawn.x0.numpy())
+    x, y, *velocity = hand(NUMPY, ARM.arrays(), drawn.x0.numpy())
     squared, *wanted = task.error(NUMPY, drawn.commands[:, 0].numpy(), x, y)
     assert squared.max() < 1e-20
     for actual, commanded in zip(velocity, wanted, strict=True):

@@ -45,7 +45,7 @@ TASKS = pytest.mark.parametrize("task", [Reach(), Circle(), RoundedPolygon()], i
 
 
 def numbers(parameters):
-    return parameters.map(lambda value: value)
+    return parameters.arrays()
 
 
 def assert_close(actual, expected):

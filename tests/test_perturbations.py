@@ -28,7 +28,7 @@ SENSES = 18
 
 
 def numbers(arm):
-    return arm.map(lambda value: value)
+    return arm.arrays()
 
 
 def states(seed, number=50):
