@@ -58,7 +58,7 @@ def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
     ).as_dict()
     measures["movements_seed"] = measures.pop("seed")
     optimum = stored_optimum(env_id)
-    ratios = optimality_ratios(contestant.make(), env_id, optimum)
+    ratios = optimality_ratios(controller, env_id, optimum)
     return {
         "controller": contestant.name,
         "environment": env_id,
@@ -69,7 +69,7 @@ def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
         "train_steps": contestant.train_steps,
         "train_seconds": round(contestant.train_seconds, 1),
         "parameters": contestant.parameters,
-        "microseconds_per_action": round(microseconds_per_action(contestant.make(), env_id), 1),
+        "microseconds_per_action": round(microseconds_per_action(controller, env_id), 1),
     }
 
 

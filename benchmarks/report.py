@@ -42,7 +42,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 EFFORT: tuple[Column, ...] = (
-    ("train_steps", "steps of training", lambda x: f"{x / 1e6:.1f} M" if x else "–"),
+    ("train_steps", "steps of training", lambda x: f"{x / 1e6:.3g} M" if x else "–"),
     ("train_seconds", "time of training", lambda x: f"{x / 60:.1f} min" if x else "–"),
     ("parameters", "parameters", lambda x: f"{x:,.0f}" if x else "–"),
     ("microseconds_per_action", "an action", lambda x: f"{x:,.0f} µs"),

@@ -16,6 +16,19 @@ from tqdm import tqdm
 from benchmarks.runs import RECORD, STORED, command_line
 from rnn_controller.checkpoint import ENVIRONMENTS
 
+REACH, BOTH = ("reach",), ("reach", "circle")
+PLAN = {
+    "rnn": (BOTH, 5, "train_network rnn {task}"),
+    "rnn-quiet": (REACH, 2, "train_network rnn-quiet {task}"),
+    "rnn-curl": (REACH, 1, "train_network rnn {task} --curl 15"),
+    "gru": (REACH, 1, "train_network gru {task}"),
+    "mlp": (REACH, 1, "train_network mlp {task}"),
+    "ppo": (BOTH, 3, "train_baseline --algo ppo --env {env_id}"),
+    "recurrent-ppo": (BOTH, 3, "train_baseline --algo recurrent-ppo --env {env_id}"),
+    "sac": (BOTH, 3, "train_baseline --algo sac --env {env_id}"),
+    "tqc": (BOTH, 3, "train_baseline --algo tqc --env {env_id}"),
+}
+"""Tasks, number of seeds, and what trains them."""
 KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)  # the record last
 
 
@@ -24,7 +37,7 @@ class Args:
     """Train what is compared, one thread each."""
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these: rnn, rnn-curl, gru, mlp, ppo, recurrent-ppo, sac, tqc."""
+    """Only these: rnn, rnn-quiet, rnn-curl, gru, mlp, ppo, recurrent-ppo, sac, tqc."""
     tasks: tuple[str, ...] = ("reach", "circle")
     """Only these tasks."""
     jobs: int = 2
@@ -39,24 +52,17 @@ class Args:
 
 def commands(args: Args) -> dict[str, list[str]]:
     """Names of runs, and the modules and arguments that train them."""
-    found = {}
-    for task in args.tasks:
-        env_id = ENVIRONMENTS[task]
-        for network, seeds in (("rnn", 5), ("gru", 3), ("mlp", 3)):
-            for seed in range(seeds):
-                found[f"{network}-{env_id}-{seed}"] = ["train_network", network, task, "--seed", str(seed)]
-        for algorithm in ("ppo", "recurrent-ppo", "sac", "tqc"):
-            for seed in range(3):
-                line = ["train_baseline", "--algo", algorithm, "--env", env_id, "--seed", str(seed)]
-                found[f"{algorithm}-{env_id}-{seed}"] = line
-    if "reach" in args.tasks:
-        found["rnn-curl-ReachArm-v0-0"] = ["train_network", "rnn", "reach", "--seed", "0", "--curl", "15"]
-    wanted = set(args.controllers)
-    chosen = {name: line for name, line in found.items() if not wanted or name.rsplit("-", 3)[0] in wanted}
-    unknown = wanted - {name.rsplit("-", 3)[0] for name in found}
+    unknown = set(args.controllers) - set(PLAN)
     if unknown:
-        raise ValueError(f"nothing is called {', '.join(sorted(unknown))}; see --help")
-    return chosen
+        raise ValueError(f"nothing is called {', '.join(sorted(unknown))}: there are {', '.join(PLAN)}")
+    found = {}
+    for name, (tasks, seeds, line) in PLAN.items():
+        for task in tasks:
+            env_id = ENVIRONMENTS[task]
+            if task in args.tasks and (not args.controllers or name in args.controllers):
+                words = line.format(task=task, env_id=env_id).split()
+                found.update({f"{name}-{env_id}-{seed}": [*words, "--seed", str(seed)] for seed in range(seeds)})
+    return found
 
 
 def keep(folder: Path, kept: Path) -> None:

@@ -1,7 +1,8 @@
 """Train a network by the gradient through the arm, and take its learning curve on the way.
 
 ``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m rnn_controller train``
-trains it, or a GRU or MLP in its place, on the same movements and objective.
+trains it, or a GRU or MLP in its place, on the same movements and objective; or the paper's network trained without
+noise, which shows how near to the noise-free optimum it comes when it need not average what it senses.
 """
 
 import json
@@ -21,20 +22,21 @@ from rnn_controller.policy import controller_of
 from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer
 
 SHORTER = {"iterations": 1000, "movements": 50}
-MODULES: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "rnn": {},
+    "rnn-quiet": {"noise": 0.0, "beta": 0.0, "time_constant": 0.02},
     "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
     "mlp": {"network": ModuleConfig("mlp", 32), **SHORTER},
 }
-"""How the settings of a GRU and an MLP differ from those of the paper's network."""
+"""How the settings differ from those of ``python -m rnn_controller train``; a time constant is the network's."""
 
 
 @dataclass(frozen=True)
 class Args:
     """Train a network by the gradient through the arm, on one thread."""
 
-    network: tyro.conf.Positional[Literal["rnn", "gru", "mlp"]]
-    """The paper's network, a gated recurrent unit, or a perceptron without memory."""
+    network: tyro.conf.Positional[Literal["rnn", "rnn-quiet", "gru", "mlp"]]
+    """The paper's network, the same without noise, a gated recurrent unit, or a perceptron without memory."""
     task: tyro.conf.Positional[Literal["reach", "circle"]]
     """What to train it on."""
     seed: int = 0
@@ -53,8 +55,10 @@ class Args:
     @property
     def config(self) -> TrainConfig:
         """What determines the run."""
-        changes = {"seed": self.seed, "perturbation": Perturbation(curl=self.curl)}
-        config = replace(DEFAULTS[self.task], **{**MODULES[self.network], **changes})
+        changes = {**VARIANTS[self.network], "seed": self.seed, "perturbation": Perturbation(curl=self.curl)}
+        if "time_constant" in changes:
+            changes["network"] = replace(DEFAULTS[self.task].network, time_constant=changes.pop("time_constant"))
+        config = replace(DEFAULTS[self.task], **changes)
         return replace(config, iterations=self.iterations or config.iterations)
 
     @property

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ import arm_env
 from benchmarks import compare, report, rerun, robustness, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
 from benchmarks.contestants import contestants, microseconds_per_action, your_own
-from benchmarks.runs import read_run
+from benchmarks.runs import read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from benchmarks.train_baseline import Args, open_run
 from rnn_controller.modules import ModuleConfig
@@ -136,7 +136,7 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
 def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, "default", (Stage("soap", 4, 3, rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),))
     small = {kind: {"network": ModuleConfig(kind, 3)} for kind in ("gru", "mlp")}
-    monkeypatch.setattr(train_network, "MODULES", {"rnn": {}, **small})
+    monkeypatch.setattr(train_network, "VARIANTS", {"rnn": {}, **small})
     whole, broken = (train_network.Args(network, "reach", points=2, output=tmp_path / name) for name in ("a", "b"))
     train_network.main(whole)
     curve = train_network.open_run(broken)
@@ -164,6 +164,13 @@ def test_networks_are_trained_on_the_same_movements_and_cost(network, task):
     for name in ("task", "cost", "settling", "noise", "beta", "recipe"):
         assert getattr(given, name) == getattr(default, name)
     assert given.seed == 7 and given.perturbation.curl == 5.0
+
+
+def test_the_quiet_network_differs_in_noise_risk_and_time_constant_alone():
+    quiet, usual = (train_network.Args(name, "circle").config for name in ("rnn-quiet", "rnn"))
+    assert quiet.noise == quiet.beta == 0 and quiet.network.time_constant == 0.02
+    network = replace(quiet.network, time_constant=usual.network.time_constant)
+    assert replace(quiet, noise=usual.noise, beta=usual.beta, network=network) == usual
 
 
 # Comparison.
@@ -290,6 +297,21 @@ def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, capsys):
     assert len(run) == 3 and ["--resume" in command for command in run] == [False, True, False]
     rerun.main(args)
     assert len(run) == 3 and (tmp_path / "stored" / "ppo-ReachArm-v0-2" / "run.json").exists()
+
+
+def test_stored_runs_are_those_of_the_settings_as_they_are():
+    found = {run.folder.name: run for run in stored_runs()}
+    commands = rerun.commands(rerun.Args())
+    assert set(found) == set(commands)
+    for name, (module, *words) in commands.items():
+        if module == "train_baseline":
+            args = tyro.cli(Args, args=words)
+            now, seed = settings(args.algo, args.env), args.seed
+        else:
+            now = tyro.cli(train_network.Args, args=words).config
+            seed = now.seed
+        record = json.loads((found[name].folder / "run.json").read_text())
+        assert (record["settings"], record["seed"]) == (json.loads(json.dumps(asdict(now))), seed)
 
 
 def test_native_environments_are_compared_with_dummies():

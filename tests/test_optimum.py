@@ -6,11 +6,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from arm_env import JointPD, Reach, Still, record
+from arm_env import Arm, JointPD, Reach, Still, record
 from benchmarks import optimum as search
 from benchmarks import yardstick
 from benchmarks.optimum import Args, main
-from benchmarks.yardstick import Optimum, from_own_state, load_optimum, optimality_ratios
+from benchmarks.yardstick import Optimum, from_own_state, load_optimum, optimality_ratios, stored_optimum
+from rnn_controller.checkpoint import TASKS
 
 
 class Replay:
@@ -60,6 +61,14 @@ def test_resumed_is_uninterrupted(found):
 def test_its_controls_earn_its_value(found):
     whole = found[3]
     np.testing.assert_allclose(optimality_ratios(Replay(whole.controls), "ReachArm-v0", whole), 1, rtol=1e-9)
+
+
+@pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
+def test_the_stored_ones_are_those_of_the_arm_as_it_is(env_id):
+    stored = stored_optimum(env_id)
+    assert len(stored.start) == stored.movements
+    np.testing.assert_array_equal(stored.parameters, np.concatenate([Arm().flat(), TASKS[stored.task].weights.flat()]))
+    np.testing.assert_allclose(optimality_ratios(Replay(stored.controls), env_id, stored), 1, rtol=1e-9)
 
 
 def test_controllers_are_measured_on_the_same_episodes(found):
