@@ -32,7 +32,7 @@ SETTINGS = Path(__file__).with_name("settings.toml")
 
 @dataclass(frozen=True)
 class Settings:
-    """How one algorithm is trained on one task: a table of ``settings.toml``."""
+    """How one algorithm is trained on one task, from its table in ``settings.toml``."""
 
     steps: int
     """Environment steps."""
@@ -70,7 +70,9 @@ class Settings:
 
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
     """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
-    table = tomllib.loads(SETTINGS.read_text())[algorithm][env_id]
+    table = tomllib.loads(SETTINGS.read_text())[algorithm]
+    alone = {name: table.pop(name) for name in TASKS}
+    table = merged(table, alone[env_id])
     names = ", ".join(table)
     for change in changes:
         try:

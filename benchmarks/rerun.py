@@ -38,7 +38,7 @@ class Args:
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
     """Only these: rnn, rnn-quiet, rnn-curl, gru, mlp, ppo, recurrent-ppo, sac, tqc."""
-    tasks: tuple[str, ...] = ("reach", "circle")
+    tasks: tuple[str, ...] = BOTH
     """Only these tasks."""
     jobs: int = 2
     """Runs at a time."""

@@ -27,10 +27,6 @@ LATE = Perturbation(delay=DELAY * 0.01)
 SENSES = 18
 
 
-def numbers(arm):
-    return arm.arrays()
-
-
 def states(seed, number=50):
     """Postures within the stops, moving; muscles slack."""
     rng = np.random.default_rng(seed)
@@ -50,7 +46,7 @@ def jacobian(arm, x):
 
 
 def mass_matrices(arm, x):
-    m11, m12, m22 = equations.mass_matrix(NUMPY, numbers(arm), x[:, :2])
+    m11, m12, m22 = equations.mass_matrix(NUMPY, arm.arrays(), x[:, :2])
     return np.stack([m11, m12, m12, np.broadcast_to(m22, m11.shape)], -1).reshape(-1, 2, 2)
 
 
@@ -79,7 +75,7 @@ def test_a_load_adds_the_centrifugal_torques_of_a_point_mass_at_the_hand(arm):
     acceleration = -first * w1**2 - second * w12**2
 
     def torques(arm):
-        return np.stack(equations.coriolis(NUMPY, numbers(arm), x[:, :2], x[:, 2:4]), -1)
+        return np.stack(equations.coriolis(NUMPY, arm.arrays(), x[:, :2], x[:, 2:4]), -1)
 
     added = torques(Perturbation(load=load).applied_to(arm)) - torques(arm)
     expected = load * (jacobian(arm, x).conj() * acceleration[:, None]).real
@@ -101,7 +97,7 @@ def test_twice_the_strength_is_twice_the_muscles_torque():
 
     def acceleration(strength):
         arm = replace(Perturbation(strength=strength).applied_to(ARM), friction=(0.0, 0.0, 0.0))
-        return (equations.step(NUMPY, numbers(arm), x, u, 1e-9) - x)[:, 2:4] / 1e-9
+        return (equations.step(NUMPY, arm.arrays(), x, u, 1e-9) - x)[:, 2:4] / 1e-9
 
     np.testing.assert_allclose(acceleration(2.0), 2 * acceleration(1.0), rtol=1e-6, atol=1e-5)
 
@@ -126,7 +122,7 @@ def test_the_field_accelerates_by_its_force_on_the_hand(curl):
     expected = np.linalg.solve(mass_matrices(arm, x), torque[..., None])[..., 0]
     steps, errors = 1e-3 / 2 ** np.arange(4), []
     for h in steps:
-        on, off = (equations.step(NUMPY, numbers(a), x, np.zeros(6), h) for a in (field.applied_to(arm), arm))
+        on, off = (equations.step(NUMPY, a.arrays(), x, np.zeros(6), h) for a in (field.applied_to(arm), arm))
         errors.append(np.abs((on - off)[:, 2:4] / h - expected).max())
     assert np.abs(expected).max() > 10
     assert 0.9 < np.polyfit(np.log(steps), np.log(errors), 1)[0] < 1.1
@@ -135,8 +131,8 @@ def test_the_field_accelerates_by_its_force_on_the_hand(curl):
 @pytest.mark.parametrize("curl", [20.0, -20.0])
 def test_a_positive_field_bends_the_path_to_the_right(curl):
     x = np.r_[np.deg2rad([45, 90]), 1.0, 0.5, np.zeros(6)]
-    arm = numbers(Perturbation(curl=curl).applied_to(ARM))
-    free = numbers(ARM)
+    arm = Perturbation(curl=curl).applied_to(ARM).arrays()
+    free = ARM.arrays()
     _, _, vx, vy = equations.hand(NUMPY, free, x)
     _, _, nx, ny = equations.hand(NUMPY, arm, equations.step(NUMPY, arm, x, np.zeros(6), 1e-3))
     _, _, ox, oy = equations.hand(NUMPY, free, equations.step(NUMPY, free, x, np.zeros(6), 1e-3))
@@ -151,7 +147,7 @@ def test_the_field_keeps_the_kinetic_energy_of_the_free_arm():
         x = start.copy()
         for _ in range(round(0.16 / h)):
             plant.step(arm.flat(), h, x, np.zeros(6), x)
-        energy = [equations.kinetic_energy(NUMPY, numbers(arm), y) for y in (start, x)]
+        energy = [equations.kinetic_energy(NUMPY, arm.arrays(), y) for y in (start, x)]
         drift.append(abs(energy[1] / energy[0] - 1))
     assert (np.array(drift[1:]) < 0.6 * np.array(drift[:-1])).all() and drift[-1] < 0.01
 
@@ -160,7 +156,7 @@ def test_the_field_keeps_the_kinetic_energy_of_the_free_arm():
 def test_the_step_is_stable_in_a_field_under_full_co_contraction(curl):
     shoulder, elbow = np.meshgrid(np.deg2rad(np.arange(0, 111, 10)), np.deg2rad(np.arange(30, 141, 10)))
     x = np.concatenate([np.stack([shoulder.ravel(), elbow.ravel()], -1), np.zeros((144, 2)), np.ones((144, 6))], -1)
-    arm, u, eps = numbers(Perturbation(curl=curl).applied_to(ARM)), np.ones(6), 1e-7
+    arm, u, eps = Perturbation(curl=curl).applied_to(ARM).arrays(), np.ones(6), 1e-7
     ahead, behind = (
         np.stack([equations.step(NUMPY, arm, x + s * eps * e, u, 0.005) for e in np.eye(10)], -1) for s in (1, -1)
     )
@@ -293,7 +289,7 @@ def test_the_noise_of_delayed_senses_is_drawn_anew(env_id):
         observation, *_, info = late.step(action)
         prompt_observation = prompt.step(action)[0]
         truth.append(info["state"])
-        old, new = (equations.sense(NUMPY, numbers(ARM), truth[i]) for i in (max(0, t - DELAY), t))
+        old, new = (equations.sense(NUMPY, ARM.arrays(), truth[i]) for i in (max(0, t - DELAY), t))
         np.testing.assert_allclose(observation[:SENSES] * new, prompt_observation[:SENSES] * old, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(observation[SENSES:], prompt_observation[SENSES:])
 
