@@ -38,11 +38,15 @@ def cache_folder() -> Path:
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile for arrays of float64: IEEE semantics but for fused multiply-add, and no lock held."""
+    """Compile for arrays of float64, no lock held.
+
+    IEEE semantics, without fused multiply-add: which products are fused depends on what is inlined where, and then the
+    first process, which compiles, would not compute the same bits as the next, which finds all in the cache.
+    """
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         config.CACHE_DIR = before
 

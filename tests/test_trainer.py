@@ -6,6 +6,8 @@ Everything runs on a few short movements of a small network; the recipes are rep
 import contextlib
 import itertools
 import math
+import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -165,6 +167,22 @@ def test_number_of_threads_does_not_change_the_result(adam, tmp_path):
     finally:
         torch.set_num_threads(before)
     assert_same_run(*results)
+
+
+def test_a_process_that_compiles_computes_the_bits_of_one_that_finds_all_compiled(tmp_path):
+    """A hundred movements, so that one other rounding in the physics or its adjoint shows."""
+    script = """if True:
+        import sys
+        from rnn_controller.trainer import TrainConfig, Trainer
+        trainer = Trainer(TrainConfig(), sys.argv[1])
+        stage = trainer.stages[0]
+        value, gradient = trainer.evaluate(trainer.vector, trainer._movements(stage), trainer.config.cost)
+        print(value.hex(), gradient.numpy().tobytes().hex())
+    """
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path / "cache")}
+    compiled, loaded = (subprocess.check_output(command, env=environment) for _ in range(2))
+    assert compiled == loaded
 
 
 def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path):
