@@ -1,7 +1,7 @@
 """Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum reach|circle``.
 
-The problem is not convex. Each part is solved from several starts (``STARTS``) and the best is kept, so
-a value here is an upper bound of the least; the values of all starts are kept as well.
+The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts (``STARTS``) and the best
+is kept, so a value here is an upper bound of the least, and never above the shipped network's.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,16 +17,17 @@ from tqdm import tqdm
 from arm_env import Controller, JointPD, RandomJumps, Recording, Task
 from arm_env.arm_problem import ArmProblem
 from arm_env.ilqr import Solution, follow, solve
-from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import Simulation
 from benchmarks.runs import command_line
 from benchmarks.yardstick import (
     AGREE,
+    HOLDS,
     MARGIN,
     PERIOD,
     STARTS,
     Optimum,
+    arm_and_cost,
     both_commands,
     episodes,
     load_optimum,
@@ -131,48 +132,52 @@ def best_of(problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray]
     return Part(best, tried, iterations)
 
 
+def movement(
+    name: str, network: Controller, start: np.ndarray, commands: np.ndarray, seed: list[int]
+) -> dict[str, np.ndarray]:
+    """The best of one movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
+    task = TASKS[name]
+    hold, margin = round(task.hold / PERIOD), round(MARGIN / PERIOD)
+    before, after = (ArmProblem(task, command) for command in commands)
+
+    def part(problem: ArmProblem, state: np.ndarray, length: int, memory: object, number: int) -> Part:
+        moment = (task, state[None], problem.command[None], length)
+        given = {"network": drive(network, *moment, memory)[0][0]}
+        if name == "reach":
+            given["feedback"] = drive(JointPD(), *moment)[0][0]
+        return best_of(problem, state, given, np.random.default_rng([*seed, number]))
+
+    own, memory = drive(network, task, start[None], commands[None, 0], hold)
+    first = part(before, start, hold + margin, None, 0)
+    wholes, best = np.full(len(HOLDS), np.inf), {}
+    for i, held in enumerate((first.best.controls[:hold], own[0])):
+        states, _, cost = follow(before, start, held)
+        if cost >= wholes.min():  # what comes after it costs no less than nothing
+            continue
+        second = part(after, states[-1], hold, memory, 1)
+        wholes[i] = cost + second.best.value
+        if i == wholes.argmin():
+            best = {
+                "controls": np.vstack([held, second.best.controls]),
+                "parts": np.array([cost, second.best.value]),
+                "residuals": np.array([first.best.residual, second.best.residual]),
+                "tried": np.array([first.tried, second.tried]),
+                "iterations": np.array([first.iterations, second.iterations]),
+            }
+    return {"commands": commands, "start": start, "wholes": wholes, **best}
+
+
 def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of an ``Optimum`` for the movements from ``known`` on, batch by batch."""
-    task, network = TASKS[args.task], load(args.task)
-    hold, margin = round(task.hold / PERIOD), round(MARGIN / PERIOD)
-    commands, starts = both_commands(recording), recording.states[0]
+    network, commands = load(args.task), both_commands(recording)
+
+    def solved(number: int) -> dict[str, np.ndarray]:
+        return movement(args.task, network, recording.states[0, number], commands[number], [args.seed, number])
+
     with ThreadPoolExecutor(args.threads) as pool:
         for first in range(known, args.movements, args.batch):
-            chosen = np.arange(first, min(first + args.batch, args.movements))
-            state, memory, parts = starts[chosen], None, []
-            for part, length in ((0, hold + margin), (1, hold)):
-                given = {"network": drive(network, task, state, commands[chosen, part], length, memory)[0]}
-                if args.task == "reach":
-                    given["feedback"] = drive(JointPD(), task, state, commands[chosen, part], length)[0]
-                memory = drive(network, task, state, commands[chosen, part], hold, memory)[1]
-
-                rows = ({name: u[i] for name, u in given.items()} for i in range(len(chosen)))
-                problems = [ArmProblem(task, command) for command in commands[chosen, part]]
-                rngs = [np.random.default_rng([args.seed, int(number), part]) for number in chosen]
-                parts.append(list(pool.map(best_of, problems, state, rows, rngs)))
-                state = np.array([p.best.states[hold] for p in parts[-1]])
-            yield stacked(parts, commands[chosen], starts[chosen], task, hold)
-
-
-def stacked(
-    parts: list[list[Part]], commands: np.ndarray, start: np.ndarray, task: Task, hold: int
-) -> dict[str, np.ndarray]:
-    """A batch's arrays; the first part cut at the hold."""
-    first, second = parts
-    cut = [
-        follow(ArmProblem(task, k[0]), x, p.best.controls[:hold])[2]
-        for k, x, p in zip(commands, start, first, strict=True)
-    ]
-    pairs = list(zip(first, second, strict=True))
-    return {
-        "commands": commands,
-        "start": start,
-        "controls": np.array([np.vstack([a.best.controls[:hold], b.best.controls]) for a, b in pairs]),
-        "parts": np.array([[value, b.best.value] for value, b in zip(cut, second, strict=True)]),
-        "residuals": np.array([[p.best.residual for p in pair] for pair in pairs]),
-        "tried": np.array([[p.tried for p in pair] for pair in pairs]),
-        "iterations": np.array([[p.iterations for p in pair] for pair in pairs]),
-    }
+            rows = list(pool.map(solved, range(first, min(first + args.batch, args.movements))))
+            yield {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def summary(optimum: Optimum) -> str:
@@ -181,9 +186,10 @@ def summary(optimum: Optimum) -> str:
     best = np.nanmin(second, -1, keepdims=True)
     agree = (second <= best * (1 + AGREE)).sum(0) / np.maximum((~np.isnan(second)).sum(0), 1)
     first = np.bincount(optimum.won[:, 1], minlength=len(STARTS)) / len(second)
+    network = np.mean(optimum.held == HOLDS.index("network"))
     lines = [
         f"{len(second)} of {optimum.movements} movements: mean value {optimum.value.mean():.5f} s "
-        f"(parts {optimum.parts.mean(0).round(5).tolist()})",
+        f"(parts {optimum.parts.mean(0).round(5).tolist()}); held as the network does: {network:.0%}",
         f"residual after the jump: median {np.median(optimum.residuals[:, 1]):.1e}, "
         f"largest {optimum.residuals[:, 1].max():.1e}; iterations a movement {optimum.iterations.sum(1).mean():.0f}",
         "after the jump, share of movements in which a start led to the best (first did): "
@@ -192,13 +198,13 @@ def summary(optimum: Optimum) -> str:
     return "\n".join(lines)
 
 
-def resumed(path: Path, args: Args, parameters: np.ndarray) -> dict[str, np.ndarray]:
+def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
     """The arrays of a file to go on with; empty if there is none."""
     if not path.is_file():
         return {}
     old = load_optimum(path)
     asked = (args.task, args.seed, args.movements)
-    if (old.task, old.seed, old.movements) != asked or not np.array_equal(old.parameters, parameters):
+    if (old.task, old.seed, old.movements) != asked or not np.array_equal(old.parameters, arm_and_cost(args.task)):
         raise ValueError(
             f"{path} holds other movements than {asked}, or another arm's: move it away or choose --output"
         )
@@ -207,9 +213,8 @@ def resumed(path: Path, args: Args, parameters: np.ndarray) -> dict[str, np.ndar
 
 def main(args: Args) -> Optimum:
     """Solve, save after every batch, print a summary."""
-    path, task = args.output or optimum_path(args.task), TASKS[args.task]
-    parameters = np.concatenate([Arm().flat(), task.weights.flat()])
-    arrays = resumed(path, args, parameters)
+    path, parameters = args.output or optimum_path(args.task), arm_and_cost(args.task)
+    arrays = resumed(path, args)
     known = len(arrays["start"]) if arrays else 0
     recording = episodes(load(args.task), args.task, args.movements, args.seed)
 

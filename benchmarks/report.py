@@ -1,7 +1,8 @@
 """The comparison as a Markdown table and a figure, from its rows and the stored learning curves."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from benchmarks.contestants import UNTRAINED
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from rnn_controller.checkpoint import write_whole
@@ -21,7 +24,7 @@ Rows = list[dict[str, Any]]
 Column = tuple[str, str, Callable[[float], str]]
 
 # Okabe & Ito, and three more: colour-blind eyes tell them apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#666666", "#332288", "#000000")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#888888", "#332288")
 SUCCESS = {"ReachArm-v0": "fraction_within_target", "CircleArm-v0": "fraction_converged"}
 WORDS = {"ReachArm-v0": "within the target", "CircleArm-v0": "converged"}
 COMMON: tuple[Column, ...] = (
@@ -89,7 +92,34 @@ def markdown(rows: Rows, env_id: str) -> str:
     return "\n".join(lines)
 
 
-def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, Any]) -> None:
+def overview(rows: Rows) -> str:
+    """Both tasks in one table, as the README shows it."""
+    chosen = [
+        (env_id, title, name, show)
+        for env_id, columns in COLUMNS.items()
+        for name, title, show in (*columns[:2], COMMON[1])
+    ]
+    titles = [f"{env_id.removesuffix('Arm-v0')}: {title}" for env_id, title, _, _ in chosen]
+    lines = ["| | seeds | " + " | ".join([*titles, "training, reach", "an action"]) + " |", "|---|" + "---:|" * 9]
+    reach, circle = (by_controller(rows, env_id) for env_id in COLUMNS)
+    for controller, group in reach.items():
+        groups = {"ReachArm-v0": group, "CircleArm-v0": circle.get(controller, [])}
+        seeds = ", ".join(dict.fromkeys(str(len(g)) for g in groups.values() if g))
+        cells = [cell(scores(groups[env_id], name), show) for env_id, _, name, show in chosen]
+        steps, seconds, micros = (np.median(scores(group, EFFORT[i][0])) for i in (0, 1, 3))
+        training = f"{steps / 1e6:.3g} M steps, {seconds / 60:.0f} min" if steps else "–"
+        lines.append(f"| {controller} | {seeds} | " + " | ".join([*cells, training, EFFORT[3][2](micros)]) + " |")
+    return "\n".join(lines)
+
+
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """A colour of its own for whatever was trained; black for the rest."""
+    every = sorted(set(names))
+    trained = [name for name in every if name not in UNTRAINED]
+    return {**dict.fromkeys(every, "black"), **dict(zip(trained, cycle(PALETTE), strict=False))}
+
+
+def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) -> None:
     """Success of every controller with its interval, and every seed as a dot."""
     groups = list(by_controller(rows, env_id).items())[::-1]
     for place, (name, group) in enumerate(groups):
@@ -103,15 +133,12 @@ def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, Any]) ->
     axes.grid(axis="x")
 
 
-def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, Any]) -> None:
+def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, str]) -> None:
     """Learning curves: mean value of held-out movements against steps or seconds."""
-    named = set()
     for run in runs:
         if run.environment == env_id and len(run.curve) > 1:
-            label = None if run.algorithm in named else run.algorithm
             x, y = ([point[key] for point in run.curve] for key in (against, "mean_value"))
-            axes.plot(x, y, color=colours[run.algorithm], lw=1.1, alpha=0.8, label=label)
-            named.add(run.algorithm)
+            axes.plot(x, y, color=colours[run.algorithm], lw=1.1, alpha=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel={"steps": "environment steps", "seconds": "seconds of training"}[against], ylabel="mean value V")
@@ -121,8 +148,8 @@ def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours:
 @rc_context(STYLE)
 def figure(rows: Rows, runs: list[Run]) -> Figure:
     """Scores, and learning curves against steps and seconds, of both environments."""
-    names = list(dict.fromkeys([run.algorithm for run in runs] + [row["controller"] for row in rows]))
-    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+    trained = list(dict.fromkeys(run.algorithm for run in runs))
+    colours = colours_of([*trained, *(row["controller"] for row in rows)])
     environments = [env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)]
     whole = Figure(figsize=(11, 3.2 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), 3, squeeze=False)
@@ -130,8 +157,9 @@ def figure(rows: Rows, runs: list[Run]) -> Figure:
         draw_scores(line[0], rows, env_id, colours)
         draw_curves(line[1], runs, env_id, "steps", colours)
         draw_curves(line[2], runs, env_id, "seconds", colours)
-        if line[1].lines:
-            line[1].legend()
+    if trained:
+        handles = [Line2D([], [], color=colours[name], label=name) for name in trained]
+        whole.legend(handles=handles, loc="outside lower center", ncols=len(trained))
     return whole
 
 
@@ -155,6 +183,7 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
         "means over seeds [95 % intervals, stratified bootstrap]; efforts are medians. All under noise, on the same "
         "held-out movements; V / optimum is that of the means, noise-free (`python -m benchmarks.optimum`).",
     ]
+    parts.append(overview(rows))
     for env_id in SUCCESS:
         if any(row["environment"] == env_id for row in rows):
             parts += [f"## {env_id}", markdown(rows, env_id)]

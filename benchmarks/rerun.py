@@ -19,10 +19,10 @@ from rnn_controller.checkpoint import ENVIRONMENTS
 REACH, BOTH = ("reach",), ("reach", "circle")
 PLAN = {
     "rnn": (BOTH, 5, "train_network rnn {task}"),
-    "rnn-quiet": (REACH, 2, "train_network rnn-quiet {task}"),
+    "rnn-quiet": (REACH, 3, "train_network rnn-quiet {task}"),
     "rnn-curl": (REACH, 1, "train_network rnn {task} --curl 15"),
-    "gru": (REACH, 1, "train_network gru {task}"),
-    "mlp": (REACH, 1, "train_network mlp {task}"),
+    "gru": (BOTH, 1, "train_network gru {task}"),
+    "mlp": (BOTH, 1, "train_network mlp {task}"),
     "ppo": (BOTH, 3, "train_baseline --algo ppo --env {env_id}"),
     "recurrent-ppo": (BOTH, 3, "train_baseline --algo recurrent-ppo --env {env_id}"),
     "sac": (BOTH, 3, "train_baseline --algo sac --env {env_id}"),

@@ -22,7 +22,7 @@ from arm_env.controllers import Controller
 from arm_env.evaluation import reach_measures, record
 from benchmarks.compare import read_rows, write_rows
 from benchmarks.contestants import Contestant, contestants
-from benchmarks.report import PALETTE, SUCCESS, WORDS, Rows
+from benchmarks.report import SUCCESS, WORDS, Rows, colours_of
 from benchmarks.runs import NOISE, RESULTS, STORED, command_line
 from rnn_controller.checkpoint import write_whole
 from rnn_controller.figures import save
@@ -134,24 +134,22 @@ def markdown(rows: Rows, env_id: str) -> str:
 def figure(rows: Rows) -> Figure:
     """Success against the size of every perturbation, a line for each controller."""
     environments = [env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)]
-    names = list(dict.fromkeys(row["controller"] for row in rows))
+    colours = colours_of(row["controller"] for row in rows)
     whole = Figure(figsize=(12, 2.6 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), len(AS_TRAINED), squeeze=False, sharey=True)
     for line, env_id in zip(grid, environments, strict=True):
         line[0].set(ylabel=f"{env_id}\n{WORDS[env_id]} [%]", ylim=(-3, 103))
         for axes, (kind, neutral) in zip(line, AS_TRAINED.items(), strict=True):
-            for number, name in enumerate(names):
+            for name, colour in colours.items():
                 mine = [r for r in rows if (r["environment"], r["controller"]) == (env_id, name)]
                 points = {r["amount"]: r[SUCCESS[env_id]] for r in mine if r["condition"] == kind}
                 trained = [r for r in mine if (r["condition"], r["amount"]) == ("noise", NOISE)]
                 points.update((neutral, r[SUCCESS[env_id]]) for r in trained)
-                axes.plot(
-                    sorted(points), [100 * points[a] for a in sorted(points)], ".-", color=PALETTE[number], label=name
-                )
+                axes.plot(sorted(points), [100 * points[a] for a in sorted(points)], ".-", color=colour, label=name)
             axes.axvline(neutral, color="0.8", lw=0.8, zorder=0)
             axes.set(xlabel=f"{kind} [{UNITS[kind]}]")
             axes.grid(axis="y")
-    whole.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=len(names))
+    whole.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=len(colours))
     return whole
 
 

@@ -24,7 +24,7 @@ from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer
 SHORTER = {"iterations": 1000, "movements": 50}
 VARIANTS: dict[str, dict[str, Any]] = {
     "rnn": {},
-    "rnn-quiet": {"noise": 0.0, "beta": 0.0, "time_constant": 0.02},
+    "rnn-quiet": {"noise": 0.0, "beta": 0.0, "time_constant": 0.02, "recipe": "full-noise", "iterations": 6000},
     "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
     "mlp": {"network": ModuleConfig("mlp", 32), **SHORTER},
 }

@@ -2,10 +2,11 @@
 
 A movement is one noise-free episode of the environment with its random jump: reset onto the first
 command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long. The
-optimum may not know of the jump in advance, so it is two movements chained: the optimal control
-under the first command, planned ``MARGIN`` beyond the hold, so that the end of the horizon does not show, and
-cut at the hold (in reaching it does nothing, at no cost); then, from the state so reached, the optimal
-control under the second command until the episode ends. Its value is the sum over the whole episode.
+optimum may not know of the jump in advance, so it is two movements chained: a hold under the first command, then,
+from the state so reached, the optimal control under the second until the episode ends. Two holds are tried, and the
+cheaper whole is kept: the optimal control under the first command, planned ``MARGIN`` beyond the hold, so that the end
+of the horizon does not show, and cut there (in reaching it does nothing, at no cost); and what the shipped network
+does, which expects a jump and tenses the muscles for it. Its value is the sum over the whole episode.
 """
 
 from dataclasses import dataclass, fields
@@ -13,6 +14,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import gymnasium as gym
 import numpy as np
@@ -21,12 +23,15 @@ from tqdm import tqdm
 from arm_env import Controller, Recording, record
 from arm_env.arm_problem import ArmProblem
 from arm_env.ilqr import solve
+from arm_env.parameters import Arm
 from benchmarks.runs import RESULTS
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, write_whole
 
 STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
 """No excitation; a little on all muscles; what the shipped network does in this place; what ``JointPD`` does
 (reach); a solution carried from a wide target to the true one; the best so far, smoothly perturbed."""
+HOLDS = ("optimal", "network")
+"""What may come before the jump."""
 MARGIN = 1.0  # [s]
 PERIOD = 0.01  # [s]
 AGREE = 1e-4  # [-] values this near the best, as a share of it, count as the same
@@ -44,14 +49,20 @@ class Optimum:
     start: np.ndarray  # (M, 10) the body's state
     controls: np.ndarray  # (M, T, 6)
     parts: np.ndarray  # (M, 2) values under first and second command
-    residuals: np.ndarray  # (M, 2) projected gradients as in ``Solution``; the first of the part before its cut
-    tried: np.ndarray  # (M, 2, len(STARTS)) values from each start; NaN where not tried
+    wholes: np.ndarray  # (M, len(HOLDS)) values of whole episodes after each hold; inf where the hold alone costs more
+    residuals: np.ndarray  # (M, 2) projected gradients as in ``Solution``; the first of the optimal hold before its cut
+    tried: np.ndarray  # (M, 2, len(STARTS)) values from each start, the first of the optimal hold; NaN where not tried
     iterations: np.ndarray  # (M, 2) summed over the starts
 
     @property
     def value(self) -> np.ndarray:
         """Values of whole episodes, (M,)."""
         return self.parts.sum(1)
+
+    @property
+    def held(self) -> np.ndarray:
+        """Index in ``HOLDS`` of the better one, (M,)."""
+        return self.wholes.argmin(-1)
 
     @property
     def won(self) -> np.ndarray:
@@ -72,9 +83,12 @@ def stored_optimum(env_id: str) -> Optimum:
 
 
 def load_optimum(path: Path | str) -> Optimum:
-    """Read what ``main`` wrote."""
-    with np.load(path) as stored:
-        values = {f.name: stored[f.name] for f in fields(Optimum)}
+    """Read what ``save`` wrote; ValueError for a file that is none."""
+    try:
+        with np.load(path) as stored:
+            values = {f.name: stored[f.name] for f in fields(Optimum)}
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path} holds no optimal movements of this version: {error}") from error
     return Optimum(str(values.pop("task")), int(values.pop("seed")), int(values.pop("movements")), **values)
 
 
@@ -107,7 +121,14 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError("the environment no longer draws the starts and commands of this optimum: compute it anew")
+    if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
+        raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
     return recording
+
+
+def arm_and_cost(task: str) -> np.ndarray:
+    """The parameters of arm and cost that an optimum is one of, flat."""
+    return np.concatenate([Arm().flat(), TASKS[task].weights.flat()])
 
 
 def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40) -> np.ndarray:

@@ -15,7 +15,7 @@ import arm_env
 from benchmarks import compare, report, rerun, robustness, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
 from benchmarks.contestants import contestants, microseconds_per_action, your_own
-from benchmarks.runs import read_run, stored_runs
+from benchmarks.runs import RESULTS, read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from benchmarks.train_baseline import Args, open_run
 from rnn_controller.modules import ModuleConfig
@@ -166,11 +166,13 @@ def test_networks_are_trained_on_the_same_movements_and_cost(network, task):
     assert given.seed == 7 and given.perturbation.curl == 5.0
 
 
-def test_the_quiet_network_differs_in_noise_risk_and_time_constant_alone():
-    quiet, usual = (train_network.Args(name, "circle").config for name in ("rnn-quiet", "rnn"))
+@pytest.mark.parametrize("task", ["reach", "circle"])
+def test_the_quiet_network_differs_in_noise_risk_recipe_and_time_constant_alone(task):
+    quiet, usual = (train_network.Args(name, task).config for name in ("rnn-quiet", "rnn"))
     assert quiet.noise == quiet.beta == 0 and quiet.network.time_constant == 0.02
     network = replace(quiet.network, time_constant=usual.network.time_constant)
-    assert replace(quiet, noise=usual.noise, beta=usual.beta, network=network) == usual
+    same = {name: getattr(usual, name) for name in ("noise", "beta", "recipe", "iterations")}
+    assert replace(quiet, network=network, **same) == usual
 
 
 # Comparison.
@@ -244,6 +246,11 @@ def test_the_report_names_everybody(tmp_path):
     assert text.index("| good | 3 | 90.0 %") < text.index("| bad | 3 | 10.0 %")
     assert "| good | 90.0 % [90.0, 90.0] |" in text
     assert picture.stat().st_size > 10_000
+
+
+def test_the_readme_shows_the_stored_comparison():
+    readme = Path(__file__).parents[1] / "README.md"
+    assert report.overview(compare.read_rows(RESULTS / "comparison.csv")) in readme.read_text()
 
 
 # Robustness.

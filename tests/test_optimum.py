@@ -6,12 +6,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from arm_env import Arm, JointPD, Reach, Still, record
+from arm_env import JointPD, Reach, Still, record
 from benchmarks import optimum as search
 from benchmarks import yardstick
 from benchmarks.optimum import Args, main
-from benchmarks.yardstick import Optimum, from_own_state, load_optimum, optimality_ratios, stored_optimum
-from rnn_controller.checkpoint import TASKS
+from benchmarks.yardstick import HOLDS, Optimum, from_own_state, load_optimum, optimality_ratios, stored_optimum
+from rnn_controller import load
 
 
 class Replay:
@@ -67,8 +67,14 @@ def test_its_controls_earn_its_value(found):
 def test_the_stored_ones_are_those_of_the_arm_as_it_is(env_id):
     stored = stored_optimum(env_id)
     assert len(stored.start) == stored.movements
-    np.testing.assert_array_equal(stored.parameters, np.concatenate([Arm().flat(), TASKS[stored.task].weights.flat()]))
     np.testing.assert_allclose(optimality_ratios(Replay(stored.controls), env_id, stored), 1, rtol=1e-9)
+
+
+@pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
+def test_the_shipped_network_is_never_below_the_stored_ones(env_id):
+    stored = stored_optimum(env_id)
+    assert optimality_ratios(load(stored.task), env_id, stored).min() > 1
+    np.testing.assert_allclose(stored.wholes.min(1), stored.value, rtol=1e-12)
 
 
 def test_controllers_are_measured_on_the_same_episodes(found):
@@ -80,10 +86,14 @@ def test_controllers_are_measured_on_the_same_episodes(found):
     assert (expected > 1).all() and (optimality_ratios(Still(), "ReachArm-v0", whole) > 1).all()
 
 
-def test_holding_still_on_the_first_target_costs_nothing(found):
+def test_rest_costs_nothing_and_the_networks_hold_is_kept_where_it_pays(found):
     whole = found[3]
-    assert (whole.parts[:, 0] == 0).all() and (whole.controls[:, :100] == 0).all()
+    rests, tensed = whole.held == HOLDS.index("optimal"), whole.held == HOLDS.index("network")
+    assert (whole.parts[rests, 0] == 0).all() and (whole.controls[rests, :100] == 0).all()
+    assert (whole.parts[tensed, 0] > 0).all() and (whole.wholes[tensed, 1] < whole.wholes[tensed, 0]).all()
     np.testing.assert_allclose(np.nanmin(whole.tried[:, 1], -1), whole.parts[:, 1])
+    np.testing.assert_allclose(whole.value, whole.wholes.min(1))
+    assert (optimality_ratios(load("reach"), "ReachArm-v0", whole) > 1).all()
 
 
 def test_from_its_own_state_no_controller_is_below_the_optimum(found):
@@ -102,6 +112,24 @@ def test_other_movements_are_refused(found):
         optimality_ratios(Still(), "CircleArm-v0", whole)
     with pytest.raises(ValueError, match="compute it anew"):
         optimality_ratios(Still(), "ReachArm-v0", replace(whole, seed=4))
+    with pytest.raises(ValueError, match="another arm"):
+        optimality_ratios(Still(), "ReachArm-v0", replace(whole, parameters=whole.parameters * 1.01))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+def test_a_truncated_file_is_refused(found, share, tmp_path):
+    whole = found[0].read_bytes()
+    path = tmp_path / "o.npz"
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match="holds no optimal movements"):
+        load_optimum(path)
+
+
+def test_a_file_of_an_older_version_is_refused(found, tmp_path):
+    with np.load(found[0]) as stored:
+        np.savez(tmp_path / "o.npz", **{name: stored[name] for name in stored if name != "wholes"})
+    with pytest.raises(ValueError, match="wholes"):
+        load_optimum(tmp_path / "o.npz")
 
 
 def test_a_perturbation_is_smooth_and_repeatable():
