@@ -101,14 +101,14 @@ def overview(rows: Rows) -> str:
     ]
     titles = [f"{env_id.removesuffix('Arm-v0')}: {title}" for env_id, title, _, _ in chosen]
     lines = ["| | seeds | " + " | ".join([*titles, "training, reach", "an action"]) + " |", "|---|" + "---:|" * 9]
-    reach, circle = (by_controller(rows, env_id) for env_id in COLUMNS)
-    for controller, group in reach.items():
-        groups = {"ReachArm-v0": group, "CircleArm-v0": circle.get(controller, [])}
-        seeds = ", ".join(dict.fromkeys(str(len(g)) for g in groups.values() if g))
-        cells = [cell(scores(groups[env_id], name), show) for env_id, _, name, show in chosen]
-        steps, seconds, micros = (np.median(scores(group, EFFORT[i][0])) for i in (0, 1, 3))
-        training = f"{steps / 1e6:.3g} M steps, {seconds / 60:.0f} min" if steps else "–"
-        lines.append(f"| {controller} | {seeds} | " + " | ".join([*cells, training, EFFORT[3][2](micros)]) + " |")
+    groups = {env_id: by_controller(rows, env_id) for env_id in COLUMNS}
+    for controller, reach in groups["ReachArm-v0"].items():
+        mine = {env_id: group.get(controller, []) for env_id, group in groups.items()}
+        seeds = ", ".join(dict.fromkeys(str(len(group)) for group in mine.values() if group))
+        cells = [cell(scores(mine[env_id], name), show) for env_id, _, name, show in chosen]
+        steps, seconds, _, action = (float(np.median(scores(reach, name))) for name, _, _ in EFFORT)
+        cells += [f"{steps / 1e6:.3g} M steps, {seconds / 60:.0f} min" if steps else "–", f"{action:,.0f} µs"]
+        lines.append(f"| {controller} | {seeds} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

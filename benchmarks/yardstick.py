@@ -117,12 +117,12 @@ def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> 
 
 def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     """The optimum's episodes, driven by a controller; ValueError if they have become others."""
+    if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
+        raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
     recording, found = episodes(controller, optimum.task, optimum.movements, optimum.seed), len(optimum.start)
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError("the environment no longer draws the starts and commands of this optimum: compute it anew")
-    if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
-        raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
     return recording
 
 
