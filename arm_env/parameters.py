@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from arm_env.arguments import Checked, within
+
 MUSCLES = ("SF", "SE", "EF", "EE", "BF", "BE")
 """Shoulder, elbow and biarticular flexor and extensor, in the order of every muscle array."""
 
@@ -33,8 +35,8 @@ def _radians(*degrees: float) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """A frozen group of numbers that the compiled kernels receive as one flat vector."""
+class Parameters(Checked):
+    """A frozen group of numbers, each held to its range, that the compiled kernels receive as one flat vector."""
 
     def flat(self) -> np.ndarray:
         """All fields in order, (P,) float64."""
@@ -55,38 +57,52 @@ class Parameters:
 class Arm(Parameters):
     """The two-link, six-muscle arm: skeleton, joints, muscles. Order of joints: shoulder, elbow."""
 
-    mass: Pair = (1.4, 1.0)  # [kg] upper arm, forearm (LT04)
-    length: Pair = (0.30, 0.33)  # [m] (LT04)
-    centre_of_mass: Pair = (0.11, 0.16)  # [m] from the proximal joint (LT04)
-    inertia: Pair = (0.025, 0.045)  # [kg m²] of each link about its *proximal* joint (LT04)
-    friction: tuple[float, float, float] = (0.05, 0.025, 0.05)  # [N m s] B11, B12 = B21, B22 (LT04)
-    lower_stop: Pair = _radians(-10, 5)  # [rad] where the soft joint stops begin (own)
-    upper_stop: Pair = _radians(140, 160)  # [rad] (own)
-    stop_stiffness: float = 2000.0  # [N m / rad²] torque grows with the squared penetration (own)
-    stop_damping: float = 100.0  # [N m s / rad²] grows with the penetration, so it is continuous (own)
-    moment_arms: tuple[PerMuscle, PerMuscle] = (  # [m] rows shoulder, elbow; flexion positive (LS13)
-        (0.020, -0.020, 0.0, 0.0, 0.015, -0.020),
-        (0.0, 0.0, 0.020, -0.020, 0.020, -0.015),
+    mass: Pair = within((1.4, 1.0), 0.01, 100)  # [kg] upper arm, forearm (LT04)
+    length: Pair = within((0.30, 0.33), 0.01, 10)  # [m] (LT04)
+    centre_of_mass: Pair = within((0.11, 0.16), 0, 10)  # [m] from the proximal joint (LT04)
+    inertia: Pair = within((0.025, 0.045), 1e-6, 1000)  # [kg m²] of each link about its *proximal* joint (LT04)
+    friction: tuple[float, float, float] = within((0.05, 0.025, 0.05), 0, 100)  # [N m s] B11, B12 = B21, B22 (LT04)
+    lower_stop: Pair = within(_radians(-10, 5), -np.pi, np.pi)  # [rad] where the soft joint stops begin (own)
+    upper_stop: Pair = within(_radians(140, 160), -np.pi, np.pi)  # [rad] (own)
+    stop_stiffness: float = within(2000.0, 0, 1e5)  # [N m / rad²] torque grows with the squared penetration (own)
+    stop_damping: float = within(100.0, 0, 1e4)  # [N m s / rad²] grows with the penetration, so it is continuous (own)
+    moment_arms: tuple[PerMuscle, PerMuscle] = within(  # [m] rows shoulder, elbow; flexion positive (LS13)
+        (
+            (0.020, -0.020, 0.0, 0.0, 0.015, -0.020),
+            (0.0, 0.0, 0.020, -0.020, 0.020, -0.015),
+        ),
+        -1,
+        1,
     )
-    optimal_angles: tuple[PerMuscle, PerMuscle] = (  # [rad] where a muscle has its optimal length (LS13)
-        _radians(15.0, 4.88, 0.0, 0.0, 4.5, 2.12),
-        _radians(0.0, 0.0, 80.86, 109.32, 92.96, 91.52),
+    optimal_angles: tuple[PerMuscle, PerMuscle] = within(  # [rad] where a muscle has its optimal length (LS13)
+        (
+            _radians(15.0, 4.88, 0.0, 0.0, 4.5, 2.12),
+            _radians(0.0, 0.0, 80.86, 109.32, 92.96, 91.52),
+        ),
+        -10,
+        10,
     )
-    optimal_length: PerMuscle = (0.0732, 0.0326, 0.064, 0.0426, 0.0595, 0.0404)  # [m] (LS13)
-    maximum_force: PerMuscle = tuple(  # type: ignore[assignment]  # [N] 31.8 N/cm² × cross-section (LS13)
-        31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)
+    optimal_length: PerMuscle = within((0.0732, 0.0326, 0.064, 0.0426, 0.0595, 0.0404), 0.001, 10)  # [m] (LS13)
+    maximum_force: PerMuscle = within(  # [N] 31.8 N/cm² × cross-section (LS13)
+        tuple(31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)), 0, 1e5
     )
-    activation_time: float = 0.05  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
-    ceiling: float = 1.0  # [-] largest excitation: the action space ends here (own; HT09 has none)
-    curl: float = 0.0  # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): pushes right if > 0 (after SM94)
+    activation_time: float = within(0.05, 0.001, 10)  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
+    ceiling: float = within(1.0, 0, 100, above=True)  # [-] largest excitation, of the action space (own; HT09: none)
+    curl: float = within(0.0, -1e4, 1e4)  # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for low, high in zip(self.lower_stop, self.upper_stop, strict=True):
+            if not low < high:
+                raise ValueError(f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}")
 
 
 @dataclass(frozen=True)
 class CostWeights(Parameters):
     """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours."""
 
-    alpha: float = 0.3  # [-] weight of the velocity term (own)
-    gamma: float = 0.05  # [-] weight of the effort term (own)
-    target_radius: float = 0.04  # [m] d0 of the distance term (HT09)
-    brake_radius: float = 0.04  # [m] d0 of the velocity term; differs only while training narrows the target
-    reference_speed: float = 0.3  # [m/s] v0 (HT09)
+    alpha: float = within(0.3, 0, 1e6)  # [-] weight of the velocity term (own)
+    gamma: float = within(0.05, 0, 1e6)  # [-] weight of the effort term (own)
+    target_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the distance term (HT09)
+    brake_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the velocity term; differs while training narrows d0
+    reference_speed: float = within(0.3, 1e-3, 100)  # [m/s] v0 (HT09)

@@ -11,37 +11,28 @@ own    Chosen here.
 """
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite
 
+from arm_env.arguments import Checked, within
 from arm_env.parameters import Arm
 
 LONGEST_DELAY = 1.0  # [s]
 
 
 @dataclass(frozen=True)
-class Perturbation:
+class Perturbation(Checked):
     """What differs from the arm that observation and action spaces are those of; the defaults change nothing."""
 
-    mass: float = 1.0
-    """Factor on mass and inertia of both links; 0.8 to 1.2 is what a test asks (own)."""
-    strength: float = 1.0
-    """Factor on the muscles' largest force; 0.8 to 1.2 is what a test asks (own)."""
-    curl: float = 0.0
-    """Field F = curl (v_y, −v_x) at the hand [N s/m]: above 0 it pushes right of the movement (SM94, TS99)."""
-    load: float = 0.0
-    """Point mass in the hand [kg], felt by its inertia only: the plane is horizontal (own)."""
-    delay: float = 0.0
-    """Age of the sensory signals [s], a multiple of the control period; 0.02 to 0.06 s in humans (PS12)."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.mass < inf or not 0 < self.strength < inf:
-            raise ValueError(f"mass and strength are factors above 0, not {self.mass} and {self.strength}")
-        if not isfinite(self.curl):
-            raise ValueError(f"a curl field has a finite strength [N s/m], not {self.curl}")
-        if not 0 <= self.load < inf:
-            raise ValueError(f"a load is a mass of 0 kg or above, not {self.load}")
-        if not 0 <= self.delay <= LONGEST_DELAY:
-            raise ValueError(f"a sensory delay is a time from 0 to {LONGEST_DELAY} s, not {self.delay}")
+    mass: float = within(1.0, 0.1, 10)
+    """Factor on mass and inertia of both links, 0.1 to 10; 0.8 to 1.2 is what a test asks (own)."""
+    strength: float = within(1.0, 0.01, 5)
+    """Factor on the muscles' largest force, 0.01 to 5; 0.8 to 1.2 is what a test asks (own)."""
+    curl: float = within(0.0, -200, 200)
+    """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right of the movement
+    (SM94, TS99)."""
+    load: float = within(0.0, 0, 20)
+    """Point mass in the hand [kg], up to 20, felt by its inertia only: the plane is horizontal (own)."""
+    delay: float = within(0.0, 0, LONGEST_DELAY)
+    """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in humans (PS12)."""
 
     def applied_to(self, arm: Arm) -> Arm:
         """The arm with everything but the delay, which is none of the body's.

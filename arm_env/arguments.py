@@ -1,0 +1,208 @@
+"""Arguments as users write them, checked and made plain in one place.
+
+A person writes ``noise=0.2``; a YAML file, a command line or another library may pass ``"2e-1"``,
+``numpy.float32(0.2)``, ``torch.tensor(0.2)`` or ``{"curl": 15}``. The functions here accept every form that can mean
+only one thing, and refuse the rest with a ``ValueError`` that names the argument and says what would be right.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from numbers import Integral
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+def number(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    infinite: bool = False,
+) -> float:
+    """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``; infinity only where it has a meaning."""
+    result = _plain(value)
+    if not _inside(result, low, high, above) and not (infinite and result == math.inf):
+        raise ValueError(f"{name} must be {_range('a number', low, high, above)}, not {_shown(value)}")
+    return result
+
+
+def numbers(
+    name: str,
+    value: Any,
+    shape: tuple[int, ...],
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+) -> Any:
+    """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as ``number`` has it."""
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.empty(0)
+    good = array.shape == shape and not isinstance(value, str) and np.asarray(value).dtype != bool
+    if not good or not all(_inside(v, low, high, above) for v in array.flat):
+        what = f"{_range('finite numbers', low, high, above)}, shape {shape}"
+        raise ValueError(f"{name} must be {what}, not {_shown(value)}")
+    return _tupled(array.tolist())
+
+
+def count(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
+    """Return ``value`` as an int from ``low`` to ``high``; 4.0 counts as 4."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    result = int(value) if whole else _plain(value)  # a float would round beyond 2⁵³
+    last = math.inf if high is None else high
+    if not low <= result <= last or not math.isfinite(result) or result != math.floor(result):
+        raise ValueError(f"{name} must be {_range('a whole number', low, last, False)}, not {_shown(value)}")
+    return int(result)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` as a bool; numbers and strings are refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, not {_shown(value)}")
+    return bool(value)
+
+
+def choice(name: str, value: Any, options: Iterable[str]) -> str:
+    """Return ``value`` if it is one of the ``options``."""
+    known = list(options)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"unknown {name} {_shown(value)}: choose one of {', '.join(known)}")
+    return value
+
+
+def group(name: str, value: Any, kind: type[T], default: T) -> T:
+    """Return an instance of the dataclass ``kind``: ``value`` itself, one made from a mapping, or for None the default.
+
+    A mapping names the fields that differ from the default.
+    """
+    if value is None:
+        return default
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, Mapping):
+        example = fields(kind)[0].name  # type: ignore[arg-type]
+        raise ValueError(
+            f"{name} must be {_article(kind.__name__)}, a mapping of its fields such as {{{example!r}: …}}, or None, "
+            f"not {_shown(value)}"
+        )
+    return filled(name, value, default)
+
+
+def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
+    """Return ``default`` with the fields that a mapping names; a field that it does not have is refused."""
+    known = [f.name for f in fields(default)]  # type: ignore[arg-type]
+    unknown = [key for key in value if key not in known]
+    if unknown:
+        raise ValueError(f"{name} has no field {unknown[0]!r}: there are {', '.join(known)}")
+    try:
+        return replace(default, **dict(value))  # type: ignore[type-var]
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a field of a ``Checked`` group may be: a number, or a tuple of them shaped like its default."""
+
+    low: float
+    high: float
+    above: bool
+    infinite: bool
+    optional: bool
+    whole: bool
+    shape: tuple[int, ...]
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value of the field ``name``, made plain."""
+        if value is None and self.optional:
+            return None
+        if self.whole:
+            return count(name, value, int(self.low), None if math.isinf(self.high) else int(self.high))
+        if self.shape:
+            return numbers(name, value, self.shape, self.low, self.high, above=self.above)
+        return number(name, value, self.low, self.high, above=self.above, infinite=self.infinite)
+
+
+def within(
+    default: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    infinite: bool = False,
+    whole: bool | None = None,
+) -> Any:
+    """Declare a dataclass field that a ``Checked`` group holds to its range.
+
+    The default's shape is that of the field. A default that is an int makes it a whole number. With None as the
+    default, None is allowed, and ``whole`` says which kind of number otherwise.
+    """
+    whole = isinstance(default, int) if whole is None else whole
+    shape = () if default is None else np.shape(default)
+    allowed = Range(low, high, above, infinite, default is None, whole, shape)
+    return field(default=default, metadata={"range": allowed})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A frozen group of settings that checks itself when it is made.
+
+    Fields declared by ``within`` become plain floats, ints or tuples in their range, and fields whose default is a
+    bool become bools, or the group is refused by a ``ValueError`` that names the field.
+    """
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if "range" in f.metadata:
+                object.__setattr__(self, f.name, f.metadata["range"].checked(f.name, value))
+            elif f.default is not MISSING and isinstance(f.default, bool):
+                object.__setattr__(self, f.name, flag(f.name, value))
+
+
+def _plain(value: Any) -> float:
+    """A scalar of any library as a float, NaN if it is none."""
+    if isinstance(value, bool | np.bool_) or value is None:
+        return math.nan
+    try:
+        if getattr(value, "ndim", 0) == 0:
+            return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        pass  # another library's scalar may refuse in its own way
+    return math.nan
+
+
+def _inside(value: float, low: float, high: float, above: bool) -> bool:
+    return math.isfinite(value) and low <= value <= high and not (above and value == low)
+
+
+def _range(what: str, low: float, high: float, above: bool) -> str:
+    below = "" if math.isinf(high) else f"{high:g}"
+    if math.isinf(low):
+        return f"a finite {what.removeprefix('a ')}" if not below else f"{what} up to {below}"
+    start = f"{what} above {low:g}" if above else f"{what} from {low:g}"
+    if below:
+        return f"{start} and up to {below}" if above else f"{start} to {below}"
+    return start if above else f"{what} of {low:g} or above"
+
+
+def _shown(value: Any) -> str:
+    """The value as a message shows it, cut short."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value
