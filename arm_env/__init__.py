@@ -8,6 +8,7 @@ from gymnasium.envs.registration import register
 
 from arm_env.arm_problem import ArmProblem
 from arm_env.controllers import Controller, JointPD, Random, Still
+from arm_env.env import CircleArmEnv, ReachArmEnv
 from arm_env.evaluation import CycleMeasures, ReachMeasures, Recording, evaluate, record
 from arm_env.ilqr import Solution, solve
 from arm_env.orbits import Circle, Ellipse, Orbit, RoundedPolygon
@@ -24,6 +25,7 @@ __all__ = [
     "Arm",
     "ArmProblem",
     "Circle",
+    "CircleArmEnv",
     "CommandList",
     "Controller",
     "CostWeights",
@@ -36,6 +38,7 @@ __all__ = [
     "Random",
     "RandomJumps",
     "Reach",
+    "ReachArmEnv",
     "ReachMeasures",
     "RecedingHorizon",
     "Recording",

@@ -1,15 +1,13 @@
 """The arm under one command as a problem of optimal control: the environment's step and cost, and their derivatives."""
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
 import numpy as np
 
-from arm_env.compiling import compile_source, jit
+from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
 from arm_env.ilqr import Expansion, Trajectory
 from arm_env.parameters import Arm, CostWeights
-from arm_env.plant import ACTIVATIONS, MUSCLE_COUNT, STATE_SIZE, compile_task, step, step_vjp, symbols
+from arm_env.plant import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE, compile_task, step, step_vjp, symbols
 from arm_env.simulation import substeps_of
 from arm_env.tasks import Task
 from arm_env.tracing import SYMBOLIC, constant, flatten, function_source, gradient, load
@@ -43,8 +41,8 @@ def expand_cost(p, w, period, command, states, controls, slope, hessian):
 """
 
 
-@cache
-def compiled(task: Task) -> Any:
+@once_for_each_task
+def compiled(task: Task) -> Kernels:
     """Kernels that know the task's cost: ``follow`` and ``expand_cost``, and the parts they call."""
     arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
@@ -147,7 +145,7 @@ class ArmProblem:
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
             self._p, self._w, self._step, self._substeps, self.command, self.arm.ceiling,
-            states, controls, change, gains, scale, x, u, np.empty(6),
+            states, controls, change, gains, scale, x, u, np.empty(COSTS),
         )  # fmt: skip
         return x, u, float(value)
 

@@ -1,40 +1,53 @@
-"""Numba with an on-disk cache that can never serve stale physics.
+"""Numba with an on-disk cache that can never serve stale physics, and one set of kernels for one source.
 
 Numba notices when a function's own file changes, but not when a function that it calls does. So
 everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
 Set ``ARM_ENV_CACHE`` to move the cache.
 """
 
+import atexit
 import functools
 import hashlib
 import importlib.util
 import math
 import os
+import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import platformdirs
 
+from arm_env.files import write_whole
+
+_lock = threading.RLock()  # threads may make environments at once
+
 
 @functools.cache
 def cache_folder() -> Path:
-    """Where compiled code is kept; a temporary folder if the usual one can't be written."""
+    """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one can't be written."""
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    root = os.environ.get("ARM_ENV_CACHE") or platformdirs.user_cache_dir("arm_env")
-    folder = Path(root) / digest.hexdigest()[:16]
     try:
+        given = os.environ.get("ARM_ENV_CACHE")
+        root = os.path.abspath(os.path.expanduser(given)) if given else platformdirs.user_cache_dir("arm_env")
+        folder = Path(root) / digest.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
+    except (OSError, RuntimeError, ValueError):  # no permission, no home, or no path at all
         folder = Path(tempfile.mkdtemp(prefix="arm_env-"))
+        atexit.register(_remove, folder, os.getpid())
     return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a forked child that leaves before its parent does
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -44,27 +57,108 @@ def jit(function: Callable[..., Any]) -> Any:
     first process, which compiles, would not compute the same bits as the next, which finds all in the cache.
     """
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
-    try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    finally:
-        config.CACHE_DIR = before
+    with _lock:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+        try:
+            return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        finally:
+            config.CACHE_DIR = before
 
 
-def compile_source(name: str, source: str, **known: Any) -> ModuleType:
-    """Compile the functions of generated source, which may call those ``known``; the module has each as attribute."""
-    path = cache_folder() / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:16]}.py"
+class Kernels:
+    """The compiled functions of one generated source, as attributes.
+
+    They belong to their source: whoever compiles the same source in this process gets the same object. A copy of it is
+    itself, and one that is unpickled, here or in another process, is found or made anew by ``recipe``.
+    """
+
+    def __init__(self, functions: dict[str, Any]):
+        self.__dict__.update(functions)
+        self._recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+
+    def made_by(self, function: Callable[..., Any], *arguments: Any) -> "Kernels":
+        """Remember the call that makes these kernels, for copies; return them."""
+        self._recipe = (function, arguments)
+        return self
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __deepcopy__(self, memo: Any) -> "Kernels":
+        return self
+
+    def __reduce__(self) -> Any:
+        if self._recipe is None:
+            raise TypeError("kernels without a recipe can't be pickled")
+        return self._recipe
+
+
+_tables: dict[str, Kernels] = {}
+
+
+def compile_source(name: str, source: str, **known: Any) -> Kernels:
+    """Compile the functions of generated source, which may call those ``known``, unless that has been done before."""
+    callees = sorted(f"{key}={value.py_func.__module__}.{value.py_func.__name__}" for key, value in known.items())
+    stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
+    with _lock:
+        if stem not in _tables:
+            _tables[stem] = Kernels(_compiled(stem, source, known))
+        return _tables[stem]
+
+
+def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
+    path = cache_folder() / f"{stem}.py"
     if not path.exists():
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(source)
-        partial.rename(path)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+        write_whole(path, source)
+    spec = importlib.util.spec_from_file_location(stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # cached kernels look their callees up by this name
+    sys.modules[stem] = module  # cached kernels look their callees up by this name
     vars(module).update({f: getattr(math, f) for f in ("exp", "log", "sin", "cos", "sqrt")}, **known)
     spec.loader.exec_module(module)
-    for key, value in list(vars(module).items()):
-        if getattr(value, "__module__", None) == path.stem:
-            setattr(module, key, jit(value))
-    return module
+    functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
+    vars(module).update(functions)
+    return functions
+
+
+def once_for_each_task(build: Callable[[Any], Kernels]) -> Callable[[Any], Kernels]:
+    """Decorate a function that compiles kernels for a task: it traces the task's equations once, not at every call.
+
+    Tasks are taken to be the same if their class is, and all that they hold. One that holds more than plain values
+    (numbers, strings, tuples of them) may change from within, and is traced anew each time.
+    """
+
+    @functools.lru_cache(maxsize=128)
+    def known(key: _TaskKey) -> Kernels:
+        return build(key.task)
+
+    @functools.wraps(build)
+    def kernels(task: Any) -> Kernels:
+        key = _TaskKey(task)
+        with _lock:
+            made = known(key) if key.plain else build(task)
+            return made.made_by(kernels, task)
+
+    return kernels
+
+
+class _TaskKey:
+    """A task as a key of a table."""
+
+    def __init__(self, task: Any):
+        self.task, held = task, getattr(task, "__dict__", None)
+        self.plain = held is not None and all(map(_plain, held.values()))
+        self._content = (type(task), tuple(sorted((held or {}).items())) if self.plain else id(task))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _TaskKey) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_plain, value))
+    return isinstance(value, int | float | str | None)

@@ -5,6 +5,8 @@ A controller speaks stable-baselines3's ``predict``, on batches: observations (B
 begin anew. A single observation (n,) gives a single action (6,).
 """
 
+import inspect
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -29,6 +31,56 @@ class Controller(Protocol):
         deterministic: bool = False,
     ) -> Prediction:
         """Excitations for the observations, and the controller's next state."""
+
+
+SIGNATURE = "predict(observation, state=None, episode_start=None, deterministic=False) -> (action, state)"
+
+
+class Function:
+    """A function of the observations (B, n) to excitations (B, 6), as a controller without a state."""
+
+    def __init__(self, function: Callable[[np.ndarray], Any]):
+        self.function = function
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.asarray(self.function(observation)), state
+
+
+ADAPTERS: dict[type, Callable[[Any], Controller]] = {}
+"""What makes a controller of another library's object, by its class; ``arm_env.sb3`` adds stable-baselines3's."""
+
+
+def as_controller(value: Any) -> Controller:
+    """Return what a user gave as a controller: one that is, a function of the observations, a stable-baselines3 model.
+
+    A model has scaled actions, and perhaps smoothed or normalised observations: ``arm_env.sb3.Trained`` sees to that.
+    Raises ValueError, with the signature that is wanted, for anything else.
+    """
+    for kind, adapted in ADAPTERS.items():
+        if isinstance(value, kind):
+            return adapted(value)
+    low = getattr(getattr(value, "action_space", None), "low", 0.0)
+    if np.min(low) < 0:
+        raise ValueError(
+            f"the actions of {type(value).__name__} begin at {np.min(low)}, and excitations at 0: "
+            "arm_env.sb3.Trained(model) makes a controller of a stable-baselines3 model"
+        )
+    predict = getattr(value, "predict", None)
+    if isinstance(value, type) or not (callable(predict) or callable(value)):
+        raise ValueError(
+            f"a controller is an object with {SIGNATURE}, or a function of the observations, not {value!r}"
+        )
+    if not callable(predict):
+        return Function(value)
+    try:
+        inspect.signature(predict).bind(None, None, None, deterministic=True)
+    except TypeError as error:
+        raise ValueError(
+            f"{type(value).__name__}.predict takes other arguments ({error}): it must be {SIGNATURE}"
+        ) from None
+    except ValueError:
+        pass  # a signature that can't be read, of compiled code
+    return value
 
 
 class Still:

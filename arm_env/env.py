@@ -6,10 +6,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from arm_env.orbits import Circle, Orbit
+from arm_env.attributes import SettingsAsAttributes
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
+from arm_env.settings import as_orbit
 from arm_env.simulation import Simulation, observation_names
 from arm_env.tasks import Reach, Task
 
@@ -21,14 +22,19 @@ def action_space(arm: Arm) -> spaces.Box:
     return spaces.Box(0.0, arm.ceiling, (MUSCLE_COUNT,), np.float32)
 
 
-class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
+def frame_rate(control_period: float) -> int:
+    """Frames a second of a film with a frame for every control period [s]: the whole number nearest to real time."""
+    return max(1, round(1 / control_period))
+
+
+class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
     """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one."""
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
-    task: Task
 
     def __init__(
         self,
+        task: Task,
         render_mode: str | None = None,
         arm: Arm | None = None,
         weights: CostWeights | None = None,
@@ -39,11 +45,8 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
     ):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
-        self.simulation = Simulation(
-            1, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule,
-            perturbation,
-        )  # fmt: skip
-        self.metadata = {**self.metadata, "render_fps": round(1 / control_period)}
+        self.simulation = Simulation(1, task, arm, weights, noise, control_period, schedule, perturbation)
+        self.metadata = {**self.metadata, "render_fps": frame_rate(self.control_period)}
         self.render_mode = render_mode
         self.observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
         self.action_space = action_space(self.simulation.arm)
@@ -85,16 +88,17 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        distance_cost, velocity_cost, effort_cost, distance, _, _ = costs[0].tolist()
+        distance_cost, velocity_cost, effort_cost, distance, success, _, _ = costs[0].tolist()
         command = command[0].copy()
         return {
-            "hand": costs[0, 4:],
+            "hand": costs[0, 5:],
             "command": command,
             "target": command[:2].copy(),
             "distance": distance,
             "cost_distance": distance_cost,
             "cost_velocity": velocity_cost,
             "cost_effort": effort_cost,
+            "is_success": success > 0,
             "state": self.simulation.state[0].copy(),
         }
 
@@ -107,7 +111,7 @@ class ArmEnv(gym.Env[np.ndarray, np.ndarray]):
 
             self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
         simulation = self.simulation
-        radius = simulation.weights.target_radius
+        radius = simulation.settings.weights.target_radius
         return self._renderer.draw(simulation.state[0], simulation.command[0], np.array(self._path), radius)
 
     def close(self) -> None:
@@ -169,25 +173,32 @@ class ReachArmEnv(ArmEnv):
     |---|---|---|
     | `arm` | `Arm()` | parameters of the body, the ceiling of the excitations among them |
     | `weights` | `CostWeights()` | α, γ, d0, v0 of the cost |
-    | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt); 0 is off |
-    | `control_period` | 0.01 | Δt [s]; physics takes steps of at most 5 ms inside it |
+    | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt), up to 10; 0 is off |
+    | `control_period` | 0.01 | Δt [s], 0.0001 to 0.1; physics takes steps of at most 5 ms inside it |
     | `schedule` | None | commands: None for random jumps every 1 s, an array (n, 2) of targets held 1 s each, a function of time [s] to a target, or an `arm_env.Schedule` (which sets other hold times) |
     | `perturbation` | None | what differs from `arm`, an `arm_env.Perturbation`: factors on `mass` and `strength`, `curl` field [N s/m] and `load` [kg] at the hand, sensory `delay` [s], a multiple of Δt |
     | `render_mode` | None | "rgb_array" or "human" |
+
+    `arm`, `weights` and `perturbation` may also be mappings of the fields that differ, such as `{"curl": 15}`, and
+    `schedule` one with its `kind`: `{"kind": "random-jumps", "hold": 2}`. So they stand in `env.spec`, which is JSON.
+
+    All of them are attributes, too. `env.unwrapped.noise = 0.0` (or `env.set_wrapper_attr("noise", 0.0)`) acts from the
+    next reset; so do `weights`, `schedule` and `perturbation`. `arm` and `control_period` can be read, but not set.
 
     `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]), `targets` (n, 2) and
     `schedule`, for this one episode.
 
     ## Info
     `hand`, `target` and `command` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
-    c) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all
+    c), `is_success` (the hand is within 4 cm of the target now) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all
     noise-free and, like the reward, undelayed.
 
     ## Version history
     - v0: first release.
     """  # noqa: E501
 
-    task = Reach()
+    def __init__(self, render_mode: str | None = None, **arguments: Any):
+        super().__init__(Reach(), render_mode, **arguments)
 
 
 class CircleArmEnv(ArmEnv):
@@ -232,15 +243,15 @@ class CircleArmEnv(ArmEnv):
 
     | name | default | meaning |
     |---|---|---|
-    | `orbit` | `Circle()` | the shape, and the ranges of random commands: `Ellipse()`, `RoundedPolygon()` or an `arm_env.Orbit` of your own |
+    | `orbit` | `Circle()` | the shape, and the ranges of random commands: `Ellipse()`, `RoundedPolygon()` or an `arm_env.Orbit` of your own; or a name, `"ellipse"`, or a mapping, `{"kind": "ellipse", "aspect": 3}` |
 
     ## Info
     As in `ReachArm-v0`; `target` is the centre, `distance` that from the circle, `command` all four numbers.
+    `is_success`: the hand is within 1.5 cm of the circle, and its speed along it is within 25 % of the commanded one.
 
     ## Version history
     - v0: first release.
     """  # noqa: E501
 
-    def __init__(self, render_mode: str | None = None, orbit: Orbit | None = None, **arguments: Any):
-        self.task = orbit or Circle()
-        super().__init__(render_mode, **arguments)
+    def __init__(self, render_mode: str | None = None, orbit: Any = None, **arguments: Any):
+        super().__init__(as_orbit(orbit), render_mode, **arguments)

@@ -6,12 +6,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from arm_env.controllers import Controller
+from arm_env.arguments import count
+from arm_env.controllers import Controller, as_controller
 from arm_env.equations import NUMPY, hand
-from arm_env.orbits import Orbit
+from arm_env.orbits import SPEED_TOLERANCE, Orbit
+from arm_env.vector_env import ArmVectorEnv
 
+MOST_MOVEMENTS = 10**6
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
-SPEED_TOLERANCE = 0.25  # [-] of the commanded speed
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
 
 
@@ -92,9 +94,15 @@ class Recording:
         return np.linalg.norm(self.velocity, axis=-1)
 
 
-def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None) -> Recording:
-    """Drive a vector environment of this package with a controller, from a reset with ``seed``."""
-    simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
+def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None) -> Recording:
+    """Drive a vector environment of this package with a controller, from a reset with ``seed``.
+
+    ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for other environments.
+    """
+    controller = as_controller(controller)
+    if not isinstance(envs.unwrapped, ArmVectorEnv):
+        raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
+    simulation = envs.unwrapped.simulation
     observation, info = envs.reset(seed=seed, options=options)
     states, commands, actions, rewards = [info["state"]], [], [], []
     memory, start = None, np.ones(envs.num_envs, dtype=bool)
@@ -114,7 +122,7 @@ def record(controller: Controller, envs: gym.vector.VectorEnv, steps: int, seed:
 
 
 def evaluate(
-    controller: Controller,
+    controller: Controller | Any,
     env_id: str = "ReachArm-v0",
     *,
     movements: int = 1000,
@@ -124,13 +132,18 @@ def evaluate(
 ) -> Measures:
     """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the environment.
 
+    ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the observations.
     The same seed gives every controller the same starts, targets and noise.
     """
-    if movements < 1:
-        raise ValueError(f"at least one movement is needed, not {movements}")
+    controller = as_controller(controller)
+    movements, seed = count("movements", movements, 1, MOST_MOVEMENTS), count("seed", seed)
+    if "num_envs" in env_arguments:
+        raise ValueError("give the number of arms as movements, not as num_envs")
     envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **{"max_episode_steps": 10**9, **env_arguments})
-    simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
-    jump = round(simulation.default_schedule.hold / simulation.control_period)
+    if not isinstance(envs.unwrapped, ArmVectorEnv):
+        raise ValueError(f"the measures are those of this package's arms, and {env_id} is another environment")
+    simulation, noise = envs.unwrapped.simulation, envs.unwrapped.noise
+    jump = round(simulation.settings.schedule.hold / simulation.control_period)
     if jump < 1:
         raise ValueError("the measures are those of a jump: they need a schedule whose commands hold for a while")
     recording = record(controller, envs, 2 * jump, seed)

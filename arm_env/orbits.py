@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from arm_env.arguments import within
 from arm_env.equations import NUMPY, Array, Primitives, at_least, at_most, hand
 from arm_env.parameters import CostWeights
 from arm_env.tasks import Task, hand_position, joint_angles
 
 SINGULAR = 1e-4  # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
+LONGEST_SEARCH = 5000  # rounds of drawing random commands
 FASTEST = 2.0  # [m/s] no command is faster
+SPEED_TOLERANCE = 0.25  # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
 OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is checked
 
 
@@ -35,13 +38,20 @@ class Orbit(Task):
     The speed follows: 2π radius / lap. A subclass defines ``outline``.
     """
 
-    radius: tuple[float, float] = (0.04, 0.10)
-    lap: tuple[float, float] = (0.8, 2.0)
+    radius: tuple[float, float] = within((0.04, 0.10), 0, 1)
+    lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000)
 
     command_names = ("centre_x", "centre_y", "radius", "speed")
     tolerance = 0.015
     hold = 3.0
     weights = CostWeights(alpha=2.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("radius", "lap"):
+            low, high = getattr(self, name)
+            if not low <= high:
+                raise ValueError(f"{name} must be the lowest and the highest of random commands, not {(low, high)}")
 
     def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
         """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""
@@ -50,6 +60,15 @@ class Orbit(Task):
     def error(self, xp, command, x, y):
         d, out_x, out_y = self.outline(xp, x - command[..., 0], y - command[..., 1], command[..., 2])
         return d * d, command[..., 3] * out_y, -(command[..., 3] * out_x)
+
+    def success(self, xp, command, x, y, vx, vy):
+        """Near the curve and, if the command moves, with about its speed along the curve, the right way round."""
+        _, wish_x, wish_y = self.error(xp, command, x, y)
+        square = command[..., 3] * command[..., 3]
+        off = vx * wish_x + vy * wish_y - square  # speed along the curve less that commanded, times the latter
+        on_speed = SPEED_TOLERANCE * SPEED_TOLERANCE * square * square - off * off
+        near = super().success(xp, command, x, y, vx, vy)
+        return xp.where(square, at_most(xp, near, on_speed), near)
 
     def points(self, commands: np.ndarray, phase: np.ndarray) -> np.ndarray:
         """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from the centre."""
@@ -66,13 +85,15 @@ class Orbit(Task):
 
     def sample_commands(self, rng, number, arm):
         accepted = np.empty((0, 4))
-        while len(accepted) < number:
+        for _ in range(LONGEST_SEARCH):
+            if len(accepted) >= number:
+                return accepted[:number]
             centre = hand_position(arm, self.sample_angles(rng, 2 * number))
             radius, lap = rng.uniform(*self.radius, 2 * number), rng.uniform(*self.lap, 2 * number)
             speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
             drawn = np.column_stack([centre, radius, speed])
             accepted = np.vstack([accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]])
-        return accepted[:number]
+        raise ValueError(f"hardly any orbit lies in the workspace: the radius must be smaller than {self.radius} m")
 
     def outlines(self, commands: np.ndarray) -> np.ndarray:
         return self.points(commands, np.broadcast_to(OUTLINE, (len(commands), len(OUTLINE))))
@@ -126,7 +147,7 @@ class Circle(Orbit):
 class Ellipse(Orbit):
     """Ellipses of the circle's area, ``aspect`` times as long (along x) as wide."""
 
-    aspect: float = 2.0
+    aspect: float = within(2.0, 0.1, 10)
 
     def outline(self, xp, x, y, radius):
         """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius near the curve."""
@@ -152,14 +173,8 @@ class Ellipse(Orbit):
 class RoundedPolygon(Orbit):
     """Regular polygons whose corners, ``rounding`` of the radius from their tips, are arcs."""
 
-    corners: int = 3
-    rounding: float = 0.3
-
-    def __post_init__(self) -> None:
-        if self.corners < 3 or not 0 < self.rounding < 1:
-            raise ValueError(
-                f"a polygon has 3 corners or more and a rounding between 0 and 1, not {self.corners}, {self.rounding}"
-            )
+    corners: int = within(3, 3, 24)
+    rounding: float = within(0.3, 0.01, 0.99)
 
     def outline(self, xp, x, y, radius):
         """Distance from a smaller polygon, less the rounding."""

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from arm_env import equations
-from arm_env.compiling import compile_source, jit
+from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
 from arm_env.parameters import Arm, CostWeights, Parameters
 from arm_env.tracing import SYMBOLIC, Symbol, flatten, function_source, gradient, load
 
 STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
+COSTS = 7
+"""Columns of ``costs``: three terms [1/s], distance [m], success (0 or 1), and the position x, y of the hand [m]."""
 ANGLES, VELOCITIES, ACTIVATIONS = slice(0, 2), slice(2, 4), slice(4, 10)
 """Where the joint angles [rad], their velocities [rad/s] and the activations stand in the state."""
 
@@ -123,10 +125,11 @@ def observe(p, x, command, noise, low, high, observation):
             observation[i, j] = min(max(signal[j] * (1 + noise[i, j]), low[j]), high[j])
 
 
-def compile_task(task: Any) -> Any:
+@once_for_each_task
+def compile_task(task: Any) -> Kernels:
     """Kernels over a batch that know the task's cost.
 
-    ``costs`` fills out (B, 6) with three terms, d and the hand's x, y. ``advance`` is an environment's whole
+    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
     step in one call: ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by
     one, ``costs`` under the present command, ``observe`` of the first states with the following command, under
     standard normal ``noise``, (B (6 + 18 + K),), that it scales by ``deviation`` in place.
@@ -134,9 +137,10 @@ def compile_task(task: Any) -> Any:
     arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
     terms = task.cost(SYMBOLIC, arm, weights, x, u, k)
-    position = equations.hand(SYMBOLIC, arm, x)[:2]
-    squared_distance = task.error(SYMBOLIC, k, *position)[0]
-    results = {"out": flatten([*terms, SYMBOLIC.sqrt(squared_distance), *position])}
+    hand = equations.hand(SYMBOLIC, arm, x)
+    distance = SYMBOLIC.sqrt(task.error(SYMBOLIC, k, *hand[:2])[0])
+    success = SYMBOLIC.where(task.success(SYMBOLIC, k, *hand), 1.0, 0.0)
+    results = {"out": flatten([*terms, distance, success, *hand[:2]])}
     batch = f"""
 def costs(p, w, x, u, k, out):
     for i in range(len(x)):

@@ -8,6 +8,7 @@ bow away from a bent elbow. Attachments and pulleys were chosen for their look.
 
 from itertools import pairwise
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
@@ -149,23 +150,30 @@ def workspace_outline(arm: Any, task: Task) -> np.ndarray:
 
 
 class Renderer:
-    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``)."""
+    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``).
+
+    A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which is opened when one
+    of them draws and closed with the last of them.
+    """
+
+    _showing: WeakSet["Renderer"] = WeakSet()  # those that have drawn into the window
 
     def __init__(self, arm: Any, mode: str, fps: int, task: Task | None = None):
+        if mode not in ("rgb_array", "human"):
+            raise ValueError(f"mode must be 'rgb_array' or 'human', not {mode!r}")
+        self.arm, self.mode, self.fps, self.task = arm, mode, fps, task or Reach()
         try:
             import pygame
         except ImportError as e:
             raise DependencyNotInstalled("pygame is not installed, run `pip install pygame`") from e
-        if mode not in ("rgb_array", "human"):
-            raise ValueError(f"mode must be 'rgb_array' or 'human', not {mode!r}")
         self.pygame: Any = pygame
-        self.arm, self.mode, self.fps, self.task = arm, mode, fps, task or Reach()
-        if mode == "human":
-            pygame.display.init()
-            self.screen, self.clock = pygame.display.set_mode((WIDTH, HEIGHT)), pygame.time.Clock()
+        self.clock = pygame.time.Clock()
         self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))
         self._draw_background()
         self.background = self.canvas.copy()
+
+    def __reduce__(self) -> Any:
+        return Renderer, (self.arm, self.mode, self.fps, self.task)
 
     def draw(self, state: Any, command: Any, path: Any, radius: float) -> np.ndarray | None:
         """One picture: (540, 720, 3) uint8 in 'rgb_array' mode; shown, and None, in 'human' mode.
@@ -187,19 +195,29 @@ class Renderer:
         return self._show(self.pygame.transform.smoothscale(self.canvas, (WIDTH, HEIGHT)))
 
     def close(self) -> None:
-        """Close the window, if there is one."""
-        if self.mode == "human":
-            self.pygame.display.quit()
+        """Close the window, if there is one and no other renderer shows anything in it."""
+        if self in self._showing:
+            self._showing.discard(self)
+            if not self._showing:
+                self.pygame.display.quit()
 
     def _show(self, frame: Any) -> np.ndarray | None:
         if self.mode == "rgb_array":
             pixels = np.frombuffer(self.pygame.image.tobytes(frame, "RGB"), np.uint8)
             return pixels.reshape(HEIGHT, WIDTH, 3).copy()  # the caller's own, and writable
-        self.screen.blit(frame, (0, 0))
+        self._window().blit(frame, (0, 0))
         self.pygame.event.pump()
         self.clock.tick(self.fps)
         self.pygame.display.flip()
         return None
+
+    def _window(self) -> Any:
+        """The window, opened again if somebody else has closed it or made another of it."""
+        display = self.pygame.display
+        display.init()
+        self._showing.add(self)
+        window = display.get_surface()
+        return window if window and window.get_size() == (WIDTH, HEIGHT) else display.set_mode((WIDTH, HEIGHT))
 
     def _draw_arm(self, angles: np.ndarray, activations: np.ndarray) -> None:
         joints = joint_positions(self.arm, angles)

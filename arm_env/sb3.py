@@ -13,32 +13,74 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
-from arm_env.controllers import Prediction, kept
+from arm_env.controllers import ADAPTERS, Prediction, kept
 from arm_env.plant import MUSCLE_COUNT
+from arm_env.vector_env import ArmVectorEnv
 
 Indices = None | int | Iterable[int]
+AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success")
+"""What the info of an episode's last step holds beside SB3's own keys."""
+
+
+class ScaledExcitations(gym.spaces.Box):
+    """Actions from −1 to 1 that stand for excitations from 0 to ``ceiling``, as SB3 prefers.
+
+    A saved model holds its spaces, so it knows what its actions mean.
+    """
+
+    def __init__(self, ceiling: float):
+        super().__init__(-1.0, 1.0, (MUSCLE_COUNT,), np.float32)
+        self.ceiling = ceiling
+
+
+class SmoothedObservations(gym.spaces.Box):
+    """Observations of which a policy sees the exponential mean over ``time_constant`` [s]; a saved model holds it."""
+
+    def __init__(self, space: gym.spaces.Box, time_constant: float, control_period: float):
+        super().__init__(space.low, space.high, dtype=np.float32)
+        self.time_constant, self.control_period = time_constant, control_period
 
 
 def as_sb3_vec_env(env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any) -> "ArmVecEnv":
-    """A native vector environment for stable-baselines3; ``arguments`` go to ``gymnasium.make_vec``."""
+    """Return a native vector environment for stable-baselines3; ``arguments`` go to ``gymnasium.make_vec``.
+
+    Raises ValueError for the environments of other packages and for other vectorization modes: those are what
+    ``stable_baselines3.common.env_util.make_vec_env`` is for.
+    """
+    mode = arguments.pop("vectorization_mode", None) or "vector_entry_point"
+    entry_point = gym.spec(env_id).vector_entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    native = isinstance(creator, type) and issubclass(creator, ArmVectorEnv)
+    if not native or gym.VectorizeMode(mode) is not gym.VectorizeMode.VECTOR_ENTRY_POINT:
+        raise ValueError(
+            f"as_sb3_vec_env runs this package's arms in their own vector environment, not {env_id!r} with "
+            f"vectorization_mode {mode!r}: use stable_baselines3.common.env_util.make_vec_env for that"
+        )
     envs = gym.make_vec(env_id, num_envs=num_envs, **{**arguments, "autoreset_mode": AutoresetMode.SAME_STEP})
     return ArmVecEnv(envs)
 
 
 class ArmVecEnv(VecEnv):
-    """``num_envs`` arms; actions from −1 to 1 stand for excitations from 0 to the ceiling, as SB3 prefers.
+    """``num_envs`` arms under actions from −1 to 1, which stand for excitations from 0 to the ceiling.
 
-    An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps.
+    An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps. The info of its
+    last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other infos are empty.
     """
 
     def __init__(self, envs: gym.vector.VectorEnv):
+        if not isinstance(envs.unwrapped, ArmVectorEnv):
+            raise ValueError(f"ArmVecEnv wraps a vector environment of this package, not {envs}")
         self.envs = envs
-        ceiling = envs.unwrapped.simulation.arm.ceiling  # type: ignore[attr-defined]
-        self._scale = ceiling / 2
-        actions = gym.spaces.Box(-1.0, 1.0, (MUSCLE_COUNT,), np.float32)
+        self._arms: ArmVectorEnv = envs.unwrapped
+        actions = ScaledExcitations(self._arms.arm.ceiling)
+        self._scale = actions.ceiling / 2
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": self._arms.metadata["render_fps"]}
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
         self._actions = np.zeros((self.num_envs, MUSCLE_COUNT))
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
@@ -64,6 +106,7 @@ class ArmVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(done):
             infos[i] = {
+                **{key: info["final_info"][key][i].item() for key in AT_THE_END},
                 "terminal_observation": info["final_obs"][i],
                 "TimeLimit.truncated": True,
                 "episode": {
@@ -84,29 +127,33 @@ class ArmVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
         """What all arms share, once for each index."""
-        return [getattr(self.envs, attr_name) for _ in self._get_indices(indices)]
+        return [getattr(self._arms, attr_name) for _ in self._get_indices(indices)]
 
     def has_attr(self, attr_name: str) -> bool:
-        return hasattr(self.envs, attr_name)
+        return hasattr(self._arms, attr_name)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        if indices is not None:
+        """Set what all arms share, such as ``noise``; it acts from the next reset of an arm, one by itself included."""
+        if indices is not None and len(set(self._get_indices(indices))) < self.num_envs:
             raise ValueError("the arms of a vector environment share their attributes: give no indices")
-        setattr(self.envs, attr_name, value)
+        self._arms.set_attr(attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
         raise AttributeError(f"the arms of a vector environment are no environments of their own: no {method_name}")
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Indices = None) -> list[bool]:
-        return [False for _ in self._get_indices(indices)]
+        """Whether episodes are reported as that wrapper does: like ``Monitor``, yes."""
+        return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 
 
 class Smoothed(VecEnvWrapper):
     """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that have no memory."""
 
     def __init__(self, venv: VecEnv, time_constant: float):
-        super().__init__(venv)
-        self._keep = kept(venv.get_attr("simulation")[0].control_period, time_constant)
+        control_period = venv.get_attr("control_period")[0]
+        self._keep = kept(control_period, time_constant)
+        assert isinstance(venv.observation_space, gym.spaces.Box)
+        super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant, control_period))
         self._mean: np.ndarray = np.zeros(0)
 
     def reset(self) -> np.ndarray:
@@ -128,21 +175,31 @@ class Smoothed(VecEnvWrapper):
 
 
 class Trained:
-    """A stable-baselines3 model that was trained on ``ArmVecEnv``, as a controller of the environments.
+    """A stable-baselines3 model as a controller of the environments.
 
-    One that was trained on ``Smoothed`` observations is given their time constant as ``smoothing`` [s].
+    It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model what it saw in
+    training. What the model acts on stands in its spaces, saved or not: the ceiling, and the time constant [s] and
+    control period [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's environment; a model
+    that was loaded without one needs them as ``normalisation``. What is given here goes before what the model says.
     """
 
     def __init__(
         self,
         model: Any,
         normalisation: VecNormalize | None = None,
-        ceiling: float = 1.0,
-        smoothing: float = 0.0,
-        control_period: float = 0.01,  # [s]
+        ceiling: float | None = None,
+        smoothing: float | None = None,
+        control_period: float | None = None,
     ):
-        self.model, self.normalisation, self.ceiling = model, normalisation, ceiling
-        self._keep = kept(control_period, smoothing)
+        actions, observations = (getattr(model, f"{name}_space", None) for name in ("action", "observation"))
+        environment = getattr(model, "get_vec_normalize_env", lambda: None)()
+        self.model, self.normalisation = model, normalisation or environment
+        self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
+        self.ceiling = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
+        self.smoothing = getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
+        if control_period is None:
+            control_period = getattr(observations, "control_period", 0.01)
+        self._keep = kept(control_period, self.smoothing)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
@@ -155,4 +212,8 @@ class Trained:
         mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
         shown = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
         action, memory = self.model.predict(shown, memory, episode_start, deterministic)
-        return (np.asarray(action, dtype=float) + 1) * (self.ceiling / 2), (mean, memory)
+        action = np.asarray(action, dtype=float)
+        return (action + 1) * (self.ceiling / 2) if self._scaled else action, (mean, memory)
+
+
+ADAPTERS[BaseAlgorithm] = Trained

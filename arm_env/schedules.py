@@ -6,7 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from arm_env.arguments import Checked, within
 from arm_env.tasks import Task
+
+FOR_EVER = 1e9  # [s] no command is held longer
 
 
 @runtime_checkable
@@ -24,60 +27,90 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class RandomJumps:
+class RandomJumps(Checked):
     """Jumps between random commands, as the paper trains and tests (fig. 4)."""
 
-    hold: float = 1.0  # [s]
+    hold: float = within(1.0, 0, FOR_EVER)  # [s]
 
     def commands(self, rng, segment, time, task, arm):
         return task.sample_commands(rng, len(segment), arm)
 
 
-@dataclass(frozen=True)
-class CommandList:
+@dataclass(frozen=True, eq=False)
+class CommandList(Checked):
     """Fixed commands (n, K), one after the other; the last one stays."""
 
     values: np.ndarray
-    hold: float = 1.0  # [s]
+    hold: float = within(1.0, 0, FOR_EVER)  # [s]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "values", _commands(self.values))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CommandList) and self.hold == other.hold and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.hold, self.values.tobytes()))
 
     def commands(self, rng, segment, time, task, arm):
         return self.values[np.minimum(segment, len(self.values) - 1)]
 
 
 @dataclass(frozen=True)
-class MovingCommand:
+class MovingCommand(Checked):
     """A command (K,) given as a function of the time [s], asked anew every control period."""
 
     function: Callable[[float], np.ndarray]
-    hold: float = 0.0
+    hold: float = within(0.0, 0, FOR_EVER)
 
     def commands(self, rng, segment, time, task, arm):
         return np.array([self.function(float(t)) for t in time], dtype=float)
 
 
-def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
-    """A schedule from what a user wrote: None, a list of commands, a function of time, a Schedule."""
-    hold = task.hold if hold is None else hold
-    if value is None:
-        return RandomJumps(hold)
-    if isinstance(value, Schedule) and not isinstance(value, type):
-        if not 0 <= value.hold < np.inf:
-            raise ValueError(f"a schedule's hold is a time [s], 0 or above, not {value.hold}")
-        return value
-    if callable(value) and not isinstance(value, type):
-        moving = MovingCommand(value)
-        task.check_commands(arm, moving.commands(None, None, np.zeros(1), task, arm))  # its first, before all else
-        return moving
+def _commands(value: Any) -> np.ndarray:
+    """Commands (n, K) from a list of them or a single one; a copy that nobody can write to."""
     try:
         commands = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"unknown schedule {value!r}: give None (random jumps), an array of commands "
-            f"({', '.join(task.command_names)}) a row, a function of time [s], or an arm_env.Schedule"
-        ) from None
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"a list of commands is an array of numbers, a command a row, not {value!r}") from None
     if commands.ndim == 1:
         commands = commands[None]
     if commands.ndim != 2 or not len(commands):
-        raise ValueError(f"a list of commands has shape (n, {task.command_size}), not {commands.shape}")
-    task.check_commands(arm, commands)
-    return CommandList(commands, hold)
+        raise ValueError(f"a list of commands has one a row, and this has shape {commands.shape}")
+    commands.flags.writeable = False
+    return commands
+
+
+def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
+    """The error of a schedule that is none, for a ``reason``."""
+    return ValueError(
+        f"unknown schedule {value!r}: give None (random jumps), an array of commands ({', '.join(task.command_names)}) "
+        f"a row, shape (n, {task.command_size}), a function of time [s], or an arm_env.Schedule; {reason}"
+    )
+
+
+def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
+    """Return a schedule from what a user wrote: None, a list of commands, a function of time, a ``Schedule``.
+
+    Its first commands are checked, as far as they are known.
+    """
+    hold = task.hold if hold is None else hold
+    if value is None:
+        return RandomJumps(hold)
+    if callable(value) and not isinstance(value, type | Schedule):
+        value = MovingCommand(value)
+    if isinstance(value, Schedule) and not isinstance(value, type):
+        if not 0 <= value.hold < np.inf:
+            raise ValueError(f"a schedule's hold is a time [s], 0 or above, not {value.hold}")
+        if isinstance(value, MovingCommand):
+            task.check_commands(arm, value.commands(None, None, np.zeros(1), task, arm))
+        if isinstance(value, CommandList):
+            task.check_commands(arm, value.values)
+        return value
+    try:
+        commands = CommandList(value, hold)
+    except ValueError as error:
+        raise unknown_schedule(value, task, error) from None
+    task.check_commands(arm, commands.values)
+    return commands

@@ -1,14 +1,13 @@
 """A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in common."""
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from arm_env.parameters import MUSCLES, Arm, CostWeights
-from arm_env.perturbations import Perturbation
+from arm_env.parameters import MUSCLES, Arm
 from arm_env.plant import (
     ANGLES,
+    COSTS,
     MUSCLE_COUNT,
     NOISE_MARGIN,
     STATE_SIZE,
@@ -17,7 +16,8 @@ from arm_env.plant import (
     observe,
     sensory_bounds,
 )
-from arm_env.schedules import RandomJumps, Schedule, as_schedule
+from arm_env.schedules import RandomJumps, Schedule
+from arm_env.settings import Settings, schedule_of
 from arm_env.tasks import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
@@ -37,60 +37,73 @@ def substeps_of(control_period: float) -> int:
 class Start(NamedTuple):
     """How an episode begins."""
 
-    schedule: Schedule
+    schedule: Schedule | None  # None for that of the settings
     posture: np.ndarray | None  # (2,) [rad]; None for the first command's attractor
 
 
-@dataclass
 class Simulation:
     """``number`` arms, their commands and clocks; every array but ``history`` has a leading axis of arms.
 
-    ``arm`` is what spaces, commands and drawings are of; what moves is that under the ``perturbation``.
+    ``settings`` are those in force; ``change`` gives new ones, which come into force at the next reset. The arm of the
+    settings is what spaces, commands and drawings are of; what moves is that under their perturbation.
     """
 
-    number: int
-    task: Task
-    arm: Arm = field(default_factory=Arm)
-    weights: CostWeights = field(default_factory=CostWeights)
-    noise: float = 0.2
-    control_period: float = 0.01
-    schedule: Any = None
-    perturbation: Perturbation | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.noise < np.inf:
-            raise ValueError(f"the noise level is a standard deviation, 0 or above, not {self.noise}")
-        if not 0 < self.control_period <= 0.1:
-            raise ValueError(f"the control period is a time of up to 0.1 s, not {self.control_period}")
-        self.default_schedule = as_schedule(self.schedule, self.task, self.arm)
-        self._schedules = np.full(self.number, None, dtype=object)  # of every arm
-        self.substeps = substeps_of(self.control_period)
-        self._deviation = noise_deviation(self.noise, self.control_period)
-        self._kernels = compile_task(self.task)
-        perturbation = self.perturbation or Perturbation()
-        self._p, self._w = perturbation.applied_to(self.arm).flat(), self.weights.flat()
-        self._step = self.control_period / self.substeps
-        self.low, self.high = self._observation_bounds()
-        delay = perturbation.delay_periods(self.control_period)
-        self.history = np.zeros((delay + 1, self.number, STATE_SIZE))  # what is sensed first, the present last
-        self.command = np.zeros((self.number, self.task.command_size))
-        self.elapsed = np.zeros(self.number, dtype=np.int64)  # control periods since the reset
-        self._segment = np.zeros(self.number, dtype=np.int64)
-        self._due = np.zeros(self.number, dtype=np.int64)  # when the next command is
+    def __init__(self, number: int, task: Task, *arguments: Any, **more: Any):
+        """Take what ``Settings.of`` takes."""
+        self.number = number
+        self.settings = Settings.of(task, *arguments, **more)
+        self._coming: Settings | None = None
+        self._kernels = compile_task(task)
+        self.low, self.high = observation_bounds(task, self.settings.arm)
+        self.substeps = substeps_of(self.settings.control_period)
+        self._step = self.settings.control_period / self.substeps
+        self.history = np.zeros((1, number, STATE_SIZE))  # what is sensed first, the present last
+        self._come_into_force()
+        self._schedules = np.full(number, None, dtype=object)  # of every arm
+        self.command = np.zeros((number, task.command_size))
+        self.elapsed = np.zeros(number, dtype=np.int64)  # control periods since the reset
+        self._segment = np.zeros(number, dtype=np.int64)
+        self._due = np.zeros(number, dtype=np.int64)  # when the next command is
         self._quiet = 0  # control periods in which surely no command is due
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.settings.task
+
+    @property
+    def arm(self) -> Arm:
+        """The unperturbed arm."""
+        return self.settings.arm
+
+    @property
+    def control_period(self) -> float:
+        """Δt [s]."""
+        return self.settings.control_period
 
     @property
     def state(self) -> np.ndarray:
         """Present states, (B, 10): joint angles [rad], velocities [rad/s], activations."""
         return self.history[-1]
 
-    def _observation_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        low, high = sensory_bounds(self.arm)
-        command_low, command_high = self.task.command_bounds(self.arm)
-        low, high = np.concatenate([low, command_low]), np.concatenate([high, command_high])
-        low = np.minimum(low * (1 + NOISE_MARGIN), low * (1 - NOISE_MARGIN))
-        high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
-        return low.astype(np.float32), high.astype(np.float32)
+    @property
+    def coming(self) -> Settings:
+        """The settings of the next episode."""
+        return self._coming or self.settings
+
+    def change(self, **changes: Any) -> None:
+        """Check new settings, which come into force for all arms at the next reset of any; ValueError if refused."""
+        self._coming = self.coming.changed(**changes)
+
+    def _come_into_force(self) -> None:
+        self.settings, self._coming = self.coming, None
+        settings = self.settings
+        self._deviation = noise_deviation(settings.noise, settings.control_period)
+        self._p = settings.perturbation.applied_to(settings.arm).flat()
+        self._w = settings.weights.flat()
+        missing = settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)
+        oldest = np.repeat(self.history[:1], max(missing, 0), axis=0)
+        self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
 
     def start(self, options: dict[str, Any] | None) -> Start:
         """How episodes begin under options of ``reset``; ValueError if they are refused."""
@@ -100,26 +113,29 @@ class Simulation:
             raise ValueError(f"unknown reset options {sorted(unknown)}: there are posture, targets and schedule")
         if {"targets", "schedule"} <= set(options):
             raise ValueError("give either targets or a schedule: targets are a schedule")
-        schedule = self.default_schedule
+        schedule = None
         if "schedule" in options or "targets" in options:
-            hold = self.default_schedule.hold or None
-            schedule = as_schedule(options.get("targets", options.get("schedule")), self.task, self.arm, hold)
+            given = options.get("targets", options.get("schedule"))
+            schedule = schedule_of(given, self.task, self.arm, self.coming.schedule.hold or self.task.hold)
         return Start(schedule, self._checked_posture(options["posture"]) if "posture" in options else None)
 
     def reset(self, rng: np.random.Generator, which: np.ndarray, start: Start) -> None:
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
+        if self._coming:
+            self._come_into_force()
+        schedule = start.schedule or self.settings.schedule
         zero = np.zeros(int(which.sum()), dtype=np.int64)
-        command = self._next_command(rng, start.schedule, zero, zero)
+        command = self._next_command(rng, schedule, zero, zero)
         state = self.task.attractor_state(rng, self.arm, command)
         if start.posture is not None:
             state[:, ANGLES] = start.posture
             state[:, ANGLES.stop :] = 0
         for arm in np.flatnonzero(which):
-            self._schedules[arm] = start.schedule
+            self._schedules[arm] = schedule
         self.command = self.command.copy()
         self.history[:, which], self.command[which] = state, command
         self.elapsed[which] = self._segment[which] = 0
-        self._due[which] = self._periods(start.schedule)
+        self._due[which] = self._periods(schedule)
         self._quiet = 0
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
@@ -185,7 +201,7 @@ class Simulation:
         return costs, observation
 
     def _blank(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.empty((self.number, 6)), np.empty((self.number, len(self.low)), dtype=np.float32)
+        return np.empty((self.number, COSTS)), np.empty((self.number, len(self.low)), dtype=np.float32)
 
     def _following_commands(self, rng: np.random.Generator) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
         """Which arms change their command at the end of this period, by what schedule, and to what."""
@@ -200,14 +216,14 @@ class Simulation:
         return following
 
     def costs(self, u: np.ndarray) -> np.ndarray:
-        """Three cost terms [1/s], distance [m] and the hand's x, y [m], (B, 6), in this state under u."""
+        """Cost terms, distance, success and the hand in this state under u, (B, 7), as ``COSTS`` says."""
         out = self._blank()[0]
         self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
         return out
 
     def _noise(self, rng: np.random.Generator, signals: int) -> np.ndarray:
         """Standard normal, for that many signals of every arm; nothing is drawn without noise."""
-        return rng.standard_normal(self.number * signals) if self.noise else np.zeros(self.number * signals)
+        return rng.standard_normal(self.number * signals) if self._deviation else np.zeros(self.number * signals)
 
     def observe(self, rng: np.random.Generator) -> np.ndarray:
         """Noisy observations, (B, 18 + K) float32: delayed senses, the present command."""
@@ -220,15 +236,24 @@ class Simulation:
         """What ``info`` says of every arm, noise-free."""
         command = command.copy()
         return {
-            "hand": costs[:, 4:],
+            "hand": costs[:, 5:],
             "command": command,
             "target": command[:, :2].copy(),
             "distance": costs[:, 3],
             "cost_distance": costs[:, 0],
             "cost_velocity": costs[:, 1],
             "cost_effort": costs[:, 2],
+            "is_success": costs[:, 4] > 0,
             "state": self.state.copy(),
         }
+
+
+def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest observations, (18 + K,) float32 each."""
+    low, high = (np.concatenate(pair) for pair in zip(sensory_bounds(arm), task.command_bounds(arm), strict=True))
+    low = np.minimum(low * (1 + NOISE_MARGIN), low * (1 - NOISE_MARGIN))
+    high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def observation_names(task: Task) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from arm_env.arguments import Checked, within
 from arm_env.equations import NUMPY, Array, Primitives, hand
 from arm_env.parameters import CostWeights
 
@@ -33,7 +34,7 @@ def cost_terms(
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Checked):
     """A family of attractors, one for every command (K,).
 
     A kind of task says what is wrong with a hand's position (``error``), which commands there are and
@@ -41,8 +42,8 @@ class Task:
     positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
     """
 
-    shoulder: tuple[float, float] = (0.0, float(np.deg2rad(110)))
-    elbow: tuple[float, float] = (float(np.deg2rad(30)), float(np.deg2rad(140)))
+    shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi)
+    elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi)
 
     command_names: ClassVar[tuple[str, ...]]
     tolerance: ClassVar[float]
@@ -52,6 +53,13 @@ class Task:
     weights: ClassVar[CostWeights]
     """The cost's, unless told otherwise."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("shoulder", "elbow"):
+            low, high = getattr(self, name)
+            if not low <= high:
+                raise ValueError(f"{name} must be lowest and highest angle [rad], not {(low, high)}")
+
     @property
     def command_size(self) -> int:
         """Number K of a command's components."""
@@ -60,6 +68,11 @@ class Task:
     def error(self, xp: Primitives, command: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
         """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at x, y."""
         raise NotImplementedError
+
+    def success(self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array) -> Array:
+        """Above 0 where a hand at x, y [m] with velocity vx, vy [m/s] is on the attractor, as ``is_success`` says."""
+        squared_distance = self.error(xp, command, x, y)[0]
+        return self.tolerance * self.tolerance - squared_distance
 
     def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
         """Commands (number, K) whose attractors lie within the workspace."""

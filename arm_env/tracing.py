@@ -9,6 +9,7 @@ nor its adjoint is written a second time.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -18,17 +19,23 @@ LEAVES = ("const", "scalar", "load")
 
 
 class Symbol:
-    """A scalar in an expression graph; equal expressions are one object (hash-consing)."""
+    """A scalar in an expression graph; equal expressions are one object (hash-consing).
 
-    _known: dict[tuple[Any, ...], "Symbol"] = {}
+    The table of them holds each symbol only as long as somebody else does. A symbol holds its arguments, so the
+    identities in its key stay theirs.
+    """
+
+    __slots__ = ("__weakref__", "args", "op")
+    _known: WeakValueDictionary[tuple[Any, ...], "Symbol"] = WeakValueDictionary()
 
     def __new__(cls, op: str, *args: Any) -> "Symbol":
         key = (op, *(a if op in LEAVES else id(a) for a in args))
-        if key not in cls._known:
+        symbol = cls._known.get(key)
+        if symbol is None:
             symbol = super().__new__(cls)
             symbol.op, symbol.args = op, args
             cls._known[key] = symbol
-        return cls._known[key]
+        return symbol
 
     op: str
     args: tuple[Any, ...]

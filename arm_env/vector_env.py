@@ -8,30 +8,39 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from arm_env.env import action_space
-from arm_env.orbits import Circle, Orbit
+from arm_env.arguments import count
+from arm_env.attributes import SettingsAsAttributes
+from arm_env.env import action_space, frame_rate
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
+from arm_env.settings import as_orbit
 from arm_env.simulation import Simulation, observation_names
 from arm_env.tasks import Reach, Task
 
+MOST_ENVS = 10**7
+NO_LIMIT = -1  # what gymnasium.make takes for an episode that never ends
 
-class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+
+class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the specification.
 
     Arguments as there, and ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its
     reward is 0), SAME_STEP (``final_obs`` and ``final_info`` in info) or DISABLED (call
     ``reset(options={"reset_mask": mask})``). Options of ``reset`` hold until the next call of it.
+
+    All arms share the settings. New ones (``envs.unwrapped.noise = 0.0``, ``envs.unwrapped.set_attr("noise", 0.0)``)
+    act on all arms from the next reset of any, one by itself included. A ``max_episode_steps`` of −1 is no limit.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
-    task: Task
+    default_max_episode_steps = 200
 
     def __init__(
         self,
+        task: Task,
         num_envs: int = 1,
-        max_episode_steps: int = 200,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         arm: Arm | None = None,
@@ -41,30 +50,60 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         schedule: Any = None,
         perturbation: Perturbation | None = None,
     ):
-        if num_envs < 1 or max_episode_steps < 1:
-            raise ValueError(f"num_envs and max_episode_steps start at 1, not {num_envs} and {max_episode_steps}")
+        number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
-        self.simulation = Simulation(
-            num_envs, self.task, arm or Arm(), weights or self.task.weights, noise, control_period, schedule,
-            perturbation,
-        )  # fmt: skip
-        self.num_envs, self.max_episode_steps, self.render_mode = num_envs, max_episode_steps, render_mode
+        self.max_episode_steps = self._time_limit(max_episode_steps)
+        self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.simulation = Simulation(number, task, arm, weights, noise, control_period, schedule, perturbation)
         self.metadata = {
             **self.metadata,
             "autoreset_mode": self.autoreset_mode,
-            "render_fps": round(1 / control_period),
+            "render_fps": frame_rate(self.control_period),
         }
         self.single_observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
         self.single_action_space = action_space(self.simulation.arm)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, number)
+        self.action_space = batch_space(self.single_action_space, number)
         self.observation_names = observation_names(self.task)
-        self._ended = np.zeros(num_envs, dtype=bool)  # episodes that the next step starts anew
+        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step starts anew
         self._start = self.simulation.start(None)  # of episodes that begin by themselves
         self._renderer: Any = None
         self._ready = False
+
+    @property
+    def num_envs(self) -> int:  # type: ignore[override]
+        """Number B of arms."""
+        return self.simulation.number
+
+    def _time_limit(self, steps: Any) -> int:
+        """The last step of an episode, as ``gymnasium.make`` understands ``max_episode_steps``."""
+        if steps is None:
+            return self.default_max_episode_steps
+        if not isinstance(steps, bool) and np.ndim(steps) == 0 and steps == NO_LIMIT:
+            return np.iinfo(np.int64).max
+        return count("max_episode_steps", steps, 1)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """What all arms share, once for each."""
+        return (getattr(self, name),) * self.num_envs
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set what all arms share: one value, or a list of one for each arm, which must be equal."""
+        if not hasattr(self, name):
+            raise AttributeError(f"the environment has no attribute {name!r} to set")
+        if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
+            if any(value != values[0] for value in values):
+                raise ValueError(f"the arms of a vector environment share {name}: give one value for all, not {values}")
+            values = values[0]
+        setattr(self, name, values)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Refuse to call a method of each arm; an attribute is returned once for each."""
+        if callable(getattr(self, name)):
+            raise AttributeError(f"the arms of a vector environment are no environments of their own: no {name}()")
+        return self.get_attr(name)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -136,7 +175,7 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             from arm_env.rendering import Renderer
 
             self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
-        radius, nowhere = self.simulation.weights.target_radius, np.empty((0, 2))
+        radius, nowhere = self.simulation.settings.weights.target_radius, np.empty((0, 2))
         return tuple(
             self._renderer.draw(state, command, nowhere, radius).copy()
             for state, command in zip(self.simulation.state, self.simulation.command, strict=True)
@@ -145,17 +184,20 @@ class ArmVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def close_extras(self, **kwargs: Any) -> None:
         if self._renderer is not None:
             self._renderer.close()
+            self._renderer = None
 
 
 class ReachArmVectorEnv(ArmVectorEnv):
     """Many ``ReachArmEnv`` at once."""
 
-    task = Reach()
+    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **arguments: Any):
+        super().__init__(Reach(), num_envs, max_episode_steps, **arguments)
 
 
 class CircleArmVectorEnv(ArmVectorEnv):
     """Many ``CircleArmEnv`` at once."""
 
-    def __init__(self, num_envs: int = 1, max_episode_steps: int = 600, orbit: Orbit | None = None, **arguments: Any):
-        self.task = orbit or Circle()
-        super().__init__(num_envs, max_episode_steps, **arguments)
+    default_max_episode_steps = 600
+
+    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, orbit: Any = None, **arguments: Any):
+        super().__init__(as_orbit(orbit), num_envs, max_episode_steps, **arguments)

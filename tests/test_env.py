@@ -24,7 +24,17 @@ EVERY = pytest.mark.parametrize("env_id", IDS)
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
 CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
 STEPS = {REACH: 200, CIRCLE: 600}  # of an episode
-INFO_KEYS = {"hand", "target", "command", "distance", "cost_distance", "cost_velocity", "cost_effort", "state"}
+INFO_KEYS = {
+    "hand",
+    "target",
+    "command",
+    "distance",
+    "cost_distance",
+    "cost_velocity",
+    "cost_effort",
+    "is_success",
+    "state",
+}
 
 
 def random_actions(env, steps, seed, hold=1):
@@ -91,8 +101,8 @@ def test_spec_survives_json(env_id):
     spec = gym.make(env_id, noise=0.125, control_period=0.02).spec
     again = EnvSpec.from_json(spec.to_json())
     assert again == spec
-    simulation = gym.make(again).unwrapped.simulation
-    assert (simulation.noise, simulation.control_period) == (0.125, 0.02)
+    env = gym.make(again).unwrapped
+    assert (env.noise, env.control_period) == (0.125, 0.02)
 
 
 def raise_warnings(env):
@@ -373,7 +383,7 @@ def test_a_circle_without_radius_and_speed_is_reaching():
 @EVERY
 def test_by_default_both_radii_of_the_cost_are_d0(env_id):
     """Else the reward were not eq. 6 or 7."""
-    weights = unwrapped(env_id).simulation.weights
+    weights = unwrapped(env_id).weights
     assert weights.brake_radius == weights.target_radius
 
 
@@ -403,7 +413,8 @@ def test_info_has_the_documented_keys_and_types(env_id):
         assert info.keys() == INFO_KEYS
         assert info["hand"].shape == info["target"].shape == (2,) and info["state"].shape == (10,)
         assert info["command"].shape == (env.unwrapped.task.command_size,)
-        assert {type(info[key]) for key in INFO_KEYS - {"hand", "target", "command", "state"}} == {float}
+        assert type(info["is_success"]) is bool
+        assert {type(info[key]) for key in INFO_KEYS - {"hand", "target", "command", "state", "is_success"}} == {float}
 
 
 def test_info_is_the_truth_and_the_command_in_force():
@@ -673,13 +684,13 @@ def test_moving_target_that_leaves_the_reach_is_refused_before_the_arm_moves():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"noise": -0.1}, "noise level.*0 or above, not -0.1"),
-        ({"noise": np.nan}, "noise level.*not nan"),
-        ({"noise": np.inf}, "noise level.*not inf"),
-        ({"control_period": 0}, "control period.*not 0"),
-        ({"control_period": -0.01}, "control period.*not -0.01"),
-        ({"control_period": np.nan}, "control period.*not nan"),
-        ({"control_period": 1.0}, r"control period.*up to 0\.1 s, not 1\.0"),
+        ({"noise": -0.1}, "noise must be a number from 0 to 10, not -0.1"),
+        ({"noise": np.nan}, "noise.*not nan"),
+        ({"noise": np.inf}, "noise.*not inf"),
+        ({"control_period": 0}, "control_period.*not 0"),
+        ({"control_period": -0.01}, "control_period.*not -0.01"),
+        ({"control_period": np.nan}, "control_period.*not nan"),
+        ({"control_period": 1.0}, r"control_period.*to 0\.1, not 1\.0"),
         ({"schedule": "circle"}, "unknown schedule 'circle'"),
         ({"schedule": [[0.9, 0.1, 0.0]]}, "components"),
     ],

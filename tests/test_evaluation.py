@@ -500,7 +500,7 @@ def test_standing_still_is_as_bad_as_the_jumps_are_long():
 
 @pytest.mark.parametrize("movements", [0, -1])
 def test_no_movements_are_refused(movements):
-    with pytest.raises(ValueError, match="at least one movement"):
+    with pytest.raises(ValueError, match="movements must be a whole number from 1"):
         evaluate(Still(), movements=movements)
 
 

@@ -75,8 +75,8 @@ def compiled(kernel, size, arm, *rows):
 
 
 def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
-    """Three terms, distance, and the hand's x and y of every row."""
-    out = np.empty((len(x), 6))
+    """Three terms, distance, success, and the hand's x and y of every row."""
+    out = np.empty((len(x), plant.COSTS))
     plant.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
     return out
 
@@ -123,7 +123,7 @@ def test_excitation(arm):
 def test_hand(arm):
     x = states(np.random.default_rng(4))
     expected = np.stack(equations.hand(NUMPY, numbers(arm), x), -1)
-    assert_close(compiled_costs(arm, x, np.zeros((300, 6)), np.zeros((300, 2)))[:, 4:], expected[:, :2])
+    assert_close(compiled_costs(arm, x, np.zeros((300, 6)), np.zeros((300, 2)))[:, 5:], expected[:, :2])
     assert_close(torch.stack(equations.hand(TORCH, tensors(arm), torch.tensor(x)), -1), expected)
 
 
@@ -163,7 +163,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
 
     expected = x.copy()
     plant.control_steps(numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected)
-    costs, observation = np.empty((300, 6)), np.empty((300, 18 + size), dtype=np.float32)
+    costs, observation = np.empty((300, plant.COSTS)), np.empty((300, 18 + size), dtype=np.float32)
     kernels.costs(*numbers, expected, u, command, costs)
     plant.observe(numbers[0], expected, following, deviation * drawn[1800:].reshape(300, -1), low, high, observation)
 
@@ -262,6 +262,7 @@ def test_compiled_too_a_circle_without_radius_and_speed_costs_what_the_point_doe
     target[:100] = hands(ARM, x[:100])
     point = np.column_stack([target, np.zeros((300, 2))])
     reach, circle = compiled_costs(ARM, x, u, target), compiled_costs(ARM, x, u, point, Circle())
+    reach[:, 4] = reach[:, 3] < Circle.tolerance  # whose success is nearer
     np.testing.assert_allclose(circle, reach, rtol=1e-14, atol=1e-15)  # fused multiply-adds may differ
 
 

@@ -261,9 +261,20 @@ def test_what_is_no_schedule_is_refused(value, match):
     [CommandList(np.array([[0.9, 0.0]])), MovingCommand(lambda t: [0.9, 0.0]), MovingCommand(lambda t: [np.nan, 0.4])],
     ids=["list", "moving", "NaN"],
 )
-def test_a_schedules_unreachable_command_is_refused_when_the_episode_begins(schedule):
-    env = make(schedule=schedule)
+def test_a_schedules_unreachable_command_is_refused_at_once(schedule):
     with pytest.raises(ValueError, match=r"can't reach|must be finite.*nan"):
+        make(schedule=schedule)
+
+
+def test_an_unreachable_command_of_a_schedule_of_ones_own_is_refused_when_the_episode_begins():
+    class Away:
+        hold = 1.0
+
+        def commands(self, rng, segment, time, task, arm):
+            return np.tile([0.9, 0.0], (len(segment), 1))
+
+    env = make(schedule=Away())
+    with pytest.raises(ValueError, match="can't reach"):
         env.reset(seed=15)
 
 
