@@ -25,7 +25,7 @@ TORCH = Primitives(
 SHARE = 100  # arms that are worth a thread: handing work over costs as much as a period of these
 
 
-def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = None) -> Any:
+def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = "cpu") -> Any:
     """The group's fields as tensors."""
     return parameters.map(lambda value: torch.tensor(value, dtype=dtype, device=device))
 
@@ -44,7 +44,7 @@ class EagerBody:
     """The equations on tensors of any type, on any device, differentiable any number of times."""
 
     def __init__(
-        self, arm: Arm, control_period: float, substeps: int, dtype: torch.dtype = torch.float64, device: Any = None
+        self, arm: Arm, control_period: float, substeps: int, dtype: torch.dtype = torch.float64, device: Any = "cpu"
     ):
         self.numbers, self.substeps = tensors(arm, dtype, device), substeps
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)

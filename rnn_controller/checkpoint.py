@@ -4,24 +4,33 @@ Files appear whole or not at all: they are written under a temporary name and re
 """
 
 import json
-import os
-from dataclasses import asdict, dataclass, field
+import math
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from arm_env.arguments import choice, group, number
 from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach, Task
-from rnn_controller.modules import Network, build, network_config
+from rnn_controller.modules import ModuleConfig, Network, build
+from rnn_controller.network import NetworkConfig
+from rnn_controller.plain_torch import float64, plain_torch
 
+T = TypeVar("T")
 FORMAT = "rnn-motor-control 1"
 TASKS: dict[str, Task] = {"reach": Reach(), "circle": Circle()}
 ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
+LARGEST_WEIGHT = 1e9  # a network beyond it overflows within a few steps
+HEADER = ("format", "task", "network", "arm", "weights", "noise", "training")
 TRAINED = Path(__file__).parent / "trained"
 
 
@@ -44,6 +53,16 @@ class Checkpoint:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """State of the optimiser and the history of the objective."""
 
+    def __post_init__(self) -> None:
+        choice("task", self.task, TASKS)
+        self.arm = group("arm", self.arm, Arm, Arm())
+        self.weights = group("weights", self.weights, CostWeights, CostWeights())
+        self.noise = number("noise", self.noise, 0, 10)
+        mapping("training", self.training)
+        if self.training.get("config") is not None:
+            mapping("training's config", self.training["config"])
+
+    @plain_torch()
     def save(self, path: Path | str) -> Path:
         """Write the checkpoint, replacing what was there."""
         header = {
@@ -55,23 +74,45 @@ class Checkpoint:
             "noise": self.noise,
             "training": self.training,
         }
-        tensors = {f"network.{name}": value.detach() for name, value in self.network.state_dict().items()}
-        tensors |= {f"training.{name}": value for name, value in self.tensors.items()}
-        contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
-        data = safetensors.torch.save(contiguous, {key: json.dumps(value) for key, value in header.items()})
-        return write_whole(Path(path), data)
+        tensors = {f"network.{name}": float64(name, value) for name, value in self.network.state_dict().items()}
+        tensors |= {f"training.{name}": value.detach().clone().contiguous() for name, value in self.tensors.items()}
+        try:
+            metadata = {key: json.dumps(value) for key, value in header.items()}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a checkpoint's training must hold JSON values only: {error}") from None
+        return write_whole(Path(path), safetensors.torch.save(tensors, metadata))
 
 
-def write_whole(path: Path, data: bytes | str) -> Path:
-    """Write a file under a temporary name and rename it, so that nobody sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def write_whole(path: Path | str, data: bytes | str) -> Path:
+    """Write a file under a temporary name of its own and rename it, so that nobody sees half of it.
+
+    Several processes may write the same file at once, also from several machines; the last one is kept.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with says_why(path):
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data.encode() if isinstance(data, str) else data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def says_why(path: Path) -> Iterator[None]:
+    """Say in one sentence which path can't be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+        reason = f"{place} is a file, not a folder" if place else error.strerror or str(error)
+        told = type(error)(f"{path} can't be written: {reason}")
+        told.errno = error.errno
+        raise told from error
 
 
 def find(name: Path | str) -> Path:
@@ -85,6 +126,7 @@ def find(name: Path | str) -> Path:
     return path
 
 
+@plain_torch()
 def load_checkpoint(name: Path | str) -> Checkpoint:
     """Read a checkpoint by path, by run folder or by the name of a shipped controller."""
     path = find(name)
@@ -92,8 +134,8 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a complete checkpoint: {error}") from error
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a complete checkpoint: {in_one_line(error)}") from error
     if metadata.get("format") != json.dumps(FORMAT):
         raise CheckpointError(
             f"{path} is no checkpoint of this package: format {metadata.get('format')}, not {FORMAT!r}"
@@ -101,34 +143,91 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
     try:
         return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} contradicts itself: {error}") from error
+        raise CheckpointError(f"{path} contradicts itself: {in_one_line(error)}") from error
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    config = network_config(header["network"])
-    if header["task"] not in TASKS:
-        raise ValueError(f"unknown task {header['task']!r}: there are {', '.join(TASKS)}")
-    arm = Arm(**{key: _tupled(value) for key, value in header["arm"].items()})
-    network = build(config, TASKS[header["task"]], arm, torch.Generator())
-    stored = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
-    for name, parameter in network.state_dict().items():
-        if name not in stored or stored[name].shape != parameter.shape:
-            found = tuple(stored[name].shape) if name in stored else "missing"
-            raise ValueError(f"{config.neurons} neurons need {name} {tuple(parameter.shape)}, but it is {found}")
-        if not torch.isfinite(stored[name]).all():
-            raise ValueError(f"{name} is not finite")
-    network.load_state_dict(stored)
+    exactly("the header", header, HEADER)
+    config, task = stored_network(header["network"]), choice("task", header["task"], TASKS)
+    arm = stored(Arm, "arm", header["arm"], later=("curl",))
+    weights = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
+    motor = weights.get("motor", weights.get("motor.weight"))
+    if motor is None or motor.shape[-1:] != (config.neurons,):  # before a network of the wrong size takes the memory
+        found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
+        raise ValueError(f"{config.neurons} neurons need motor {(6, config.neurons)}, but {found}")
+    network = build(config, TASKS[task], arm, torch.Generator("cpu"))
+    expected = network.state_dict()
+    exactly("the network", weights, expected)
+    for name, parameter in expected.items():
+        if weights[name].shape != parameter.shape:
+            wanted, shape = tuple(parameter.shape), tuple(weights[name].shape)
+            raise ValueError(f"{config.neurons} neurons need {name} {wanted}, but it is {shape}")
+        real_and_finite(name, weights[name], LARGEST_WEIGHT)
+        if name == "scale" and not bool((weights[name] > 1 / LARGEST_WEIGHT).all()):
+            raise ValueError("scale must be positive")
+    network.load_state_dict(weights)
+    others = sorted(key for key in tensors if not key.startswith(("network.", "training.")))
+    if others:
+        raise ValueError(f"a tensor {others[0]!r} belongs neither to the network nor to the training")
     return Checkpoint(
         network=network,
-        task=header["task"],
+        task=task,
         arm=arm,
-        weights=CostWeights(**header["weights"]),
+        weights=stored(CostWeights, "weights", header["weights"]),
         noise=header["noise"],
         training=header["training"],
-        tensors={k.removeprefix("training."): v for k, v in tensors.items() if k.startswith("training.")},
+        tensors={  # copies: in the file they lie at any address, which linear algebra notices in its last digit
+            key.removeprefix("training."): value.clone()
+            for key, value in tensors.items()
+            if key.startswith("training.")
+        },
     )
 
 
-def _tupled(value: Any) -> Any:
-    """JSON's lists as the tuples they were."""
-    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value
+def stored_network(values: Any) -> NetworkConfig | ModuleConfig:
+    """The configuration of a network that a file holds."""
+    if "kind" in mapping("network", values):
+        return stored(ModuleConfig, "network", values)
+    return stored(NetworkConfig, "network", values)
+
+
+def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:
+    """A group of settings from a file, which must hold every field but those that came ``later``."""
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    exactly(name, mapping(name, values), known - (set(later) - set(values)))
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """The value, if it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be a mapping, not {in_one_line(value)}")
+    return value
+
+
+def exactly(name: str, found: Mapping[str, Any], expected: Any) -> None:
+    """Raise ValueError unless a mapping has the expected keys and no other."""
+    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing:
+        raise ValueError(f"{name} is incomplete: {', '.join(missing)} is missing")
+    if unknown:
+        raise ValueError(f"{name} holds {', '.join(unknown)}, which is unknown")
+
+
+def real_and_finite(name: str, value: Tensor, limit: float = math.inf) -> None:
+    """Raise ValueError unless a tensor is float64 and finite, and no number in it is beyond the limit."""
+    if value.dtype != torch.float64:
+        raise ValueError(f"{name} must be float64, not {value.dtype}")
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{name} is not finite")
+    if value.numel() and float(value.abs().max()) > limit:
+        raise ValueError(f"{name} must hold numbers up to {limit:g}, not {float(value.abs().max()):g}")
+
+
+def in_one_line(value: Any) -> str:
+    """A value or an error as a message shows it."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 300 else f"{text[:297]}..."

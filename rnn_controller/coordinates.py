@@ -16,10 +16,12 @@ from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.tasks import Task
 from rnn_controller.network import RecurrentController
+from rnn_controller.plain_torch import plain_torch
 
 # Means and deviations of l, l̇, T over trained reaching, rounded.
-SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
-SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+with plain_torch():
+    SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+    SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
 
 
 def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:

@@ -5,40 +5,38 @@ excite every muscle within [0, ceiling]. They are trained through ``plant.rollou
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from arm_env.arguments import Checked, choice, group, within
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks import Task
 from rnn_controller.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
-from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.network import CONTROL_PERIODS, NetworkConfig, RecurrentController
 
 KINDS = ("gru", "mlp")
 MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
 
 
 @dataclass(frozen=True)
-class ModuleConfig:
+class ModuleConfig(Checked):
     """Kind and size of a baseline."""
 
     kind: Literal["gru", "mlp"] = "gru"
     """gru: a gated recurrent unit; mlp: two layers of tanh, without memory."""
-    neurons: int = 32
+    neurons: int = within(32, 1, 10_000)
     """Size of the hidden state, or of each hidden layer."""
-    control_period: float = 0.01
+    control_period: float = within(0.01, *CONTROL_PERIODS)
     """Time between two evaluations Δt [s], equal to the environment's."""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown kind of module {self.kind!r}: choose one of {', '.join(KINDS)}")
-        if self.neurons < 1:
-            raise ValueError(f"a module needs at least one neuron, not {self.neurons}")
-        if not self.control_period > 0:
-            raise ValueError("control_period is a time in seconds and must be positive")
+        super().__post_init__()
+        choice("kind", self.kind, KINDS)
 
 
 class Baseline(nn.Module):
@@ -52,14 +50,15 @@ class Baseline(nn.Module):
         mean, deviation = command_scale(task, arm)
         self.register_buffer("shift", torch.cat([SENSORY_MEAN, mean]))
         self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
-        n, inputs, float64 = config.neurons, SENSORY_SIZE + task.command_size, torch.float64
+        n, inputs = config.neurons, SENSORY_SIZE + task.command_size
+        as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
         self.core: Any
         if config.kind == "gru":
-            self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, dtype=float64)
+            self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, **as_numbers)
         else:
-            layers = [nn.utils.skip_init(nn.Linear, size, n, dtype=float64) for size in (inputs, n)]
+            layers = [nn.utils.skip_init(nn.Linear, size, n, **as_numbers) for size in (inputs, n)]
             self.core = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh())
-        self.motor = nn.utils.skip_init(nn.Linear, n, MUSCLE_COUNT, dtype=float64)
+        self.motor = nn.utils.skip_init(nn.Linear, n, MUSCLE_COUNT, **as_numbers)
         self._draw(generator)
 
     def _draw(self, generator: torch.Generator | None) -> None:
@@ -98,9 +97,11 @@ Network = RecurrentController | Baseline
 """What the trainer trains and a checkpoint holds."""
 
 
-def network_config(values: dict[str, Any]) -> NetworkConfig | ModuleConfig:
-    """From the fields of either."""
-    return ModuleConfig(**values) if "kind" in values else NetworkConfig(**values)
+def network_config(value: Any) -> NetworkConfig | ModuleConfig:
+    """The configuration itself, or one made from a mapping of the fields of either."""
+    if isinstance(value, ModuleConfig) or (isinstance(value, Mapping) and "kind" in value):
+        return group("network", value, ModuleConfig, ModuleConfig())
+    return group("network", value, NetworkConfig, NetworkConfig())
 
 
 def build(config: NetworkConfig | ModuleConfig, task: Task, arm: Arm, generator: torch.Generator) -> Network:

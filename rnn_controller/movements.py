@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arm_env.arguments import count
+from arm_env.arguments import number as real
+from arm_env.arguments import numbers as reals
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.simulation import noise_deviation
@@ -46,6 +49,13 @@ def sample(
     the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a factor from
     ``loudness``: full noise hides the tremor that is there without it.
     """
+    number, neurons = count("number", number, 1), count("neurons", neurons)
+    settling, noise = real("settling", settling, 0), real("noise", noise, 0)
+    control_period = real("control_period", control_period, 0, above=True)
+    first, second, loudness = (
+        reals(name, factors, (2,), 0)
+        for name, factors in (("first", first), ("second", second), ("loudness", loudness))
+    )
     targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
     x0 = task.attractor_state(rng, arm, targets[0])
     holds = [settling + task.period(commands) for commands in targets]

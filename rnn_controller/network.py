@@ -1,38 +1,40 @@
 """The recurrent network of Huh & Todorov (2009), eq. 2, as a module of five named weight blocks."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from arm_env.arguments import Checked, choice, within
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 """Neural transfer functions σ_y; their index is what the compiled kernel knows them by."""
 
 
+CONTROL_PERIODS = (0.0001, 0.1)
+"""Shortest and longest time between two evaluations [s]; the environments take no longer one."""
+
+
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Checked):
     """Size and constants of the network."""
 
-    neurons: int = 12
+    neurons: int = within(12, 1, 10_000)
     """Number of neurons N (12 for reaching in the paper)."""
-    time_constant: float = 0.1
+    time_constant: float = within(0.1, 0.0001, 100)
     """Neural time constant τ_y [s]; the paper gives none."""
     activation: str = "relu"
     """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""
     bias: bool = True
     """Whether neurons and muscles have a tonic drive (the paper's eq. 2 shows none)."""
-    control_period: float = 0.01
+    control_period: float = within(0.01, *CONTROL_PERIODS)
     """Time between two evaluations Δt [s], equal to the environment's."""
 
     def __post_init__(self) -> None:
-        if self.neurons < 1:
-            raise ValueError(f"a network needs at least one neuron, not {self.neurons}")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {self.activation!r}: choose one of {', '.join(ACTIVATIONS)}")
-        if not self.time_constant > 0 or not self.control_period > 0:
-            raise ValueError("time_constant and control_period are times in seconds and must be positive")
+        super().__post_init__()
+        choice("activation", self.activation, ACTIVATIONS)
 
 
 class RecurrentController(nn.Module):
@@ -46,10 +48,10 @@ class RecurrentController(nn.Module):
         super().__init__()
         self.config, self.command_size = config, command_size
         n = config.neurons
+        as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 
         def block(rows: int, columns: int, scale: float) -> nn.Parameter:
-            draw = torch.randn(rows, columns, dtype=torch.float64, generator=generator)
-            return nn.Parameter(scale * draw)
+            return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **as_numbers))
 
         self.recurrent = block(n, n, 0.5 / n**0.5)  # W_yy
         self.sensory = block(n, SENSORY_SIZE, 0.5 / SENSORY_SIZE**0.5)  # W_ys
@@ -58,15 +60,15 @@ class RecurrentController(nn.Module):
         # ones co-contract before anything is learnt.
         self.motor = nn.Parameter(block(MUSCLE_COUNT, n, 0.2 / n).detach().abs())  # W_uy
         self.reflex = block(MUSCLE_COUNT, SENSORY_SIZE, 0.01)  # W_us
-        self.neural_bias = nn.Parameter(torch.zeros(n, dtype=torch.float64), requires_grad=config.bias)
-        tonic = torch.full((MUSCLE_COUNT,), 0.1 if config.bias else 0.0, dtype=torch.float64)
+        self.neural_bias = nn.Parameter(torch.zeros(n, **as_numbers), requires_grad=config.bias)
+        tonic = torch.full((MUSCLE_COUNT,), 0.1 if config.bias else 0.0, **as_numbers)
         self.motor_bias = nn.Parameter(tonic, requires_grad=config.bias)
 
     @property
     def leak(self) -> float:
         """What is left of the neural state after one control period."""
-        config = self.config
-        return float(torch.exp(torch.tensor(-config.control_period / config.time_constant, dtype=torch.float64)))
+        exponent = -self.config.control_period / self.config.time_constant
+        return float(torch.exp(torch.tensor(exponent, dtype=torch.float64, device="cpu")))
 
     @property
     def weights(self) -> tuple[Tensor, ...]:
@@ -78,7 +80,7 @@ class RecurrentController(nn.Module):
 
     def initial_state(self, batch: int) -> Tensor:
         """Neurons at rest, (batch, N)."""
-        return torch.zeros(batch, self.config.neurons, dtype=torch.float64)
+        return self.recurrent.new_zeros(batch, self.config.neurons)
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Excitations (B, 6) and the next neural state (B, N), from (B, 18 + K) and (B, N)."""

@@ -25,10 +25,10 @@ def values(
     x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
     those beyond a movement's length (B,) not at all.
     """
-    terms = task.cost(TORCH, tensors(arm, x.dtype), tensors(weights, x.dtype), x[:, 1:], u, commands)
-    cost = sum(terms, torch.zeros((), dtype=x.dtype))  # (B, T)
+    numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
+    cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
     if lengths is not None:
-        cost = cost * (torch.arange(cost.shape[1]) < lengths[:, None])
+        cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])
     return cost.sum(-1) * control_period
 
 

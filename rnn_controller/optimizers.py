@@ -2,12 +2,12 @@
 
 All share one form: ``step(function, w)`` takes a function w ↦ (value, gradient) and returns the
 next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes on
-as if it had never stopped.
+as if it had never stopped. ``layout`` names its tensors and their shapes, with n weights and m pairs of a memory.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -69,6 +69,8 @@ def _interpolate(low: float, low_value: float, low_slope: float, high: float, va
 class ConjugateGradient:
     """Nonlinear conjugate gradient, Polak–Ribière with restarts (the paper's method)."""
 
+    layout: ClassVar[dict[str, str]] = {"value": "", "gradient": "n", "direction": "n", "length": ""}
+
     def __init__(self) -> None:
         self.state: dict[str, Tensor] = {}
 
@@ -91,16 +93,18 @@ class ConjugateGradient:
         decrease, slope = float(gradient @ direction) * length, float(new_gradient @ next_direction)
         guess = min(decrease / slope, 10 * length) if slope < 0 and length > 0 else 1e-3
         self.state = {
-            "value": torch.tensor(new_value, dtype=torch.float64),
+            "value": w.new_tensor(new_value),
             "gradient": new_gradient,
             "direction": next_direction,
-            "length": torch.tensor(guess, dtype=torch.float64),
+            "length": w.new_tensor(guess),
         }
         return w, value
 
 
 class LBFGS:
     """Limited-memory BFGS with a strong Wolfe line search (Nocedal & Wright 2006, alg. 7.4 and 7.5)."""
+
+    layout: ClassVar[dict[str, str]] = {"value": "", "gradient": "n", "steps": "mn", "changes": "mn"}
 
     def __init__(self, memory: int = 20) -> None:
         self.memory = memory
@@ -126,7 +130,7 @@ class LBFGS:
             steps = torch.cat([steps, step[None]])[-self.memory :]
             changes = torch.cat([changes, change[None]])[-self.memory :]
         self.state = {
-            "value": torch.tensor(new_value, dtype=torch.float64),
+            "value": w.new_tensor(new_value),
             "gradient": new_gradient,
             "steps": steps,
             "changes": changes,
@@ -151,6 +155,8 @@ class LBFGS:
 class Adam:
     """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between steps."""
 
+    layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "count": ""}
+
     def __init__(self, rate: float = 0.01) -> None:
         self.rate = rate
         self.state: dict[str, Tensor] = {}
@@ -160,7 +166,7 @@ class Adam:
         value, gradient = function(w)
         if not self.state:
             zero = torch.zeros_like(w)
-            self.state = {"mean": zero, "square": zero, "count": torch.zeros((), dtype=torch.float64)}
+            self.state = {"mean": zero, "square": zero, "count": w.new_zeros(())}
         gradient = gradient / max(1.0, float(gradient.norm()))
         count = self.state["count"] + 1
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
@@ -178,6 +184,7 @@ class Soap(Adam):
     an iteration costs a few products with n × n matrices, and every hundredth an eigendecomposition.
     """
 
+    layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "moment": "nn", "axes": "nn", "count": ""}
     refresh = 100  # iterations between two eigendecompositions
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
@@ -185,8 +192,8 @@ class Soap(Adam):
         value, gradient = function(w)
         if not self.state:
             zero, matrix = torch.zeros_like(w), w.new_zeros(len(w), len(w))
-            axes = torch.eye(len(w), dtype=w.dtype)  # a row each
-            count = torch.zeros((), dtype=torch.float64)
+            axes = torch.eye(len(w), dtype=w.dtype, device=w.device)  # a row each
+            count = w.new_zeros(())
             self.state = {"mean": zero, "square": zero, "moment": matrix, "axes": axes, "count": count}
         gradient = gradient / max(1.0, float(gradient.norm()))
         count, axes = self.state["count"] + 1, self.state["axes"]

@@ -13,6 +13,7 @@ from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.network import ACTIVATIONS, RecurrentController
+from rnn_controller.plain_torch import float64_array, plain_torch
 from rnn_controller.pontryagin import network_steps
 
 
@@ -62,7 +63,8 @@ class Policy(_Predicting):
     def __init__(self, network: RecurrentController, arm: Arm | None = None):
         super().__init__(np.zeros(network.config.neurons), SENSORY_SIZE + network.command_size, arm)
         self.network = network
-        weights = [np.array(w.detach().numpy().T, order="C") for w in network.weights]  # copies
+        named = network.named_parameters()  # in the order of the compiled rollout
+        weights = [np.array(float64_array(name, w).T, order="C") for name, w in named]  # copies
         self._constants = (network.leak, ACTIVATIONS.index(network.config.activation), *weights)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,17 +81,18 @@ class ModuleController(_Predicting):
 
     def __init__(self, module: Any, arm: Arm | None = None):
         self.network = copy.deepcopy(module)
-        rest = self.network.initial_state(1)
+        with plain_torch():
+            rest = self.network.initial_state(1)
         if not isinstance(rest, Tensor) or rest.ndim != 2:
             raise TypeError(f"the module's state must be a tensor (B, N), not {type(rest).__name__}")
         size = getattr(module, "command_size", None)
-        super().__init__(rest[0].detach().numpy().astype(float), size and SENSORY_SIZE + size, arm)
-        self._dtype = rest.dtype
+        super().__init__(float64_array("the module's state", rest[0]), size and SENSORY_SIZE + size, arm)
+        self._kind: Any = {"dtype": rest.dtype, "device": rest.device}
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.no_grad():
-            u, y = self.network(*(torch.from_numpy(value).to(self._dtype) for value in (observation, state)))
-        return u.numpy(), y.numpy().astype(float)
+        with plain_torch(), torch.no_grad():
+            u, y = self.network(*(torch.from_numpy(value).to(**self._kind) for value in (observation, state)))
+        return float64_array("the module's excitations", u), float64_array("the module's state", y)
 
 
 def controller_of(checkpoint: Checkpoint) -> Policy | ModuleController:

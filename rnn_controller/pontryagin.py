@@ -211,7 +211,8 @@ def rollout(
     gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
     ``torch.set_num_threads`` sets the number of threads.
     """
-    for name, value in (("x0", x0), ("y0", y0), ("commands", commands), ("noise", noise)):
+    given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **dict(network.named_parameters())}
+    for name, value in given.items():
         if value.dtype != torch.float64 or value.device.type != "cpu":
             raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
     config, size = network.config, network.command_size
@@ -230,7 +231,7 @@ def rollout(
             )
     if substeps < 1:
         raise ValueError(f"a control period has at least one physics step, not {substeps}")
-    lengths = torch.full((batch,), periods) if lengths is None else lengths
+    lengths = torch.full((batch,), periods, device="cpu") if lengths is None else lengths
     if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 0) & (lengths <= periods)).all():
         raise ValueError(f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}")
     h = config.control_period / substeps

@@ -4,194 +4,96 @@ All randomness of iteration i of stage j comes from the seed sequence (seed, j, 
 needs no generator's state and ends exactly where an uninterrupted one does.
 """
 
+import copy
 import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from torch import Tensor
 from tqdm import tqdm
 
+from arm_env.arguments import flag, group, number
 from arm_env.equations import hand
 from arm_env.evaluation import SETTLED
-from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
 from rnn_controller import pontryagin
-from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.checkpoint import (
+    TASKS,
+    Checkpoint,
+    CheckpointError,
+    exactly,
+    load_checkpoint,
+    mapping,
+    stored,
+    stored_network,
+)
 from rnn_controller.coordinates import Coordinates
-from rnn_controller.modules import FlatWeights, ModuleConfig, Network, build, network_config
-from rnn_controller.movements import Movements, Range, sample
-from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.modules import FlatWeights, Network, build
+from rnn_controller.movements import Movements, sample
+from rnn_controller.network import RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
+from rnn_controller.parallel import threads_for_kernels
+from rnn_controller.plain_torch import plain_torch
 from rnn_controller.plant import TORCH, rollout, tensors
+from rnn_controller.position import PATIENCE, History, Position, restored
+from rnn_controller.recipes import AS_IT_IS, DEFAULTS, RECIPES, Stage, TrainConfig, narrowing_radius
+from rnn_controller.run_folder import CHECKPOINT, TrainingError, claimed
+
+__all__ = [
+    "AS_IT_IS",
+    "DEFAULTS",
+    "PATIENCE",
+    "RECIPES",
+    "Position",
+    "Stage",
+    "TrainConfig",
+    "Trainer",
+    "TrainingError",
+    "narrowing_radius",
+    "train",
+]
 
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
-PATIENCE = 5  # failures in a row before a run gives up
 SAVE_EVERY = 30.0  # [s]
 WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
-COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")  # of a position; the rest are tensors
+
+Log = Callable[[str, float, int], None]
 
 
-class TrainingError(RuntimeError):
-    """Training can't go on; the message says why, and the last sound checkpoint is kept."""
+def no_log(name: str, value: float, step: int) -> None:
+    """Log nothing."""
 
 
-def narrowing_radius(progress: float, widest: float, narrowing: float, final: float) -> float:
-    """d0 [m] at ``progress`` from 0 to 1: from widest to final, geometrically, over that share."""
-    left = max(0.0, 1 - progress / narrowing)
-    return final * (max(widest, final) / final) ** left
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of training with one optimiser."""
-
-    optimizer: str = "adam"
-    """soap, adam, lbfgs or conjugate-gradient."""
-    iterations: int = 1000
-    """Steps of the optimiser."""
-    movements: int = 100
-    """Movements in a batch."""
-    fresh: bool = True
-    """Draw new movements for every iteration, instead of one batch for the whole stage."""
-    rate: float = 0.01
-    """Adam's learning rate at the start; it falls to zero along a cosine."""
-    widest_target: float = 0.04
-    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
-    narrowing: float = 0.4
-    """Share of the iterations over which it does."""
-    first: Range = (0.5, 1.5)
-    """How long the first command is held, as multiples of τ_c + T."""
-    second: Range = (1.0, 2.0)
-    """How long the second is."""
-    loudness: Range = (0.5, 1.0)
-    """How noisy a movement is, as a share of the run's noise."""
-
-    def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}")
-        if self.iterations < 1 or self.movements < 1:
-            raise ValueError("a stage needs at least one iteration and one movement")
-        if not self.narrowing > 0:
-            raise ValueError(f"narrowing is a share of the iterations above 0, not {self.narrowing}")
-        if self.fresh and self.optimizer not in ("adam", "soap"):
-            raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
-
-    def target_radius(self, progress: float, final: float) -> float:
-        """d0 [m] of the distance term at ``progress`` from 0 to 1."""
-        return narrowing_radius(progress, self.widest_target, self.narrowing, final)
-
-
-AS_IT_IS: Range = (1.0, 1.0)
-RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
-    "full-noise": (Stage("soap", 3000, rate=0.006, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
-    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
-    "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
-    "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
-    "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, loudness=AS_IT_IS),),
-}
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that determines a training run."""
-
-    task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
-    """What to train."""
-    recipe: Literal["default", "full-noise", "short", "adam", "lbfgs", "conjugate-gradient", "paper"] = "default"
-    """default; full-noise; short (a demonstration); adam; lbfgs, conjugate-gradient (one batch); paper (untouched)."""
-    network: tyro.conf.AvoidSubcommands[NetworkConfig | ModuleConfig] = field(default_factory=NetworkConfig)
-    """Size and constants of the network."""
-    cost: CostWeights = field(default_factory=CostWeights)
-    """Weights of eqs. 6 and 7."""
-    settling: float = 0.5
-    """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
-    noise: float = 0.2
-    """Standard deviation of the process noise at a 5 ms step."""
-    beta: float = 3.0
-    """Risk sensitivity β of eq. 5': 0 is the mean, inf the maximum."""
-    seed: int = 0
-    """Seed of the first weights and of all movements."""
-    iterations: int | None = None
-    """Iterations in all, to stretch or shrink the recipe."""
-    movements: int | None = None
-    """Movements in a batch, instead of the recipe's."""
-    rate: float | None = None
-    """Learning rate at the start, instead of the recipe's."""
-    perturbation: Perturbation = field(default_factory=Perturbation)
-    """What the body is trained under, without a sensory delay."""
-
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ValueError(f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}")
-        if self.recipe not in RECIPES:
-            raise ValueError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
-        if self.rate is not None and not self.rate > 0:
-            raise ValueError(f"a learning rate is above 0, not {self.rate}")
-        if not self.beta >= 0 or not self.settling >= 0 or not self.noise >= 0:
-            raise ValueError("beta, settling and noise must not be negative")
-        if self.perturbation.delay:
-            raise ValueError(f"training knows no sensory delay, so it must be 0, not {self.perturbation.delay}")
-        for name, value in (("iterations", self.iterations), ("movements", self.movements)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} start at 1, not at {value}")
-
-    def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations`` and with ``movements`` and ``rate``."""
-        given = {"movements": self.movements, "rate": self.rate}
-        changes = {name: value for name, value in given.items() if value is not None}
-        stages = tuple(replace(stage, **changes) for stage in RECIPES[self.recipe])  # type: ignore[arg-type]
-        if self.iterations is None:
-            return stages
-        edges = np.cumsum([0] + [stage.iterations for stage in stages])
-        scaled = np.diff(np.round(edges * self.iterations / edges[-1]).astype(int)).tolist()
-        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
-
-
-DEFAULTS = {
-    "reach": TrainConfig(),
-    # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
-    # tremor hides in the noise, and training with all of it makes them more accurate under it.
-    "circle": TrainConfig(
-        task="circle", recipe="full-noise", network=NetworkConfig(neurons=36), cost=Circle.weights, beta=0.5
-    ),
-}
-"""What each task is trained with."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
-
-    vector: Tensor  # what is optimised
-    sound: Tensor  # the last one whose objective was found finite
-    stage: int = 0
-    iteration: int = 0  # of the stage
-    done: int = 0  # iterations in all
-    failures: int = 0  # in a row
-    stalls: int = 0  # line searches in a row that found nothing
-    steps: int = 0  # of the environment, simulated in all
-    optimizer: dict[str, Tensor] = field(default_factory=dict)
+@contextmanager
+def training_conditions() -> Iterator[None]:
+    """What a run computes under, so that it computes the same everywhere; as a context or a decorator."""
+    with plain_torch(), threads_for_kernels():
+        yield
 
 
 class Trainer:
-    """One run: its network, its position, and where it is saved."""
+    """One run: its network, its position, and where it is saved.
 
-    def __init__(self, config: TrainConfig, output: Path | str, log: Callable[[str, float, int], None] | None = None):
-        self.config, self.path = config, Path(output) / "checkpoint.safetensors"
+    A copy, also by pickle in another process, goes the same way as the original; it logs nothing until its ``log``
+    is set.
+    """
+
+    @training_conditions()
+    def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
+        self.config = config = group("config", config, TrainConfig, TrainConfig())
+        self.path = Path(output) / CHECKPOINT
         self.arm, self.task = config.perturbation.applied_to(Arm()), TASKS[config.task]
         self.stages = config.stages()
         self.network = self._fresh_network(config.seed)
@@ -200,12 +102,19 @@ class Trainer:
             self.coordinates = Coordinates.of(self.network, self.task, self.arm)
         vector = self.coordinates.vector()
         self.position = Position(vector, vector)
-        self.history: list[tuple[float, float]] = []  # objective and target radius of every iteration
+        self.history: History = []
         self.seconds = 0.0
-        self.log = log or (lambda name, value, step: None)
+        self.log = log or no_log
         self._silent = self._exploded = False
         self._batch: Movements | None = None
         self._arrived, self._simulated = 0.0, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "log": no_log}
+
+    @plain_torch()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(copy.deepcopy(state))  # no memory is shared with the process that sent it
 
     @property
     def vector(self) -> Tensor:
@@ -215,9 +124,19 @@ class Trainer:
     # Running.
 
     def run(self, progress: bool = True) -> Checkpoint:
-        """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from."""
+        """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from.
+
+        The run is saved before the first iteration and after it, so that a kill at any time can be resumed from, and
+        a folder that can't be written to is found before the work.
+        """
+        with claimed(self.path.parent):
+            return self._run(progress)
+
+    @training_conditions()
+    def _run(self, progress: bool) -> Checkpoint:
+        self.save()
         total = sum(stage.iterations for stage in self.stages)
-        started = saved = time.monotonic()
+        started, saved = time.monotonic(), -math.inf
         before = self.seconds
         title = f"train {self.config.task}"
         with tqdm(total=total, initial=self.position.done, unit="it", disable=not progress, desc=title) as bar:
@@ -231,6 +150,8 @@ class Trainer:
                     if time.monotonic() - saved > SAVE_EVERY:
                         self.save()
                         saved = time.monotonic()
+            except MemoryError as error:
+                raise TrainingError(f"there is not enough memory for so many movements or neurons: {error}") from error
             finally:
                 self.save()
         return self.checkpoint()
@@ -282,7 +203,7 @@ class Trainer:
         self.log("target_radius_m", cost.target_radius, at.done)
 
     def _fresh_network(self, seed: int) -> Network:
-        return build(self.config.network, self.task, self.arm, torch.Generator().manual_seed(seed))
+        return build(self.config.network, self.task, self.arm, torch.Generator("cpu").manual_seed(seed))
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:
@@ -304,6 +225,7 @@ class Trainer:
         )
         return self._batch
 
+    @training_conditions()
     def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
         """The objective of eq. 5' and its gradient in ``coordinates``."""
         self.coordinates.assign(vector)
@@ -332,9 +254,9 @@ class Trainer:
 
     def _share_on_target(self, x: Tensor, movements: Movements) -> float:
         """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
-        span = round(SETTLED / self.config.network.control_period)
-        end = (movements.lengths[:, None] - torch.arange(span)).clamp_min(1)  # (B, span)
-        row = torch.arange(len(end))[:, None]
+        span = max(1, round(SETTLED / self.config.network.control_period))
+        end = (movements.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)  # (B, span)
+        row = torch.arange(len(end), device="cpu")[:, None]
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
         squared = self.task.error(TORCH, movements.commands[row, end - 1], px, py)[0]
         return float((squared.sqrt().mean(-1) < self.task.tolerance).double().mean())
@@ -342,7 +264,7 @@ class Trainer:
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""
         value, gradient = self.evaluate(self.position.vector, self._movements(stage), cost)
-        return {**self.position.optimizer, "value": torch.tensor(value, dtype=torch.float64), "gradient": gradient}
+        return {**self.position.optimizer, "value": gradient.new_tensor(value), "gradient": gradient}
 
     # What can go wrong.
 
@@ -398,49 +320,76 @@ class Trainer:
 
     # Checkpoints.
 
+    @training_conditions()
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after its last whole iteration."""
         at = self.position
         self.coordinates.assign(at.vector)
-        tensors = {f"optimizer.{name}": value for name, value in at.optimizer.items()}
-        tensors["vector"], tensors["sound"] = at.vector, at.sound
-        tensors["history"] = torch.tensor(self.history[: at.done], dtype=torch.float64).reshape(-1, 2)
         training = {
             "config": asdict(self.config),
             "stages": [asdict(stage) for stage in self.stages],
-            "position": {name: getattr(at, name) for name in COUNTERS},
+            "position": at.counters(),
             "seconds": self.seconds,
         }
-        return Checkpoint(self.network, self.config.task, Arm(), self.config.cost, self.config.noise, training, tensors)
+        return Checkpoint(
+            self.network,
+            self.config.task,
+            Arm(),
+            self.config.cost,
+            self.config.noise,
+            training,
+            at.tensors(self.history),
+        )
 
     def save(self) -> Path:
         """Write the run's checkpoint."""
         return self.checkpoint().save(self.path)
 
     @classmethod
-    def resume(cls, output: Path | str, log: Callable[[str, float, int], None] | None = None) -> "Trainer":
+    def resume(cls, output: Path | str, log: Log | None = None) -> "Trainer":
         """Go on from the checkpoint in a run's folder."""
-        checkpoint = load_checkpoint(Path(output) / "checkpoint.safetensors")  # never a shipped one
-        training, prefix = checkpoint.training, "optimizer."
+        folder = Path(output)
+        check_begun(folder)
+        checkpoint = load_checkpoint(folder / CHECKPOINT)  # never a shipped one
+        training = checkpoint.training
         try:
-            stored = dict(training["config"])
-            stored["network"], stored["cost"] = network_config(stored["network"]), CostWeights(**stored["cost"])
-            stored["perturbation"] = Perturbation(**stored.get("perturbation", {}))  # older runs had none
-            trainer = cls(TrainConfig(**stored), output, log)
-            trainer.seconds = training["seconds"]
-            trainer.history = [(v, r) for v, r in checkpoint.tensors["history"].tolist()]
-            kept = {name.removeprefix(prefix): v for name, v in checkpoint.tensors.items() if name.startswith(prefix)}
-            counters = {name: training["position"][name] for name in COUNTERS}
-            vector, sound = checkpoint.tensors["vector"], checkpoint.tensors["sound"]
-            trainer.position = Position(vector, sound, optimizer=kept, **counters)
-            stages = training["stages"]
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{output} holds no training run to resume: {error!r} is missing") from error
-        if json.loads(json.dumps([asdict(stage) for stage in trainer.stages])) != stages:
-            raise CheckpointError(
-                f"the recipe {trainer.config.recipe!r} is no longer what {output} was begun with; begin anew elsewhere"
-            )
+            exactly("the training", training, ("config", "stages", "position", "seconds"))
+            config = stored_config(training["config"])
+            same = (config.task, config.cost, config.noise, config.network)
+            if same != (checkpoint.task, checkpoint.weights, checkpoint.noise, checkpoint.network.config):
+                raise ValueError("its training was of another network, task, cost or noise")
+            trainer = cls(config, output, log)
+            if json.loads(json.dumps([asdict(stage) for stage in trainer.stages])) != training["stages"]:
+                raise CheckpointError(
+                    f"the recipe {config.recipe!r} is no longer what {output} was begun with; begin anew elsewhere"
+                )
+            trainer.seconds = number("seconds", training["seconds"], 0)
+            counters, weights = training["position"], len(trainer.vector)
+            trainer.position, trainer.history = restored(counters, checkpoint.tensors, trainer.stages, weights)
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            raise CheckpointError(f"{output} holds no training run to resume: {error}") from error
         return trainer
+
+
+def stored_config(values: Any) -> TrainConfig:
+    """The configuration of a run that a checkpoint holds."""
+    given = dict(mapping("config", values))
+    exactly("config", given, {f.name for f in dataclasses.fields(TrainConfig)} - ({"perturbation"} - set(given)))
+    given["network"], given["cost"] = stored_network(given["network"]), stored(CostWeights, "cost", given["cost"])
+    if "perturbation" in given:  # older runs had none
+        given["perturbation"] = stored(Perturbation, "perturbation", given["perturbation"])
+    return TrainConfig(**given)
+
+
+def check_begun(folder: Path) -> None:
+    """Raise CheckpointError unless the folder holds a run to go on with."""
+    if not (folder / CHECKPOINT).is_file():
+        why = "nothing was saved in that folder yet" if folder.is_dir() else "there is no such folder"
+        raise CheckpointError(
+            f"there is no checkpoint {str(folder / CHECKPOINT)!r} to resume, {why}: begin the run without resume"
+        )
 
 
 def train(
@@ -448,23 +397,28 @@ def train(
 ) -> Checkpoint:
     """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one there.
 
-    Raises FileExistsError rather than overwrite a run, and ValueError if ``resume`` finds another configuration.
+    Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another configuration, and
+    TrainingError while another training writes to that folder.
     """
-    output = Path(output)
-    if resume:
-        trainer = Trainer.resume(output)
-        if trainer.config != config:
-            raise ValueError(f"{output} was begun with another configuration: {_difference(trainer.config, config)}")
-    else:
-        trainer = Trainer(config, output)
-        if trainer.path.exists():
-            raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
-        output.mkdir(parents=True, exist_ok=True)  # before an hour's work, not after
-    if not tensorboard:
-        return trainer.run(progress)
-    with _tensorboard(output) as writer:
-        trainer.log = writer.add_scalar
-        return trainer.run(progress)
+    config, output = group("config", config, TrainConfig, TrainConfig()), Path(output)
+    logs = _tensorboard if flag("tensorboard", tensorboard) else None
+    if flag("resume", resume):
+        check_begun(output)
+    with claimed(output):
+        if resume:
+            trainer = Trainer.resume(output)
+            if trainer.config != config:
+                difference = _difference(trainer.config, config)
+                raise ValueError(f"{output} was begun with another configuration: {difference}")
+        else:
+            trainer = Trainer(config, output)
+            if trainer.path.exists():
+                raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
+        if logs is None:
+            return trainer._run(flag("progress", progress))
+        with logs(output) as writer:
+            trainer.log = writer.add_scalar
+            return trainer._run(flag("progress", progress))
 
 
 def _difference(stored: TrainConfig, given: TrainConfig) -> str:

@@ -196,7 +196,7 @@ def test_a_pickle_is_refused_unread(saved):
 def test_another_number_of_neurons_than_the_weights_is_refused(saved, neurons):
     config = json.loads(contents(saved)[0]["network"]) | {"neurons": neurons}
     rewrite(saved, metadata={"network": json.dumps(config)})
-    refused(saved, f"{neurons} neurons need", f"({NEURONS}, {NEURONS})")
+    refused(saved, f"{neurons} neurons need motor (6, {neurons}), but motor is (6, {NEURONS})")
 
 
 @pytest.mark.parametrize("name", [name for name, _ in network().named_parameters()])

@@ -414,11 +414,11 @@ def test_impossible_lengths_are_refused(lengths):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"neurons": 0}, "at least one neuron"),
+        ({"neurons": 0}, "^neurons must be a whole number from 1 to 10000"),
         ({"activation": "gelu"}, "'gelu': choose one of relu, tanh, sigmoid"),
-        ({"time_constant": 0.0}, "positive"),
-        ({"control_period": -0.01}, "positive"),
-        ({"time_constant": math.nan}, "positive"),
+        ({"time_constant": 0.0}, " must be a number from 0.0001 to "),
+        ({"control_period": -0.01}, " must be a number from 0.0001 to "),
+        ({"time_constant": math.nan}, " must be a number from 0.0001 to "),
     ],
 )
 def test_impossible_networks_are_refused(changes, text):

@@ -19,7 +19,7 @@ from rnn_controller.objective import values
 from rnn_controller.policy import Policy
 
 NEURONS, SIGNALS = 4, 20
-ARM, HIGH = Arm(ceiling=2.0), Arm(ceiling=1e6)
+ARM, HIGH = Arm(ceiling=2.0), Arm(ceiling=100)
 SINGLE = 2.0**-24  # relative rounding of float32
 
 

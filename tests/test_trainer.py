@@ -576,8 +576,8 @@ def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_na
     ("arguments", "text"),
     [
         ({"optimizer": "sgd"}, "unknown optimizer 'sgd': choose one of .*adam"),
-        ({"iterations": 0}, "at least one iteration"),
-        ({"movements": 0}, "one movement"),
+        ({"iterations": 0}, "^iterations must be a whole number from 1 to "),
+        ({"movements": 0}, "^movements must be a whole number from 1 to "),
         ({"optimizer": "lbfgs"}, "lbfgs .*needs fresh=False"),
         ({"optimizer": "conjugate-gradient"}, "conjugate-gradient .*needs fresh=False"),
         ({"narrowing": 0.0}, "narrowing"),
@@ -599,8 +599,8 @@ def test_impossible_stages_are_refused(arguments, text):
         ({"noise": -0.1}, "noise"),
         ({"settling": -0.1}, "settling"),
         ({"settling": math.nan}, "settling"),
-        ({"iterations": 0}, "iterations start at 1, not at 0"),
-        ({"movements": 0}, "movements start at 1, not at 0"),
+        ({"iterations": 0}, "^iterations must be a whole number from 1 to "),
+        ({"movements": 0}, "^movements must be a whole number from 1 to "),
     ],
 )
 def test_impossible_configurations_are_refused(arguments, text):

@@ -1,0 +1,146 @@
+"""What determines a training run: its configuration, and the recipes of stages that it chooses from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import tyro
+
+from arm_env.arguments import Checked, choice, group, within
+from arm_env.orbits import Circle
+from arm_env.parameters import CostWeights
+from arm_env.perturbations import Perturbation
+from rnn_controller.checkpoint import TASKS
+from rnn_controller.modules import ModuleConfig, network_config
+from rnn_controller.movements import Range
+from rnn_controller.network import NetworkConfig
+from rnn_controller.optimizers import OPTIMIZERS, Adam
+
+LARGEST_SEED = 2**63 - 1
+MOST_ITERATIONS = 10**9
+MOST_MOVEMENTS = 10**6
+
+
+def narrowing_radius(progress: float, widest: float, narrowing: float, final: float) -> float:
+    """d0 [m] at ``progress`` from 0 to 1: from widest to final, geometrically, over that share."""
+    left = max(0.0, 1 - progress / narrowing)
+    return final * (max(widest, final) / final) ** left
+
+
+@dataclass(frozen=True)
+class Stage(Checked):
+    """A stretch of training with one optimiser."""
+
+    optimizer: str = "adam"
+    """soap, adam, lbfgs or conjugate-gradient."""
+    iterations: int = within(1000, 1, MOST_ITERATIONS)
+    """Steps of the optimiser."""
+    movements: int = within(100, 1, MOST_MOVEMENTS)
+    """Movements in a batch."""
+    fresh: bool = True
+    """Draw new movements for every iteration, instead of one batch for the whole stage."""
+    rate: float = within(0.01, 0, 10, above=True)
+    """Adam's learning rate at the start; it falls to zero along a cosine."""
+    widest_target: float = within(0.04, 0, 100)
+    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
+    narrowing: float = within(0.4, 0, 1e9, above=True)
+    """Share of the iterations over which it does."""
+    first: Range = within((0.5, 1.5), 0, 100)
+    """How long the first command is held, as multiples of τ_c + T."""
+    second: Range = within((1.0, 2.0), 0, 100)
+    """How long the second is."""
+    loudness: Range = within((0.5, 1.0), 0, 100)
+    """How noisy a movement is, as a share of the run's noise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("optimizer", self.optimizer, OPTIMIZERS)
+        for name in ("first", "second", "loudness"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be a range from low to high, not from {low} to {high}")
+        if self.fresh and not issubclass(OPTIMIZERS[self.optimizer], Adam):
+            raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
+
+    def target_radius(self, progress: float, final: float) -> float:
+        """d0 [m] of the distance term at ``progress`` from 0 to 1."""
+        return narrowing_radius(progress, self.widest_target, self.narrowing, final)
+
+
+AS_IT_IS: Range = (1.0, 1.0)
+RECIPES: dict[str, tuple[Stage, ...]] = {
+    "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
+    "full-noise": (Stage("soap", 3000, rate=0.006, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
+    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
+    "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
+    "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
+    "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
+    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, loudness=AS_IT_IS),),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """Everything that determines a training run.
+
+    ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their defaults.
+    """
+
+    task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
+    """What to train."""
+    recipe: Literal["default", "full-noise", "short", "adam", "lbfgs", "conjugate-gradient", "paper"] = "default"
+    """default; full-noise; short (a demonstration); adam; lbfgs, conjugate-gradient (one batch); paper (untouched)."""
+    network: tyro.conf.AvoidSubcommands[NetworkConfig | ModuleConfig] = field(default_factory=NetworkConfig)
+    """Size and constants of the network."""
+    cost: CostWeights = field(default_factory=CostWeights)
+    """Weights of eqs. 6 and 7."""
+    settling: float = within(0.5, 0, 100)
+    """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
+    noise: float = within(0.2, 0, 10)
+    """Standard deviation of the process noise at a 5 ms step."""
+    beta: float = within(3.0, 0, 1e6, infinite=True)
+    """Risk sensitivity β of eq. 5': 0 is the mean, inf the maximum."""
+    seed: int = within(0, 0, LARGEST_SEED)
+    """Seed of the first weights and of all movements."""
+    iterations: int | None = within(None, 1, MOST_ITERATIONS, whole=True)
+    """Iterations in all, to stretch or shrink the recipe."""
+    movements: int | None = within(None, 1, MOST_MOVEMENTS, whole=True)
+    """Movements in a batch, instead of the recipe's."""
+    rate: float | None = within(None, 0, 10, above=True)
+    """Learning rate at the start, instead of the recipe's."""
+    perturbation: Perturbation = field(default_factory=Perturbation)
+    """What the body is trained under, without a sensory delay."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("task", self.task, TASKS)
+        choice("recipe", self.recipe, RECIPES)
+        object.__setattr__(self, "network", network_config(self.network))
+        object.__setattr__(self, "cost", group("cost", self.cost, CostWeights, CostWeights()))
+        perturbation = group("perturbation", self.perturbation, Perturbation, Perturbation())
+        object.__setattr__(self, "perturbation", perturbation)
+        if perturbation.delay:
+            raise ValueError(f"training knows no sensory delay, so it must be 0, not {perturbation.delay}")
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The recipe's stages, scaled to ``iterations`` and with ``movements`` and ``rate``."""
+        given = {"movements": self.movements, "rate": self.rate}
+        changes: Mapping[str, Any] = {name: value for name, value in given.items() if value is not None}
+        stages = tuple(replace(stage, **changes) for stage in RECIPES[self.recipe])
+        if self.iterations is None:
+            return stages
+        edges = np.cumsum([0] + [stage.iterations for stage in stages])
+        scaled = np.diff(np.round(edges * self.iterations / edges[-1]).astype(int)).tolist()
+        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
+
+
+DEFAULTS = {
+    "reach": TrainConfig(),
+    # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
+    # tremor hides in the noise, and training with all of it makes them more accurate under it.
+    "circle": TrainConfig(
+        task="circle", recipe="full-noise", network=NetworkConfig(neurons=36), cost=Circle.weights, beta=0.5
+    ),
+}
+"""What each task is trained with."""
