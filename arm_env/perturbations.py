@@ -20,17 +20,20 @@ LONGEST_DELAY = 1.0  # [s]
 
 @dataclass(frozen=True)
 class Perturbation(Checked):
-    """What differs from the arm that observation and action spaces are those of; the defaults change nothing."""
+    """What differs from the arm that observation and action spaces are those of; the defaults change nothing.
 
-    mass: float = within(1.0, 0.1, 10)
-    """Factor on mass and inertia of both links, 0.1 to 10; 0.8 to 1.2 is what a test asks (own)."""
-    strength: float = within(1.0, 0.01, 5)
-    """Factor on the muscles' largest force, 0.01 to 5; 0.8 to 1.2 is what a test asks (own)."""
+    Within the ranges stated here, one or all of them at once, the default arm stays finite whatever the actions.
+    """
+
+    mass: float = within(1.0, 0.25, 4)
+    """Factor on mass and inertia of both links, 0.25 to 4; 0.8 to 1.2 is what a test asks (own)."""
+    strength: float = within(1.0, 0.05, 2)
+    """Factor on the muscles' largest force, 0.05 to 2; 0.8 to 1.2 is what a test asks (own)."""
     curl: float = within(0.0, -200, 200)
     """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right of the movement
     (SM94, TS99)."""
-    load: float = within(0.0, 0, 20)
-    """Point mass in the hand [kg], up to 20, felt by its inertia only: the plane is horizontal (own)."""
+    load: float = within(0.0, 0, 10)
+    """Point mass in the hand [kg], up to 10, felt by its inertia only: the plane is horizontal (own)."""
     delay: float = within(0.0, 0, LONGEST_DELAY)
     """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in humans (PS12)."""
 
