@@ -16,7 +16,7 @@ from arm_env.parameters import CostWeights
 from arm_env.tasks import Task, hand_position, joint_angles
 
 SINGULAR = 1e-4  # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
-LONGEST_SEARCH = 5000  # rounds of drawing random commands
+LONGEST_SEARCH = 2000  # rounds of drawing random commands
 FASTEST = 2.0  # [m/s] no command is faster
 SPEED_TOLERANCE = 0.25  # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
 OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is checked

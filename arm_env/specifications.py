@@ -94,10 +94,11 @@ def _imported(address: str) -> Any:
 
 
 def _found(name: str, address: Any, kinds: Mapping[str, type]) -> Any:
+    address = address if isinstance(address, str) else repr(address)
     if address in kinds:
         return kinds[address]
     try:
-        if isinstance(address, str) and ":" in address:
+        if ":" in address:
             return _imported(address)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"{name} {address!r} can't be imported: {error}") from None
