@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from arm_env import equations
+from arm_env.arguments import count
 from arm_env.evaluation import Measures, settling_steps
 from arm_env.orbits import Orbit
 from arm_env.parameters import Arm
@@ -34,11 +35,13 @@ from rnn_controller.body import CompiledBody
 from rnn_controller.checkpoint import write_whole
 from rnn_controller.network import RecurrentController
 from rnn_controller.plant import TORCH, advance, tensors
+from rnn_controller.watching import DELAY
 
 NEAR = 0.01  # [m] a hand this near the attractor's has converged
 SAME = 0.002  # [m] a hand this near at the end is on it
 TIME_FOR_POINTS, LAPS = 20.0, 12.0  # [s], [-] how long starts are given to converge
 ROUNDS = 20  # laps that a limit cycle is given before it is polished
+COARSE, FINEST = 20, 60  # centres along each joint angle: that many must fit one circle, and all of them
 CHUNK = 500  # states whose Jacobians are computed at once
 
 Map = Callable[[Tensor], Tensor]
@@ -263,22 +266,24 @@ class Analysis:
 
 
 def grid(task: Task, arm: Arm, number: int) -> np.ndarray:
-    """About ``number`` commands (n, K) spread evenly over the task's own.
+    """Return ``number`` commands (n, K) spread evenly over the task's own.
 
     Points: even in shoulder angle and in the cosine of the elbow's, so even in space. Circles: three radii
     × four speeds (two each way) × centres, as many as fit the workspace.
     """
+    number = count("number", number, 1)
     if isinstance(task, Orbit):
         radii, laps = np.linspace(*task.radius, 3), np.array(task.lap)
         shapes = [(r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)]
-        side = 4
-        while True:
-            side += 1
+        for side in range(5, FINEST + 1):
             commands = np.array([(*c, *shape) for c in _places(task, arm, side, side) for shape in shapes])
             fits = task.in_workspace(arm, task.outlines(commands)).all(1)
             if fits.sum() >= number:
                 kept = commands[fits]
                 return kept[np.round(np.linspace(0, len(kept) - 1, number)).astype(int)]
+            if side >= COARSE and not fits.any():
+                break
+        raise ValueError(f"the arm's workspace has no room for {number} circles")
     columns = max(1, round((number / 2) ** 0.5))
     return _places(task, arm, -(-number // columns), columns)[:number]
 
@@ -307,11 +312,14 @@ def analyse(
     loop: ClosedLoop, commands: np.ndarray, *, starts: int = 50, seed: int = 0, progress: bool = True
 ) -> Analysis:
     """Find, test and count the attractors of ``commands`` (n, K)."""
+    starts, seed = count("starts", starts, 1), count("seed", seed)
+    if not len(commands):
+        raise ValueError("at least one command is needed")
     loop.task.check_commands(loop.arm, commands)
     rng = np.random.default_rng(seed)
     find = _cycle if isinstance(loop.task, Orbit) else _point
     attractors, on, towards = [], [], []
-    for command in tqdm(commands, desc="attractors", disable=not progress):
+    for command in tqdm(commands, desc="attractors", delay=DELAY, disable=not progress):
         begin = random_starts(rng, loop, starts)
         attractor, states, paths = find(loop, torch.from_numpy(command), begin, rng)
         attractors.append(attractor)
@@ -323,7 +331,7 @@ def analyse(
 
 def components(states: Tensor, share: float = 0.95) -> int:
     """How many principal components of standardised states (n, ·) hold a share of the variance."""
-    deviation = states.std(0)
+    deviation = states.std(0, correction=0)
     varying = states[:, deviation > 1e-9]
     if not varying.shape[1]:
         return 0

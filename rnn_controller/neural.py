@@ -92,12 +92,13 @@ def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[
         )
     arm = arm or Arm()
     shoulder, elbow = (np.linspace(*limits, 9) for limits in (Reach.shoulder, Reach.elbow))
+    directions = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    targets = np.array(centre) + LENGTH * np.column_stack([np.cos(directions), np.sin(directions)])
+    Reach().check_commands(arm, np.vstack([centre, targets]))
     places = hand_position(arm, np.stack(np.meshgrid(shoulder, elbow), -1).reshape(-1, 2))
     held = play(network, arm, places, places)[1][:, -1]
     gradient, place_r2 = linear_fit(places, held)
 
-    directions = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
-    targets = np.array(centre) + LENGTH * np.column_stack([np.cos(directions), np.sin(directions)])
     body, courses = play(network, arm, np.tile(centre, (DIRECTIONS, 1)), targets)
     time = np.arange(courses.shape[1]) * network.config.control_period
     early = courses[:, (time >= EARLY[0]) & (time <= EARLY[1])].mean(1)

@@ -3,20 +3,22 @@
 Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global state.
 """
 
-from rnn_controller.figures.animation import SCENES, animate
+from rnn_controller.figures.animation import SCENES, animate, check_animation
 from rnn_controller.figures.attractors import figure_attractors
-from rnn_controller.figures.common import COLOURS, save
+from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
 from rnn_controller.figures.cycles import figure_7, figure_8
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_5, figure_6, moving_target
 from rnn_controller.figures.tuning import figure_tuning
 
 __all__ = [
     "COLOURS",
+    "FIGURE_SUFFIXES",
     "ROUND",
     "SCENES",
     "START",
     "TARGETS",
     "animate",
+    "check_animation",
     "figure_5",
     "figure_6",
     "figure_7",

@@ -1,7 +1,9 @@
 """Animations of the environment under a controller."""
 
+import importlib.util
 import io
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from arm_env.arguments import number as number_within
 from arm_env.controllers import Controller
 from arm_env.schedules import CommandList
 from rnn_controller.checkpoint import write_whole
+from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, HOLD, OF_SHAPES, plan
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
+from rnn_controller.outputs import output_file
+from rnn_controller.watching import DELAY
 
 SCENES: dict[str, tuple[str, Any, float]] = {  # environment, schedule, seconds
     "6a": ("ReachArm-v0", CommandList(np.vstack([START, TARGETS, START])), 6.0),
@@ -26,6 +32,7 @@ SCENES: dict[str, tuple[str, Any, float]] = {  # environment, schedule, seconds
 }
 """What the panels of figures 6 to 8 show."""
 FRAME_RATE, FRAME_SIZE = 25, (480, 360)  # [1/s], [px] of the animation
+LONGEST = 60.0  # [s] its frames are held in memory
 
 
 def animate(
@@ -37,27 +44,63 @@ def animate(
     seconds: float = 8.0,
     env_id: str = "ReachArm-v0",
     schedule: Any = None,
+    **environment: Any,
 ) -> Path:
-    """Write an animated GIF of the arm as it follows a schedule of commands; it appears whole or not at all."""
-    number = round(seconds * FRAME_RATE)
-    if number < 1:
-        raise ValueError(f"an animation lasts at least one frame, {1 / FRAME_RATE} s, not {seconds} s")
-    first, *rest = _quantised(list(_frames(controller, number, seed, env_id, noise=noise, schedule=schedule)))
-    data = io.BytesIO()
-    first.save(data, "GIF", save_all=True, append_images=rest, duration=1000 // FRAME_RATE, loop=0)
-    return write_whole(Path(path), data.getvalue())
+    """Write an animation of the arm as it follows a schedule of commands, up to a minute, by the suffix of ``path``.
+
+    A ``.gif``, or with the package's extra "video" an ``.mp4``; the file appears whole or not at all. What else is
+    given, such as ``arm``, goes to the environment.
+    """
+    path = check_animation(path)
+    write = WRITERS[path.suffix.lower()]
+    number = round(number_within("seconds", seconds, 1 / FRAME_RATE, LONGEST) * FRAME_RATE)
+    arguments = {"noise": noise, "schedule": schedule, **environment}
+    return write_whole(path, write(list(_frames(controller, number, seed, env_id, **arguments))))
+
+
+def check_animation(path: Path | str) -> Path:
+    """Return the path, if an animation can be written to it; ValueError, OSError or ImportError otherwise."""
+    path = output_file(path, tuple(WRITERS), "an animation")
+    if path.suffix.lower() == ".mp4" and importlib.util.find_spec("moviepy") is None:
+        raise ImportError("an .mp4 needs moviepy: pip install 'rnn-motor-control[video]'; a .gif needs nothing more")
+    return path
 
 
 def _frames(controller: Controller, number: int, seed: int, env_id: str, **arguments: Any) -> Iterator[Image.Image]:
-    memory, start = None, np.ones(1, dtype=bool)
+    """Pictures at the times k / FRAME_RATE, each of the state after the control period that ends nearest to it."""
+    memory, start, done = None, np.ones(1, dtype=bool), 0
     with gym.make(env_id, render_mode="rgb_array", max_episode_steps=10**9, **arguments) as env:
+        simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
+        check_fit(controller, simulation)
         observation, _ = env.reset(seed=seed)
-        for _ in tqdm(range(number), desc="frames", delay=3):
-            yield Image.fromarray(np.asarray(env.render())).resize(FRAME_SIZE, Image.Resampling.LANCZOS)
-            for _ in range(round(env.metadata["render_fps"] / FRAME_RATE)):
+        for k in tqdm(range(number), desc="frames", delay=DELAY):
+            for _ in range(round(k / FRAME_RATE / simulation.control_period) - done):
                 action, memory = controller.predict(observation[None], memory, start, deterministic=True)
                 observation, *_ = env.step(action[0])
                 start = np.zeros(1, dtype=bool)
+                done += 1
+            yield Image.fromarray(np.asarray(env.render())).resize(FRAME_SIZE, Image.Resampling.LANCZOS)
+
+
+def _gif(frames: list[Image.Image]) -> bytes:
+    first, *rest = _quantised(frames)
+    data = io.BytesIO()
+    first.save(data, "GIF", save_all=True, append_images=rest, duration=1000 // FRAME_RATE, loop=0)
+    return data.getvalue()
+
+
+def _mp4(frames: list[Image.Image]) -> bytes:
+    from moviepy import ImageSequenceClip  # type: ignore[import-untyped]
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "animation.mp4"
+        clip = ImageSequenceClip([np.asarray(frame) for frame in frames], fps=FRAME_RATE)
+        clip.write_videofile(str(path), codec="libx264", audio=False, logger=None)
+        return path.read_bytes()
+
+
+WRITERS: dict[str, Callable[[list[Image.Image]], bytes]] = {".gif": _gif, ".mp4": _mp4}
+"""How an animation becomes the bytes of a file, by its suffix."""
 
 
 def _quantised(frames: list[Image.Image]) -> list[Image.Image]:

@@ -16,6 +16,8 @@ from arm_env.parameters import Arm
 from arm_env.rendering import joint_positions
 from arm_env.tasks import Reach, hand_position
 from rnn_controller.checkpoint import write_whole
+from rnn_controller.outputs import output_file
+from rnn_controller.watching import Watched
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito: colour-blind eyes tell them apart
 INK, GRID, BONE, FLESH = "#333333", "#CBD0D8", "#B4B4B4", "#ECE8E3"
@@ -30,6 +32,9 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
 }
+
+
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 class Run(NamedTuple):
@@ -62,17 +67,36 @@ def run(
     noise: float,
     env_id: str = "ReachArm-v0",
     before: float = 1.0,
+    **environment: Any,
 ) -> Run:
-    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first one's attractor."""
-    envs = gym.make_vec(env_id, num_envs=1, schedule=schedule, noise=noise, max_episode_steps=10**9)
-    arm, period = (getattr(envs.unwrapped.simulation, name) for name in ("arm", "control_period"))  # type: ignore[attr-defined]
+    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first one's attractor.
+
+    What else is given, such as ``arm``, goes to the environment.
+    """
+    arguments = {"schedule": schedule, "noise": noise, "max_episode_steps": 10**9, **environment}
+    envs = gym.make_vec(env_id, num_envs=1, **arguments)
+    simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
+    check_fit(controller, simulation)
+    arm, period = simulation.arm, simulation.control_period
     first, steps = round(before / period), round(seconds / period)
-    whole = record(controller, envs, first + steps, seed)
+    with Watched(controller, first + steps, "figure") as watched:
+        whole = record(watched, envs, first + steps, seed)
     envs.close()
     states, hand, velocity, command = (
         part[first:, 0] for part in (whole.states, whole.hand, whole.velocity, whole.commands)
     )
     return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command)
+
+
+def check_fit(controller: Controller, simulation: Any) -> None:
+    """Refuse a controller that was made for another control period or another ceiling than the environment has."""
+    config = getattr(getattr(controller, "network", None), "config", None)
+    for name, wanted, given in (
+        ("control_period", getattr(config, "control_period", None), simulation.control_period),
+        ("ceiling", getattr(controller, "ceiling", None), simulation.arm.ceiling),
+    ):
+        if wanted not in (None, given):
+            raise ValueError(f"the controller was made for a {name} of {wanted:g}, and the environment has {given:g}")
 
 
 def draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
@@ -98,10 +122,7 @@ def legend(axes: Axes) -> None:
 
 def save(figure: Figure, path: Path | str) -> Path:
     """Write a figure as PNG, PDF or SVG, by the suffix of ``path``; it appears whole or not at all."""
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"a figure is saved as .png, .pdf or .svg, not as {path.name!r}")
+    path = output_file(path, FIGURE_SUFFIXES, "a figure")
     data = io.BytesIO()
-    figure.savefig(data, format=suffix[1:], dpi=150)
+    figure.savefig(data, format=path.suffix[1:].lower(), dpi=150)
     return write_whole(path, data.getvalue())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -24,10 +25,11 @@ WIDEST, TIGHTEST = 0.08, 0.03  # [m] radii that a plan may command
 Curve = Callable[[float], np.ndarray]
 
 
-def figure_7(controller: Controller, *, seed: int = 0, noise: float = 0.2) -> Figure:
+def figure_7(controller: Controller, *, seed: int = 0, noise: float = 0.2, **environment: Any) -> Figure:
     """Circles: (a) at a sequence of centres; (b) of varying radius and speed at one centre, positive clockwise."""
+    environment = {"env_id": "CircleArm-v0", "before": 0, **environment}
     moving, varying = (
-        run(controller, commands, HOLD * len(commands.values), seed=seed, noise=noise, env_id="CircleArm-v0", before=0)
+        run(controller, commands, HOLD * len(commands.values), seed=seed, noise=noise, **environment)
         for commands in (AT_PLACES, OF_SHAPES)
     )
     with rc_context(STYLE):
@@ -127,13 +129,14 @@ def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
 DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))  # curve, lap [s], title
 
 
-def figure_8(controller: Controller, *, seed: int = 0, noise: float = 0.2) -> Figure:
+def figure_8(controller: Controller, *, seed: int = 0, noise: float = 0.2, **environment: Any) -> Figure:
     """Drawings by planned commands: a figure of eight and a clover, three rounds each."""
+    environment = {"env_id": "CircleArm-v0", **environment}
     with rc_context(STYLE):
         figure = Figure(figsize=(7.5, 3.4), layout="constrained")
         for axes, (curve, lap, title) in zip(figure.subplots(1, 2, sharey=True), DRAWINGS, strict=True):
             schedule = plan(curve, lap)
-            shown = run(controller, schedule, 3 * lap, seed=seed, noise=noise, env_id="CircleArm-v0", before=lap)
+            shown = run(controller, schedule, 3 * lap, seed=seed, noise=noise, before=lap, **environment)
             wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 200)])
             draw_space(axes, shown, title)
             axes.set(xlim=(-0.22, 0.22), ylim=(0.24, 0.58))

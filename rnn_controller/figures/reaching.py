@@ -1,6 +1,8 @@
 """Figures 5 and 6: the arm, and reaching."""
 
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -97,14 +99,15 @@ def _draw_tension(axes: Axes3D) -> None:
         axis.set_pane_color("white")
 
 
-def figure_6(controller: Controller, *, seed: int = 0, noise: float = 0.2) -> Figure:
+def figure_6(controller: Controller, *, seed: int = 0, noise: float = 0.2, **environment: Any) -> Figure:
     """(a) Reaching four consecutive targets, (b) distance and (c) speed. (d) Following a moving target.
 
-    The curves behind (a) and (d) are those of constant shoulder and of constant elbow angle.
+    The curves behind (a) and (d) are those of constant shoulder and of constant elbow angle. What else is given,
+    such as ``arm`` and ``control_period``, goes to the environment.
     """
     commands = CommandList(np.vstack([START, TARGETS]), HOLD)
-    reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise)
-    tracking = run(controller, moving_target, ROUND, seed=seed, noise=noise)
+    reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise, **environment)
+    tracking = run(controller, moving_target, ROUND, seed=seed, noise=noise, **environment)
     with rc_context(STYLE):
         figure = Figure(figsize=(7.5, 4.9), layout="constrained")
         panels = figure.subplot_mosaic([["a", "b"], ["d", "c"]], width_ratios=(1.2, 1))
@@ -123,9 +126,9 @@ def figure_6(controller: Controller, *, seed: int = 0, noise: float = 0.2) -> Fi
 
 def _movements(reaching: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
     """Colour, target and instants of each movement, from one jump to the next."""
-    length = len(reaching.target) // len(TARGETS)
-    for i, (colour, target) in enumerate(zip(COLOURS, TARGETS, strict=True)):
-        yield colour, target, slice(i * length, (i + 1) * length + 1)
+    jumps = [int((reaching.target == target).all(-1).argmax()) for target in TARGETS]
+    for colour, target, (start, end) in zip(COLOURS, TARGETS, pairwise([*jumps, len(reaching.target)]), strict=True):
+        yield colour, target, slice(start, end + 1)
 
 
 def _draw_reaches(axes: Axes, reaching: Run) -> None:
