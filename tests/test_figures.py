@@ -1,5 +1,6 @@
 """Figures show what was recorded, and files appear whole or not at all."""
 
+import importlib.util
 import subprocess
 import sys
 from itertools import pairwise
@@ -8,6 +9,7 @@ import gymnasium as gym
 import matplotlib
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,11 +20,16 @@ from matplotlib.text import Text
 from PIL import Image
 
 from arm_env import Arm, JointPD, Reach, Still, joint_angles, record
+from arm_env.env import ArmEnv
 from arm_env.equations import NUMPY, force_curves
 from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk
 from arm_env.rendering import muscle_paths
 from rnn_controller import figures
+from rnn_controller.checkpoint import TASKS, Checkpoint
+from rnn_controller.commands import environment_of
 from rnn_controller.figures import COLOURS, TARGETS, animate, figure_5, figure_6, moving_target, save
+from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.policy import controller_of
 
 SEED, NOISE = 3, 0.1
 
@@ -225,6 +232,96 @@ def test_animate_writes_a_gif_of_so_many_seconds(tmp_path):
     np.testing.assert_allclose(shown[0][5, 400], (252, 252, 250), atol=8)  # paper
 
 
+@pytest.mark.parametrize("period", [0.01, 0.03, 0.07])
+def test_frames_show_the_arm_when_they_are_due(tmp_path, monkeypatch, period):
+    shown = []
+
+    def drawn(env):
+        shown.append(env.simulation.elapsed[0] * period)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    monkeypatch.setattr(ArmEnv, "render", drawn)
+    animate(Still(), tmp_path / "arm.gif", seconds=1, control_period=period)
+    np.testing.assert_allclose(shown, np.arange(25) / 25, atol=period / 2 + 1e-9)
+
+
+def test_animate_writes_an_mp4_of_so_many_seconds(tmp_path):
+    moviepy = pytest.importorskip("moviepy")
+    path = animate(JointPD(), tmp_path / "new" / "arm.MP4", seconds=0.4)
+    assert list(path.parent.iterdir()) == [path]
+    with moviepy.VideoFileClip(str(path)) as clip:
+        assert (clip.fps, clip.size, clip.n_frames) == (25, [480, 360], 10)
+        np.testing.assert_allclose(clip.get_frame(0)[5, 400], (252, 252, 250), atol=8)  # paper
+
+
+def not_to_be_asked(*_, **__):
+    raise AssertionError("the work has begun")
+
+
+def test_an_mp4_without_the_extra_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(Still, "predict", not_to_be_asked)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"rnn-motor-control\[video\]"):
+        animate(Still(), tmp_path / "arm.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["arm", "arm.png", "arm.mov", "", "folder.gif", "file/arm.gif", f"{300 * 'n'}.gif"])
+def test_animate_refuses_a_path_before_the_work(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(Still, "predict", not_to_be_asked)
+    (tmp_path / "folder.gif").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises((ValueError, OSError), match=r"written as|folder|too long"):
+        animate(Still(), tmp_path / name)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def made_for(task, arm=None, **config):
+    """A checkpoint of a controller of that arm."""
+    kind = TASKS[task]
+    network = RecurrentController(NetworkConfig(3, **config), kind.command_size, torch.Generator().manual_seed(0))
+    return Checkpoint(network, task, arm or Arm(), kind.weights)
+
+
+def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period(tmp_path):
+    checkpoint = made_for("reach", Arm(length=(0.31, 0.34), ceiling=0.8), control_period=0.03)
+    controller, environment = controller_of(checkpoint), environment_of(checkpoint)
+    axes = {a.get_title(loc="left")[0]: a for a in figure_6(controller, **environment).axes}
+    joints = axes["a"].lines[0].get_xydata()
+    np.testing.assert_allclose(np.linalg.norm(np.diff(joints, axis=0), axis=1), (0.31, 0.34))
+    jumps = sorted(line.get_xdata()[0] for line in axes["b"].lines if line.get_linestyle() == ":")
+    np.testing.assert_allclose(np.diff(jumps), 1.0, atol=0.03)
+    for k, line in enumerate(coloured(axes["b"], "-")):
+        assert line[0, 0] == jumps[k] and line[-1, 0] == pytest.approx(jumps[k] + 1, abs=0.05)
+    assert animate(controller, tmp_path / "arm.gif", seconds=0.2, **environment).is_file()
+
+
+@pytest.mark.parametrize("arm, period, text", [(Arm(), 0.02, "control_period"), (Arm(ceiling=2), 0.01, "ceiling")])
+def test_another_environment_than_the_controller_was_made_for_is_refused(tmp_path, arm, period, text):
+    controller = controller_of(made_for("reach", arm, control_period=period))
+    for draw in (figure_6, lambda c: animate(c, tmp_path / "arm.gif")):
+        with pytest.raises(ValueError, match=f"made for a {text}"):
+            draw(controller)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_task_s_controller_is_refused(tmp_path):
+    controller = controller_of(made_for("circle"))
+    for draw in (figure_6, lambda c: animate(c, tmp_path / "arm.gif")):
+        with pytest.raises(ValueError, match="observations of 22 signals"):
+            draw(controller)
+
+
+def test_an_arm_that_can_t_reach_the_targets_is_refused():
+    checkpoint = made_for("reach", Arm(length=(0.2, 0.2)))
+    for draw in (
+        lambda: figure_6(controller_of(checkpoint), **environment_of(checkpoint)),
+        lambda: figures.figure_tuning(checkpoint.network, checkpoint.arm),
+    ):
+        with pytest.raises(ValueError, match="reach"):
+            draw()
+
+
 def test_animate_repeats_with_the_seed(tmp_path):
     pictures = [animate(JointPD(), tmp_path / f"{i}.gif", seed=i // 2, seconds=0.12).read_bytes() for i in range(3)]
     assert pictures[0] == pictures[1] != pictures[2]
@@ -237,8 +334,9 @@ def test_an_animation_that_fails_leaves_nothing(tmp_path):
 
     with pytest.raises(RuntimeError, match="out of order"):
         animate(Broken(), tmp_path / "arm.gif", seconds=0.2)
-    with pytest.raises(ValueError, match="at least one frame"):
-        animate(Still(), tmp_path / "arm.gif", seconds=0)
+    for seconds in (0, -1, np.nan, np.inf, 1e9):
+        with pytest.raises(ValueError, match=r"seconds must be a number from 0\.04 to 60"):
+            animate(Still(), tmp_path / "arm.gif", seconds=seconds)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,142 @@
+"""Odd values of every option of every command: refused in a sentence before anything is written, or they work.
+
+The options are read from the help texts, so that a new one is tried by itself.
+"""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rnn_controller import attractors, commands, figures
+from rnn_controller import trainer as training
+from rnn_controller.trainer import Stage
+
+SMALL = ("--neurons=3", "--settling=0.1", "--iterations=1", "--movements=1")
+COMMANDS = {  # by what help is asked for: the smallest run
+    ("train", "reach"): SMALL,
+    ("train", "circle"): SMALL,
+    ("evaluate",): ("reach", "--movements=2"),
+    ("figure",): ("6",),
+    ("animate",): ("6a",),
+    ("attractors",): ("reach", "--commands=2", "--starts=1"),
+    ("demo",): ("--iterations=1",),
+}
+HUGE, LONG = "1" + 40 * "0", 300 * "n"
+IMPOSSIBLE = {  # what no option of a kind can mean
+    "INT": ("-1", "nan", "1e400", "1e-400", HUGE, "", "ω"),
+    "FLOAT": ("nan", "-inf", HUGE, "", "ω"),
+    "PATH": (
+        "",
+        "file",
+        "file/x.png",
+        "/dev/full",
+        "/dev/full/x.png",
+        "/proc/none/x.png",
+        LONG,
+        f"{LONG}.gif",
+        "a\0.gif",
+    ),
+    "STR": ("", "ω", "None"),
+    "CHOICE": ("", "ω", "None"),
+    "": ("x",),
+}
+PERHAPS = {"INT": ("0",), "FLOAT": ("0", "-1", "1e400", "1e-400"), "PATH": ("folder", "ω.png", "folder/ω.gif")}
+NAMES = ("", "nobody", "ω", "folder", "file", "file/under", "/dev/full", "None", LONG, "a\0b")
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command in a folder of its own, its work cut down to a step; returns its exit status and outputs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    stage = Stage("adam", 1, movements=1, first=(0.2, 0.3), second=(0.2, 0.3))
+    for name in training.RECIPES:
+        monkeypatch.setitem(training.RECIPES, name, (stage,))
+    point = attractors.Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)
+    monkeypatch.setattr(attractors, "analyse", lambda *_, **k: attractors.Analysis("reach", [point], 0, 1, (1, 1)))
+    for name in ("figure_5", "figure_6", "figure_attractors"):
+        monkeypatch.setattr(figures, name, lambda *_, **__: Figure(figsize=(1, 1)))
+    measure, animate = commands.measure, figures.animate
+    monkeypatch.setattr(commands, "measure", lambda checkpoint, _, *more: measure(checkpoint, 2, *more))
+    monkeypatch.setattr(figures, "animate", lambda *a, **k: animate(*a, **{**k, "seconds": 0.04}))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rnn_controller", *arguments])
+        status = 0
+        try:
+            commands.main()
+        except SystemExit as end:
+            status = end.code or 0
+        if isinstance(status, str):  # Python prints it
+            assert status.startswith("error: ") and "\n" not in status, status
+            status = 1
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def files():
+    return {path for path in Path().rglob("*") if path.name not in ("folder", "file")}
+
+
+def refused(result):
+    """In a sentence, with nothing on stdout and nothing written."""
+    status, out, err = result
+    return status in (1, 2) and not out and "Traceback" not in err and not files()
+
+
+def options(call, names):
+    """Name and kind of every option that a command's help names."""
+    text = call(*names, "--help")[1]
+    found = re.findall(r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ([A-Z]+|\{\S*))?", text, re.MULTILINE)
+    assert len(found) > 1 and (("--output", "PATH") in found or names == ("evaluate",))
+    return [(name, "CHOICE" if kind.startswith("{") else kind) for name, kind in found]
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_any_option_is_refused_in_a_sentence_or_works(call, names):
+    for name, kind in options(call, names):
+        for value in (*IMPOSSIBLE[kind], *PERHAPS.get(kind, ())):
+            if names == ("train", "circle") and value not in ("", "nan"):
+                continue  # its options are those of reach
+            small = [text for text in COMMANDS[names] if not text.startswith(f"{name}=")]
+            result = call(*names, *small, f"{name}={value}")
+            assert refused(result) or (result[0] == 0 and value not in IMPOSSIBLE[kind]), (name, value, result, files())
+            for path in files():
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "attractors"])
+def test_json_is_all_of_stdout(call, command):
+    status, out, err = call(command, *COMMANDS[(command,)], "--json")
+    assert status == 0 and json.loads(out)["seed"] in (0, 1_000_000) and not err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "attractors", "figure 5", "figure 6", "figure tuning", "animate 7a"])
+def test_any_controller_s_name_is_refused_in_a_sentence(call, command):
+    for name in NAMES:
+        assert refused(call(*command.split(), name)), name
+
+
+@pytest.mark.parametrize("command", ["train", "figure", "animate", "evaluate", "", "figure 6 reach"])
+def test_any_other_word_is_refused_in_a_sentence(call, command):
+    for word in ("", "ω", "None", "-1", "--output", LONG):
+        assert refused(call(*command.split(), word)), word
+
+
+def test_the_whole_workspace_of_a_tiny_arm_has_no_room_for_circles():
+    task, arm = commands.TASKS["circle"], commands.load_checkpoint("circle").arm
+    tiny = type(arm)(length=(0.06, 0.06), centre_of_mass=(0.03, 0.03))
+    assert len(attractors.grid(task, arm, 2000)) == 2000
+    with pytest.raises(ValueError, match="no room for 5 circles"):
+        attractors.grid(task, tiny, 5)
+    for number in (0, -1, 2.5, np.nan):
+        with pytest.raises(ValueError, match="number must be a whole number"):
+            attractors.grid(task, arm, number)
