@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from arm_env.arguments import Checked, within
 from arm_env.evaluation import Measures, evaluate
 from arm_env.perturbations import Perturbation
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
 from rnn_controller.network import RecurrentController
+from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
@@ -29,11 +29,6 @@ LARGEST_SEED = 2**63 - 1
 LOUDEST = 10.0  # [-] noise level
 MOST_MOVEMENTS = 20_000  # evaluated at once: some 5 GB
 MOST_COMMANDS, MOST_STARTS = 2000, 1000  # of attractors: some 1 GB
-
-
-def by_default(text: str) -> Any:
-    """Return what help says of an option that may be left out."""
-    return tyro.conf.arg(help_behavior_hint=f"(default: {text})")
 
 
 @dataclass(frozen=True)
@@ -304,31 +299,6 @@ def table(measures: Measures) -> str:
     return "\n".join(f"{name:36s} {value}" for name, value in shown.items())
 
 
-OPTIONS = ConstructorRegistry()
-
-
-@OPTIONS.primitive_rule
-def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How tyro reads a path, or a number or name that may be left out: never as the word None, nor empty."""
-    kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
-    if info.type in (int, float, str) or kinds not in ([int], [float], [str], [Path]):
-        return None
-    (kind,) = kinds
-
-    def read(texts: list[str]) -> Any:
-        if not texts[0]:
-            raise ValueError("it is empty")
-        return kind(texts[0])
-
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar={str: "NAME"}.get(kind, kind.__name__.upper()),
-        instance_from_str=read,
-        is_instance=lambda value: value is None or isinstance(value, kind),
-        str_from_instance=lambda value: ["none" if value is None else str(value)],
-    )
-
-
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "evaluate": Evaluate,
@@ -364,7 +334,7 @@ def main() -> None:
     except BrokenPipeError:
         drop_output()
         raise SystemExit(141) from None  # nobody reads on, as in "| head"
-    except (CheckpointError, TrainingError, OSError, ValueError, ImportError, MemoryError) as error:
+    except (OptionError, CheckpointError, TrainingError, OSError, ValueError, ImportError, MemoryError) as error:
         drop_output()
         raise SystemExit(f"error: {' '.join(str(error).splitlines()) or type(error).__name__}") from None
 

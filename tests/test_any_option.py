@@ -74,10 +74,11 @@ def call(tmp_path, monkeypatch, capsys):
             commands.main()
         except SystemExit as end:
             status = end.code or 0
+        out, err = capsys.readouterr()
         if isinstance(status, str):  # Python prints it
             assert status.startswith("error: ") and "\n" not in status, status
-            status = 1
-        return status, *capsys.readouterr()
+            status, err = 1, err + status
+        return status, out, err
 
     return call
 
@@ -108,6 +109,8 @@ def test_any_option_is_refused_in_a_sentence_or_works(call, names):
                 continue  # its options are those of reach
             small = [text for text in COMMANDS[names] if not text.startswith(f"{name}=")]
             result = call(*names, *small, f"{name}={value}")
+            if kind in ("INT", "FLOAT") and result[0]:
+                assert name.strip("-").replace("-", "_") in result[2].replace("-", "_"), (name, value, result)
             assert refused(result) or (result[0] == 0 and value not in IMPOSSIBLE[kind]), (name, value, result, files())
             for path in files():
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""How the command line reads options, beside what tyro does by itself."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import tyro
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructTypeInfo,
+)
+
+from arm_env.arguments import Checked
+
+
+def by_default(text: str) -> Any:
+    """Return what help says of an option that may be left out."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {text})")
+
+
+OPTIONS = ConstructorRegistry()
+_asked: list[StructTypeInfo] = []
+
+
+@OPTIONS.primitive_rule
+def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """How tyro reads a path, or a number or name that may be left out: never as the word None, nor empty."""
+    kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
+    if info.type in (int, float, str) or kinds not in ([int], [float], [str], [Path]):
+        return None
+    (kind,) = kinds
+
+    def read(texts: list[str]) -> Any:
+        if not texts[0]:
+            raise ValueError("it is empty")
+        return kind(texts[0])
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar={str: "NAME"}.get(kind, kind.__name__.upper()),
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: ["none" if value is None else str(value)],
+    )
+
+
+class OptionError(Exception):
+    """Options that a group of settings refuses; tyro would take a ValueError for its own."""
+
+
+@OPTIONS.struct_rule
+def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """How tyro makes a group of settings that checks itself: as it makes any, with what is refused in our own words."""
+    if any(info is asked for asked in _asked) or not (isinstance(info.type, type) and issubclass(info.type, Checked)):
+        return None
+    _asked.append(info)  # so that the next line comes to the other rules
+    try:
+        spec = ConstructorRegistry.get_struct_spec(info)
+    finally:
+        _asked.pop()
+    if not isinstance(spec, StructConstructorSpec):
+        return None
+    make = spec.instantiate
+
+    def instantiate(**values: Any) -> Any:
+        try:
+            return make(**values)
+        except ValueError as error:
+            raise OptionError(error) from None
+
+    return replace(spec, instantiate=instantiate)
