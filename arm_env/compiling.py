@@ -6,6 +6,7 @@ Set ``ARM_ENV_CACHE`` to move the cache.
 """
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import platformdirs
+from numba.core.caching import FunctionCache
 
 from arm_env.files import write_whole
 
@@ -36,6 +38,8 @@ def cache_folder() -> Path:
     try:
         given = os.environ.get("ARM_ENV_CACHE")
         root = os.path.abspath(os.path.expanduser(given)) if given else platformdirs.user_cache_dir("arm_env")
+        if not os.path.isabs(root):
+            raise RuntimeError(f"without a home there is no such folder as {root}")
         folder = Path(root) / digest.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -60,9 +64,27 @@ def jit(function: Callable[..., Any]) -> Any:
     with _lock:
         before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
         try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+            compiled = numba.njit(nogil=True, error_model="numpy")(function)
+            if compiled is not function:  # with JIT off it is
+                compiled._cache = _Cache(function)
+            return compiled
         finally:
             config.CACHE_DIR = before
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of a function, without which it works as well: a damaged file, or a full disk, costs time only."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # unpickling what was cut short fails in any way; then it is compiled again
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # What is there is damaged or unwritable, and the folder may be read from again later.
+        with contextlib.suppress(Exception):
+            super().save_overload(sig, data)
 
 
 class Kernels:
@@ -99,7 +121,10 @@ _tables: dict[str, Kernels] = {}
 
 def compile_source(name: str, source: str, **known: Any) -> Kernels:
     """Compile the functions of generated source, which may call those ``known``, unless that has been done before."""
-    callees = sorted(f"{key}={value.py_func.__module__}.{value.py_func.__name__}" for key, value in known.items())
+    origins = {
+        key: getattr(value, "py_func", value) for key, value in known.items()
+    }  # compiled, or with JIT off as it is
+    callees = sorted(f"{key}={origin.__module__}.{origin.__name__}" for key, origin in origins.items())
     stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
     with _lock:
         if stem not in _tables:

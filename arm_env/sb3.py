@@ -7,6 +7,7 @@
 ``arm_env`` itself never imports it: pip install 'rnn-motor-control[baselines]'.
 """
 
+import inspect
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -80,8 +81,8 @@ class ArmVecEnv(VecEnv):
         self._arms: ArmVectorEnv = envs.unwrapped
         actions = ScaledExcitations(self._arms.arm.ceiling)
         self._scale = actions.ceiling / 2
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": self._arms.metadata["render_fps"]}
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": self._arms.metadata["render_fps"]}
         self._actions = np.zeros((self.num_envs, MUSCLE_COUNT))
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
         self._begun = time.time()
@@ -155,6 +156,12 @@ class Smoothed(VecEnvWrapper):
         assert isinstance(venv.observation_space, gym.spaces.Box)
         super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant, control_period))
         self._mean: np.ndarray = np.zeros(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "class_attributes"}  # SB3's, not for pickles
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
 
     def reset(self) -> np.ndarray:
         self._mean = np.asarray(self.venv.reset())

@@ -1,6 +1,11 @@
 """The adapter to stable-baselines3."""
 
+import contextlib
+import copy
+import pickle
+
 import gymnasium as gym
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import sb3_contrib
@@ -8,10 +13,11 @@ import stable_baselines3 as sb3
 import torch
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize, VecVideoRecorder
 
 import arm_env
-from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
+from arm_env.sb3 import ArmVecEnv, Smoothed, Trained, as_sb3_vec_env
 
 ENVIRONMENTS = ["ReachArm-v0", "CircleArm-v0"]
 
@@ -73,7 +79,7 @@ def test_options_reach_all_arms_and_must_agree():
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_evaluate_policy_agrees_with_our_own_evaluation(env_id):
     action = np.linspace(-0.9, -0.5, 6)
-    adapted = VecMonitor(as_sb3_vec_env(env_id, 8))
+    adapted = as_sb3_vec_env(env_id, 8)
     adapted.seed(11)
     mean, _ = evaluate_policy(Constant(action), adapted, n_eval_episodes=8)
     ours = arm_env.evaluate(Trained(Constant(action)), env_id, movements=8, seed=11)
@@ -87,6 +93,121 @@ def test_what_a_single_arm_does_not_have_is_refused():
     with pytest.raises(AttributeError, match="no reset"):
         adapted.env_method("reset")
     assert adapted.env_is_wrapped(gym.Wrapper) == [False, False]
+
+
+def test_an_episode_s_end_says_how_it_ended():
+    adapted = as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=4)
+    native = gym.make_vec("ReachArm-v0", num_envs=3, max_episode_steps=4, autoreset_mode="SameStep")
+    adapted.seed(4)
+    adapted.reset(), native.reset(seed=4)
+    for _ in range(4):
+        infos, final = adapted.step(np.zeros((3, 6)))[3], native.step(np.full((3, 6), 0.5))[4]
+    for i, info in enumerate(infos):
+        for key in ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success"):
+            assert info[key] == final["final_info"][key][i] and type(info[key]) is type(
+                final["final_info"][key][i].item()
+            )
+
+
+def test_a_monitor_writes_what_it_is_asked_for(tmp_path):
+    with pytest.warns(UserWarning, match="already wrapped"):  # episodes are reported without one
+        adapted = VecMonitor(
+            as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=3),
+            str(tmp_path / "monitor.csv"), info_keywords=("distance", "is_success"),
+        )  # fmt: skip
+    adapted.reset()
+    for _ in range(3):
+        infos = adapted.step(np.zeros((2, 6)))[3]
+    assert [info["episode"].keys() for info in infos] == [{"r", "l", "t", "distance", "is_success"}] * 2
+    adapted.close()
+    assert (tmp_path / "monitor.csv").read_text().splitlines()[1] == "r,l,t,distance,is_success"
+
+
+@pytest.mark.filterwarnings("error")
+def test_evaluate_policy_does_without_a_monitor():
+    assert as_sb3_vec_env("ReachArm-v0", 2).env_is_wrapped(Monitor) == [True, True]
+    evaluate_policy(Constant(np.zeros(6)), as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=3), n_eval_episodes=2)
+
+
+def test_an_evaluation_knows_the_rate_of_success(tmp_path):
+    train, test = (as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=8) for _ in range(2))
+    callback = EvalCallback(test, n_eval_episodes=2, eval_freq=8, log_path=str(tmp_path), verbose=0)
+    sb3.PPO("MlpPolicy", train, n_steps=8, batch_size=16, n_epochs=1, device="cpu").learn(32, callback=callback)
+    assert np.load(tmp_path / "evaluations.npz")["successes"].shape[1] == 2
+
+
+@pytest.mark.parametrize(("control_period", "rate"), [(0.01, 100), (0.04, 25), (0.03, 33)])
+def test_films_run_in_real_time(control_period, rate, tmp_path):
+    arms = as_sb3_vec_env("ReachArm-v0", 2, render_mode="rgb_array", control_period=control_period)
+    assert arms.metadata == {"render_modes": ["rgb_array"], "render_fps": rate}
+    film = VecVideoRecorder(arms, str(tmp_path), lambda step: step == 0, video_length=6)
+    film.reset()
+    for _ in range(8):
+        film.step(np.zeros((2, 6)))
+    film.close()
+    (path,) = tmp_path.glob("*.mp4")
+    with imageio_ffmpeg_frames(path) as metadata:
+        assert metadata["fps"] == pytest.approx(rate, abs=0.5)
+
+
+@contextlib.contextmanager
+def imageio_ffmpeg_frames(path):
+    frames = imageio_ffmpeg.read_frames(str(path))
+    yield next(frames)
+    frames.close()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async", gym.VectorizeMode.SYNC])
+def test_other_ways_to_vectorise_are_refused_in_a_sentence(mode):
+    with pytest.raises(ValueError, match=r"own vector environment, not 'ReachArm-v0' .* use .*make_vec_env"):
+        as_sb3_vec_env("ReachArm-v0", 4, vectorization_mode=mode)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_other_environments_are_refused_in_a_sentence(env_id):
+    with pytest.raises(ValueError, match=f"this package's arms .* not '{env_id}' .* use .*make_vec_env"):
+        as_sb3_vec_env(env_id, 4)
+    with pytest.raises(ValueError, match="vector environment of this package"):
+        ArmVecEnv(gym.make_vec(env_id, 2))
+
+
+def test_the_native_way_may_be_named():
+    assert as_sb3_vec_env("ReachArm-v0", 2, vectorization_mode="vector_entry_point").num_envs == 2
+
+
+def test_attributes_act_or_are_refused():
+    adapted = as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=2)
+    smooth = Smoothed(adapted, 0.05)
+    smooth.set_attr("noise", 0.0)
+    adapted.set_attr("noise", 0.0, indices=[0, 1, 2])
+    assert smooth.get_attr("noise") == [0.0, 0.0, 0.0] and adapted.get_attr("noise", indices=0) == [0.0]
+    assert adapted.has_attr("perturbation") and not adapted.has_attr("nosie")
+    adapted.reset()
+    assert adapted.envs.unwrapped.simulation.settings.noise == 0.0
+    for name, value, error in (
+        ("nosie", 0.0, AttributeError),
+        ("arm", None, AttributeError),
+        ("noise", -1, ValueError),
+    ):
+        with pytest.raises(error, match=name):
+            adapted.set_attr(name, value)
+
+
+@pytest.mark.parametrize(
+    "way", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))], ids=["copy", "pickle"]
+)
+def test_a_copy_of_the_adapter_goes_the_same_way(way):
+    adapted = Smoothed(as_sb3_vec_env("CircleArm-v0", 2, max_episode_steps=5), 0.05)
+    adapted.seed(3)
+    adapted.reset()
+    adapted.step(np.zeros((2, 6)))
+    copied = way(adapted)
+    assert copied.get_attr("noise") == [0.2, 0.2]  # through the wrapper
+    for _ in range(12):
+        for ours, theirs in zip(
+            adapted.step(np.full((2, 6), 0.2))[:3], copied.step(np.full((2, 6), 0.2))[:3], strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 ALGORITHMS = {
@@ -144,7 +265,7 @@ class Leaning:
 
 @pytest.mark.parametrize("time_constant", [0.03, 0.2])
 def test_smoothed_observations_are_the_same_in_training_and_in_evaluation(time_constant):
-    adapted = VecMonitor(Smoothed(as_sb3_vec_env("ReachArm-v0", 6, max_episode_steps=200), time_constant))
+    adapted = Smoothed(as_sb3_vec_env("ReachArm-v0", 6, max_episode_steps=200), time_constant)
     adapted.seed(13)
     mean, _ = evaluate_policy(Leaning(), adapted, n_eval_episodes=6)
     ours = arm_env.evaluate(Trained(Leaning(), smoothing=time_constant), movements=6, seed=13)
@@ -170,6 +291,53 @@ def test_smoothing_begins_anew_with_every_episode():
         mean = np.where(done[:, None], seen, keep * mean + (1 - keep) * seen)
         np.testing.assert_allclose(shown, mean, rtol=1e-5, atol=1e-6)
         assert done.all() == (t % 4 == 0)
+
+
+def small(arms):
+    return sb3.PPO("MlpPolicy", arms, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu", verbose=0).learn(64)
+
+
+@pytest.mark.parametrize("ceiling", [1.0, 0.5])
+@pytest.mark.parametrize("time_constant", [0.0, 0.1])
+def test_a_model_knows_what_it_was_trained_on_saved_or_not(ceiling, time_constant, tmp_path):
+    """One controller in training, in ours, and in a single environment; nothing is told twice."""
+    settings = {"arm": {"ceiling": ceiling}, "control_period": 0.02}
+    arms = Smoothed(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=100, **settings), time_constant)
+    model = small(arms)
+    model.save(tmp_path / "model")
+    arms.seed(21)
+    mean, _ = evaluate_policy(model, arms, n_eval_episodes=4)
+    again = sb3.PPO.load(tmp_path / "model", device="cpu")
+    for controller in (model, again, Trained(again)):
+        ours = arm_env.evaluate(controller, movements=4, seed=21, **settings)
+        assert -mean == pytest.approx(ours.mean_value, rel=1e-5)
+
+
+def test_a_normalised_model_brings_its_statistics_or_is_given_them(tmp_path):
+    arms = VecNormalize(Smoothed(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=200), 0.05))
+    model = small(arms)
+    arms.training = False
+    model.save(tmp_path / "model")
+    arms.save(tmp_path / "statistics")
+    ours = arm_env.evaluate(model, movements=4, seed=22).mean_value
+    loaded = sb3.PPO.load(tmp_path / "model", device="cpu")
+    statistics = VecNormalize.load(tmp_path / "statistics", as_sb3_vec_env("ReachArm-v0", 1))
+    assert arm_env.evaluate(Trained(loaded, statistics), movements=4, seed=22).mean_value == ours
+    assert arm_env.evaluate(loaded, movements=4, seed=22).mean_value != ours  # nobody told it
+
+
+def test_a_model_of_unscaled_actions_is_left_as_it_is():
+    model = small(gym.make("ReachArm-v0"))
+    observation = np.zeros((3, 20), dtype=np.float32)
+    np.testing.assert_array_equal(Trained(model).predict(observation, deterministic=True)[0],
+                                  model.predict(observation, deterministic=True)[0])  # fmt: skip
+
+
+def test_a_model_behind_another_library_s_scaling_is_a_controller():
+    rescaled = gym.wrappers.RescaleAction(gym.make("ReachArm-v0"), -1.0, 1.0)
+    model, observation = small(rescaled), np.zeros((1, 20), dtype=np.float32)
+    action = Trained(model).predict(observation, deterministic=True)[0]
+    np.testing.assert_allclose(action, rescaled.action(model.predict(observation, deterministic=True)[0]), rtol=1e-6)
 
 
 def test_a_time_constant_below_zero_is_refused():

@@ -1,0 +1,233 @@
+"""Compiled code: where it is kept, whatever the home, the folder and the neighbours are like."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arm_env import compiling
+from arm_env.files import write_whole
+
+MAKE = """
+import gymnasium as gym, arm_env
+from arm_env.compiling import cache_folder
+env = gym.make("ReachArm-v0")
+env.reset(seed=1)
+reward = env.step(env.action_space.high)[1]
+print(cache_folder(), reward, sep="\\n")
+"""
+ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def folder_of(tmp_path, code="from arm_env.compiling import cache_folder; print(cache_folder())", **changes):
+    """The folder that another process with these variables uses, and whether it is still there."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("ARM_ENV_CACHE", "XDG_CACHE_HOME")}
+    environment["PYTHONPATH"] = str(Path(compiling.__file__).parents[1])
+    for key, value in changes.items():
+        environment.pop(key, None)
+        if value is not None:
+            environment[key] = str(value)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    folder = Path(done.stdout.splitlines()[0])
+    return folder, folder.exists()
+
+
+def is_temporary(folder, there):
+    return folder.name.startswith("arm_env-") and not there
+
+
+def test_the_cache_is_where_it_is_told_to_be(tmp_path, monkeypatch):
+    for given, where in [
+        (tmp_path / "new" / "deep folder", tmp_path / "new" / "deep folder"),
+        ("here", tmp_path / "here"),  # relative to where the process began
+        ("~/there", tmp_path / "there"),
+        (f"{tmp_path}/slash/", tmp_path / "slash"),
+    ]:
+        folder, there = folder_of(tmp_path, ARM_ENV_CACHE=given, HOME=tmp_path)
+        assert folder.parent == where and there
+
+
+def test_a_process_that_changes_its_folder_keeps_its_cache(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    code = """
+import os, gymnasium as gym, arm_env
+from arm_env.compiling import cache_folder
+os.chdir("elsewhere")
+gym.make("ReachArm-v0")
+print(cache_folder())
+"""
+    folder, there = folder_of(tmp_path, code, ARM_ENV_CACHE="here")
+    assert folder.parent == tmp_path / "here" and there and not list((tmp_path / "elsewhere").iterdir())
+    assert list(folder.glob("task_*.py"))
+
+
+def test_an_empty_variable_is_none(tmp_path):
+    folder, there = folder_of(tmp_path, ARM_ENV_CACHE="", HOME=tmp_path, XDG_CACHE_HOME=tmp_path / "x")
+    assert tmp_path in folder.parents and there
+
+
+@pytest.mark.parametrize("given", ["file", "file/below", "/dev/null", "/proc/nowhere", "x" * 5000])
+def test_where_nothing_can_be_written_it_is_temporary_and_removed_at_the_end(given, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert is_temporary(*folder_of(tmp_path, ARM_ENV_CACHE=given))
+
+
+def test_a_home_that_is_not_there_makes_the_cache_temporary(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert is_temporary(*folder_of(tmp_path, HOME=tmp_path / "file" / "nobody"))
+
+
+SOMEBODY_ELSE = """
+import os
+from arm_env.compiling import cache_folder
+os.setgroups([]), os.setgid(54321), os.setuid(54321)
+print(cache_folder.__wrapped__())
+"""
+
+
+@ROOT
+def test_a_user_without_an_entry_and_without_a_home_has_a_temporary_cache(tmp_path):
+    """``docker run --user``: nobody knows where such a user's home is."""
+    for home in (None, "", "/nonexistent"):
+        assert is_temporary(*folder_of(tmp_path, SOMEBODY_ELSE, HOME=home))
+
+
+@ROOT
+def test_another_user_s_cache_is_left_alone(tmp_path):
+    mine = tmp_path / "mine"
+    assert is_temporary(*folder_of(tmp_path, SOMEBODY_ELSE, ARM_ENV_CACHE=mine))
+
+
+def test_a_user_whom_no_library_can_find_a_home_for(monkeypatch):
+    def nowhere(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(compiling.platformdirs, "user_cache_dir", nowhere)
+    monkeypatch.delenv("ARM_ENV_CACHE", raising=False)
+    assert compiling.cache_folder.__wrapped__().name.startswith("arm_env-")
+
+
+def test_a_forked_child_that_ends_first_leaves_the_temporary_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    code = """
+import os, sys
+from arm_env.compiling import cache_folder
+folder = cache_folder()
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+assert folder.exists()
+print(folder)
+"""
+    assert is_temporary(*folder_of(tmp_path, code, ARM_ENV_CACHE="file"))
+
+
+def test_processes_that_compile_at_once_share_one_cache(tmp_path):
+    environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+    running = [
+        subprocess.Popen([sys.executable, "-c", MAKE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    outputs = {process.communicate()[0] for process in running}
+    assert all(process.returncode == 0 for process in running) and len(outputs) == 1
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]  # nothing temporary is left
+
+
+def test_a_damaged_cache_is_compiled_again(tmp_path):
+    code = "from arm_env.plant import hold_to_action_space; import numpy as np; u = np.full((1, 6), 2.0); " \
+           "print(hold_to_action_space(u, 1.0), u)"  # fmt: skip
+    environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path)}
+
+    def run():
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    whole = run().stdout
+    for suffix, damage in (("nbc", b""), ("nbi", b"\x80"), ("nbc", b"garbage"), ("nbi", b"")):
+        damaged = [path for path in tmp_path.rglob(f"*hold_to*.{suffix}")]
+        for path in damaged:
+            path.write_bytes(damage)
+        assert damaged and run().stdout == whole
+
+
+def test_a_cache_that_becomes_full_costs_time_only(monkeypatch):
+    @compiling.jit
+    def fresh(x):
+        return x + 41.5
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(fresh._cache._cache_file, "save", full)
+    assert fresh(1.0) == 42.5
+
+
+# --- files that appear whole or not at all ----------------------------------------------------------
+
+
+def test_a_file_is_written_whole_with_the_rights_of_any_other(tmp_path):
+    path = write_whole(tmp_path / "new" / "file", b"abc")
+    assert path.read_bytes() == b"abc"
+    (tmp_path / "other").write_bytes(b"")
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+    assert write_whole(path, "ä").read_text() == "ä"
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
+    """Two containers that share a folder: everybody has the same process number."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    path, errors = tmp_path / "file", []
+    contents = [bytes([i]) * 100_000 for i in range(4)]
+
+    def write(data):
+        try:
+            for _ in range(40):
+                write_whole(path, data)
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(data,)) for data in contents]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if path.exists():
+            assert path.read_bytes() in contents
+    assert not errors and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "file", b"before")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, b"after")
+    assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_not_written_over(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        write_whole(tmp_path, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- one source, one set of kernels -----------------------------------------------------------------
+
+
+def test_the_same_source_is_compiled_once_and_another_callee_is_another_source():
+    @compiling.jit
+    def one(x):
+        return x + 1
+
+    @compiling.jit
+    def two(x):
+        return x + 2
+
+    source = "def call(x):\n    return f(x)\n"
+    first, again, other = (compiling.compile_source("test", source, f=f) for f in (one, one, two))
+    assert first is again and first is not other
+    assert first.call(1.0) == 2 and other.call(1.0) == 3
+    assert np.isfinite(first.call(np.float64(0)))
