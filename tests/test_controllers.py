@@ -6,7 +6,9 @@ import pytest
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 
+import arm_env
 from arm_env import JointPD, Random, Reach, Still, evaluate, hand_position
+from arm_env.controllers import as_controller
 from arm_env.equations import NUMPY, force_curves, muscle_length, sense
 from arm_env.parameters import Arm
 
@@ -228,3 +230,72 @@ def test_it_gets_closer_than_standing_still_in_noise():
 def test_it_reaches(noise, share, error):
     result = evaluate(JointPD(), movements=200, seed=3, noise=noise)
     assert result.fraction_within_target >= share and result.median_endpoint_error_m <= error
+
+
+# --- what is taken as a controller ------------------------------------------------------------------
+
+
+def half(observation):
+    return np.full((len(observation), 6), 0.5)
+
+
+class OnlyObservation:
+    def predict(self, observation):
+        return half(observation)
+
+
+class WithoutDeterministic:
+    def predict(self, observation, state=None, episode_start=None):
+        return half(observation), state
+
+
+class Whole:
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return half(observation), state
+
+
+def test_a_function_of_the_observations_is_a_controller():
+    expected = arm_env.evaluate(Whole(), movements=3, seed=1)
+    assert arm_env.evaluate(half, movements=3, seed=1) == expected
+    assert arm_env.evaluate(lambda o: half(o).tolist(), movements=3, seed=1) == expected
+
+
+def test_what_is_a_controller_is_itself():
+    for controller in (Whole(), arm_env.Still(), arm_env.JointPD()):
+        assert as_controller(controller) is controller
+
+
+@pytest.mark.parametrize("value", [OnlyObservation(), WithoutDeterministic()], ids=lambda v: type(v).__name__)
+def test_a_controller_of_another_signature_is_refused_with_the_right_one(value):
+    with pytest.raises(ValueError, match=rf"^{type(value).__name__}\.predict .* must be predict\(observation"):
+        arm_env.evaluate(value, movements=2)
+
+
+@pytest.mark.parametrize("value", [None, 3, "reach", Whole, object(), np.zeros(6)], ids=str)
+def test_what_is_no_controller_is_refused_with_the_signature(value):
+    with pytest.raises(ValueError, match=r"^a controller is an object with predict\(observation, state.*not"):
+        arm_env.evaluate(value, movements=2)
+
+
+def test_scaled_actions_are_not_taken_for_excitations():
+    class Scaled(Whole):
+        action_space = gym.spaces.Box(-1.0, 1.0, (6,))
+
+    with pytest.raises(ValueError, match=r"begin at -1.*Trained"):
+        arm_env.evaluate(Scaled(), movements=2)
+
+
+def test_only_arms_are_recorded_and_evaluated():
+    with pytest.raises(ValueError, match="vector environment of this package"):
+        arm_env.record(arm_env.Still(), gym.make_vec("CartPole-v1", 2), 3, 0)
+    with pytest.raises(ValueError, match="vector environment of this package"):
+        arm_env.record(arm_env.Still(), gym.make("ReachArm-v0"), 3, 0)
+    with pytest.raises(ValueError, match="as movements, not as num_envs"):
+        arm_env.evaluate(arm_env.Still(), movements=2, num_envs=2)
+
+
+@pytest.mark.parametrize("name", ["movements", "seed"])
+@pytest.mark.parametrize("value", [-1, 1.5, "many", None, True])
+def test_numbers_of_an_evaluation_are_checked(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
+        arm_env.evaluate(arm_env.Still(), **{"movements": 2, name: value})

@@ -297,7 +297,7 @@ def test_commands_at_the_limits_are_accepted(orbit, radius, speed):
 
 @pytest.mark.parametrize(("corners", "rounding"), [(2, 0.3), (3, 0.0), (3, 1.0), (4, -0.1)])
 def test_impossible_polygons_are_refused(corners, rounding):
-    with pytest.raises(ValueError, match="corners must be a whole number from 3|rounding must be a number from"):
+    with pytest.raises(ValueError, match=r"corners must be a whole number from 3|rounding must be a number from"):
         RoundedPolygon(corners=corners, rounding=rounding)
 
 

@@ -1,8 +1,11 @@
 """What a person sees: where the muscles run, and what is in the picture."""
 
+import copy
 import itertools
+import operator
 import sys
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
@@ -219,6 +222,51 @@ def test_human_mode_shows_the_same_picture(monkeypatch):
     renderer.close()
     renderer.close()
     assert not renderer.pygame.display.get_init()
+
+
+def test_of_two_windows_one_may_be_closed(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    first, second = (gym.make("ReachArm-v0", render_mode="human").unwrapped for _ in range(2))
+    for env in (first, second):
+        env.reset(seed=1)
+        env._renderer.fps = 10_000  # a clock that does not wait
+        env.step(env.action_space.high)
+    display = first._renderer.pygame.display
+    first.close()
+    assert display.get_init()
+    second.step(second.action_space.high)
+    first.reset(seed=1)  # and opened again
+    second.close()
+    first.step(first.action_space.high)
+    first.close()
+    assert not display.get_init()
+
+
+@pytest.mark.parametrize("closed_by", ["display.quit", "quit", "another size"])
+def test_a_window_that_others_close_or_change_is_opened_again(monkeypatch, closed_by):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = gym.make("ReachArm-v0", render_mode="human")
+    env.reset(seed=1)
+    pygame = env.unwrapped._renderer.pygame
+    env.unwrapped._renderer.fps = 10_000
+    if closed_by == "another size":
+        pygame.display.set_mode((100, 100))
+    else:  # as Gymnasium's own environments do
+        operator.attrgetter(closed_by)(pygame)()
+    env.step(env.action_space.high)
+    assert pygame.display.get_surface().get_size() == (WIDTH, HEIGHT)
+    env.close()
+
+
+def test_a_window_is_left_to_the_original_when_a_copy_is_closed(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = gym.make("ReachArm-v0", render_mode="human")
+    env.reset(seed=1)
+    env.unwrapped._renderer.fps = 10_000
+    copied = copy.deepcopy(env)
+    copied.close()
+    env.step(env.action_space.high)
+    env.close()
 
 
 def test_missing_pygame_is_said_clearly(monkeypatch):
