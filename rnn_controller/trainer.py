@@ -401,7 +401,7 @@ def train(
     TrainingError while another training writes to that folder.
     """
     config, output = group("config", config, TrainConfig, TrainConfig()), Path(output)
-    logs = _tensorboard if flag("tensorboard", tensorboard) else None
+    tensorboard, progress = flag("tensorboard", tensorboard), flag("progress", progress)
     if flag("resume", resume):
         check_begun(output)
     with claimed(output):
@@ -414,11 +414,11 @@ def train(
             trainer = Trainer(config, output)
             if trainer.path.exists():
                 raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
-        if logs is None:
-            return trainer._run(flag("progress", progress))
-        with logs(output) as writer:
+        if not tensorboard:
+            return trainer._run(progress)
+        with _tensorboard(output) as writer:
             trainer.log = writer.add_scalar
-            return trainer._run(flag("progress", progress))
+            return trainer._run(progress)
 
 
 def _difference(stored: TrainConfig, given: TrainConfig) -> str:
