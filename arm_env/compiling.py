@@ -64,7 +64,7 @@ def jit(function: Callable[..., Any]) -> Any:
     with _lock:
         before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
         try:
-            compiled = numba.njit(nogil=True, error_model="numpy")(function)
+            compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is
                 compiled._cache = _Cache(function)
             return compiled

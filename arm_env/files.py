@@ -1,32 +1,39 @@
 """Files that appear whole or not at all."""
 
-import os
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def write_whole(path: Path | str, data: bytes | str) -> Path:
-    """Write a file under a temporary name of its own and rename it, so that nobody ever sees half of it.
+    """Write a file under a temporary name of its own and rename it, so that nobody sees half of it.
 
-    The name is unique among processes, threads, and machines that share the folder. Raises OSError.
+    Several processes may write the same file at once, also from several machines; the last one is kept. Raises OSError,
+    which says what can't be written and why.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, and a file is to be written there")
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp lets nobody else read
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with says_why(path):
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data.encode() if isinstance(data, str) else data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     return path
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+@contextmanager
+def says_why(path: Path) -> Iterator[None]:
+    """Say in one sentence which path can't be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+        reason = f"{place} is a file, not a folder" if place else error.strerror or str(error)
+        told = type(error)(f"{path} can't be written: {reason}")
+        told.errno = error.errno
+        raise told from error

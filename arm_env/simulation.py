@@ -66,6 +66,10 @@ class Simulation:
         self._due = np.zeros(number, dtype=np.int64)  # when the next command is
         self._quiet = 0  # control periods in which surely no command is due
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Copy the arrays: those that another process sent may be read-only."""
+        vars(self).update({key: np.array(x) if isinstance(x, np.ndarray) else x for key, x in state.items()})
+
     @property
     def task(self) -> Task:
         """The task."""

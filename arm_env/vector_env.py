@@ -119,7 +119,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         super().reset(seed=seed)
         self.simulation.reset(self.np_random, which, start)
         self._start, self._ready = start, True
-        self._ended[which] = False
+        self._ended = self._ended & ~which
         return self.simulation.observe(self.np_random), self._present_info()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:

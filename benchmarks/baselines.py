@@ -17,10 +17,10 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import Actor as SACActor
 
+from arm_env.files import write_whole
 from arm_env.parameters import CostWeights
 from arm_env.sb3 import Trained, as_sb3_vec_env
 from benchmarks.runs import RECORD, TASKS
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}

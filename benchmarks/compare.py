@@ -14,11 +14,11 @@ import tyro
 from tqdm import tqdm
 
 import arm_env
+from arm_env.files import write_whole
 from benchmarks.contestants import Contestant, contestants, microseconds_per_action, your_own
 from benchmarks.report import write_report
 from benchmarks.runs import NOISE, RESULTS, STORED, command_line
 from benchmarks.yardstick import optimality_ratios, stored_optimum
-from rnn_controller.checkpoint import write_whole
 
 SEED = 1_000_000  # of the movements, which no training ever sees
 FIRST = ("controller", "environment", "seed")

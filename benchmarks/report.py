@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from arm_env.files import write_whole
 from benchmarks.contestants import UNTRAINED
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 

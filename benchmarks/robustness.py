@@ -20,11 +20,11 @@ import arm_env
 from arm_env import Perturbation
 from arm_env.controllers import Controller
 from arm_env.evaluation import reach_measures, record
+from arm_env.files import write_whole
 from benchmarks.compare import read_rows, write_rows
 from benchmarks.contestants import Contestant, contestants
 from benchmarks.report import SUCCESS, WORDS, Rows, colours_of
 from benchmarks.runs import NOISE, RESULTS, STORED, command_line
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 import arm_env  # noqa: F401  (registers the environments)
 from arm_env import plant
+from arm_env.files import write_whole
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
 from rnn_controller import NetworkConfig, RecurrentController, pontryagin
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.modules import Baseline, ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.objective import risk_sensitive, values

@@ -16,9 +16,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from arm_env.files import write_whole
 from arm_env.sb3 import as_sb3_vec_env
 from benchmarks.speed import interleaved
-from rnn_controller.checkpoint import write_whole
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import torch
 import tyro
 
+from arm_env.files import write_whole
 from arm_env.perturbations import Perturbation
 from benchmarks.runs import RECORD, command_line, curve_point
-from rnn_controller.checkpoint import ENVIRONMENTS, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS
 from rnn_controller.modules import ModuleConfig
 from rnn_controller.policy import controller_of
 from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer

@@ -22,10 +22,11 @@ from tqdm import tqdm
 
 from arm_env import Controller, Recording, record
 from arm_env.arm_problem import ArmProblem
+from arm_env.files import write_whole
 from arm_env.ilqr import solve
 from arm_env.parameters import Arm
 from benchmarks.runs import RESULTS
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS, TASKS
 
 STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
 """No excitation; a little on all muscles; what the shipped network does in this place; what ``JointPD`` does

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from arm_env import equations
 from arm_env.arguments import count
 from arm_env.evaluation import Measures, settling_steps
+from arm_env.files import write_whole
 from arm_env.orbits import Orbit
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
@@ -32,7 +33,6 @@ from arm_env.simulation import substeps_of
 from arm_env.tasks import Task, hand_position
 from rnn_controller import pontryagin
 from rnn_controller.body import CompiledBody
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.network import RecurrentController
 from rnn_controller.plant import TORCH, advance, tensors
 from rnn_controller.watching import DELAY

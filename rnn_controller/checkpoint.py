@@ -5,9 +5,7 @@ Files appear whole or not at all: they are written under a temporary name and re
 
 import json
 import math
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from arm_env.arguments import choice, group, number
+from arm_env.files import write_whole
 from arm_env.orbits import Circle
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach, Task
@@ -83,38 +82,6 @@ class Checkpoint:
         return write_whole(Path(path), safetensors.torch.save(tensors, metadata))
 
 
-def write_whole(path: Path | str, data: bytes | str) -> Path:
-    """Write a file under a temporary name of its own and rename it, so that nobody sees half of it.
-
-    Several processes may write the same file at once, also from several machines; the last one is kept.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with says_why(path):
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(data.encode() if isinstance(data, str) else data)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    return path
-
-
-@contextmanager
-def says_why(path: Path) -> Iterator[None]:
-    """Say in one sentence which path can't be written, and why."""
-    try:
-        yield
-    except OSError as error:
-        place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
-        reason = f"{place} is a file, not a folder" if place else error.strerror or str(error)
-        told = type(error)(f"{path} can't be written: {reason}")
-        told.errno = error.errno
-        raise told from error
-
-
 def find(name: Path | str) -> Path:
     """The file of a shipped controller's name, of a checkpoint, or of a run's folder."""
     shipped = {path.stem: path for path in sorted(TRAINED.glob("*.safetensors"))}
@@ -142,7 +109,7 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
         )
     try:
         return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} contradicts itself: {in_one_line(error)}") from error
 
 

@@ -16,8 +16,9 @@ import tyro
 
 from arm_env.arguments import Checked, within
 from arm_env.evaluation import Measures, evaluate
+from arm_env.files import write_whole
 from arm_env.perturbations import Perturbation
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.network import RecurrentController
 from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder

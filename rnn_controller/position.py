@@ -75,6 +75,9 @@ def restored(
         check_shapes(optimizer, layout, n=weights)
         for name, value in optimizer.items():
             real_and_finite(name, value)
+        pairs = zip(optimizer.get("steps", ()), optimizer.get("changes", ()), strict=True)
+        if not all(float(change @ step) > 0 for step, change in pairs):
+            raise ValueError("the optimizer's state holds a step without curvature")
     history = [(value, radius) for value, radius in rest["history"].tolist()]
     if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
         raise ValueError("history holds a target radius that is none")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rnn_controller.checkpoint import says_why
+from arm_env.files import says_why
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".training.lock"

@@ -15,9 +15,10 @@ import torch
 
 import arm_env
 import rnn_controller
+from arm_env.files import write_whole
 from arm_env.parameters import Arm, CostWeights
 from rnn_controller import checkpoint as checkpoints
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint, write_whole
+from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.network import NetworkConfig, RecurrentController
 
 NEURONS = 3

@@ -27,7 +27,6 @@ SCRIPTS = Path(__file__).with_name("clients")
 REACH = "ReachArm-v0"
 ARGUMENTS = {"noise": 0.1, "perturbation": {"curl": 5}}
 BOTH_MODES = pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-READ_ONLY = pytest.mark.xfail(reason="an environment whose arrays arrive read-only cannot step yet", strict=False)
 
 
 # --- scripts as their users write them, in processes of their own ----------------------------------
@@ -54,8 +53,8 @@ def skip_without(package: str) -> None:
 @pytest.mark.parametrize(
     "package",
     [
-        pytest.param("joblib", marks=READ_ONLY),
-        pytest.param("ray", marks=READ_ONLY),
+        "joblib",
+        "ray",
         "stable_baselines3",
         "tianshou",
         "torchrl",
@@ -99,7 +98,6 @@ def test_rl_zoo3_trains_and_enjoys(tmp_path):
 # --- Gymnasium ------------------------------------------------------------------------------------
 
 
-@READ_ONLY
 @pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=3)], ids=["one", "many"])
 def test_an_environment_whose_arrays_are_sent_beside_its_pickle(make):
     """As Ray and Dask send it: the arrays are memory that is shared between processes, and may not be written to."""

@@ -209,7 +209,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch)
 
 
 def test_a_folder_is_not_written_over(tmp_path):
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
         write_whole(tmp_path, b"")
     assert list(tmp_path.iterdir()) == []
 

@@ -25,6 +25,7 @@ STOPPER = """
 """
 """A ``sitecustomize`` that sends its process a signal, so long after the import of a module begins."""
 AT_IMPORT = {
+    "torch": ["evaluate", "reach"],
     "rnn_controller.commands": ["evaluate", "reach"],
     "rnn_controller.attractors": ["attractors", "reach"],
     "matplotlib.figure": ["figure", "5"],

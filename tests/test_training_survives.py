@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 import torch
 
+from arm_env.files import write_whole
 from arm_env.parameters import Arm
 from rnn_controller import load, pontryagin
 from rnn_controller import trainer as training
-from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint, write_whole
+from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.modules import ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.network import NetworkConfig, RecurrentController

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from arm_env.controllers import Controller
 from arm_env.evaluation import record
+from arm_env.files import write_whole
 from arm_env.parameters import Arm
 from arm_env.rendering import joint_positions
 from arm_env.tasks import Reach, hand_position
-from rnn_controller.checkpoint import write_whole
 from rnn_controller.outputs import output_file
 from rnn_controller.watching import Watched
 
