@@ -104,9 +104,8 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a complete checkpoint: {in_one_line(error)}") from error
     if metadata.get("format") != json.dumps(FORMAT):
-        raise CheckpointError(
-            f"{path} is no checkpoint of this package: format {metadata.get('format')}, not {FORMAT!r}"
-        )
+        found = in_one_line(metadata.get("format"))
+        raise CheckpointError(f"{path} is no checkpoint of this package: format {found}, not {FORMAT!r}")
     try:
         return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
