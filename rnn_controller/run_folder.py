@@ -32,6 +32,8 @@ def claimed(folder: Path) -> Iterator[None]:
                 f"another training is writing to {folder}: wait for its end, or choose another output"
             ) from None
     try:
+        for partial in folder.glob(f".{CHECKPOINT}.*"):  # of a training that was killed while it wrote
+            partial.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

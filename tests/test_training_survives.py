@@ -358,6 +358,13 @@ def test_a_second_training_into_a_folder_is_refused(monkeypatch, tmp_path):
     assert same(train(config(), tmp_path, resume=True, progress=False), done)  # it is free again
 
 
+def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
+    left = tmp_path / ".checkpoint.safetensors.0123456789abcdef"
+    left.write_bytes(b"half")
+    with claimed(tmp_path):
+        assert not left.exists()
+
+
 def test_a_folder_is_free_again_after_an_error(monkeypatch, tmp_path):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Trainer, "_iterate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
