@@ -44,7 +44,7 @@ def numbers(
     """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as ``number`` has it."""
     try:
         array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         array = np.empty(0)
     good = array.shape == shape and not isinstance(value, str) and np.asarray(value).dtype != bool
     if not good or not all(_inside(v, low, high, above) for v in array.flat):
@@ -185,13 +185,18 @@ def _inside(value: float, low: float, high: float, above: bool) -> bool:
 
 
 def _range(what: str, low: float, high: float, above: bool) -> str:
-    below = "" if math.isinf(high) else f"{high:g}"
+    below = "" if math.isinf(high) else _figure(high)
     if math.isinf(low):
         return f"a finite {what.removeprefix('a ')}" if not below else f"{what} up to {below}"
-    start = f"{what} above {low:g}" if above else f"{what} from {low:g}"
+    start = f"{what} above {_figure(low)}" if above else f"{what} from {_figure(low)}"
     if below:
         return f"{start} and up to {below}" if above else f"{start} to {below}"
-    return start if above else f"{what} of {low:g} or above"
+    return start if above else f"{what} of {_figure(low)} or above"
+
+
+def _figure(value: float) -> str:
+    """A bound as a person would write it."""
+    return str(int(value)) if value == int(value) and (abs(value) < 1e7 or isinstance(value, int)) else f"{value:g}"
 
 
 def _shown(value: Any) -> str:

@@ -46,11 +46,14 @@ class Function:
         return np.asarray(self.function(observation)), state
 
 
-ADAPTERS: dict[type, Callable[[Any], Controller]] = {}
-"""What makes a controller of another library's object, by its class; ``arm_env.sb3`` adds stable-baselines3's."""
+ADAPTERS: dict[type, Callable[..., Controller]] = {}
+"""What makes a controller of another library's object and a ``control_period`` [s], by the object's class.
+
+``arm_env.sb3`` adds that of stable-baselines3.
+"""
 
 
-def as_controller(value: Any) -> Controller:
+def as_controller(value: Any, control_period: float = 0.01) -> Controller:
     """Return what a user gave as a controller: one that is, a function of the observations, a stable-baselines3 model.
 
     A model has scaled actions, and perhaps smoothed or normalised observations: ``arm_env.sb3.Trained`` sees to that.
@@ -58,7 +61,7 @@ def as_controller(value: Any) -> Controller:
     """
     for kind, adapted in ADAPTERS.items():
         if isinstance(value, kind):
-            return adapted(value)
+            return adapted(value, control_period=control_period)
     low = getattr(getattr(value, "action_space", None), "low", 0.0)
     if np.min(low) < 0:
         raise ValueError(

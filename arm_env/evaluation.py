@@ -99,10 +99,10 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
 
     ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for other environments.
     """
-    controller = as_controller(controller)
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
     simulation = envs.unwrapped.simulation
+    controller = as_controller(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
     states, commands, actions, rewards = [info["state"]], [], [], []
     memory, start = None, np.ones(envs.num_envs, dtype=bool)
@@ -135,7 +135,7 @@ def evaluate(
     ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the observations.
     The same seed gives every controller the same starts, targets and noise.
     """
-    controller = as_controller(controller)
+    as_controller(controller)  # may refuse, before anything is made
     movements, seed = count("movements", movements, 1, MOST_MOVEMENTS), count("seed", seed)
     if "num_envs" in env_arguments:
         raise ValueError("give the number of arms as movements, not as num_envs")

@@ -43,9 +43,9 @@ class ScaledExcitations(gym.spaces.Box):
 class SmoothedObservations(gym.spaces.Box):
     """Observations of which a policy sees the exponential mean over ``time_constant`` [s]; a saved model holds it."""
 
-    def __init__(self, space: gym.spaces.Box, time_constant: float, control_period: float):
+    def __init__(self, space: gym.spaces.Box, time_constant: float):
         super().__init__(space.low, space.high, dtype=np.float32)
-        self.time_constant, self.control_period = time_constant, control_period
+        self.time_constant = time_constant
 
 
 def as_sb3_vec_env(env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any) -> "ArmVecEnv":
@@ -151,10 +151,9 @@ class Smoothed(VecEnvWrapper):
     """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that have no memory."""
 
     def __init__(self, venv: VecEnv, time_constant: float):
-        control_period = venv.get_attr("control_period")[0]
-        self._keep = kept(control_period, time_constant)
+        self._keep = kept(venv.get_attr("control_period")[0], time_constant)
         assert isinstance(venv.observation_space, gym.spaces.Box)
-        super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant, control_period))
+        super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant))
         self._mean: np.ndarray = np.zeros(0)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -185,9 +184,11 @@ class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
     It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model what it saw in
-    training. What the model acts on stands in its spaces, saved or not: the ceiling, and the time constant [s] and
-    control period [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's environment; a model
-    that was loaded without one needs them as ``normalisation``. What is given here goes before what the model says.
+    training. What the model acts on stands in its spaces, saved or not: the ceiling, and the time constant [s] of
+    ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's environment; a model that was loaded
+    without one needs them as ``normalisation``. What is given here goes before what the model says.
+
+    ``control_period`` [s] is that of the environment in which it is to act, not that of its training.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class Trained:
         normalisation: VecNormalize | None = None,
         ceiling: float | None = None,
         smoothing: float | None = None,
-        control_period: float | None = None,
+        control_period: float = 0.01,
     ):
         actions, observations = (getattr(model, f"{name}_space", None) for name in ("action", "observation"))
         environment = getattr(model, "get_vec_normalize_env", lambda: None)()
@@ -204,8 +205,6 @@ class Trained:
         self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
         self.ceiling = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
         self.smoothing = getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
-        if control_period is None:
-            control_period = getattr(observations, "control_period", 0.01)
         self._keep = kept(control_period, self.smoothing)
 
     def predict(

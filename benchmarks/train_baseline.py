@@ -16,7 +16,7 @@ import torch
 import tyro
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import VecNormalize
 from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
@@ -119,7 +119,7 @@ class Run:
 
     def evaluate(self, model: BaseAlgorithm, seconds: float) -> dict[str, Any]:
         """Add a point to the learning curve, and one to SB3's own evaluations.npz."""
-        episodes = VecMonitor(Smoothed(as_sb3_vec_env(self.args.env, CURVE_MOVEMENTS), self.settings.smoothing))
+        episodes = Smoothed(as_sb3_vec_env(self.args.env, CURVE_MOVEMENTS), self.settings.smoothing)
         episodes.seed(CURVE_SEED)
         callback = EvalCallback(
             VecNormalize(episodes, training=False, norm_reward=False),

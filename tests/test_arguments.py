@@ -71,7 +71,20 @@ def test_a_large_whole_number_keeps_its_digits():
 def test_tuples_have_the_default_s_shape():
     for ends in ([0, 1], np.array([0, 1]), torch.tensor([0.0, 1.0]), (np.float32(0), 1)):
         assert Spring(ends=ends).ends == (0.0, 1.0) and type(Spring(ends=ends).ends[1]) is float
-    for ends in (0, (0, 1, 0), (0, 2), (0, math.nan), "ab", "01", None, [[0, 1]], (True, False), [0, None], {}):
+    for ends in (
+        0,
+        (0, 1, 0),
+        (0, 2),
+        (0, math.nan),
+        "ab",
+        "01",
+        None,
+        [[0, 1]],
+        (True, False),
+        [0, None],
+        {},
+        (0, 10**400),
+    ):
         with pytest.raises(ValueError, match=r"^ends must be finite numbers from -1 to 1, shape \(2,\), not "):
             Spring(ends=ends)
     assert numbers("grid", [[1, 2]], (1, 2)) == ((1.0, 2.0),)

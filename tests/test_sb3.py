@@ -308,9 +308,17 @@ def test_a_model_knows_what_it_was_trained_on_saved_or_not(ceiling, time_constan
     arms.seed(21)
     mean, _ = evaluate_policy(model, arms, n_eval_episodes=4)
     again = sb3.PPO.load(tmp_path / "model", device="cpu")
-    for controller in (model, again, Trained(again)):
+    for controller in (model, again, Trained(again, control_period=0.02)):
         ours = arm_env.evaluate(controller, movements=4, seed=21, **settings)
         assert -mean == pytest.approx(ours.mean_value, rel=1e-5)
+
+
+def test_a_model_smooths_by_the_clock_of_the_environment_that_it_acts_in():
+    """Trained at 50 ms, it sees the same mean at 10 ms."""
+    model = small(Smoothed(as_sb3_vec_env("ReachArm-v0", 4, control_period=0.05, max_episode_steps=40), 0.05))
+    here = arm_env.evaluate(model, movements=4, seed=23)
+    assert here == arm_env.evaluate(Trained(model, control_period=0.01), movements=4, seed=23)
+    assert here != arm_env.evaluate(Trained(model, control_period=0.05), movements=4, seed=23)
 
 
 def test_a_normalised_model_brings_its_statistics_or_is_given_them(tmp_path):

@@ -1,0 +1,83 @@
+"""What README and docs say is so: their code runs, their commands are known, the tests that they name exist."""
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+MODULES = r"python -m ((?:rnn_controller|benchmarks)\b[^`#\n]*)"
+COMMANDS = sorted({command.strip() for command in re.findall(MODULES, README)})
+SHORTER = {
+    "train": ["--iterations", "1", "--output", "run"],
+    "evaluate": ["--movements", "3"],
+    "attractors": ["--commands", "2", "--starts", "2", "--output", "found"],
+    "demo": ["--iterations", "1"],
+}
+"""What makes a command short; figures and animations are drawn as they are."""
+
+
+def run(*command, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_readme_s_code_runs_in_turn(tmp_path):
+    """In one process, as a person would type it in; trainings by stable-baselines3 are cut short."""
+    assert len(BLOCKS) >= 2
+    short = re.sub(r"\b\d+(_000)+\b", "20_480", "\n".join(BLOCKS))
+    printed = run("-c", short, cwd=tmp_path)
+    assert "cm from the target" in printed and "within the target" in printed
+
+
+def test_readme_s_ppo_is_the_example_s():
+    example = (ROOT / "examples" / "train_with_ppo.py").read_text()
+    block = next(block for block in BLOCKS if "PPO" in block)
+    assert block[block.index("class Curriculum") :] in example
+
+
+def test_help_of_an_environment_is_its_specification(tmp_path):
+    for name in ("arm_env.env.ReachArmEnv", "arm_env.ReachArmEnv", "arm_env.env.CircleArmEnv"):
+        assert "## Observation space" in run("-c", f"import arm_env; help({name})", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("rnn_controller ")])
+def test_every_command_of_the_readme_runs(command, tmp_path):
+    module, subcommand, *rest = shlex.split(command.replace("…", "").replace("CONTROLLER", "reach"))
+    assert run("-m", module, subcommand, *rest, *SHORTER.get(subcommand, []), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", sorted({c.split()[0] for c in COMMANDS if c.startswith("benchmarks")}))
+def test_every_benchmark_of_the_readme_says_what_it_does(command, tmp_path):
+    assert "usage" in run("-m", command, "--help", cwd=tmp_path)
+
+
+def test_every_target_of_make_in_the_readme_is_one(tmp_path):
+    targets = set(re.findall(r"^(\w+):.*?(?:##|$)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^make (\w+)|`make (\w+)`", README, re.MULTILINE))
+    assert named and {a or b for a, b in named} <= targets
+
+
+def test_every_link_of_the_readme_and_docs_leads_somewhere():
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)
+
+
+def test_every_test_that_docs_name_is_there():
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(named) > 20
+    for file, function in named:
+        tree = ast.parse((ROOT / "tests" / file).read_text())
+        assert not function or function in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}, function
