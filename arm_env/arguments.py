@@ -118,6 +118,7 @@ class Range:
     infinite: bool
     optional: bool
     whole: bool
+    ascending: bool
     shape: tuple[int, ...]
 
     def checked(self, name: str, value: Any) -> Any:
@@ -127,7 +128,10 @@ class Range:
         if self.whole:
             return count(name, value, int(self.low), None if math.isinf(self.high) else int(self.high))
         if self.shape:
-            return numbers(name, value, self.shape, self.low, self.high, above=self.above)
+            result = numbers(name, value, self.shape, self.low, self.high, above=self.above)
+            if self.ascending and list(result) != sorted(result):
+                raise ValueError(f"{name} must go from low to high, not {_shown(value)}")
+            return result
         return number(name, value, self.low, self.high, above=self.above, infinite=self.infinite)
 
 
@@ -139,15 +143,17 @@ def within(
     above: bool = False,
     infinite: bool = False,
     whole: bool | None = None,
+    ascending: bool = False,
 ) -> Any:
     """Declare a dataclass field that a ``Checked`` group holds to its range.
 
     The default's shape is that of the field. A default that is an int makes it a whole number. With None as the
-    default, None is allowed, and ``whole`` says which kind of number otherwise.
+    default, None is allowed, and ``whole`` says which kind of number otherwise. An ``ascending`` tuple is a range: its
+    numbers must not fall.
     """
     whole = isinstance(default, int) if whole is None else whole
     shape = () if default is None else np.shape(default)
-    allowed = Range(low, high, above, infinite, default is None, whole, shape)
+    allowed = Range(low, high, above, infinite, default is None, whole, ascending, shape)
     return field(default=default, metadata={"range": allowed})
 
 

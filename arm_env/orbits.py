@@ -38,20 +38,13 @@ class Orbit(Task):
     The speed follows: 2π radius / lap. A subclass defines ``outline``.
     """
 
-    radius: tuple[float, float] = within((0.04, 0.10), 0, 1)
-    lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000)
+    radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
+    lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000, ascending=True)
 
     command_names = ("centre_x", "centre_y", "radius", "speed")
     tolerance = 0.015
     hold = 3.0
     weights = CostWeights(alpha=2.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("radius", "lap"):
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise ValueError(f"{name} must be the lowest and the highest of random commands, not {(low, high)}")
 
     def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
         """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""

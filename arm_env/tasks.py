@@ -42,8 +42,8 @@ class Task(Checked):
     positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
     """
 
-    shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi)
-    elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi)
+    shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi, ascending=True)
+    elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi, ascending=True)
 
     command_names: ClassVar[tuple[str, ...]]
     tolerance: ClassVar[float]
@@ -52,13 +52,6 @@ class Task(Checked):
     """How long an environment holds a command [s], unless told otherwise."""
     weights: ClassVar[CostWeights]
     """The cost's, unless told otherwise."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("shoulder", "elbow"):
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise ValueError(f"{name} must be lowest and highest angle [rad], not {(low, high)}")
 
     @property
     def command_size(self) -> int:

@@ -46,20 +46,16 @@ class Stage(Checked):
     """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
     narrowing: float = within(0.4, 0, 1e9, above=True)
     """Share of the iterations over which it does."""
-    first: Range = within((0.5, 1.5), 0, 100)
+    first: Range = within((0.5, 1.5), 0, 100, ascending=True)
     """How long the first command is held, as multiples of τ_c + T."""
-    second: Range = within((1.0, 2.0), 0, 100)
+    second: Range = within((1.0, 2.0), 0, 100, ascending=True)
     """How long the second is."""
-    loudness: Range = within((0.5, 1.0), 0, 100)
+    loudness: Range = within((0.5, 1.0), 0, 100, ascending=True)
     """How noisy a movement is, as a share of the run's noise."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         choice("optimizer", self.optimizer, OPTIMIZERS)
-        for name in ("first", "second", "loudness"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name} must be a range from low to high, not from {low} to {high}")
         if self.fresh and not issubclass(OPTIMIZERS[self.optimizer], Adam):
             raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
 

@@ -73,7 +73,7 @@ def test_flags_are_true_or_false(kind, name):
 
 @pytest.mark.parametrize("name", ["first", "second", "loudness"])
 def test_ranges_of_a_stage_run_upwards(name):
-    with pytest.raises(ValueError, match=f"^{name} must be a range from low to high, not from 2.0 to 1.0"):
+    with pytest.raises(ValueError, match=rf"^{name} must go from low to high, not \(2, 1\)"):
         Stage(**{name: (2, 1)})
 
 

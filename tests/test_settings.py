@@ -113,7 +113,7 @@ REFUSED_ORBITS = [
     ({"kind": "ellipse", "aspekt": 2}, r"orbit: .*aspekt"),
     ({"kind": "ellipse", "aspect": 0}, r"orbit: aspect must be a number from 0.1 to 10"),
     ({"kind": ["ellipse"]}, r"unknown orbit"),
-    ({"radius": [0.2, 0.1]}, r"radius must be the lowest and the highest"),
+    ({"radius": [0.2, 0.1]}, r"radius must go from low to high"),
     ("math:pi", r"orbit must be"),
 ]
 
