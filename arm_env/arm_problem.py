@@ -7,7 +7,17 @@ import numpy as np
 from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
 from arm_env.ilqr import Expansion, Trajectory
 from arm_env.parameters import Arm, CostWeights
-from arm_env.plant import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE, compile_task, step, step_vjp, symbols
+from arm_env.plant import (
+    ACTIVATIONS,
+    COSTS,
+    ELEMENTARY,
+    MUSCLE_COUNT,
+    STATE_SIZE,
+    compile_task,
+    step,
+    step_vjp,
+    symbols,
+)
 from arm_env.simulation import substeps_of
 from arm_env.tasks import Task
 from arm_env.tracing import SYMBOLIC, constant, flatten, function_source, gradient, load
@@ -51,7 +61,7 @@ def compiled(task: Task) -> Kernels:
     slope = gradient(total, one, z)
     rows = [entry for partial in slope for entry in gradient([partial], one, z)]
     source = function_source("cost_derivatives", ["p", "w", "x", "u", "k"], {"slope": slope, "hessian": rows}) + PASSES
-    return compile_source("problem", source, step=step, cost=compile_task(task).cost)
+    return compile_source("problem", source, step=step, cost=compile_task(task).cost, **ELEMENTARY)
 
 
 @jit

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 import platformdirs
 from numba.core.caching import FunctionCache
 
@@ -124,7 +125,7 @@ def compile_source(name: str, source: str, **known: Any) -> Kernels:
     origins = {
         key: getattr(value, "py_func", value) for key, value in known.items()
     }  # compiled, or with JIT off as it is
-    callees = sorted(f"{key}={origin.__module__}.{origin.__name__}" for key, origin in origins.items())
+    callees = sorted(f"{key}={origin.__module__}.{getattr(origin, '__name__', key)}" for key, origin in origins.items())
     stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
     with _lock:
         if stem not in _tables:
@@ -140,7 +141,7 @@ def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[stem] = module  # cached kernels look their callees up by this name
-    vars(module).update({f: getattr(math, f) for f in ("exp", "log", "sin", "cos", "sqrt")}, **known)
+    vars(module).update({"sqrt": math.sqrt, "empty": np.empty}, **known)
     spec.loader.exec_module(module)
     functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
     vars(module).update(functions)

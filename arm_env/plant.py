@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from arm_env import equations
+from arm_env import elementary, equations
 from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
+from arm_env.lanes import lane_source, row_source
 from arm_env.parameters import Arm, CostWeights, Parameters
 from arm_env.tracing import SYMBOLIC, Symbol, flatten, function_source, gradient, load
 
@@ -41,9 +42,15 @@ def with_adjoint(name: str, arguments: list[str], outputs: list[Symbol], inputs:
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
-    return function_source(name, arguments, {"out": outputs}) + function_source(
-        f"{name}_vjp", [*arguments, "g"], results
-    )
+    return batch_source(name, arguments, {"out": outputs}) + batch_source(f"{name}_vjp", [*arguments, "g"], results)
+
+
+def batch_source(name: str, arguments: list[str], results: dict[str, list[Symbol]]) -> str:
+    """Source of a kernel for one arm, in lanes, and on rows."""
+    return "".join(form(name, arguments, results) for form in (function_source, lane_source, row_source))
+
+
+ELEMENTARY = {"exp": elementary.exp, "log": elementary.log, "sin": elementary.sin, "cos": elementary.cos}
 
 
 def _source() -> str:
@@ -64,10 +71,16 @@ def _source() -> str:
     )
 
 
-_compiled = compile_source("physics", _source())
+_compiled = compile_source("physics", _source(), **ELEMENTARY)
 step, step_vjp = _compiled.step, _compiled.step_vjp
 sense, sense_vjp = _compiled.sense, _compiled.sense_vjp
 excite, excite_vjp = _compiled.excite, _compiled.excite_vjp
+step_lanes, step_vjp_lanes = _compiled.step_lanes, _compiled.step_vjp_lanes
+sense_lanes, sense_vjp_lanes = _compiled.sense_lanes, _compiled.sense_vjp_lanes
+excite_lanes, excite_vjp_lanes = _compiled.excite_lanes, _compiled.excite_vjp_lanes
+step_rows, step_vjp_rows = _compiled.step_rows, _compiled.step_vjp_rows
+sense_rows, sense_vjp_rows = _compiled.sense_rows, _compiled.sense_vjp_rows
+excite_rows, excite_vjp_rows = _compiled.excite_rows, _compiled.excite_vjp_rows
 
 
 # Bounds on the default arm, a quarter above the worst that searches for bad actions found.
@@ -107,32 +120,31 @@ def hold_to_action_space(u, ceiling):
 @jit
 def control_steps(p, h, substeps, u, noise, x):
     """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B, 6)."""
-    excitation = np.empty(MUSCLE_COUNT)
-    for i in range(len(x)):
-        excite(p, u[i], noise[i], excitation)
-        for _ in range(substeps):
-            step(p, h, x[i], excitation, x[i])
+    excitation = np.empty((len(x), MUSCLE_COUNT))
+    excite_rows(0, len(x), p, u, noise, excitation)
+    for _ in range(substeps):
+        step_rows(0, len(x), p, h, x, excitation, x)
 
 
 @jit
 def observe(p, x, command, noise, low, high, observation):
     """Fill float32 observations (B, 18 + K): noisy sensory signal and command, within their bounds."""
-    signal = np.empty(len(low))
+    signal = np.empty((len(x), SENSORY_SIZE))
+    sense_rows(0, len(x), p, x, signal)
     for i in range(len(x)):
-        sense(p, x[i], signal)
-        signal[SENSORY_SIZE:] = command[i]
         for j in range(len(low)):
-            observation[i, j] = min(max(signal[j] * (1 + noise[i, j]), low[j]), high[j])
+            value = signal[i, j] if j < SENSORY_SIZE else command[i, j - SENSORY_SIZE]
+            observation[i, j] = min(max(value * (1 + noise[i, j]), low[j]), high[j])
 
 
 @once_for_each_task
 def compile_task(task: Any) -> Kernels:
     """Kernels over a batch that know the task's cost.
 
-    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
-    step in one call: ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by
-    one, ``costs`` under the present command, ``observe`` of the first states with the following command, under
-    standard normal ``noise``, (B (6 + 18 + K),), that it scales by ``deviation`` in place.
+    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole step in one call:
+    it takes ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by one, counts
+    the period in ``elapsed``, (B,), fills ``costs`` under the present command, and lets the first states ``observe``
+    with the following command. Standard normal ``noise``, (B (6 + 18 + K),), is scaled by ``deviation`` in place.
     """
     arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
@@ -143,10 +155,11 @@ def compile_task(task: Any) -> Kernels:
     results = {"out": flatten([*terms, distance, success, *hand[:2]])}
     batch = f"""
 def costs(p, w, x, u, k, out):
-    for i in range(len(x)):
-        cost(p, w, x[i], u[i], k[i], out[i])
+    cost_rows(0, len(x), p, w, x, u, k, out)
 
-def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, history, out, observation):
+def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, history, elapsed, out, observation):
+    for i in range(len(elapsed)):
+        elapsed[i] += 1
     for age in range(len(history) - 1):
         history[age] = history[age + 1]
     x = history[-1]
@@ -157,5 +170,5 @@ def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, his
     costs(p, w, x, u, k, out)
     observe(p, history[0], following, noise[split:].reshape(len(x), len(low)), low, high, observation)
 """
-    source = function_source("cost", ["p", "w", "x", "u", "k"], results) + batch
-    return compile_source("task", source, control_steps=control_steps, observe=observe)
+    source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
+    return compile_source("task", source, control_steps=control_steps, observe=observe, **ELEMENTARY)

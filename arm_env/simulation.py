@@ -196,9 +196,8 @@ class Simulation:
         self._kernels.advance(
             self._p, self._w, self._step, self.substeps, u,
             self._deviation, self._noise(rng, MUSCLE_COUNT + len(self.low)), command, self.command,
-            self.low, self.high, self.history, costs, observation,
+            self.low, self.high, self.history, self.elapsed, costs, observation,
         )  # fmt: skip
-        self.elapsed += 1
         self._quiet -= 1
         if self._quiet <= 0:
             self._quiet = int((self._due - self.elapsed).min())

@@ -7,7 +7,7 @@ nor its adjoint is written a second time.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,6 +16,8 @@ import numpy as np
 from arm_env.equations import Primitives
 
 LEAVES = ("const", "scalar", "load")
+UNIFORM = ("p", "w")
+"""Names of the arguments that hold parameters: the arm's, and the cost's weights."""
 
 
 class Symbol:
@@ -25,7 +27,7 @@ class Symbol:
     identities in its key stay theirs.
     """
 
-    __slots__ = ("__weakref__", "args", "op")
+    __slots__ = ("__weakref__", "args", "op", "uniform")
     _known: WeakValueDictionary[tuple[Any, ...], "Symbol"] = WeakValueDictionary()
 
     def __new__(cls, op: str, *args: Any) -> "Symbol":
@@ -34,11 +36,17 @@ class Symbol:
         if symbol is None:
             symbol = super().__new__(cls)
             symbol.op, symbol.args = op, args
+            if op in LEAVES:
+                symbol.uniform = op != "load" or args[0] in UNIFORM
+            else:
+                symbol.uniform = all(argument.uniform for argument in args)
             cls._known[key] = symbol
         return symbol
 
     op: str
     args: tuple[Any, ...]
+    uniform: bool
+    """Whether it depends on parameters alone, and so is the same for all arms of a batch."""
 
     def __add__(self, other: Any) -> Any:
         return _binary("+", self, other)
@@ -117,6 +125,8 @@ def _binary(op: str, left: Any, right: Any) -> Any:
         return b
     if (op == "*" and 0 in (va, vb)) or (op == "/" and va == 0):
         return constant(0.0)
+    if op == "/" and b.uniform and not a.uniform:
+        return a * (1.0 / b)  # whose reciprocal is computed once
     return Symbol(op, a, b)
 
 
@@ -141,7 +151,7 @@ def flatten(values: Iterable[Any]) -> list[Symbol]:
     return [_symbol(v) for value in values for v in np.ravel(np.asarray(value, dtype=object))]
 
 
-def _ordered(outputs: Iterable[Symbol]) -> list[Symbol]:
+def ordered(outputs: Iterable[Symbol]) -> list[Symbol]:
     """Everything the outputs depend on, dependencies first."""
     order: dict[int, Symbol] = {}
     pending = [(output, False) for output in reversed(list(outputs))]
@@ -190,7 +200,7 @@ def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Se
     total: dict[int, Symbol] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
         total[id(output)] = total.get(id(output), constant(0.0)) + cotangent
-    for symbol in reversed(_ordered(outputs)):
+    for symbol in reversed(ordered(outputs)):
         if id(symbol) in total:
             for argument, part in _derivatives(symbol, total[id(symbol)]):
                 if argument.op != "const":
@@ -200,23 +210,38 @@ def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Se
 
 def function_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
     """A Python function that fills the arrays ``results`` (names to symbols) from its arguments."""
-    wanted = [symbol for symbols in results.values() for symbol in symbols]
-    names: dict[int, str] = {}
-    lines = [f"def {name}({', '.join([*arguments, *results])}):"]
-    for symbol in _ordered(wanted):
-        if symbol.op in ("const", "scalar"):
-            names[id(symbol)] = f"({symbol.args[0]})"
-            continue
-        names[id(symbol)] = f"t{len(names)}"
-        lines.append(f"    {names[id(symbol)]} = {_expression(symbol, names)}")
+    before, after, names = assignments(results, lambda array, index: f"{array}[{index}]")
+    lines = [f"def {name}({', '.join([*arguments, *results])}):", *(f"    {line}" for line in [*before, *after])]
     for result, symbols in results.items():
         lines += [f"    {result}[{i}] = {names[id(symbol)]}" for i, symbol in enumerate(symbols)]
     return "\n".join(lines) + "\n"
 
 
+def assignments(
+    results: Mapping[str, Sequence[Symbol]], element: Callable[[str, int], str]
+) -> tuple[list[str], list[str], dict[int, str]]:
+    """Lines that compute what is uniform, lines that compute the rest, and the names of the symbols by identity.
+
+    ``element`` is how an element of an array that is not uniform is written.
+    """
+    names: dict[int, str] = {}
+    uniform: list[str] = []
+    other: list[str] = []
+    for symbol in ordered([symbol for symbols in results.values() for symbol in symbols]):
+        if symbol.op in ("const", "scalar"):
+            names[id(symbol)] = f"({symbol.args[0]})"
+            continue
+        names[id(symbol)] = f"t{len(names)}"
+        if symbol.op == "load":
+            array, index = symbol.args
+            expression = f"{array}[{index}]" if symbol.uniform else element(array, index)
+        else:
+            expression = _expression(symbol, names)
+        (uniform if symbol.uniform else other).append(f"{names[id(symbol)]} = {expression}")
+    return uniform, other, names
+
+
 def _expression(symbol: Symbol, names: dict[int, str]) -> str:
-    if symbol.op == "load":
-        return f"{symbol.args[0]}[{symbol.args[1]}]"
     parts = [names[id(a)] for a in symbol.args]
     if symbol.op == "where":
         return f"{parts[1]} if {parts[0]} > 0 else {parts[2]}"

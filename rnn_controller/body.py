@@ -15,7 +15,17 @@ from arm_env import equations
 from arm_env.compiling import jit
 from arm_env.equations import Primitives
 from arm_env.parameters import Arm, Parameters
-from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, excite, excite_vjp, sense, sense_vjp, step, step_vjp
+from arm_env.plant import (
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    excite_rows,
+    excite_vjp_rows,
+    sense_rows,
+    sense_vjp_rows,
+    step_rows,
+    step_vjp_rows,
+)
 from rnn_controller.parallel import in_parallel
 
 TORCH = Primitives(
@@ -73,41 +83,22 @@ class CompiledBody:
 
 
 @jit
-def _sense(first, last, p, x, signal):
-    for b in range(first, last):
-        sense(p, x[b], signal[b])
+def _move(first, last, p, h, u, noise, excitation, path):
+    """Fill path (substeps + 1, B, 10) from its first states."""
+    excite_rows(first, last, p, u, noise, excitation)
+    for i in range(len(path) - 1):
+        step_rows(first, last, p, h, path[i], excitation, path[i + 1])
 
 
 @jit
-def _sense_vjp(first, last, p, x, g, gx):
-    for b in range(first, last):
-        sense_vjp(p, x[b], g[b], gx[b])
-
-
-@jit
-def _move(first, last, p, h, u, noise, path):
-    """Fill path (B, substeps + 1, 10) from its first row."""
-    excitation = np.empty(MUSCLE_COUNT)
-    for b in range(first, last):
-        excite(p, u[b], noise[b], excitation)
-        for i in range(path.shape[1] - 1):
-            step(p, h, path[b, i], excitation, path[b, i + 1])
-
-
-@jit
-def _move_vjp(first, last, p, h, u, noise, path, g, gx, gu):
-    """Cotangents of the path's first row and of u, from g, (B, 10), that of its last."""
-    excitation, ge, ge_part = np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT)
-    gx_part = np.empty(STATE_SIZE)
-    for b in range(first, last):
-        excite(p, u[b], noise[b], excitation)
-        gx[b] = g[b]
-        ge[:] = 0
-        for i in range(path.shape[1] - 2, -1, -1):
-            step_vjp(p, h, path[b, i], excitation, gx[b], gx_part, ge_part)
-            gx[b] = gx_part
-            ge += ge_part
-        excite_vjp(p, u[b], noise[b], ge, gu[b])
+def _move_vjp(first, last, p, h, u, noise, excitation, path, gx, ge, part, gu):
+    """Cotangents of the path's first states and of u; gx, (B, 10), comes as that of its last states."""
+    excite_rows(first, last, p, u, noise, excitation)
+    ge[first:last] = 0
+    for i in range(len(path) - 2, -1, -1):
+        step_vjp_rows(first, last, p, h, path[i], excitation, gx, gx, part)
+        ge[first:last] += part[first:last]
+    excite_vjp_rows(first, last, p, u, noise, ge, gu)
 
 
 def _array(value: Tensor) -> np.ndarray:
@@ -120,7 +111,7 @@ class _Sense(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.p = p
         signal = np.empty((len(x), SENSORY_SIZE))
-        in_parallel(_sense, len(x), p, _array(x), signal, share=SHARE)
+        in_parallel(sense_rows, len(x), p, _array(x), signal, share=SHARE)
         return torch.from_numpy(signal)
 
     @staticmethod
@@ -128,7 +119,7 @@ class _Sense(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
         gx = np.empty((len(x), STATE_SIZE))
-        in_parallel(_sense_vjp, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
+        in_parallel(sense_vjp_rows, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
         return torch.from_numpy(gx), None
 
 
@@ -136,16 +127,16 @@ class _Move(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int) -> Tensor:
         ctx.save_for_backward(u, noise)
-        path = np.empty((len(x), substeps + 1, STATE_SIZE))
-        path[:, 0] = x.detach().numpy()
+        path, excitation = np.empty((substeps + 1, len(x), STATE_SIZE)), np.empty((len(x), MUSCLE_COUNT))
+        path[0] = x.detach().numpy()
         ctx.constants, ctx.path = (p, h), path
-        in_parallel(_move, len(x), p, h, _array(u), _array(noise), path, share=SHARE)
-        return torch.from_numpy(path[:, -1].copy())
+        in_parallel(_move, len(x), p, h, _array(u), _array(noise), excitation, path, share=SHARE)
+        return torch.from_numpy(path[-1].copy())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
         given = [_array(value) for value in ctx.saved_tensors]
-        gx, gu = np.empty((len(g), STATE_SIZE)), np.empty((len(g), MUSCLE_COUNT))
-        in_parallel(_move_vjp, len(g), *ctx.constants, *given, ctx.path, _array(g), gx, gu, share=SHARE)
+        gx, (excitation, ge, part, gu) = _array(g).copy(), np.empty((4, len(g), MUSCLE_COUNT))
+        in_parallel(_move_vjp, len(g), *ctx.constants, *given, excitation, ctx.path, gx, ge, part, gu, share=SHARE)
         return torch.from_numpy(gx), torch.from_numpy(gu), None, None, None, None

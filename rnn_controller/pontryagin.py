@@ -13,8 +13,19 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from arm_env.compiling import jit
+from arm_env.lanes import LANES
 from arm_env.parameters import Arm
-from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, excite, excite_vjp, sense, sense_vjp, step, step_vjp
+from arm_env.plant import (
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    excite_lanes,
+    excite_vjp_lanes,
+    sense_lanes,
+    sense_vjp_lanes,
+    step_lanes,
+    step_vjp_lanes,
+)
 from rnn_controller.network import ACTIVATIONS, RecurrentController
 from rnn_controller.parallel import in_parallel
 
@@ -79,26 +90,67 @@ def network_steps(leak, activation, yy, ys, yk, uy, us, by, bu, o, y, u, y_next)
 
 
 @jit
+def _by_length(first, last, lengths):
+    """Movements first … last − 1 from the longest to the shortest, so that those of a block end at about one time."""
+    return first + np.argsort(-lengths[first:last], kind="mergesort")
+
+
+@jit
+def _to_lane(row, lane, lanes):
+    """Put the values of one arm into its lane."""
+    for i in range(len(row)):
+        lanes[LANES * i + lane] = row[i]
+
+
+@jit
+def _from_lane(lanes, lane, row):
+    """Take the values of one arm from its lane."""
+    for i in range(len(row)):
+        row[i] = lanes[LANES * i + lane]
+
+
+@jit
 def _forward(
     first, last, p, h, substeps, leak, activation, yy, ys, yk, uy, us, by, bu, commands, noise, lengths, x, y, o, r, u
 ):  # fmt: skip
-    """Trajectories of movements first … last − 1. Weights come transposed.
+    """Trajectories of movements first … last − 1, the bodies of ``LANES`` at a time. Weights come transposed.
 
     commands (B, T, K), noise (B, T, 18 + K + 6), lengths (B,) ≤ T; fills x (B, T · substeps + 1, 10) and
     y (B, T + 1, N) from their first rows, observations o (B, T, 18 + K), rates r (B, T, N), excitations u (B, T, 6).
     """
     size = commands.shape[2]
-    excitation = np.empty(MUSCLE_COUNT)
-    for b in range(first, last):
-        for t in range(lengths[b]):
-            sense(p, x[b, t * substeps], o[b, t])
-            o[b, t, SENSORY_SIZE:] = commands[b, t]
-            for i in range(SENSORY_SIZE + size):
-                o[b, t, i] *= 1 + noise[b, t, i]
-            network_step(leak, activation, yy, ys, yk, uy, us, by, bu, o[b, t], y[b, t], r[b, t], u[b, t], y[b, t + 1])
-            excite(p, u[b, t], noise[b, t, SENSORY_SIZE + size :], excitation)
+    order = _by_length(first, last, lengths)
+    body, moved = np.zeros(LANES * STATE_SIZE), np.zeros(LANES * STATE_SIZE)
+    signal = np.empty(LANES * SENSORY_SIZE)
+    # A lane that is empty, or whose movement has ended, goes on without excitation, and nobody looks.
+    controls, omega = np.zeros(LANES * MUSCLE_COUNT), np.zeros(LANES * MUSCLE_COUNT)
+    excitation = np.empty(LANES * MUSCLE_COUNT)
+    for block in range(0, len(order), LANES):
+        members = order[block : block + LANES]
+        for lane in range(len(members)):
+            _to_lane(x[members[lane], 0], lane, body)
+        for t in range(lengths[members[0]]):
+            sense_lanes(p, body, signal)
+            controls[:] = 0
+            for lane in range(len(members)):
+                b = members[lane]
+                if t < lengths[b]:
+                    _from_lane(signal, lane, o[b, t, :SENSORY_SIZE])
+                    o[b, t, SENSORY_SIZE:] = commands[b, t]
+                    for i in range(SENSORY_SIZE + size):
+                        o[b, t, i] *= 1 + noise[b, t, i]
+                    network_step(
+                        leak, activation, yy, ys, yk, uy, us, by, bu, o[b, t], y[b, t], r[b, t], u[b, t], y[b, t + 1]
+                    )
+                    _to_lane(u[b, t], lane, controls)
+                    _to_lane(noise[b, t, SENSORY_SIZE + size :], lane, omega)
+            excite_lanes(p, controls, omega, excitation)
             for i in range(t * substeps, (t + 1) * substeps):
-                step(p, h, x[b, i], excitation, x[b, i + 1])
+                step_lanes(p, h, body, excitation, moved)
+                body, moved = moved, body
+                for lane in range(len(members)):
+                    if t < lengths[members[lane]]:
+                        _from_lane(body, lane, x[members[lane], i + 1])
 
 
 @jit
@@ -112,47 +164,79 @@ def _costate(
     costate at the start.
     """
     size, neurons = noise.shape[2] - SENSORY_SIZE - MUSCLE_COUNT, y.shape[2]
-    excitation, ge, ge_part = np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT)
+    order = _by_length(first, last, lengths)
+    body, costate = np.zeros(LANES * STATE_SIZE), np.zeros(LANES * STATE_SIZE)
+    earlier = np.zeros(LANES * STATE_SIZE)
+    controls, omega = np.zeros(LANES * MUSCLE_COUNT), np.zeros(LANES * MUSCLE_COUNT)
+    excitation, part = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
+    ge, gu_lanes = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
+    gs_lanes = np.zeros(LANES * SENSORY_SIZE)
     gu, gr, gs = np.empty(MUSCLE_COUNT), np.empty(neurons), np.empty(SENSORY_SIZE)
-    gx_part = np.empty(STATE_SIZE)
-    for b in range(first, last):
-        px, py = gx[b], gy[b]
-        px[:] = cx[b, lengths[b]]
-        py[:] = 0
-        for t in range(lengths[b] - 1, -1, -1):
-            omega = noise[b, t, SENSORY_SIZE + size :]
-            excite(p, u[b, t], omega, excitation)
+    for block in range(0, len(order), LANES):
+        members = order[block : block + LANES]
+        costate[:] = 0  # also of movements that have ended: their cotangents stay zero until their last period
+        for lane in range(len(members)):
+            b = members[lane]
+            _to_lane(cx[b, lengths[b]], lane, costate)
+            gy[b] = 0
+        for t in range(lengths[members[0]] - 1, -1, -1):
+            controls[:] = 0
+            for lane in range(len(members)):
+                b = members[lane]
+                if t < lengths[b]:
+                    _to_lane(u[b, t], lane, controls)
+                    _to_lane(noise[b, t, SENSORY_SIZE + size :], lane, omega)
+            excite_lanes(p, controls, omega, excitation)
             ge[:] = 0
             for i in range((t + 1) * substeps - 1, t * substeps - 1, -1):
-                step_vjp(p, h, x[b, i], excitation, px, gx_part, ge_part)
-                px[:] = gx_part
+                for lane in range(len(members)):
+                    _to_lane(x[members[lane], i], lane, body)
+                step_vjp_lanes(p, h, body, excitation, costate, earlier, part)
+                for lane in range(len(members)):
+                    if t < lengths[members[lane]]:
+                        for j in range(STATE_SIZE):
+                            costate[LANES * j + lane] = earlier[LANES * j + lane]
+                        for j in range(MUSCLE_COUNT):
+                            ge[LANES * j + lane] += part[LANES * j + lane]
+            excite_vjp_lanes(p, controls, omega, ge, gu_lanes)
+            for lane in range(len(members)):
+                b = members[lane]
+                if t >= lengths[b]:
+                    continue
+                _from_lane(gu_lanes, lane, gu)
+                py = gy[b]
                 for j in range(MUSCLE_COUNT):
-                    ge[j] += ge_part[j]
-            excite_vjp(p, u[b, t], omega, ge, gu)
-            for j in range(MUSCLE_COUNT):
-                gu[j] = gu[j] + cu[b, t, j] if u[b, t, j] > 0 else 0.0
-            for j in range(neurons):
-                gr[j] = (1 - leak) * py[j] * _transfer_slope(activation, r[b, t, j])
-                py[j] *= leak
-                gby[b, j] += gr[j]
-            for j in range(MUSCLE_COUNT):
-                gbu[b, j] += gu[j]
-            s, k = o[b, t, :SENSORY_SIZE], o[b, t, SENSORY_SIZE:]
-            _add_outer(gr, y[b, t], gyy[b])
-            _add_outer(gr, s, gys[b])
-            _add_outer(gr, k, gyk[b])
-            _add_outer(gu, y[b, t], guy[b])
-            _add_outer(gu, s, gus[b])
-            _add_product(yy, gr, py)
-            _add_product(uy, gu, py)
-            gs[:] = 0
-            _add_product(ys, gr, gs)
-            _add_product(us, gu, gs)
-            for j in range(SENSORY_SIZE):
-                gs[j] *= 1 + noise[b, t, j]
-            sense_vjp(p, x[b, t * substeps], gs, gx_part)
-            for j in range(STATE_SIZE):
-                px[j] += gx_part[j] + cx[b, t, j]
+                    gu[j] = gu[j] + cu[b, t, j] if u[b, t, j] > 0 else 0.0
+                for j in range(neurons):
+                    gr[j] = (1 - leak) * py[j] * _transfer_slope(activation, r[b, t, j])
+                    py[j] *= leak
+                    gby[b, j] += gr[j]
+                for j in range(MUSCLE_COUNT):
+                    gbu[b, j] += gu[j]
+                s, k = o[b, t, :SENSORY_SIZE], o[b, t, SENSORY_SIZE:]
+                _add_outer(gr, y[b, t], gyy[b])
+                _add_outer(gr, s, gys[b])
+                _add_outer(gr, k, gyk[b])
+                _add_outer(gu, y[b, t], guy[b])
+                _add_outer(gu, s, gus[b])
+                _add_product(yy, gr, py)
+                _add_product(uy, gu, py)
+                gs[:] = 0
+                _add_product(ys, gr, gs)
+                _add_product(us, gu, gs)
+                for j in range(SENSORY_SIZE):
+                    gs[j] *= 1 + noise[b, t, j]
+                _to_lane(gs, lane, gs_lanes)
+            for lane in range(len(members)):
+                _to_lane(x[members[lane], t * substeps], lane, body)
+            sense_vjp_lanes(p, body, gs_lanes, earlier)
+            for lane in range(len(members)):
+                b = members[lane]
+                if t < lengths[b]:
+                    for j in range(STATE_SIZE):
+                        costate[LANES * j + lane] += earlier[LANES * j + lane] + cx[b, t, j]
+        for lane in range(len(members)):
+            _from_lane(costate, lane, gx[members[lane]])
 
 
 class _Rollout(torch.autograd.Function):

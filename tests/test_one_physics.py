@@ -167,8 +167,11 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     kernels.costs(*numbers, expected, u, command, costs)
     plant.observe(numbers[0], expected, following, deviation * drawn[1800:].reshape(300, -1), low, high, observation)
 
-    got, seen = np.empty_like(costs), np.empty_like(observation)
-    kernels.advance(*numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x[None], got, seen)
+    got, seen, clock = np.empty_like(costs), np.empty_like(observation), np.zeros(300, dtype=np.int64)
+    kernels.advance(
+        *numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x[None], clock, got, seen
+    )
+    assert (clock == 1).all()
     assert_close(x, expected)
     assert_close(got, costs)
     np.testing.assert_allclose(seen, observation, rtol=1e-6, atol=1e-9)  # float32
