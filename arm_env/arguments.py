@@ -6,9 +6,9 @@ only one thing, and refuse the rest with a ``ValueError`` that names the argumen
 """
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +28,7 @@ def number(
     """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``; infinity only where it has a meaning."""
     result = _plain(value)
     if not _inside(result, low, high, above) and not (infinite and result == math.inf):
-        raise ValueError(f"{name} must be {_range('a number', low, high, above)}, not {_shown(value)}")
+        raise ValueError(f"{name} must be {_range('a number', low, high, above)}, not {shown(value)}")
     return result
 
 
@@ -49,24 +49,26 @@ def numbers(
     good = array.shape == shape and not isinstance(value, str) and np.asarray(value).dtype != bool
     if not good or not all(_inside(v, low, high, above) for v in array.flat):
         what = f"{_range('finite numbers', low, high, above)}, shape {shape}"
-        raise ValueError(f"{name} must be {what}, not {_shown(value)}")
+        raise ValueError(f"{name} must be {what}, not {shown(value)}")
     return _tupled(array.tolist())
 
 
 def count(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
     """Return ``value`` as an int from ``low`` to ``high``; 4.0 counts as 4."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    result = int(value) if whole else _plain(value)  # a float would round beyond 2⁵³
+    try:  # a float would round beyond 2⁵³
+        result = operator.index(value) if not isinstance(value, bool) else math.nan
+    except TypeError:
+        result = _plain(value)
     last = math.inf if high is None else high
-    if not low <= result <= last or not math.isfinite(result) or result != math.floor(result):
-        raise ValueError(f"{name} must be {_range('a whole number', low, last, False)}, not {_shown(value)}")
+    if not low <= result <= last or result == math.inf or result != math.floor(result):
+        raise ValueError(f"{name} must be {_range('a whole number', low, last, False)}, not {shown(value)}")
     return int(result)
 
 
 def flag(name: str, value: Any) -> bool:
     """Return ``value`` as a bool; numbers and strings are refused."""
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, not {_shown(value)}")
+        raise ValueError(f"{name} must be True or False, not {shown(value)}")
     return bool(value)
 
 
@@ -74,8 +76,17 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
     """Return ``value`` if it is one of the ``options``."""
     known = list(options)
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"unknown {name} {_shown(value)}: choose one of {', '.join(known)}")
+        raise ValueError(f"unknown {name} {shown(value)}: choose one of {', '.join(known)}")
     return value
+
+
+def mapping(name: str, value: Any) -> dict[str, Any]:
+    """Return ``value``, a mapping or None, as a dict of its own."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be a mapping such as a dict, or None, not {shown(value)}")
+    return dict(value)
 
 
 def group(name: str, value: Any, kind: type[T], default: T) -> T:
@@ -91,7 +102,7 @@ def group(name: str, value: Any, kind: type[T], default: T) -> T:
         example = fields(kind)[0].name  # type: ignore[arg-type]
         raise ValueError(
             f"{name} must be {_article(kind.__name__)}, a mapping of its fields such as {{{example!r}: …}}, or None, "
-            f"not {_shown(value)}"
+            f"not {shown(value)}"
         )
     return filled(name, value, default)
 
@@ -130,7 +141,7 @@ class Range:
         if self.shape:
             result = numbers(name, value, self.shape, self.low, self.high, above=self.above)
             if self.ascending and list(result) != sorted(result):
-                raise ValueError(f"{name} must go from low to high, not {_shown(value)}")
+                raise ValueError(f"{name} must go from low to high, not {shown(value)}")
             return result
         return number(name, value, self.low, self.high, above=self.above, infinite=self.infinite)
 
@@ -176,7 +187,7 @@ class Checked:
 
 def _plain(value: Any) -> float:
     """A scalar of any library as a float, NaN if it is none."""
-    if isinstance(value, bool | np.bool_) or value is None:
+    if isinstance(value, bool | np.bool_ | bytes) or value is None:
         return math.nan
     try:
         if getattr(value, "ndim", 0) == 0:
@@ -205,7 +216,7 @@ def _figure(value: float) -> str:
     return str(int(value)) if value == int(value) and (abs(value) < 1e7 or isinstance(value, int)) else f"{value:g}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """The value as a message shows it, cut short."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -101,7 +101,7 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
-    simulation = envs.unwrapped.simulation
+    simulation, steps = envs.unwrapped.simulation, count("steps", steps)
     controller = as_controller(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
     states, commands, actions, rewards = [info["state"]], [], [], []

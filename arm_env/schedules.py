@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from arm_env.arguments import Checked, within
+from arm_env.arguments import Checked, shown, within
 from arm_env.tasks import Task
 
 FOR_EVER = 1e9  # [s] no command is held longer
@@ -64,6 +64,11 @@ class MovingCommand(Checked):
     function: Callable[[float], np.ndarray]
     hold: float = within(0.0, 0, FOR_EVER)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function):
+            raise ValueError(f"function must be a function of the time [s], not {shown(self.function)}")
+
     def commands(self, rng, segment, time, task, arm):
         return np.array([self.function(float(t)) for t in time], dtype=float)
 
@@ -72,8 +77,8 @@ def _commands(value: Any) -> np.ndarray:
     """Commands (n, K) from a list of them or a single one; a copy that nobody can write to."""
     try:
         commands = np.array(value, dtype=float)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"a list of commands is an array of numbers, a command a row, not {value!r}") from None
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError("a list of commands is an array of numbers, a command a row") from None
     if commands.ndim == 1:
         commands = commands[None]
     if commands.ndim != 2 or not len(commands):
@@ -85,8 +90,9 @@ def _commands(value: Any) -> np.ndarray:
 def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
     """The error of a schedule that is none, for a ``reason``."""
     return ValueError(
-        f"unknown schedule {value!r}: give None (random jumps), an array of commands ({', '.join(task.command_names)}) "
-        f"a row, shape (n, {task.command_size}), a function of time [s], or an arm_env.Schedule; {reason}"
+        f"unknown schedule {shown(value)}: give None (random jumps), an array of commands "
+        f"({', '.join(task.command_names)}) a row, shape (n, {task.command_size}), a function of time [s], "
+        f"or an arm_env.Schedule; {reason}"
     )
 
 

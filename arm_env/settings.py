@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from arm_env.arguments import group, number
+from arm_env.arguments import group, number, shown
 from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
@@ -40,7 +40,7 @@ class Settings:
     ) -> "Settings":
         """Return settings from what a user wrote; ValueError names the argument that is none."""
         if not isinstance(task, Task):
-            raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {task!r}")
+            raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {shown(task)}")
         arm = group("arm", arm, Arm, Arm())
         settings = cls(
             task=task,
@@ -74,5 +74,7 @@ def as_orbit(value: Any) -> Orbit:
     orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle())
     if not isinstance(orbit, Orbit):
         known = ", ".join(f"{kind.__name__}()" for kind in ORBITS.values())
-        raise ValueError(f"orbit must be {known}, an arm_env.Orbit of your own, or a name or mapping, not {value!r}")
+        raise ValueError(
+            f"orbit must be {known}, an arm_env.Orbit of your own, or a name or mapping, not {shown(value)}"
+        )
     return orbit

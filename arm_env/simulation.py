@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arm_env.arguments import mapping
 from arm_env.parameters import MUSCLES, Arm
 from arm_env.plant import (
     ANGLES,
@@ -111,10 +112,12 @@ class Simulation:
 
     def start(self, options: dict[str, Any] | None) -> Start:
         """How episodes begin under options of ``reset``; ValueError if they are refused."""
-        options = options or {}
+        options = mapping("options", options)
         unknown = set(options) - {"posture", "targets", "schedule"}
         if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}: there are posture, targets and schedule")
+            raise ValueError(
+                f"unknown reset options {sorted(map(str, unknown))}: there are posture, targets and schedule"
+            )
         if {"targets", "schedule"} <= set(options):
             raise ValueError("give either targets or a schedule: targets are a schedule")
         schedule = None
@@ -145,7 +148,7 @@ class Simulation:
     def _checked_posture(self, posture: Any) -> np.ndarray:
         try:
             angles = np.asarray(posture, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             angles = np.full(2, np.nan)
         if angles.shape != (2,) or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all():
             low, high = np.round(self.arm.lower_stop, 3).tolist(), np.round(self.arm.upper_stop, 3).tolist()

@@ -9,13 +9,15 @@ specification makes its environment again within the process, but is no JSON.
 import importlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import filled
+from arm_env.arguments import filled, shown
 from arm_env.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.parameters import Parameters
 from arm_env.perturbations import Perturbation
@@ -40,6 +42,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic) or hasattr(value, "detach"):  # a tensor has tolist, too
         return value.tolist()
+    if isinstance(value, Decimal | Fraction):
+        return float(value)
     if isinstance(value, FunctionType):
         return _address(value) or value
     if not is_dataclass(value) or isinstance(value, type):
@@ -100,7 +104,7 @@ def _found(name: str, address: Any, kinds: Mapping[str, type]) -> Any:
     try:
         if ":" in address:
             return _imported(address)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{name} {address!r} can't be imported: {error}") from None
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} {shown(address)} can't be imported: {error}") from None
     known = f"one of {', '.join(kinds)}, or " if kinds else ""
-    raise ValueError(f"unknown {name} {address!r}: give {known}module:name of one of your own")
+    raise ValueError(f"unknown {name} {shown(address)}: give {known}module:name of one of your own")

@@ -8,7 +8,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from arm_env.arguments import count
+from arm_env.arguments import count, mapping
 from arm_env.attributes import SettingsAsAttributes
 from arm_env.env import action_space, frame_rate
 from arm_env.parameters import Arm, CostWeights
@@ -81,7 +81,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         """The last step of an episode, as ``gymnasium.make`` understands ``max_episode_steps``."""
         if steps is None:
             return self.default_max_episode_steps
-        if not isinstance(steps, bool) and np.ndim(steps) == 0 and steps == NO_LIMIT:
+        if isinstance(steps, int | np.integer) and steps == NO_LIMIT:
             return np.iinfo(np.int64).max
         return count("max_episode_steps", steps, 1)
 
@@ -108,7 +108,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        given = dict(options or {})  # a copy: wrappers read the mask after us
+        given = mapping("options", options)  # a copy: wrappers read the mask after us
         mask = given.pop("reset_mask", None)
         which = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
         if which.dtype != bool or which.shape != (self.num_envs,) or not which.any():

@@ -58,7 +58,26 @@ def test_a_whole_number_is_taken_in_every_form_and_becomes_an_int(value):
     assert type(Spring(coils=value, turns=value).turns) is int
 
 
-@pytest.mark.parametrize("value", [0, -1, 4.5, "4.5", "four", True, None, [4], math.inf, math.nan, 101, 10**400])
+@pytest.mark.parametrize(
+    "value",
+    [
+        0,
+        -1,
+        4.5,
+        "4.5",
+        "four",
+        True,
+        None,
+        [4],
+        math.inf,
+        math.nan,
+        101,
+        10**400,
+        -(10**400),
+        np.timedelta64(5, "s"),
+        b"4",
+    ],
+)
 def test_what_is_no_whole_number_in_range_is_refused_by_name(value):
     with pytest.raises(ValueError, match=r"^coils must be a whole number from 1 to 100, not "):
         Spring(coils=value)

@@ -3,6 +3,8 @@
 import json
 import math
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 import gymnasium as gym
 import numpy as np
@@ -96,6 +98,11 @@ REFUSED = [
     ({"arm": arm_env.Arm}, r"arm must be an Arm"),
     ({"noise": "loud"}, r"noise must be a number from 0 to 10, not 'loud'"),
     ({"noise": True}, r"noise must be a number"),
+    ({"noise": b"0.2"}, r"noise must be a number"),
+    ({"schedule": "x" * 100_000}, r"^unknown schedule .{1,600}$"),
+    ({"schedule": ".relative:f"}, r"can't be imported"),
+    ({"schedule": [[10**400, 0]]}, r"unknown schedule"),
+    ({"schedule": {"kind": "moving-command", "function": 3}}, r"function must be a function of the time"),
     ({"noise": None}, r"noise must be a number"),
     ({"noise": 1e308}, r"noise must be a number from 0 to 10"),
     ({"control_period": [0.01]}, r"control_period must be a number from 0.0001 to 0.1"),
@@ -129,6 +136,13 @@ def test_what_is_none_is_refused_at_the_door_by_name(arguments, match):
 def test_what_is_no_orbit_is_refused_at_the_door(orbit, match):
     with pytest.raises(ValueError, match=match):
         gym.make("CircleArm-v0", orbit=orbit)
+
+
+@pytest.mark.parametrize("options", [True, [1], "posture", 0.5, torch.zeros(2), {"posture": 10**400}, {1: 2}], ids=repr)
+def test_options_that_are_none_are_refused_by_name(options):
+    for env in (make(), gym.make_vec("ReachArm-v0", 2).unwrapped):
+        with pytest.raises(ValueError, match=r"^options must be a mapping|posture|unknown reset options \['1'\]"):
+            env.reset(seed=1, options=options)
 
 
 def test_orbits_that_fit_nowhere_are_refused_instead_of_searched_for_ever():
@@ -285,6 +299,7 @@ SPECIFIED = {
     "weights": ("CircleArm-v0", {"weights": arm_env.CostWeights(alpha=1.0)}),
     "arm": ("ReachArm-v0", {"arm": arm_env.Arm(ceiling=0.5)}),
     "numbers": ("ReachArm-v0", {"noise": np.float32(0.1), "control_period": torch.tensor(0.02)}),
+    "fractions": ("ReachArm-v0", {"noise": Fraction(1, 8), "control_period": Decimal("0.02")}),
     "array as schedule": ("ReachArm-v0", {"schedule": np.array([[0.0, 0.4], [0.1, 0.4]])}),
     "jumps": ("ReachArm-v0", {"schedule": RandomJumps(hold=2.0)}),
     "list": ("CircleArm-v0", {"schedule": CommandList(np.array([CIRCLE]), 0.5)}),
