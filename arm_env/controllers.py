@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
+from arm_env.arguments import number, shown
 from arm_env.equations import NUMPY, force_curves, muscle_length
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
@@ -43,7 +44,12 @@ class Function:
         self.function = function
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        return np.asarray(self.function(observation)), state
+        action = self.function(observation)
+        try:
+            return np.asarray(action, dtype=float), state
+        except (TypeError, ValueError):
+            wanted = "the excitations (B, 6) of observations (B, n), and nothing else"
+            raise ValueError(f"a function that controls arms must return {wanted}, not {shown(action)}") from None
 
 
 ADAPTERS: dict[type, Callable[..., Controller]] = {}
@@ -71,7 +77,7 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
     predict = getattr(value, "predict", None)
     if isinstance(value, type) or not (callable(predict) or callable(value)):
         raise ValueError(
-            f"a controller is an object with {SIGNATURE}, or a function of the observations, not {value!r}"
+            f"a controller is an object with {SIGNATURE}, or a function of the observations, not {shown(value)}"
         )
     if not callable(predict):
         return Function(value)
@@ -106,8 +112,8 @@ class Random:
 
 def kept(control_period: float, time_constant: float) -> float:
     """What an exponential mean keeps of itself in one control period; ValueError for a time below 0."""
-    if not time_constant >= 0:
-        raise ValueError(f"a time constant is 0 s or above, not {time_constant}")
+    time_constant = number("the time constant [s]", time_constant, 0, 1e6)
+    control_period = number("the control period [s]", control_period, 0, 1, above=True)
     return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
 
 

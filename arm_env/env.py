@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from arm_env.attributes import SettingsAsAttributes
+from arm_env.attributes import SettingsAsAttributes, refuse
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
 from arm_env.plant import MUSCLE_COUNT
@@ -35,6 +35,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
     def __init__(
         self,
         task: Task,
+        /,
         render_mode: str | None = None,
         arm: Arm | None = None,
         weights: CostWeights | None = None,
@@ -42,7 +43,9 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         control_period: float = 0.01,
         schedule: Any = None,
         perturbation: Perturbation | None = None,
+        **unknown: Any,
     ):
+        refuse(unknown, type(self))
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
         self.simulation = Simulation(1, task, arm, weights, noise, control_period, schedule, perturbation)

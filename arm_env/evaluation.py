@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from arm_env.arguments import count
-from arm_env.controllers import Controller, as_controller
+from arm_env.controllers import SIGNATURE, Controller, as_controller
 from arm_env.equations import NUMPY, hand
 from arm_env.orbits import SPEED_TOLERANCE, Orbit
 from arm_env.vector_env import ArmVectorEnv
@@ -103,11 +103,20 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
         raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
     simulation, steps = envs.unwrapped.simulation, count("steps", steps)
     controller = as_controller(controller, simulation.control_period)
+    own = getattr(controller, "control_period", None)
+    if own is not None and abs(own - simulation.control_period) > 1e-12:
+        raise ValueError(
+            f"the controller acts every {own} s, and the environment takes a step in {simulation.control_period} s: "
+            "give both the same control_period"
+        )
     observation, info = envs.reset(seed=seed, options=options)
     states, commands, actions, rewards = [info["state"]], [], [], []
     memory, start = None, np.ones(envs.num_envs, dtype=bool)
     for _ in range(steps):
-        action, memory = controller.predict(observation, memory, start, deterministic=True)
+        predicted = controller.predict(observation, memory, start, deterministic=True)
+        if not isinstance(predicted, tuple) or len(predicted) != 2:
+            raise ValueError(f"{type(controller).__name__}.predict must return (action, state): {SIGNATURE}")
+        action, memory = predicted
         commands.append(simulation.command.copy())
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
@@ -139,7 +148,9 @@ def evaluate(
     movements, seed = count("movements", movements, 1, MOST_MOVEMENTS), count("seed", seed)
     if "num_envs" in env_arguments:
         raise ValueError("give the number of arms as movements, not as num_envs")
-    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, **{"max_episode_steps": 10**9, **env_arguments})
+    if "max_episode_steps" in env_arguments:
+        raise ValueError("a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps")
+    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, max_episode_steps=-1, **env_arguments)
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(f"the measures are those of this package's arms, and {env_id} is another environment")
     simulation, noise = envs.unwrapped.simulation, envs.unwrapped.noise

@@ -20,8 +20,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
+from arm_env.arguments import number, shown
 from arm_env.controllers import ADAPTERS, Prediction, kept
 from arm_env.plant import MUSCLE_COUNT
+from arm_env.settings import LONGEST_PERIOD, SHORTEST_PERIOD
 from arm_env.vector_env import ArmVectorEnv
 
 Indices = None | int | Iterable[int]
@@ -75,10 +77,15 @@ class ArmVecEnv(VecEnv):
     """
 
     def __init__(self, envs: gym.vector.VectorEnv):
-        if not isinstance(envs.unwrapped, ArmVectorEnv):
+        arms = getattr(envs, "unwrapped", None)
+        if not isinstance(arms, ArmVectorEnv):
             raise ValueError(f"ArmVecEnv wraps a vector environment of this package, not {envs}")
+        if arms.autoreset_mode is not AutoresetMode.SAME_STEP:
+            raise ValueError(
+                "stable-baselines3 expects arms that begin anew in the same step: autoreset_mode='SameStep'"
+            )
         self.envs = envs
-        self._arms: ArmVectorEnv = envs.unwrapped
+        self._arms = arms
         actions = ScaledExcitations(self._arms.arm.ceiling)
         self._scale = actions.ceiling / 2
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
@@ -151,6 +158,8 @@ class Smoothed(VecEnvWrapper):
     """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that have no memory."""
 
     def __init__(self, venv: VecEnv, time_constant: float):
+        if not isinstance(venv, VecEnv) or not venv.has_attr("control_period"):
+            raise ValueError(f"Smoothed wraps a stable-baselines3 VecEnv of this package's arms, not {venv}")
         self._keep = kept(venv.get_attr("control_period")[0], time_constant)
         assert isinstance(venv.observation_space, gym.spaces.Box)
         super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant))
@@ -203,15 +212,28 @@ class Trained:
         environment = getattr(model, "get_vec_normalize_env", lambda: None)()
         self.model, self.normalisation = model, normalisation or environment
         self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
-        self.ceiling = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
+        if not callable(getattr(model, "predict", None)):
+            raise ValueError(f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}")
+        given = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
+        self.ceiling = number("ceiling", given, 0, 100, above=True)
         self.smoothing = getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
+        self._size = getattr(observations, "shape", (None,))[-1]
+        control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
         self._keep = kept(control_period, self.smoothing)
+        self.control_period = control_period if self.smoothing else None  # without a filter there is no clock
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> Prediction:
-        """Excitations (B, 6) for observations (B, 18 + K)."""
+        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one; what was learnt, without exploration noise.
+
+        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin anew.
+        """
         observation = np.asarray(observation)
+        if self._size is not None and observation.shape[-1:] != (self._size,):
+            raise ValueError(f"this model takes observations of {self._size} signals, not of shape {observation.shape}")
+        if state is not None and np.shape(state[0]) != observation.shape:
+            raise ValueError(f"the state is that of observations {np.shape(state[0])}, not {observation.shape}")
         past, memory = (observation, None) if state is None else state
         if episode_start is not None:
             past = np.where(np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from arm_env.arguments import Checked, shown, within
+from arm_env.arguments import Checked, number, shown, within
 from arm_env.tasks import Task
 
 FOR_EVER = 1e9  # [s] no command is held longer
@@ -96,6 +96,11 @@ def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
     )
 
 
+def hold_of(schedule: Schedule) -> float:
+    """How long a command of the schedule stays [s]; ValueError if that is no time."""
+    return number("the hold of a schedule", schedule.hold, 0, FOR_EVER)
+
+
 def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
     """Return a schedule from what a user wrote: None, a list of commands, a function of time, a ``Schedule``.
 
@@ -107,8 +112,7 @@ def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> 
     if callable(value) and not isinstance(value, type | Schedule):
         value = MovingCommand(value)
     if isinstance(value, Schedule) and not isinstance(value, type):
-        if not 0 <= value.hold < np.inf:
-            raise ValueError(f"a schedule's hold is a time [s], 0 or above, not {value.hold}")
+        hold_of(value)
         if isinstance(value, MovingCommand):
             task.check_commands(arm, value.commands(None, None, np.zeros(1), task, arm))
         if isinstance(value, CommandList):

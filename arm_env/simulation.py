@@ -17,7 +17,7 @@ from arm_env.plant import (
     observe,
     sensory_bounds,
 )
-from arm_env.schedules import RandomJumps, Schedule
+from arm_env.schedules import RandomJumps, Schedule, hold_of
 from arm_env.settings import Settings, schedule_of
 from arm_env.tasks import Task
 
@@ -156,14 +156,17 @@ class Simulation:
         return angles
 
     def _periods(self, schedule: Schedule) -> int:
-        return max(1, round(schedule.hold / self.control_period))
+        return max(1, round(hold_of(schedule) / self.control_period))
 
     def _next_command(
         self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
     ) -> np.ndarray:
         command = schedule.commands(rng, segment, elapsed * self.control_period, self.task, self.arm)
         if not isinstance(schedule, RandomJumps):  # whose commands the task itself draws
+            command = np.asarray(command, dtype=float)
             self.task.check_commands(self.arm, command)
+            if len(command) != len(segment):
+                raise ValueError(f"a schedule gives a command for each of {len(segment)} arms, not {len(command)}")
         return command
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:

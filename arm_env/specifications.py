@@ -29,7 +29,8 @@ SCHEDULES: dict[str, type] = {
     "command-list": CommandList,
     "moving-command": MovingCommand,
 }
-KINDS = {kind: name for name, kind in (ORBITS | SCHEDULES).items()}
+KNOWN = ORBITS | SCHEDULES
+KINDS = {kind: name for name, kind in KNOWN.items()}
 
 
 def plain(value: Any) -> Any:
@@ -46,15 +47,35 @@ def plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, FunctionType):
         return _address(value) or value
-    if not is_dataclass(value) or isinstance(value, type):
+    if not is_dataclass(value) or isinstance(value, type | Nameless):
         return value
     held = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
     if isinstance(value, Parameters | Perturbation):
         return plain(held)
     kind = KINDS.get(type(value)) or _address(type(value))
-    if kind is None or set(vars(value)) - set(held):  # of a local class, or it holds more than its fields tell
-        return value
-    return {"kind": kind, **plain(held)}
+    told = {"kind": kind, **plain(held)}
+    return told if kind and _tells(told, value) else Nameless(value)
+
+
+class Nameless:
+    """An orbit or schedule that a plain form can't tell of, in a specification; JSON refuses it."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Nameless) and self.value == other.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _tells(told: dict[str, Any], value: Any) -> bool:
+    """Whether a plain form makes the same again: not of a class that takes other arguments, or that holds more."""
+    try:
+        again = revived("", told, KNOWN, None)
+        return again == value and vars(again).keys() == vars(value).keys()
+    except (TypeError, ValueError):
+        return False
 
 
 def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any) -> Any:
@@ -66,12 +87,18 @@ def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any) -> A
     if isinstance(value, str):
         kind = _found(name, value, kinds)
         return kind() if isinstance(kind, type) else kind
+    if isinstance(value, Nameless):
+        return value.value
     if not isinstance(value, Mapping):
         return value
     held = dict(value)
     if "kind" not in held:
         return filled(name, held, default)
     kind = _found(name, held.pop("kind"), kinds)
+    unknown = set(held) - {f.name for f in fields(kind)} if is_dataclass(kind) else set()
+    if unknown:
+        known = ", ".join(f.name for f in fields(kind))
+        raise ValueError(f"{name} has no field {shown(sorted(map(str, unknown))[0])}: there are {known}")
     if "function" in held and isinstance(held["function"], str):
         held["function"] = _found(name, held["function"], {})
     try:

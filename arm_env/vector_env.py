@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from arm_env.arguments import count, mapping
-from arm_env.attributes import SettingsAsAttributes
+from arm_env.attributes import SettingsAsAttributes, refuse
 from arm_env.env import action_space, frame_rate
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
@@ -39,6 +39,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     def __init__(
         self,
         task: Task,
+        /,
         num_envs: int = 1,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -49,7 +50,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         control_period: float = 0.01,
         schedule: Any = None,
         perturbation: Perturbation | None = None,
+        **unknown: Any,
     ):
+        refuse(unknown, type(self))
         number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")

@@ -45,3 +45,5 @@ if __name__ == "__main__":
         if end.code not in STATUSES:
             raise
         os._exit(end.code)  # Python itself may end by the signal, or wait for threads
+    finally:
+        react(leave)  # what is left has nothing to save

@@ -24,6 +24,8 @@ class Watched:
         self._bar.close()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_controller":  # not there yet: a copy is being made
+            raise AttributeError(name)
         return getattr(self._controller, name)
 
     def predict(self, *arguments: Any, **options: Any) -> tuple[np.ndarray, Any]:

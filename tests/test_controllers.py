@@ -271,6 +271,29 @@ def test_a_controller_of_another_signature_is_refused_with_the_right_one(value):
         arm_env.evaluate(value, movements=2)
 
 
+@pytest.mark.parametrize("function", [lambda o: None, lambda o: (half(o), None), lambda o: [half(o), 1]])
+def test_a_function_that_returns_something_else_is_refused(function):
+    with pytest.raises(ValueError, match=r"must return the excitations \(B, 6\)|an action is 6 excitations"):
+        arm_env.evaluate(function, movements=2)
+
+
+def test_a_controller_that_returns_its_action_alone_is_refused():
+    class Alone:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return half(observation)
+
+    with pytest.raises(ValueError, match=r"Alone\.predict must return \(action, state\)"):
+        arm_env.evaluate(Alone(), movements=2)
+
+
+def test_a_controller_of_another_clock_is_refused():
+    with pytest.raises(ValueError, match=r"acts every 0.01 s, and .* in 0.05 s"):
+        arm_env.evaluate(JointPD(), movements=2, control_period=0.05)
+    arm_env.evaluate(JointPD(control_period=0.05), movements=2, control_period=0.05)
+    with pytest.raises(ValueError, match="not max_episode_steps"):
+        arm_env.evaluate(JointPD(), movements=2, max_episode_steps=3)
+
+
 @pytest.mark.parametrize("value", [None, 3, "reach", Whole, np.zeros(6)], ids=str)
 def test_what_is_no_controller_is_refused_with_the_signature(value):
     with pytest.raises(ValueError, match=r"^a controller is an object with predict\(observation, state.*not"):

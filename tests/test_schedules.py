@@ -298,3 +298,32 @@ def test_a_schedules_class_instead_of_an_instance_is_refused():
 def test_targets_and_schedule_together_are_refused():
     with pytest.raises(ValueError, match=r"targets.*schedule|schedule.*targets"):
         make().reset(seed=18, options={"targets": TARGETS, "schedule": circling})
+
+
+class Own:
+    """A schedule of one's own, with what it is given."""
+
+    def __init__(self, hold=1.0, commands=None):
+        self.hold, self._commands = hold, commands
+
+    def commands(self, rng, segment, time, task, arm):
+        return self._commands(len(segment)) if self._commands else np.tile([0.0, 0.4], (len(segment), 1))
+
+
+@pytest.mark.parametrize("hold", [None, [0.5], np.array([0.5]), "long", -1, np.nan, 1e300, True], ids=repr)
+def test_a_hold_of_ones_own_that_is_no_time_is_refused_at_once(hold):
+    with pytest.raises(ValueError, match=r"^the hold of a schedule must be a number from 0"):
+        make(schedule=Own(hold))
+
+
+@pytest.mark.parametrize("hold", ["0.5", np.float32(0.5), 1])
+def test_a_hold_of_ones_own_is_a_time_in_any_form(hold):
+    make(schedule=Own(hold)).reset(seed=1)
+
+
+def test_commands_of_ones_own_may_be_lists_and_must_be_one_for_each_arm():
+    env = make(schedule=Own(commands=lambda number: [[0.1, 0.4]] * number))
+    assert env.reset(seed=1)[1]["target"].tolist() == [0.1, 0.4]
+    for commands in (lambda number: [[0.1, 0.4]] * (number + 1), lambda number: [0.1, 0.4], lambda number: []):
+        with pytest.raises(ValueError, match=r"for each of 1 arms|2 components"):
+            make(schedule=Own(commands=commands)).reset(seed=1)

@@ -117,7 +117,7 @@ REFUSED_ORBITS = [
     (Ellipse, r"orbit must be .*Ellipse\(\)"),
     (arm_env.Reach(), r"orbit must be"),
     (3, r"orbit must be"),
-    ({"kind": "ellipse", "aspekt": 2}, r"orbit: .*aspekt"),
+    ({"kind": "ellipse", "aspekt": 2}, r"orbit has no field 'aspekt': there are .*aspect"),
     ({"kind": "ellipse", "aspect": 0}, r"orbit: aspect must be a number from 0.1 to 10"),
     ({"kind": ["ellipse"]}, r"unknown orbit"),
     ({"radius": [0.2, 0.1]}, r"radius must go from low to high"),
@@ -267,6 +267,25 @@ def test_a_value_that_is_none_is_refused_and_changes_nothing(name, value):
     assert getattr(env, name) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("pertubation", "perturbation"), ("nosie", "noise"), ("weight", "weights")]
+)
+def test_a_misspelt_setting_is_not_set(name, meant):
+    for env in (gym.make("ReachArm-v0"), gym.make_vec("ReachArm-v0", 2)):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}' to set: did you mean {meant}"):
+            setattr(env.unwrapped, name, 0)
+        env.unwrapped.note = "one's own"
+        assert env.unwrapped.note == "one's own"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("nosie", "did you mean noise"), ("orbit", "orbits belong to CircleArm-v0"),
+                                           ("task", ""), ("frameskip", "")])  # fmt: skip
+def test_an_unknown_argument_is_refused_in_python_s_own_words(name, hint):
+    for made in (lambda: gym.make("ReachArm-v0", **{name: 1}), lambda: gym.make_vec("ReachArm-v0", 2, **{name: 1})):
+        with pytest.raises(TypeError, match=rf"got an unexpected keyword argument '{name}'.*{hint}"):
+            made()
+
+
 def test_attributes_of_the_arms_of_a_vector_environment():
     envs = gym.make_vec("ReachArm-v0", 3).unwrapped
     assert envs.get_attr("noise") == (0.2, 0.2, 0.2) == envs.call("noise")
@@ -345,14 +364,30 @@ def test_what_has_no_name_stays_itself_in_a_specification(schedule):
 def test_an_orbit_that_holds_more_than_its_fields_stays_itself():
     orbit = Ellipse()
     object.__setattr__(orbit, "more", 1)
-    assert plain(orbit) is orbit
+    assert_nameless(orbit)
 
+
+class OfOneArgument(arm_env.Circle):
+    def __init__(self, size=0.05):
+        super().__init__(radius=(size, size))
+
+
+def assert_nameless(orbit):
+    """It works within the process, and never becomes another orbit by way of JSON."""
+    assert plain(orbit).value is orbit
+    env = gym.make("CircleArm-v0", orbit=orbit)
+    assert gym.make(env.spec).unwrapped.task == orbit and gym.make(env.spec).spec == env.spec
+    with pytest.raises(TypeError, match="JSON"):
+        env.spec.to_json()
+
+
+def test_an_orbit_of_a_local_class_or_of_other_arguments_stays_itself():
     @dataclass(frozen=True)
     class Local(arm_env.Circle):
         pass
 
-    local = Local()
-    assert plain(local) is local
+    assert_nameless(Local())
+    assert_nameless(OfOneArgument(0.06))
 
 
 def test_a_wrapped_environment_is_specified_with_its_wrappers():
