@@ -122,15 +122,25 @@ _tables: dict[str, Kernels] = {}
 
 def compile_source(name: str, source: str, **known: Any) -> Kernels:
     """Compile the functions of generated source, which may call those ``known``, unless that has been done before."""
-    origins = {
-        key: getattr(value, "py_func", value) for key, value in known.items()
-    }  # compiled, or with JIT off as it is
-    callees = sorted(f"{key}={origin.__module__}.{getattr(origin, '__name__', key)}" for key, origin in origins.items())
+    origins = {key: getattr(value, "py_func", value) for key, value in known.items()}  # with JIT off it is itself
+    callees = sorted(
+        f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} {_digest_of_file(origin.__module__)}"
+        for key, origin in origins.items()
+    )
     stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
     with _lock:
         if stem not in _tables:
             _tables[stem] = Kernels(_compiled(stem, source, known))
         return _tables[stem]
+
+
+@functools.cache
+def _digest_of_file(module: str) -> str:
+    """A digest of the file of a module that the cache folder's name does not know, else nothing."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if not path or Path(path).parent in (Path(__file__).parent, cache_folder()):
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
 
 Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's network) and
-excite every muscle within [0, ceiling]. They are trained through ``plant.rollout``, like any module.
+excite every muscle within [0, ceiling]. Each is given by its equations alone, from which it is compiled.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks import Task
 from rnn_controller.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
 from rnn_controller.network import CONTROL_PERIODS, NetworkConfig, RecurrentController
+from rnn_controller.vector_tracing import TENSORS
 
 KINDS = ("gru", "mlp")
 MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
@@ -39,6 +40,36 @@ class ModuleConfig(Checked):
         choice("kind", self.kind, KINDS)
 
 
+class Scaling(NamedTuple):
+    """What a baseline does not learn."""
+
+    shift: Any  # (18 + K,) mean of each signal
+    scale: Any  # (18 + K,) standard deviation of each
+    ceiling: Any  # [-] largest excitation
+
+
+class GatedWeights(NamedTuple):
+    """Weights of a gated recurrent unit; those of reset gate, update gate and candidate are stacked, as in torch."""
+
+    inputs: Any  # (3 N, 18 + K)
+    recurrent: Any  # (3 N, N)
+    input_bias: Any  # (3 N,)
+    recurrent_bias: Any  # (3 N,)
+    motor: Any  # (6, N)
+    motor_bias: Any  # (6,)
+
+
+class PerceptronWeights(NamedTuple):
+    """Weights of two layers."""
+
+    first: Any  # (N, 18 + K)
+    first_bias: Any  # (N,)
+    second: Any  # (N, N)
+    second_bias: Any  # (N,)
+    motor: Any  # (6, N)
+    motor_bias: Any  # (6,)
+
+
 class Baseline(nn.Module):
     """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next state. Float64."""
 
@@ -52,7 +83,7 @@ class Baseline(nn.Module):
         self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
         n, inputs = config.neurons, SENSORY_SIZE + task.command_size
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
-        self.core: Any
+        self.core: Any  # torch's own modules hold the weights, under the names that checkpoints know
         if config.kind == "gru":
             self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, **as_numbers)
         else:
@@ -83,14 +114,39 @@ class Baseline(nn.Module):
         """At rest, (batch, N)."""
         return self.motor.bias.new_zeros(batch, self.state_size)
 
+    @property
+    def weights(self) -> GatedWeights | PerceptronWeights:
+        """What is trained, in the order of ``parameters``."""
+        return (GatedWeights if self.config.kind == "gru" else PerceptronWeights)(*self.parameters())
+
+    @property
+    def constants(self) -> Scaling:
+        """What is not."""
+        return Scaling(self.shift, self.scale, self.ceiling)
+
+    def equations(self, xp: Any, w: Any, c: Scaling, observation: Any, state: Any) -> tuple[Any, Any]:
+        """Excitations and the next state, with the primitives ``xp``."""
+        signal = (observation - c.shift) / c.scale
+        if self.config.kind == "gru":
+            hidden = state = self._gated(xp, w, signal, state)
+        else:
+            first = xp.tanh(xp.product(w.first, signal) + w.first_bias)
+            hidden = xp.tanh(xp.product(w.second, first) + w.second_bias)
+        return c.ceiling * xp.sigmoid(xp.product(w.motor, hidden) + w.motor_bias), state
+
+    def _gated(self, xp: Any, w: GatedWeights, signal: Any, state: Any) -> Any:
+        """The gated recurrent unit of Cho et al. (2014), with torch's place for the reset gate."""
+        n = self.config.neurons
+        received = xp.product(w.inputs, signal) + w.input_bias
+        recalled = xp.product(w.recurrent, state) + w.recurrent_bias
+        gates = xp.sigmoid(received[..., : 2 * n] + recalled[..., : 2 * n])
+        reset, kept = gates[..., :n], gates[..., n:]
+        candidate = xp.tanh(received[..., 2 * n :] + reset * recalled[..., 2 * n :])
+        return (1 - kept) * candidate + kept * state
+
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Excitations (B, 6) and the next state (B, N)."""
-        signal = (observation - self.shift) / self.scale
-        if self.config.kind == "gru":
-            hidden = state = self.core(signal, state)
-        else:
-            hidden = self.core(signal)
-        return self.ceiling * torch.sigmoid(self.motor(hidden)), state
+        return self.equations(TENSORS, self.weights, self.constants, observation, state)
 
 
 Network = RecurrentController | Baseline

@@ -1,17 +1,17 @@
 """The recurrent network of Huh & Todorov (2009), eq. 2, as a module of five named weight blocks."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from arm_env.arguments import Checked, choice, within
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
+from rnn_controller.vector_tracing import TENSORS
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
-"""Neural transfer functions σ_y; their index is what the compiled kernel knows them by."""
-
+"""Neural transfer functions σ_y."""
 
 CONTROL_PERIODS = (0.0001, 0.1)
 """Shortest and longest time between two evaluations [s]; the environments take no longer one."""
@@ -35,6 +35,24 @@ class NetworkConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         choice("activation", self.activation, ACTIVATIONS)
+
+
+class Weights(NamedTuple):
+    """The weights of eq. 2; a row for each neuron or muscle that receives."""
+
+    recurrent: Any  # W_yy (N, N)
+    sensory: Any  # W_ys (N, 18)
+    command: Any  # W_yk (N, K)
+    motor: Any  # W_uy (6, N)
+    reflex: Any  # W_us (6, 18)
+    neural_bias: Any  # b_y (N,)
+    motor_bias: Any  # b_u (6,)
+
+
+class Constants(NamedTuple):
+    """What is not trained."""
+
+    leak: Any  # what is left of the neural state after one control period
 
 
 class RecurrentController(nn.Module):
@@ -71,21 +89,35 @@ class RecurrentController(nn.Module):
         return float(torch.exp(torch.tensor(exponent, dtype=torch.float64, device="cpu")))
 
     @property
-    def weights(self) -> tuple[Tensor, ...]:
-        """The five blocks and two biases, in the order of the compiled rollout."""
-        return (
+    def weights(self) -> Weights:
+        """The five blocks and two biases."""
+        return Weights(
             self.recurrent, self.sensory, self.command, self.motor, self.reflex,
             self.neural_bias, self.motor_bias,
         )  # fmt: skip
+
+    @property
+    def constants(self) -> Constants:
+        """What the equations hold beside weights."""
+        return Constants(self.leak)
+
+    @property
+    def state_size(self) -> int:
+        """Number N of neurons."""
+        return self.config.neurons
 
     def initial_state(self, batch: int) -> Tensor:
         """Neurons at rest, (batch, N)."""
         return self.recurrent.new_zeros(batch, self.config.neurons)
 
+    def equations(self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any) -> tuple[Any, Any]:
+        """Eq. 2 over one control period, with the primitives ``xp``."""
+        s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
+        drive = xp.product(w.recurrent, state) + xp.product(w.sensory, s) + xp.product(w.command, k) + w.neural_bias
+        rate = getattr(xp, self.config.activation)(drive)
+        u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
+        return u, c.leak * state + (1 - c.leak) * rate
+
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Excitations (B, 6) and the next neural state (B, N), from (B, 18 + K) and (B, N)."""
-        s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
-        drive = state @ self.recurrent.T + s @ self.sensory.T + k @ self.command.T + self.neural_bias
-        u = torch.relu(state @ self.motor.T + s @ self.reflex.T + self.motor_bias)
-        rate = getattr(torch, self.config.activation)(drive)
-        return u, self.leak * state + (1 - self.leak) * rate
+        return self.equations(TENSORS, self.weights, self.constants, observation, state)

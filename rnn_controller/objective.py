@@ -1,13 +1,64 @@
 """Value and objective (Huh & Todorov 2009, eqs. 4 and 5')."""
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from arm_env.compiling import Kernels, compile_source, once_for_each_task
 from arm_env.parameters import Arm, CostWeights
+from arm_env.plant import ELEMENTARY, MUSCLE_COUNT, STATE_SIZE, symbols, with_adjoint
 from arm_env.tasks import Task
+from arm_env.tracing import SYMBOLIC, flatten, load
+from rnn_controller.parallel import in_parallel
 from rnn_controller.plant import TORCH, tensors
+
+VALUES = """
+def values(first, last, p, w, period, x, u, k, lengths, v):
+    cost = empty((u.shape[1], 1))
+    for b in range(first, last):
+        cost_rows(0, lengths[b], p, w, x[b, 1:], u[b], k[b], cost)
+        total = 0.0
+        for t in range(lengths[b]):
+            total += cost[t, 0]
+        v[b] = period * total
+
+def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
+    g = empty((u.shape[1], 1))
+    for b in range(first, last):
+        g[:] = period * gv[b]
+        cost_vjp_rows(0, lengths[b], p, w, x[b, 1:], u[b], k[b], g, gx[b, 1:], gu[b])
+"""
+
+
+@once_for_each_task
+def value_kernels(task: Task) -> Kernels:
+    """``values`` of a batch of movements, and their adjoint."""
+    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
+    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
+    cost = flatten([sum(task.cost(SYMBOLIC, arm, weights, x, u, k))])
+    source = with_adjoint("cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])})
+    return compile_source("values", source + VALUES, **ELEMENTARY)
+
+
+class _Values(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, task: Task, constants: Any, x: Tensor, u: Tensor, *given: Tensor) -> Tensor:
+        ctx.arguments = *constants, *(value.detach().contiguous().numpy() for value in (x, u, *given))
+        ctx.kernels, v = value_kernels(task), np.empty(len(x))
+        in_parallel(ctx.kernels.values, len(x), *ctx.arguments, v)
+        return torch.from_numpy(v)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gv: Tensor) -> Any:
+        *_, x, u, _, _ = ctx.arguments
+        gx, gu = np.zeros_like(x), np.zeros_like(u)
+        in_parallel(ctx.kernels.values_vjp, len(x), *ctx.arguments, gv.contiguous().numpy(), gx, gu)
+        return None, None, torch.from_numpy(gx), torch.from_numpy(gu), None, None
 
 
 def values(
@@ -19,16 +70,21 @@ def values(
     commands: Tensor,
     control_period: float,
     lengths: Tensor | None = None,
+    compiled: bool = True,
 ) -> Tensor:
-    """V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
+    """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
 
     x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
-    those beyond a movement's length (B,) not at all.
+    those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is ``compiled``, and then
+    differentiable once, along x and u.
     """
+    lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
+    given = (x, u, commands)
+    if compiled and all(value.dtype == torch.float64 and value.device.type == "cpu" for value in given):
+        return _Values.apply(task, (arm.flat(), weights.flat(), control_period), *given, lengths)
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
-    if lengths is not None:
-        cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])
+    cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])
     return cost.sum(-1) * control_period
 
 

@@ -12,9 +12,8 @@ from torch import Tensor
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.network import ACTIVATIONS, RecurrentController
 from rnn_controller.plain_torch import float64_array, plain_torch
-from rnn_controller.pontryagin import network_steps
+from rnn_controller.pontryagin import EquationNetwork, kernels_of, plain_constants
 
 
 class _Predicting:
@@ -58,19 +57,20 @@ class _Predicting:
 
 
 class Policy(_Predicting):
-    """The paper's network as a controller of the environments, computed by the kernel it was trained with."""
+    """A network that is given by its equations as a controller of the environments, in the code it was trained with."""
 
-    def __init__(self, network: RecurrentController, arm: Arm | None = None):
-        super().__init__(np.zeros(network.config.neurons), SENSORY_SIZE + network.command_size, arm)
+    def __init__(self, network: EquationNetwork, arm: Arm | None = None):
+        super().__init__(np.zeros(network.state_size), SENSORY_SIZE + network.command_size, arm)
         self.network = network
-        named = network.named_parameters()  # in the order of the compiled rollout
-        weights = [np.array(float64_array(name, w).T, order="C") for name, w in named]  # copies
-        self._constants = (network.leak, ACTIVATIONS.index(network.config.activation), *weights)
+        named = network.weights._asdict().items()
+        self._weights = type(network.weights)(*(np.array(float64_array(name, w), order="C") for name, w in named))
+        self._constants, self._kernels = plain_constants(network), kernels_of(network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        u, y_next = np.empty((len(state), MUSCLE_COUNT)), np.empty_like(state)
-        network_steps(*self._constants, observation, state, u, y_next)
-        return u, y_next
+        o, y, u = observation[:, None], state[:, None], np.empty((len(state), 1, MUSCLE_COUNT))
+        following = np.empty_like(y)
+        self._kernels.steps(self._weights, self._constants, o, y, u, following)
+        return u[:, 0], following[:, 0]
 
 
 class ModuleController(_Predicting):
@@ -97,10 +97,7 @@ class ModuleController(_Predicting):
 
 def controller_of(checkpoint: Checkpoint) -> Policy | ModuleController:
     """The controller that a checkpoint holds."""
-    network = checkpoint.network
-    if isinstance(network, RecurrentController):
-        return Policy(network, checkpoint.arm)
-    return ModuleController(network, checkpoint.arm)
+    return Policy(checkpoint.network, checkpoint.arm)
 
 
 def load(name: Path | str) -> Policy | ModuleController:

@@ -46,7 +46,7 @@ from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
 from rnn_controller.parallel import threads_for_kernels
 from rnn_controller.plain_torch import plain_torch
-from rnn_controller.plant import TORCH, rollout, tensors
+from rnn_controller.plant import TORCH, tensors
 from rnn_controller.position import PATIENCE, History, Position, restored
 from rnn_controller.recipes import AS_IT_IS, DEFAULTS, RECIPES, Stage, TrainConfig, narrowing_radius
 from rnn_controller.run_folder import CHECKPOINT, TrainingError, claimed
@@ -236,7 +236,7 @@ class Trainer:
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
         self._silent = not bool((u > 0).any())
-        exploded = not bool(y.abs().max() < WIDEST_NEURAL_STATE)
+        exploded = not bool((y.abs() < WIDEST_NEURAL_STATE).all())
         self._exploded |= exploded
         self._arrived = self._share_on_target(x.detach(), movements)
         return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
@@ -244,13 +244,10 @@ class Trainer:
     def _rollout(self, m: Movements) -> tuple[Tensor, Tensor, Tensor]:
         """States, excitations, and what must not explode."""
         self._simulated += int(m.lengths.sum())
-        period = self.config.network.control_period
-        if isinstance(self.network, RecurrentController):
-            return pontryagin.rollout(
-                self.network, self.arm, m.x0, m.y0, m.commands, m.noise, substeps_of(period), m.lengths
-            )
-        x, u = rollout(self.network, self.arm, m.x0, m.commands, m.noise, period, substeps_of(period))
-        return x, u, u.detach()
+        substeps = substeps_of(self.config.network.control_period)
+        rested = not isinstance(self.network, RecurrentController)  # only neurons that may fire at any rate do at first
+        y0 = self.network.initial_state(len(m.x0)) if rested else m.y0
+        return pontryagin.rollout(self.network, self.arm, m.x0, y0, m.commands, m.noise, substeps, m.lengths)
 
     def _share_on_target(self, x: Tensor, movements: Movements) -> float:
         """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""

@@ -14,6 +14,7 @@ CASES = {
     "train_your_own_module.py": (["--iterations", "2", "--movements", "2"], "iteration    0  objective"),
     "plug_in_a_controller.py": (["20"], "joint PD"),
     "train_with_ppo.py": (["--steps", "20480", "--output", "ppo"], "within the target"),
+    "your_own_network.py": (["2"], "iteration   0: objective"),
     "your_own_orbit.py": ([], "off the stadium"),
 }
 

@@ -30,7 +30,7 @@ from rnn_controller.movements import sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import Soap
-from rnn_controller.policy import ModuleController, Policy, controller_of
+from rnn_controller.policy import Policy, controller_of
 from rnn_controller.run_folder import claimed
 from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
@@ -434,7 +434,7 @@ def test_a_copy_of_anything_that_is_trained_is_the_same(tmp_path, network, way):
     assert same(copied, checkpoint) and copied.training == checkpoint.training
     assert_predict_the_same(controller_of(copied), controller_of(checkpoint))
     controller = controller_of(checkpoint)
-    assert type(controller) is (Policy if network == "rnn" else ModuleController)
+    assert type(controller) is Policy
     assert_predict_the_same(COPIES[way](controller), controller)
     weights = COPIES[way](checkpoint.network).state_dict()
     assert all(torch.equal(weights[name], value) for name, value in checkpoint.network.state_dict().items())

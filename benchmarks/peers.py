@@ -1,0 +1,293 @@
+"""Speed beside that of other packages, everything timed in turn in one run. ``python -m benchmarks.peers``.
+
+Needs ``pip install 'rnn-motor-control[peers]'``. A gradient is that of the objective with respect to all weights, over
+the same number of movements, neurons and control periods for each. JAX runs the very equations of this package, jitted;
+MotorNet runs its own arm: the same skeleton with rigid tendons and Hill muscles, one Euler step a control period (ours
+takes two implicit ones), float32 (ours is float64), a loss on the hand's distance, no noise.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+
+import arm_env  # noqa: F401  (registers the environments)
+from arm_env import equations
+from arm_env.equations import Primitives
+from arm_env.files import write_whole
+from arm_env.parameters import Arm, CostWeights
+from arm_env.tasks import Reach
+from benchmarks.speed import STEPS, interleaved, single_run
+from rnn_controller import NetworkConfig, RecurrentController, pontryagin
+from rnn_controller.modules import Baseline, ModuleConfig
+from rnn_controller.movements import Movements, sample
+from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.plant import rollout
+from rnn_controller.vector_tracing import NetworkPrimitives
+
+SIZES = ((200, 12), (400, 36))  # movements and neurons
+BATCHES = (64, 1024, 4096)
+CONTROL_PERIOD, SUBSTEPS, BETA = 0.01, 2, 3.0
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure gradients, batched stepping and single steps beside JAX, MotorNet and Gymnasium's environments."""
+
+    json: Path | None = None
+    """Also write the figures to this file."""
+    rounds: int = 7
+    """How often each is timed; the median counts."""
+    threads: int = 2
+    """Processor cores for the gradients; those on one core are measured in a process of their own."""
+    only_gradients: bool = False
+    """Leave out batched stepping and single steps."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Movements, and the network that makes them."""
+
+    network: Any
+    m: Movements
+
+    @classmethod
+    def of(cls, movements: int, network: Any) -> "Problem":
+        """Draw the movements of a reaching network."""
+        return cls(network, sample(np.random.default_rng(0), movements, network.state_size, task=Reach(), arm=Arm()))
+
+    def ours(self) -> None:
+        """The gradient, compiled."""
+        self.network.zero_grad()
+        m = self.m
+        x, u, _ = pontryagin.rollout(self.network, Arm(), m.x0, m.y0, m.commands, m.noise)
+        risk_sensitive(values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD), BETA).backward()
+
+    def eager(self) -> None:
+        """The gradient by torch's own automatic differentiation."""
+        self.network.zero_grad()
+        m = self.m
+        x, u = rollout(self.network, Arm(), m.x0, m.commands, m.noise, state=m.y0, compiled=False)
+        v = values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD, compiled=False)
+        risk_sensitive(v, BETA).backward()
+
+
+def recurrent(neurons: int) -> RecurrentController:
+    """The paper's network."""
+    return RecurrentController(NetworkConfig(neurons=neurons), 2, torch.Generator().manual_seed(0))
+
+
+def gated(neurons: int) -> Baseline:
+    """The gated recurrent unit."""
+    return Baseline(ModuleConfig("gru", neurons), Reach(), Arm(), torch.Generator().manual_seed(0))
+
+
+def jax_gradient(problem: Problem) -> Callable[[], object]:
+    """The gradient of the same equations by JAX, compiled; checked against ours."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jnp, network, m = jax.numpy, problem.network, problem.m
+    xp = Primitives(
+        jnp.exp, jnp.log, jnp.sin, jnp.cos, jnp.sqrt,
+        lambda x, a, b: jnp.where(x > 0, a, b), jnp.stack, jnp.concatenate,
+    )  # fmt: skip
+    layers = NetworkPrimitives(
+        lambda w, v: v @ w.T, lambda *v: jnp.concatenate(v, -1), jax.nn.relu, jnp.tanh, jax.nn.sigmoid
+    )
+    arm, cost = Arm().map(jnp.asarray), CostWeights().map(jnp.asarray)
+    constants, observed = pontryagin.plain_constants(network), 18 + network.command_size
+
+    def period(w: Any, state: Any, given: Any) -> Any:
+        x, y = state
+        command, noise = given
+        signal = jnp.concatenate([equations.sense(xp, arm, x), command], -1) * (1 + noise[:, :observed])
+        u, y = network.equations(layers, w, constants, signal, y)
+        excitation = equations.excitation(xp, arm, u, noise[:, observed:])
+        for _ in range(SUBSTEPS):
+            x = equations.step(xp, arm, x, excitation, CONTROL_PERIOD / SUBSTEPS)
+        return (x, y), sum(Reach().cost(xp, arm, cost, x, u, command))
+
+    def objective(w: Any, x0: Any, y0: Any, commands: Any, noise: Any) -> Any:
+        _, costs = jax.lax.scan(lambda state, given: period(w, state, given), (x0, y0), (commands, noise))
+        v = costs.sum(0) * CONTROL_PERIOD
+        return (jax.nn.logsumexp(BETA * v) - np.log(len(v))) / BETA
+
+    gradient = jax.jit(jax.grad(objective))
+    weights = type(network.weights)(*(jnp.asarray(w.detach().numpy()) for w in network.weights))
+    start = [jnp.asarray(value.numpy()) for value in (m.x0, m.y0)]
+    courses = [jnp.asarray(value.numpy().swapaxes(0, 1).copy()) for value in (m.commands, m.noise)]  # time leads
+
+    def run() -> Any:
+        return jax.block_until_ready(gradient(weights, *start, *courses))
+
+    problem.ours()
+    for theirs, parameter in zip(run(), network.weights, strict=True):
+        np.testing.assert_allclose(theirs, parameter.grad, rtol=1e-8, atol=1e-8 * float(parameter.grad.abs().max()))
+    return run
+
+
+def motornet(batch: int) -> Any:
+    """MotorNet's reaching environment with its six-muscle arm, reset for so many arms."""
+    import motornet as mn
+
+    arm = mn.effector.RigidTendonArm26(muscle=mn.muscle.RigidTendonHillMuscle(), timestep=CONTROL_PERIOD)
+    env = mn.environment.RandomTargetReach(effector=arm, max_ep_duration=1e6)
+    env.reset(seed=0, options={"batch_size": batch})
+    return env
+
+
+def motornet_gradient(movements: int, neurons: int, periods: int) -> Callable[[], object]:
+    """The gradient of a rectified recurrent network in MotorNet's closed loop."""
+    env = motornet(movements)
+    observation, _ = env.reset(seed=0, options={"batch_size": movements})
+    cell = torch.nn.RNNCell(observation.shape[1], neurons, nonlinearity="relu")
+    motor = torch.nn.Linear(neurons, 6)
+
+    def run() -> None:
+        cell.zero_grad()
+        motor.zero_grad()
+        observation, info = env.reset(seed=0, options={"batch_size": movements})
+        state, loss = torch.zeros(movements, neurons), torch.zeros(())
+        for _ in range(periods):
+            state = cell(observation, state)
+            observation, _, _, _, info = env.step(torch.sigmoid(motor(state)))
+            loss = loss + (info["states"]["fingertip"][:, :2] - info["goal"][:, :2]).abs().mean()
+        loss.backward()
+
+    return run
+
+
+def motornet_steps(batch: int, steps: int) -> Callable[[], object]:
+    """Steps of many of MotorNet's arms, without gradients."""
+    env, actions = motornet(batch), torch.rand(batch, 6)
+
+    def run() -> None:
+        with torch.no_grad():
+            env.reset(seed=0, options={"batch_size": batch})
+            for _ in range(steps):
+                env.step(actions)
+
+    return run
+
+
+def our_steps(batch: int, steps: int) -> Callable[[], object]:
+    """Steps of our vector environment with its noise, rewards, infos and resets."""
+    envs = gym.make_vec("ReachArm-v0", num_envs=batch)
+    envs.reset(seed=0)
+    actions = envs.action_space.sample().astype(np.float64)
+
+    def run() -> None:
+        for _ in range(steps):
+            envs.step(actions)
+
+    return run
+
+
+def gradient_runs(threads: int) -> dict[str, Callable[[], object]]:
+    """Everything with a gradient, by name."""
+    runs: dict[str, Callable[[], object]] = {}
+    for movements, neurons in SIZES:
+        problem = Problem.of(movements, recurrent(neurons))
+        size = f"{movements}x{neurons}"
+        runs |= {f"ours {size}": problem.ours, f"jax {size}": jax_gradient(problem)}
+        if threads > 1:
+            periods = problem.m.commands.shape[1]
+            runs[f"motornet {size}"] = motornet_gradient(movements, neurons, periods)
+            if movements == SIZES[0][0]:
+                runs[f"eager {size}"] = problem.eager
+    gru = Problem.of(SIZES[0][0], gated(32))
+    runs |= {"ours gru": gru.ours, "jax gru": jax_gradient(gru)}
+    return runs | ({"eager gru": gru.eager} if threads > 1 else {})
+
+
+def gradient_figures(seconds: dict[str, float], threads: str) -> dict[str, float]:
+    """Ratios of the peers' seconds to ours."""
+    figures: dict[str, float] = {}
+    for movements, neurons in SIZES:
+        size = f"{movements}x{neurons}"
+        suffix = "" if (movements, neurons) == SIZES[0] else f"_{size}"
+        figures[f"gradient_over_jax_{threads}{suffix}"] = seconds[f"jax {size}"] / seconds[f"ours {size}"]
+        figures[f"gradient_seconds_{threads}{suffix}"] = seconds[f"ours {size}"]
+        for peer in ("motornet", "eager"):
+            if f"{peer} {size}" in seconds:
+                figures[f"gradient_over_{peer}{suffix}"] = seconds[f"{peer} {size}"] / seconds[f"ours {size}"]
+    figures[f"gru_gradient_over_jax_{threads}"] = seconds["jax gru"] / seconds["ours gru"]
+    if "eager gru" in seconds:
+        figures["gru_gradient_over_eager"] = seconds["eager gru"] / seconds["ours gru"]
+    return figures
+
+
+def stepping_figures(rounds: int) -> dict[str, float]:
+    """Control steps a second of many arms, on one core, and of single environments."""
+    torch.set_num_threads(1)
+    steps = {batch: max(10, 51200 // batch) for batch in BATCHES}
+    runs = {f"ours {b}": our_steps(b, n) for b, n in steps.items()}
+    runs |= {f"motornet {b}": motornet_steps(b, n) for b, n in steps.items()}
+    seconds = interleaved(runs, rounds)
+    rates = {name: int(name.split()[1]) * steps[int(name.split()[1])] / s for name, s in seconds.items()}
+    best = {peer: max(rate for name, rate in rates.items() if name.startswith(peer)) for peer in ("ours", "motornet")}
+    figures = {"vector_over_motornet": best["ours"] / best["motornet"]}
+    figures |= {f"vector_steps_per_s_{name.replace(' ', '_')}": rate for name, rate in rates.items()}
+    singles = {"reach": "ReachArm-v0", "cartpole": "CartPole-v1", "pendulum": "Pendulum-v1", "reacher": "Reacher-v5"}
+    made: dict[str, Callable[[], object]] = {}
+    for name, env_id in singles.items():
+        try:
+            made[name] = single_run(env_id)
+        except gym.error.DependencyNotInstalled as error:
+            print(f"{env_id} is left out: {error}")
+    seconds = interleaved(made, rounds)
+    figures["single_step_microseconds"] = seconds["reach"] / STEPS * 1e6
+    return figures | {f"single_step_over_{n}": s / seconds["reach"] for n, s in seconds.items() if n != "reach"}
+
+
+def measure(args: Args) -> dict[str, float]:
+    """All figures."""
+    keep_to(args.threads)
+    words = {1: "one_thread", 2: "two_threads"}.get(args.threads, f"{args.threads}_threads")
+    figures = gradient_figures(interleaved(gradient_runs(args.threads), args.rounds), words)
+    if args.only_gradients:
+        return figures
+    return figures | on_one_core(args) | stepping_figures(args.rounds)
+
+
+def keep_to(cores: int) -> None:
+    """Use so many of the processor's cores, before JAX starts its threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    torch.set_num_threads(cores)
+
+
+def on_one_core(args: Args) -> dict[str, float]:
+    """The gradients in a process that has one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figures.json"
+        flags = ["--threads", "1", "--only-gradients", "--rounds", str(args.rounds), "--json", str(path)]
+        subprocess.run([sys.executable, "-m", "benchmarks.peers", *flags], check=True, stdout=subprocess.DEVNULL)
+        return dict(json.loads(path.read_text()))
+
+
+def main(args: Args) -> None:
+    """Measure, print a table, write JSON."""
+    figures = measure(replace(args, threads=max(1, args.threads)))
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+    )
+    print("\n".join(f"{name:42s} {value:12.4g}" for name, value in figures.items()))
+    if args.json:
+        print(f"written to {write_whole(args.json, json.dumps(figures, indent=2) + chr(10))}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

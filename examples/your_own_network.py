@@ -1,0 +1,71 @@
+"""A network of your own, compiled from its equations: two layers of leaky integrators, the second one moves the arm."""
+
+import math
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import arm_env
+from arm_env import Arm, CostWeights, Reach
+from rnn_controller import NetworkConfig
+from rnn_controller.movements import sample
+from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.policy import Policy
+from rnn_controller.pontryagin import rollout
+
+N = 8  # neurons of each layer
+
+
+class Weights(NamedTuple):
+    """What is trained."""
+
+    inputs: torch.Tensor  # (N, 20)
+    within: torch.Tensor  # (N, N)
+    between: torch.Tensor  # (N, N)
+    motor: torch.Tensor  # (6, N)
+    tonic: torch.Tensor  # (6,)
+
+
+class Constants(NamedTuple):
+    """What is not."""
+
+    fast: float
+    slow: float
+
+
+class TwoLayers(torch.nn.Module):
+    """The state is that of both layers, one after the other."""
+
+    def __init__(self, generator: torch.Generator):
+        super().__init__()
+        self.config, self.command_size, self.state_size = NetworkConfig(), 2, 2 * N
+        shapes = [(N, 20), (N, N), (N, N), (6, N), (6,)]
+        drawn = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+        self.blocks = torch.nn.ParameterList(0.1 * block for block in drawn)
+        self.constants = Constants(fast=math.exp(-0.01 / 0.03), slow=math.exp(-0.01 / 0.1))  # 30 and 100 ms
+
+    @property
+    def weights(self) -> Weights:
+        return Weights(*self.blocks)
+
+    def equations(self, xp, w, c, observation, state):
+        first, second = state[..., :N], state[..., N:]
+        first = c.fast * first + (1 - c.fast) * xp.tanh(xp.product(w.inputs, observation) + xp.product(w.within, first))
+        second = c.slow * second + (1 - c.slow) * xp.tanh(xp.product(w.between, first))
+        return xp.sigmoid(xp.product(w.motor, second) + w.tonic - 2.0), xp.concatenate(first, second)
+
+
+network = TwoLayers(torch.Generator().manual_seed(0))
+optimizer, rng = torch.optim.Adam(network.parameters(), lr=0.01), np.random.default_rng(0)
+for iteration in range(int(sys.argv[1]) if len(sys.argv) > 1 else 300):
+    m = sample(rng, 64, network.state_size, task=Reach(), arm=Arm())
+    x, u, _ = rollout(network, Arm(), m.x0, m.y0, m.commands, m.noise)
+    objective = risk_sensitive(values(Reach(), Arm(), CostWeights(target_radius=0.3), x, u, m.commands, 0.01), 3.0)
+    optimizer.zero_grad()
+    objective.backward()
+    optimizer.step()
+    if iteration % 20 == 0:
+        print(f"iteration {iteration:3d}: objective {objective.item():.3f}")
+print(arm_env.evaluate(Policy(network), "ReachArm-v0", movements=200))
