@@ -2,7 +2,7 @@
 
 Numba notices when a function's own file changes, but not when a function that it calls does. So
 everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
-Set ``ARM_ENV_CACHE`` to move the cache.
+Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without a word.
 """
 
 import atexit
@@ -77,15 +77,24 @@ class _Cache(FunctionCache):
     """Numba's cache of a function, without which it works as well: a damaged file, or a full disk, costs time only."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # unpickling what was cut short fails in any way; then it is compiled again
-            return None
+        found = None
+        with contextlib.suppress(Exception):  # unpickling what was cut short fails in any way: it is compiled again
+            found = super().load_overload(sig, target_context)
+        if found is None:
+            _say_that_it_takes_time()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         # What is there is damaged or unwritable, and the folder may be read from again later.
         with contextlib.suppress(Exception):
             super().save_overload(sig, data)
+
+
+@functools.cache
+def _say_that_it_takes_time() -> None:
+    """Write one line, the first time that something is compiled in this process."""
+    if not os.environ.get("ARM_ENV_QUIET"):
+        print("arm_env: compiling for this machine; this takes up to half a minute, once", file=sys.stderr, flush=True)
 
 
 class Kernels:

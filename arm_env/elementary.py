@@ -102,8 +102,24 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
+@intrinsic
+def widest_registers(typing_context: Any) -> Any:
+    """Let the function that calls this use the processor's widest vectors: by default Intel's get half of theirs."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # not among those llvmlite knows by name
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _nothing() -> None:
+    """Stand for ``widest_registers`` where nothing is compiled."""
+
+
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the bits are those of the library then
     exp, log, sin, cos = math.exp, math.log, math.sin, math.cos
+    widest_registers = _nothing  # type: ignore[assignment]
 else:
     _compiled = compile_source("elementary", SOURCE, bits_of=bits_of, float_of=float_of, fma=fma)
     exp, log, sin, cos = _compiled.exp, _compiled.log, _compiled.sin, _compiled.cos

@@ -19,7 +19,8 @@ def lane_source(name: str, arguments: Sequence[str], results: Mapping[str, Seque
     for result, symbols in results.items():
         within += [f"{result}[{LANES * i} + lane] = {names[id(symbol)]}" for i, symbol in enumerate(symbols)]
     lines = (
-        [f"    {line}" for line in before]
+        ["    widest_registers()"]
+        + [f"    {line}" for line in before]
         + [f"    for lane in range({LANES}):"]
         + [f"        {line}" for line in within]
     )

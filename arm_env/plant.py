@@ -50,7 +50,8 @@ def batch_source(name: str, arguments: list[str], results: dict[str, list[Symbol
     return "".join(form(name, arguments, results) for form in (function_source, lane_source, row_source))
 
 
-ELEMENTARY = {"exp": elementary.exp, "log": elementary.log, "sin": elementary.sin, "cos": elementary.cos}
+ELEMENTARY = {name: getattr(elementary, name) for name in ("exp", "log", "sin", "cos", "widest_registers")}
+"""What generated functions call."""
 
 
 def _source() -> str:

@@ -1,5 +1,6 @@
 """Training samples (Huh & Todorov 2009, IV.C and fig. 4): hold on one attractor, jump to another."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,11 @@ class Movements:
     commands: Tensor  # (B, T, K)
     noise: Tensor  # (B, T, 18 + K + 6) ω of s, k and u
     lengths: Tensor  # (B,) control periods of each; what lies beyond doesn't count
+
+    def parts(self, size: int) -> Iterator["Movements"]:
+        """The movements in order, ``size`` at a time."""
+        fields = (self.x0, self.y0, self.commands, self.noise, self.lengths)
+        yield from (Movements(*part) for part in zip(*(field.split(size) for field in fields), strict=True))
 
 
 def sample(

@@ -97,3 +97,16 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
     if math.isinf(beta):
         return v.max()
     return (torch.logsumexp(beta * v, 0) - math.log(len(v))) / beta
+
+
+def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
+    """Return the objective of all movements from the ``risk_sensitive`` ones of parts of ``numbers`` movements.
+
+    Its gradient along the parts' objectives says how much each part's own gradient weighs.
+    """
+    share = numbers / numbers.sum()
+    if beta < 1e-9:
+        return (share * objectives).sum()
+    if math.isinf(beta):
+        return objectives.max()
+    return torch.logsumexp(beta * objectives + torch.log(share), 0) / beta

@@ -5,6 +5,7 @@ derivatives of the cost from torch, so any cost of the trajectory can be trained
 """
 
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -45,9 +46,17 @@ class EquationNetwork(Protocol):
         """Excitations (…, 6) and the next state (…, N), computed with ``NetworkPrimitives``."""
 
 
+_known: WeakKeyDictionary[Any, tuple[Any, Kernels]] = WeakKeyDictionary()
+
+
 def kernels_of(network: EquationNetwork) -> Kernels:
-    """The compiled closed loop of the network's kind."""
-    return closed_loop_of(network_source(network))
+    """The compiled closed loop of the network's kind, whose equations are traced again if its configuration changes."""
+    groups = (network.weights, network.constants)
+    shapes = [[tuple(getattr(value, "shape", ())) for value in group] for group in groups]
+    key = (network.config, shapes)
+    if network not in _known or _known[network][0] != key:
+        _known[network] = (key, closed_loop_of(network_source(network)))
+    return _known[network][1]
 
 
 def plain_constants(network: EquationNetwork) -> Any:

@@ -42,7 +42,7 @@ from rnn_controller.coordinates import Coordinates
 from rnn_controller.modules import FlatWeights, Network, build
 from rnn_controller.movements import Movements, sample
 from rnn_controller.network import RecurrentController
-from rnn_controller.objective import risk_sensitive, values
+from rnn_controller.objective import of_parts, risk_sensitive, values
 from rnn_controller.optimizers import OPTIMIZERS, Adam
 from rnn_controller.parallel import threads_for_kernels
 from rnn_controller.plain_torch import plain_torch
@@ -67,6 +67,7 @@ __all__ = [
 
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 SAVE_EVERY = 30.0  # [s]
+TOGETHER = 512  # movements whose trajectories are in memory at once: some 150 kB each
 WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
 
 Log = Callable[[str, float, int], None]
@@ -227,19 +228,31 @@ class Trainer:
 
     @training_conditions()
     def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
-        """The objective of eq. 5' and its gradient in ``coordinates``."""
+        """The objective of eq. 5' and its gradient in ``coordinates``, of ``TOGETHER`` movements at a time."""
         self.coordinates.assign(vector)
+        parts = [self._evaluate_part(part, vector, cost) for part in movements.parts(TOGETHER)]
+        objectives, gradients, arrived, excited, sound = zip(*parts, strict=True)
+        numbers = torch.tensor([len(part.x0) for part in movements.parts(TOGETHER)], dtype=vector.dtype)
+        each = torch.stack(objectives).requires_grad_()
+        objective = of_parts(each, numbers, self.config.beta)
+        (weight,) = torch.autograd.grad(objective, each)
+        self._silent, self._exploded = not any(excited), self._exploded or not all(sound)
+        self._arrived = float(torch.stack(arrived) @ numbers / numbers.sum())
+        value = objective.item() if all(sound) else math.inf
+        return value, (weight[:, None] * torch.stack(gradients)).sum(0)
+
+    def _evaluate_part(
+        self, m: Movements, vector: Tensor, cost: CostWeights
+    ) -> tuple[Tensor, Tensor, Tensor, bool, bool]:
+        """Objective, gradient, share on target; whether any muscle was excited, and whether no neuron exploded."""
         self.network.zero_grad(set_to_none=True)
-        x, u, y = self._rollout(movements)
-        period = self.config.network.control_period
-        v = values(self.task, self.arm, cost, x, u, movements.commands, period, movements.lengths)
+        x, u, y = self._rollout(m)
+        v = values(self.task, self.arm, cost, x, u, m.commands, self.config.network.control_period, m.lengths)
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
-        self._silent = not bool((u > 0).any())
-        exploded = not bool((y.abs() < WIDEST_NEURAL_STATE).all())
-        self._exploded |= exploded
-        self._arrived = self._share_on_target(x.detach(), movements)
-        return (math.inf if exploded else objective.item()), self.coordinates.gradient(vector)
+        arrived = self._share_on_target(x.detach(), m)
+        sound = bool((y.abs() < WIDEST_NEURAL_STATE).all())
+        return objective.detach(), self.coordinates.gradient(vector), arrived, bool((u > 0).any()), sound
 
     def _rollout(self, m: Movements) -> tuple[Tensor, Tensor, Tensor]:
         """States, excitations, and what must not explode."""
@@ -249,14 +262,14 @@ class Trainer:
         y0 = self.network.initial_state(len(m.x0)) if rested else m.y0
         return pontryagin.rollout(self.network, self.arm, m.x0, y0, m.commands, m.noise, substeps, m.lengths)
 
-    def _share_on_target(self, x: Tensor, movements: Movements) -> float:
+    def _share_on_target(self, x: Tensor, movements: Movements) -> Tensor:
         """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
         span = max(1, round(SETTLED / self.config.network.control_period))
         end = (movements.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)  # (B, span)
         row = torch.arange(len(end), device="cpu")[:, None]
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
         squared = self.task.error(TORCH, movements.commands[row, end - 1], px, py)[0]
-        return float((squared.sqrt().mean(-1) < self.task.tolerance).double().mean())
+        return (squared.sqrt().mean(-1) < self.task.tolerance).double().mean()
 
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""

@@ -182,7 +182,7 @@ def network_source(network: Any) -> str:
     traced = trace(network)
     sizes, arrays, forward, total = _arrays(traced.statements)
     copies = [f"{out}[:] = {name}" for out, name in (("u", traced.excitations), ("following", traced.state))]
-    step = [*sizes, *arrays, *forward, *copies]
+    step = ["widest_registers()", *sizes, *arrays, *forward, *copies]
     cotangents = [line for s in traced.statements for line in _cotangent_array(s, total)]
     started = [
         "g_signal[:] = 0.0",
@@ -192,7 +192,7 @@ def network_source(network: Any) -> str:
         f"g_{traced.state}[:] += g_following",
     ]
     backward = [line for s in reversed(traced.statements) for line in _adjoint(s)]
-    vjp = [*sizes, *arrays, *forward, *cotangents, *started, *backward]
+    vjp = ["widest_registers()", *sizes, *arrays, *forward, *cotangents, *started, *backward]
     return "\n".join(
         [
             _function("network_scratch(w, c, signal, state)", [*sizes, f"return 2 * ({total})"]),

@@ -231,3 +231,14 @@ def test_the_same_source_is_compiled_once_and_another_callee_is_another_source()
     assert first is again and first is not other
     assert first.call(1.0) == 2 and other.call(1.0) == 3
     assert np.isfinite(first.call(np.float64(0)))
+
+
+def test_compiling_is_announced_in_one_line_and_only_when_it_happens(tmp_path):
+    code = "from arm_env.elementary import exp, log; print(exp(0.0) + log(1.0))"
+    environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path), "ARM_ENV_QUIET": ""}
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True) for _ in range(2)
+    ]
+    assert [run.stdout for run in runs] == ["1.0\n", "1.0\n"]
+    first, second = (run.stderr for run in runs)
+    assert first.count("\n") == 1 and "compiling for this machine" in first and second == ""

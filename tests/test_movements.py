@@ -10,6 +10,7 @@ from arm_env.orbits import Circle
 from arm_env.parameters import Arm
 from arm_env.tasks import Reach, joint_angles
 from rnn_controller.movements import Movements, sample
+from rnn_controller.objective import of_parts, risk_sensitive
 
 ARM, TASK, NEURONS = Arm(), Reach(), 3
 FIELDS = ("x0", "y0", "commands", "noise")
@@ -155,3 +156,24 @@ def test_environment_starts_where_a_movement_to_the_same_target_does():
     for x0, commands in zip(drawn.x0.numpy(), drawn.commands.numpy(), strict=True):
         _, info = env.reset(seed=1, options={"targets": commands[[0, -1]]})
         np.testing.assert_allclose(info["state"], x0, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 3.0, float("inf")])
+def test_the_objective_of_parts_is_that_of_all(beta):
+    v = torch.linspace(0.3, 2.0, 7, dtype=torch.float64).requires_grad_()
+    whole = risk_sensitive(v, beta)
+    (expected,) = torch.autograd.grad(whole, v)
+    parts = [v[:3], v[3:6], v[6:]]
+    numbers = torch.tensor([3.0, 3.0, 1.0], dtype=torch.float64)
+    together = of_parts(torch.stack([risk_sensitive(part, beta) for part in parts]), numbers, beta)
+    (gradient,) = torch.autograd.grad(together, v)
+    torch.testing.assert_close(together, whole, rtol=1e-13, atol=0)
+    torch.testing.assert_close(gradient, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_movements_in_parts_are_all_of_them_in_order():
+    m = sample(np.random.default_rng(0), 7, 2, task=Reach(), arm=Arm())
+    parts = list(m.parts(3))
+    assert [len(part.x0) for part in parts] == [3, 3, 1]
+    for name in ("x0", "y0", "commands", "noise", "lengths"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(m, name))

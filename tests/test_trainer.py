@@ -804,3 +804,14 @@ def test_an_output_that_can_be_no_folder_is_refused_before_any_training(adam, mo
     with pytest.raises(OSError):
         train(config(), tmp_path / "file" / "run", progress=False)
     assert watched.calls == 0
+
+
+def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
+    trainer = Trainer(config(0), tmp_path)
+    m = sample(np.random.default_rng(0), 11, trainer.config.network.neurons, task=trainer.task, arm=trainer.arm)
+    whole = trainer.evaluate(trainer.vector, m, trainer.config.cost)
+    simulated = trainer._simulated
+    monkeypatch.setattr(training, "TOGETHER", 4)
+    value, gradient = trainer.evaluate(trainer.vector, m, trainer.config.cost)
+    assert value == pytest.approx(whole[0], rel=1e-12) and trainer._simulated == 2 * simulated
+    torch.testing.assert_close(gradient, whole[1], rtol=1e-9, atol=1e-12)
