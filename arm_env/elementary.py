@@ -20,6 +20,7 @@ ROUND = (
     1.5 * 2.0**52
 )  # added and taken away again, it rounds to a whole number, which stands in the last bits meanwhile
 ROUND_BITS = 4843621399236968448  # its bit pattern
+WHOLE_BITS = 0x4330000000000000  # that of 2⁵², in whose last bits a smaller whole number may stand
 HALF_ROOT_BITS = 4604544271217802189  # that of √½, from which mantissas run to √2
 LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)  # high and low part (fdlibm)
 HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)  # the same (fdlibm)
@@ -69,6 +70,9 @@ def sin(x):
 
 def cos(x):
     return turned(x, 1)
+
+def whole(x):
+    return float_of(x | {WHOLE_BITS}) - {2.0**52!r}
 """
 
 
@@ -119,7 +123,8 @@ def _nothing() -> None:
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the bits are those of the library then
     exp, log, sin, cos = math.exp, math.log, math.sin, math.cos
+    whole = float
     widest_registers = _nothing  # type: ignore[assignment]
 else:
     _compiled = compile_source("elementary", SOURCE, bits_of=bits_of, float_of=float_of, fma=fma)
-    exp, log, sin, cos = _compiled.exp, _compiled.log, _compiled.sin, _compiled.cos
+    exp, log, sin, cos, whole = _compiled.exp, _compiled.log, _compiled.sin, _compiled.cos, _compiled.whole

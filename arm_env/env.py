@@ -65,7 +65,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
         self._ready = True
-        observation = self.simulation.observe(self.np_random)[0]
+        observation = self.simulation.observe()[0]
         info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), self.simulation.command)
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":

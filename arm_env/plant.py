@@ -12,6 +12,7 @@ from arm_env import elementary, equations
 from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
 from arm_env.lanes import lane_source, row_source
 from arm_env.parameters import Arm, CostWeights, Parameters
+from arm_env.random_numbers import standard_normals
 from arm_env.tracing import SYMBOLIC, Symbol, flatten, function_source, gradient, load
 
 STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
@@ -138,6 +139,17 @@ def observe(p, x, command, noise, low, high, observation):
             observation[i, j] = min(max(value * (1 + noise[i, j]), low[j]), high[j])
 
 
+@jit
+def noise_of(deviation, key, draw, noise):
+    """Fill noise (n,) with normal numbers of that standard deviation, the ``draw``-th under a key."""
+    if deviation == 0:
+        noise[:] = 0.0
+        return
+    standard_normals(key, draw, noise)
+    for i in range(len(noise)):
+        noise[i] *= deviation
+
+
 @once_for_each_task
 def compile_task(task: Any) -> Kernels:
     """Kernels over a batch that know the task's cost.
@@ -145,7 +157,7 @@ def compile_task(task: Any) -> Kernels:
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole step in one call:
     it takes ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by one, counts
     the period in ``elapsed``, (B,), fills ``costs`` under the present command, and lets the first states ``observe``
-    with the following command. Standard normal ``noise``, (B (6 + 18 + K),), is scaled by ``deviation`` in place.
+    with the following command. Noise is that of the ``key`` and the number of the ``draw``.
     """
     arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
@@ -158,18 +170,19 @@ def compile_task(task: Any) -> Kernels:
 def costs(p, w, x, u, k, out):
     cost_rows(0, len(x), p, w, x, u, k, out)
 
-def advance(p, w, h, substeps, u, deviation, noise, k, following, low, high, history, elapsed, out, observation):
+def advance(p, w, h, substeps, u, deviation, key, draw, k, following, low, high, history, elapsed, out, observation):
     for i in range(len(elapsed)):
         elapsed[i] += 1
     for age in range(len(history) - 1):
         history[age] = history[age + 1]
     x = history[-1]
-    for i in range(len(noise)):
-        noise[i] *= deviation
+    noise = empty(len(x) * ({MUSCLE_COUNT} + len(low)))
+    noise_of(deviation, key, draw, noise)
     split = len(x) * {MUSCLE_COUNT}
     control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {MUSCLE_COUNT}), x)
     costs(p, w, x, u, k, out)
     observe(p, history[0], following, noise[split:].reshape(len(x), len(low)), low, high, observation)
 """
     source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
-    return compile_source("task", source, control_steps=control_steps, observe=observe, **ELEMENTARY)
+    known = {"control_steps": control_steps, "observe": observe, "noise_of": noise_of}
+    return compile_source("task", source, **known, **ELEMENTARY)

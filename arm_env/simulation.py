@@ -14,6 +14,7 @@ from arm_env.plant import (
     STATE_SIZE,
     compile_task,
     hold_to_action_space,
+    noise_of,
     observe,
     sensory_bounds,
 )
@@ -65,6 +66,7 @@ class Simulation:
         self.elapsed = np.zeros(number, dtype=np.int64)  # control periods since the reset
         self._segment = np.zeros(number, dtype=np.int64)
         self._due = np.zeros(number, dtype=np.int64)  # when the next command is
+        self._key = self._draws = 0  # of the noise
         self._quiet = 0  # control periods in which surely no command is due
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -130,6 +132,7 @@ class Simulation:
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
         if self._coming:
             self._come_into_force()
+        self._key, self._draws = int(rng.integers(2**63)), 0
         schedule = start.schedule or self.settings.schedule
         zero = np.zeros(int(which.sum()), dtype=np.int64)
         command = self._next_command(rng, schedule, zero, zero)
@@ -199,9 +202,10 @@ class Simulation:
             self._segment[due] += 1
             self._due[due] += self._periods(schedule)
         costs, observation = self._blank()
+        self._draws += 1
         self._kernels.advance(
             self._p, self._w, self._step, self.substeps, u,
-            self._deviation, self._noise(rng, MUSCLE_COUNT + len(self.low)), command, self.command,
+            self._deviation, self._key, self._draws, command, self.command,
             self.low, self.high, self.history, self.elapsed, costs, observation,
         )  # fmt: skip
         self._quiet -= 1
@@ -230,15 +234,15 @@ class Simulation:
         self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
         return out
 
-    def _noise(self, rng: np.random.Generator, signals: int) -> np.ndarray:
-        """Standard normal, for that many signals of every arm; nothing is drawn without noise."""
-        return rng.standard_normal(self.number * signals) if self._deviation else np.zeros(self.number * signals)
-
-    def observe(self, rng: np.random.Generator) -> np.ndarray:
+    def observe(self) -> np.ndarray:
         """Noisy observations, (B, 18 + K) float32: delayed senses, the present command."""
         observation = self._blank()[1]
-        noise = self._deviation * self._noise(rng, len(self.low)).reshape(observation.shape)
-        observe(self._p, self.history[0], self.command, noise, self.low, self.high, observation)
+        noise = np.empty(observation.size)
+        self._draws += 1
+        noise_of(self._deviation, self._key, self._draws, noise)
+        observe(
+            self._p, self.history[0], self.command, noise.reshape(observation.shape), self.low, self.high, observation
+        )
         return observation
 
     def info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, np.ndarray]:

@@ -123,7 +123,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.simulation.reset(self.np_random, which, start)
         self._start, self._ready = start, True
         self._ended = self._ended & ~which
-        return self.simulation.observe(self.np_random), self._present_info()
+        return self.simulation.observe(), self._present_info()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         if not self._ready:
@@ -137,7 +137,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             simulation.reset(self.np_random, again, self._start)
             costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
             command = np.where(again[:, None], simulation.command, command)
-            observations = np.where(again[:, None], simulation.observe(self.np_random), observations)
+            observations = np.where(again[:, None], simulation.observe(), observations)
             rewards[again] = 0.0
         truncated = simulation.elapsed >= self.max_episode_steps
         infos = self._info(costs, command)
@@ -154,7 +154,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         final = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
             final[i] = observations[i]
-        fresh = np.where(ended[:, None], self.simulation.observe(self.np_random), observations)
+        fresh = np.where(ended[:, None], self.simulation.observe(), observations)
         new = self._present_info()
         for key, value in infos.items():
             kept = ~ended if value.ndim == 1 else ~ended[:, None]

@@ -69,7 +69,7 @@ def drive(
     rng, everyone = np.random.default_rng(0), np.ones(len(start), dtype=bool)
     simulation.reset(rng, everyone, simulation.start(None))
     simulation.state[:], simulation.command = start, commands.copy()
-    observation, controls = simulation.observe(rng), np.empty((len(start), length, MUSCLE_COUNT))
+    observation, controls = simulation.observe(), np.empty((len(start), length, MUSCLE_COUNT))
     for t in range(length):
         begins = everyone if t == 0 and memory is None else ~everyone
         action, memory = controller.predict(observation, memory, begins, deterministic=True)

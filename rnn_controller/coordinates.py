@@ -52,13 +52,17 @@ class Coordinates:
         biases = (neural, motor) if w.config.bias else ()
         return torch.cat([part.detach().flatten() for part in (w.recurrent, w.motor, *scaled, *biases)])
 
-    def weights(self, vector: Tensor) -> dict[str, Tensor]:
-        """Weights by name; differentiable."""
+    def parts(self, vector: Tensor) -> dict[str, Tensor]:
+        """The vector's entries by the weights that they stand for."""
         w = self.network
         names = ["recurrent", "motor", "sensory", "command", "reflex"] + ["neural_bias", "motor_bias"] * w.config.bias
         shapes = [getattr(w, name).shape for name in names]
         parts = torch.split(vector, [shape.numel() for shape in shapes])
-        result = {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        return {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+
+    def weights(self, vector: Tensor) -> dict[str, Tensor]:
+        """Weights by name; differentiable."""
+        w, result = self.network, self.parts(vector)
         result["sensory"] = result["sensory"] / SENSORY_DEVIATION
         result["command"] = result["command"] / self.command_deviation
         result["reflex"] = result["reflex"] / SENSORY_DEVIATION
@@ -67,6 +71,18 @@ class Coordinates:
             result["neural_bias"] = result["neural_bias"] - means
             result["motor_bias"] = result["motor_bias"] - result["reflex"] @ SENSORY_MEAN
         return result
+
+    def receivers(self) -> list[Tensor]:
+        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        index = self.parts(torch.arange(len(self.vector()), device="cpu"))
+        neural, motor = ["recurrent", "sensory", "command"], ["motor", "reflex"]
+        if self.network.config.bias:
+            neural, motor = [*neural, "neural_bias"], [*motor, "motor_bias"]
+        joined = (
+            torch.cat([index[name].reshape(rows, -1) for name in names], 1)
+            for rows, names in ((self.network.config.neurons, neural), (MUSCLE_COUNT, motor))
+        )
+        return [row for matrix in joined for row in matrix]
 
     def assign(self, vector: Tensor) -> None:
         """Give the network the weights of a vector."""

@@ -177,6 +177,13 @@ class FlatWeights:
         """The module's present weights."""
         return torch.cat([p.detach().flatten() for p in self.module.parameters()])
 
+    def receivers(self) -> list[Tensor]:
+        """Which entries of the vector are a unit's incoming weights: for each row of a matrix their indices."""
+        sizes = [p.numel() for p in self.module.parameters()]
+        index = torch.arange(sum(sizes), device="cpu").split(sizes)
+        pairs = zip(index, self.module.parameters(), strict=True)
+        return [row for part, p in pairs for row in part.reshape(p.shape if p.ndim == 2 else (1, -1))]
+
     def assign(self, vector: Tensor) -> None:
         """Give the module the weights of a vector."""
         nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())

@@ -12,6 +12,7 @@ from arm_env.arguments import number as real
 from arm_env.arguments import numbers as reals
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.random_numbers import standard_normals
 from arm_env.simulation import noise_deviation
 from arm_env.tasks import Task
 
@@ -71,14 +72,16 @@ def sample(
     )
     lengths = jump + rest
     shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
-    omega = rng.standard_normal(shape, dtype=np.float32) if noise else np.zeros(shape, dtype=np.float32)
+    key, omega = int(rng.integers(2**63)), np.zeros(shape)
+    if noise:
+        standard_normals(key, 0, omega.reshape(-1))
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
-    omega *= rng.uniform(*loudness, (number, 1, 1)).astype(np.float32)
+    omega *= noise_deviation(noise, control_period) * rng.uniform(*loudness, (number, 1, 1))
     before = np.arange(shape[1]) < jump[:, None]  # (B, T)
     return Movements(
         x0=torch.from_numpy(x0),
         y0=torch.from_numpy(y0),
         commands=torch.from_numpy(np.where(before[..., None], targets[0][:, None], targets[1][:, None])),
-        noise=torch.from_numpy(omega.astype(np.float64) * noise_deviation(noise, control_period)),
+        noise=torch.from_numpy(omega),
         lengths=torch.from_numpy(lengths),
     )

@@ -177,36 +177,46 @@ class Adam:
 
 
 class Soap(Adam):
-    """Adam along the principal axes of the gradient (SOAP, Vyas et al. 2025, here with one full matrix).
+    """Adam along the principal axes of the gradient (SOAP, Vyas et al. 2025), in blocks of weights.
 
-    Adam scales each weight by itself; this scales each eigenvector of the gradient's second moment, so
-    that weights which matter only together (six muscles sense two joints) are no obstacle. For n weights
-    an iteration costs a few products with n × n matrices, and every hundredth an eigendecomposition.
+    Adam scales each weight by itself; this scales each eigenvector of the second moment of a block's gradient, so
+    that weights which matter only together (six muscles sense two joints) are no obstacle. ``blocks`` (b, k) holds the
+    indices of the weights of each block, filled up with n; without it all n weights are one. An iteration costs a few
+    products with k × k matrices a block, and every hundredth their eigendecompositions.
     """
 
-    layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "moment": "nn", "axes": "nn", "count": ""}
+    layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "bk", "moment": "bkk", "axes": "bkk", "count": ""}
     refresh = 100  # iterations between two eigendecompositions
+
+    def __init__(self, rate: float = 0.01, blocks: Tensor | None = None) -> None:
+        super().__init__(rate)
+        self.blocks = blocks
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
         """The next w, and the objective at the present one."""
         value, gradient = function(w)
+        blocks = torch.arange(len(w), device=w.device)[None] if self.blocks is None else self.blocks
         if not self.state:
-            zero, matrix = torch.zeros_like(w), w.new_zeros(len(w), len(w))
-            axes = torch.eye(len(w), dtype=w.dtype, device=w.device)  # a row each
-            count = w.new_zeros(())
-            self.state = {"mean": zero, "square": zero, "moment": matrix, "axes": axes, "count": count}
+            zero, (number, size) = torch.zeros_like(w), blocks.shape
+            axes = torch.eye(size, dtype=w.dtype, device=w.device).repeat(number, 1, 1)  # a row each
+            moment, count = torch.zeros_like(axes), w.new_zeros(())
+            self.state = {"mean": zero, "square": moment[:, 0], "moment": moment, "axes": axes, "count": count}
         gradient = gradient / max(1.0, float(gradient.norm()))
         count, axes = self.state["count"] + 1, self.state["axes"]
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
-        moment = torch.addr(self.state["moment"], gradient, gradient, beta=0.999, alpha=0.001)
+        g = torch.cat([gradient, gradient.new_zeros(1)])[blocks]  # (b, k)
+        moment = torch.baddbmm(self.state["moment"], g[:, :, None], g[:, None], beta=0.999, alpha=0.001)
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
             square, vectors = torch.linalg.eigh(moment)
-            square, axes = square.clamp_min(0), vectors.T.contiguous()
+            square, axes = square.clamp_min(0), vectors.mT.contiguous()
         else:
-            square = 0.999 * self.state["square"] + 0.001 * (axes @ gradient) ** 2
+            square = 0.999 * self.state["square"] + 0.001 * (axes @ g[..., None])[..., 0] ** 2
         self.state = {"mean": mean, "square": square, "moment": moment, "axes": axes, "count": count}
         unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
-        return w - self.rate * (axes.T @ (axes @ mean / (1 - 0.9**count) / unbiased)), value
+        m = torch.cat([mean, mean.new_zeros(1)])[blocks, None] / (1 - 0.9**count)  # (b, k, 1)
+        change = axes.mT @ (axes @ m / unbiased[..., None])
+        step = torch.cat([torch.zeros_like(w), w.new_zeros(1)]).index_put((blocks,), change[..., 0])
+        return w - self.rate * step[: len(w)], value
 
 
 OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam, "soap": Soap}

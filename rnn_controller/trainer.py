@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from arm_env.arguments import flag, group, number
@@ -43,7 +44,7 @@ from rnn_controller.modules import FlatWeights, Network, build
 from rnn_controller.movements import Movements, sample
 from rnn_controller.network import RecurrentController
 from rnn_controller.objective import of_parts, risk_sensitive, values
-from rnn_controller.optimizers import OPTIMIZERS, Adam
+from rnn_controller.optimizers import OPTIMIZERS, Adam, Soap
 from rnn_controller.parallel import threads_for_kernels
 from rnn_controller.plain_torch import plain_torch
 from rnn_controller.plant import TORCH, tensors
@@ -68,6 +69,7 @@ __all__ = [
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 SAVE_EVERY = 30.0  # [s]
 TOGETHER = 512  # movements whose trajectories are in memory at once: some 150 kB each
+MOST_TOGETHER = 1000  # weights whose second moment SOAP holds as one matrix: it costs their number cubed
 WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
 
 Log = Callable[[str, float, int], None]
@@ -102,6 +104,7 @@ class Trainer:
         if isinstance(self.network, RecurrentController):
             self.coordinates = Coordinates.of(self.network, self.task, self.arm)
         vector = self.coordinates.vector()
+        self._blocks = self._blocks_of_weights(len(vector))
         self.position = Position(vector, vector)
         self.history: History = []
         self.seconds = 0.0
@@ -169,6 +172,8 @@ class Trainer:
         optimizer.state = at.optimizer
         if not stage.fresh and optimizer.state and self.history[at.done - 1][1] != cost.target_radius:
             optimizer.state = self._revalued(stage, cost)
+        if isinstance(optimizer, Soap):
+            optimizer.blocks = self._blocks
         if isinstance(optimizer, Adam):
             optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**at.failures
         movements = self._movements(stage)
@@ -205,6 +210,12 @@ class Trainer:
 
     def _fresh_network(self, seed: int) -> Network:
         return build(self.config.network, self.task, self.arm, torch.Generator("cpu").manual_seed(seed))
+
+    def _blocks_of_weights(self, number: int) -> Tensor | None:
+        """The blocks of SOAP: all weights together while that is cheap, else the incoming weights of each unit."""
+        if number <= MOST_TOGETHER:
+            return None
+        return pad_sequence(self.coordinates.receivers(), batch_first=True, padding_value=number)
 
     def _movements(self, stage: Stage) -> Movements:
         if not stage.fresh and self._batch is not None:

@@ -13,6 +13,7 @@ from arm_env import equations, plant
 from arm_env.equations import NUMPY
 from arm_env.orbits import Circle, RoundedPolygon
 from arm_env.parameters import Arm, CostWeights
+from arm_env.random_numbers import standard_normals
 from arm_env.tasks import Reach
 from rnn_controller import pontryagin
 from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
@@ -157,7 +158,8 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     rng, size = np.random.default_rng(14), task.command_size
     x, u = states(rng), actions(rng)
     command, following = (task.sample_commands(rng, 300, ARM) for _ in range(2))
-    drawn, deviation = rng.standard_normal(300 * (24 + size)), 0.3
+    drawn, deviation, key, draw = np.empty(300 * (24 + size)), 0.3, 2**62 + 5, 17
+    standard_normals(key, draw, drawn)
     low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
     kernels, numbers = plant.compile_task(task), (arm.flat(), WEIGHTS.flat())
 
@@ -169,7 +171,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
 
     got, seen, clock = np.empty_like(costs), np.empty_like(observation), np.zeros(300, dtype=np.int64)
     kernels.advance(
-        *numbers, SUBSTEP, SUBSTEPS, u, deviation, drawn, command, following, low, high, x[None], clock, got, seen
+        *numbers, SUBSTEP, SUBSTEPS, u, deviation, key, draw, command, following, low, high, x[None], clock, got, seen
     )
     assert (clock == 1).all()
     assert_close(x, expected)

@@ -104,9 +104,9 @@ def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypa
         gradient = gradient / max(1.0, float(gradient.norm()))
         moment = 0.999 * moment + 0.001 * torch.outer(gradient, gradient)
         w, _ = soap.step(function, w)
-    axes = soap.state["axes"]
+    (axes,), (square,) = soap.state["axes"], soap.state["square"]
     torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)  # a row each
-    torch.testing.assert_close(axes.T @ torch.diag(soap.state["square"]) @ axes, moment, rtol=1e-9, atol=1e-14)
+    torch.testing.assert_close(axes.T @ torch.diag(square) @ axes, moment, rtol=1e-9, atol=1e-14)
 
 
 def test_soap_minimises_where_adams_axes_are_of_no_use():
@@ -117,6 +117,22 @@ def test_soap_minimises_where_adams_axes_are_of_no_use():
         w = minimise(OPTIMIZERS[name](), function, torch.zeros(20, dtype=torch.float64), 1500, rate=0.05)
         left[name] = function(w)[0] - lowest
     assert left["soap"] < 1e-3 * left["adam"]
+
+
+def test_a_block_of_soap_goes_as_if_it_were_alone(monkeypatch):
+    monkeypatch.setattr(Soap, "refresh", 4)
+    (function, _), parts = quadratic(4, 7), [torch.tensor([0, 3, 5]), torch.tensor([1, 2, 4, 6])]
+    blocks = torch.tensor([[0, 3, 5, 7], [1, 2, 4, 6]])  # filled up with the number of weights
+    together, alone, w = Soap(0.05, blocks), [Soap(0.05) for _ in parts], vector(1, 7)
+    for _ in range(11):
+        gradient = function(w)[1]
+        gradient = gradient / max(1.0, float(gradient.norm()))  # as a whole
+        expected = w.clone()
+        for soap, part in zip(alone, parts, strict=True):
+            own = gradient[part]
+            expected[part], _ = soap.step(lambda _, own=own: (0.0, own), w[part])
+        w, _ = together.step(function, w)
+        torch.testing.assert_close(w, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_soap_survives_a_gradient_that_is_not_finite(monkeypatch):

@@ -21,6 +21,7 @@ from arm_env.tasks import Reach, joint_angles
 from rnn_controller import checkpoint as checkpoints
 from rnn_controller import trainer as training
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.modules import ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.optimizers import Soap
@@ -815,3 +816,32 @@ def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
     value, gradient = trainer.evaluate(trainer.vector, m, trainer.config.cost)
     assert value == pytest.approx(whole[0], rel=1e-12) and trainer._simulated == 2 * simulated
     torch.testing.assert_close(gradient, whole[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("network", [NetworkConfig(3), NetworkConfig(4, bias=False), ModuleConfig("gru", 3),
+                                     ModuleConfig("mlp", 3)])  # fmt: skip
+def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "MOST_TOGETHER", 10)
+    trainer = Trainer(replace(config(0), network=network), tmp_path)
+    number = len(trainer.vector)
+    held = trainer._blocks[trainer._blocks < number]
+    assert sorted(held.tolist()) == list(range(number))
+    if isinstance(network, NetworkConfig):  # a unit's block is what that unit receives
+        names = trainer.coordinates.parts(torch.arange(number))
+        n = network.neurons
+        for unit, row in enumerate(trainer._blocks[:n]):
+            received = [names[name].reshape(n, -1)[unit] for name in ("recurrent", "sensory", "command")]
+            assert set(torch.cat(received).tolist()) <= set(row.tolist())
+
+
+def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(Soap, "refresh", 2)
+    monkeypatch.setitem(training.RECIPES, "default", (SOAP,))
+    whole = train(config(0), tmp_path / "whole", progress=False)
+    begun = Trainer(config(0), tmp_path / "cut")
+    for _ in range(3):
+        begun._iterate(begun.stages[0])
+    begun.save()
+    cut = train(config(0), tmp_path / "cut", resume=True, progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True))
