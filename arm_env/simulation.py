@@ -132,7 +132,7 @@ class Simulation:
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
         if self._coming:
             self._come_into_force()
-        self._key, self._draws = int(rng.integers(2**63)), 0
+        self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0  # nothing is drawn without noise
         schedule = start.schedule or self.settings.schedule
         zero = np.zeros(int(which.sum()), dtype=np.int64)
         command = self._next_command(rng, schedule, zero, zero)
