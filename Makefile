@@ -16,7 +16,7 @@ check: .venv/dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-speed: .venv/dev  ## the README's speed table
+speed: .venv/dev  ## ratios of speed within this package; benchmarks.peers has the README's
 	$(BIN)/python -m benchmarks.speed
 
 comparison: .venv/dev  ## table and figure of all controllers, from the stored runs (some 20 minutes)

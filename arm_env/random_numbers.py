@@ -5,6 +5,7 @@ any number of arms. With 32 bits for each uniform number the largest deviation i
 """
 
 import math
+import textwrap
 
 from arm_env.compiling import compile_source
 from arm_env.elementary import cos, log, sin, whole, widest_registers
@@ -16,8 +17,8 @@ ROUNDS = 10
 AT_ONCE = 4 * LANES
 
 
-def _rounds() -> list[str]:
-    """Lines that scramble the counter c0 … c3 with the key k0, k1; each is a 32-bit number in an int64."""
+def _scramble(indentation: str) -> str:
+    """Source that scrambles the counter c0 … c3 with the key k0, k1; each is a 32-bit number in an int64."""
     lines = []
     for i in range(ROUNDS):
         first, second = ((f"((k{j} + {INCREMENTS[j] * i & MASK}) & {MASK})") for j in (0, 1))
@@ -26,15 +27,13 @@ def _rounds() -> list[str]:
             f"c0, c2 = ((q >> 32) & {MASK}) ^ c1 ^ {first}, ((p >> 32) & {MASK}) ^ c3 ^ {second}",
             f"c1, c3 = q & {MASK}, p & {MASK}",
         ]
-    return lines
+    return textwrap.indent("\n".join(lines), indentation)
 
 
-SCRAMBLE = "\n".join(f"        {line}" for line in _rounds())
 SOURCE = f"""
 def philox(k0, k1, c0, c1, c2, c3, out):
-    for lane in range(1):
-{SCRAMBLE}
-        out[0], out[1], out[2], out[3] = c0, c1, c2, c3
+{_scramble("    ")}
+    out[0], out[1], out[2], out[3] = c0, c1, c2, c3
 
 def uniform(bits):
     return (whole(bits) + 0.5) * {2.0**-32!r}
@@ -43,7 +42,7 @@ def some_normals(k0, k1, number, low, high, out):
     widest_registers()
     for lane in range({LANES}):
         c0, c1, c2, c3 = number + lane, low, high, 0
-{SCRAMBLE}
+{_scramble("        ")}
         one, other = sqrt(-2.0 * log(uniform(c0))), sqrt(-2.0 * log(uniform(c2)))
         angle, second = {2 * math.pi!r} * uniform(c1), {2 * math.pi!r} * uniform(c3)
         out[lane], out[{LANES} + lane] = one * cos(angle), one * sin(angle)

@@ -28,17 +28,13 @@ from arm_env.equations import Primitives
 from arm_env.files import write_whole
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
-from benchmarks.speed import STEPS, interleaved, single_run
-from rnn_controller import NetworkConfig, RecurrentController, pontryagin
-from rnn_controller.modules import Baseline, ModuleConfig
-from rnn_controller.movements import Movements, sample
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from benchmarks.speed import BETA, CONTROL_PERIOD, STEPS, Problem, gated, interleaved, recurrent, single_run, vector_run
+from rnn_controller import pontryagin
 from rnn_controller.vector_tracing import NetworkPrimitives
 
 SIZES = ((200, 12), (400, 36))  # movements and neurons
 BATCHES = (64, 1024, 4096)
-CONTROL_PERIOD, SUBSTEPS, BETA = 0.01, 2, 3.0
+SUBSTEPS = 2
 
 
 @dataclass(frozen=True)
@@ -53,44 +49,6 @@ class Args:
     """Processor cores for the gradients; those on one core are measured in a process of their own."""
     only_gradients: bool = False
     """Leave out batched stepping and single steps."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Movements, and the network that makes them."""
-
-    network: Any
-    m: Movements
-
-    @classmethod
-    def of(cls, movements: int, network: Any) -> "Problem":
-        """Draw the movements of a reaching network."""
-        return cls(network, sample(np.random.default_rng(0), movements, network.state_size, task=Reach(), arm=Arm()))
-
-    def ours(self) -> None:
-        """The gradient, compiled."""
-        self.network.zero_grad()
-        m = self.m
-        x, u, _ = pontryagin.rollout(self.network, Arm(), m.x0, m.y0, m.commands, m.noise)
-        risk_sensitive(values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD), BETA).backward()
-
-    def eager(self) -> None:
-        """The gradient by torch's own automatic differentiation."""
-        self.network.zero_grad()
-        m = self.m
-        x, u = rollout(self.network, Arm(), m.x0, m.commands, m.noise, state=m.y0, compiled=False)
-        v = values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD, compiled=False)
-        risk_sensitive(v, BETA).backward()
-
-
-def recurrent(neurons: int) -> RecurrentController:
-    """The paper's network."""
-    return RecurrentController(NetworkConfig(neurons=neurons), 2, torch.Generator().manual_seed(0))
-
-
-def gated(neurons: int) -> Baseline:
-    """The gated recurrent unit."""
-    return Baseline(ModuleConfig("gru", neurons), Reach(), Arm(), torch.Generator().manual_seed(0))
 
 
 def jax_gradient(problem: Problem) -> Callable[[], object]:
@@ -182,19 +140,6 @@ def motornet_steps(batch: int, steps: int) -> Callable[[], object]:
     return run
 
 
-def our_steps(batch: int, steps: int) -> Callable[[], object]:
-    """Steps of our vector environment with its noise, rewards, infos and resets."""
-    envs = gym.make_vec("ReachArm-v0", num_envs=batch)
-    envs.reset(seed=0)
-    actions = envs.action_space.sample().astype(np.float64)
-
-    def run() -> None:
-        for _ in range(steps):
-            envs.step(actions)
-
-    return run
-
-
 def gradient_runs(threads: int) -> dict[str, Callable[[], object]]:
     """Everything with a gradient, by name."""
     runs: dict[str, Callable[[], object]] = {}
@@ -233,7 +178,7 @@ def stepping_figures(rounds: int) -> dict[str, float]:
     """Control steps a second of many arms, on one core, and of single environments."""
     torch.set_num_threads(1)
     steps = {batch: max(10, 51200 // batch) for batch in BATCHES}
-    runs = {f"ours {b}": our_steps(b, n) for b, n in steps.items()}
+    runs = {f"ours {b}": vector_run(b, n) for b, n in steps.items()}
     runs |= {f"motornet {b}": motornet_steps(b, n) for b, n in steps.items()}
     seconds = interleaved(runs, rounds)
     rates = {name: int(name.split()[1]) * steps[int(name.split()[1])] / s for name, s in seconds.items()}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,11 +22,12 @@ from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
 from rnn_controller import NetworkConfig, RecurrentController, pontryagin
 from rnn_controller.modules import Baseline, ModuleConfig
-from rnn_controller.movements import sample
+from rnn_controller.movements import Movements, sample
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.plant import rollout
 
 MOVEMENTS, STEPS, ARMS = 200, 2000, 1024
+CONTROL_PERIOD, BETA = 0.01, 3.0
 
 
 @dataclass(frozen=True)
@@ -51,33 +53,60 @@ def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> dict
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Movements, and the network that makes them."""
+
+    network: Any
+    m: Movements
+
+    @classmethod
+    def of(cls, movements: int, network: Any) -> "Problem":
+        """Draw the movements of a reaching network."""
+        return cls(network, sample(np.random.default_rng(0), movements, network.state_size, task=Reach(), arm=Arm()))
+
+    def ours(self) -> None:
+        """The gradient, compiled."""
+        self.network.zero_grad()
+        m = self.m
+        x, u, _ = pontryagin.rollout(self.network, Arm(), m.x0, m.y0, m.commands, m.noise)
+        risk_sensitive(values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD), BETA).backward()
+
+    def eager(self) -> None:
+        """The gradient by torch's own automatic differentiation."""
+        self.network.zero_grad()
+        m = self.m
+        x, u = rollout(self.network, Arm(), m.x0, m.commands, m.noise, state=m.y0, compiled=False)
+        v = values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD, compiled=False)
+        risk_sensitive(v, BETA).backward()
+
+
+def recurrent(neurons: int) -> RecurrentController:
+    """The paper's network."""
+    return RecurrentController(NetworkConfig(neurons=neurons), 2, torch.Generator().manual_seed(0))
+
+
+def gated(neurons: int) -> Baseline:
+    """The gated recurrent unit."""
+    return Baseline(ModuleConfig("gru", neurons), Reach(), Arm(), torch.Generator().manual_seed(0))
+
+
 def gradient_runs() -> dict[str, Callable[[], object]]:
     """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the network's place."""
-    arm, task, weights = Arm(), Reach(), CostWeights()
-    network = RecurrentController(NetworkConfig(), task.command_size, torch.Generator().manual_seed(0))
-    m = sample(np.random.default_rng(0), MOVEMENTS, 12, task=task, arm=arm)
-    gru = Baseline(ModuleConfig("gru", 32), task, arm, torch.Generator().manual_seed(0))
-
-    def gradient(x: torch.Tensor, u: torch.Tensor) -> None:
-        network.zero_grad()
-        gru.zero_grad()
-        risk_sensitive(values(task, arm, weights, x, u, m.commands, 0.01), 3.0).backward()
+    paper, gru = Problem.of(MOVEMENTS, recurrent(12)), Problem.of(MOVEMENTS, gated(32))
 
     def on_one_thread() -> None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        gradient(*pontryagin.rollout(network, arm, m.x0, m.y0, m.commands, m.noise)[:2])
+        paper.ours()
         torch.set_num_threads(threads)
 
-    def of_gru(compiled: bool) -> None:
-        gradient(*rollout(gru, arm, m.x0, m.commands, m.noise, compiled=compiled))
-
     return {
-        "compiled": lambda: gradient(*pontryagin.rollout(network, arm, m.x0, m.y0, m.commands, m.noise)[:2]),
+        "compiled": paper.ours,
         "compiled, one thread": on_one_thread,
-        "eager": lambda: gradient(*rollout(network, arm, m.x0, m.commands, m.noise, state=m.y0, compiled=False)),
-        "GRU, compiled body": lambda: of_gru(True),
-        "GRU, eager": lambda: of_gru(False),
+        "eager": paper.eager,
+        "GRU, compiled": gru.ours,
+        "GRU, eager": gru.eager,
     }
 
 
@@ -97,34 +126,44 @@ def single_run(env_id: str) -> Callable[[], None]:
     return run
 
 
-def vector_runs(steps: int = 50) -> dict[str, Callable[[], object]]:
-    """The vector environment, and its physics kernel alone on the same arms."""
-    envs = gym.make_vec("ReachArm-v0", num_envs=ARMS)
+def vector_run(arms: int, steps: int) -> Callable[[], object]:
+    """Steps of the vector environment with its noise, rewards, infos and resets."""
+    envs = gym.make_vec("ReachArm-v0", num_envs=arms)
     envs.reset(seed=0)
     actions = envs.action_space.sample().astype(np.float64)
-    state = envs.unwrapped.simulation.state.copy()  # type: ignore[attr-defined]
-    noise, p = np.zeros_like(actions), Arm().flat()
-
-    def kernel() -> None:
-        for _ in range(steps):
-            plant.control_steps(p, 0.005, 2, actions, noise, state)
 
     def run() -> None:
         for _ in range(steps):
             envs.step(actions)
 
-    return {"vector": run, "kernel": kernel}
+    return run
+
+
+def kernel_run(arms: int, steps: int) -> Callable[[], object]:
+    """The physics kernel alone."""
+    envs = gym.make_vec("ReachArm-v0", num_envs=arms)
+    envs.reset(seed=0)
+    actions = envs.action_space.sample().astype(np.float64)
+    state = envs.unwrapped.simulation.state.copy()  # type: ignore[attr-defined]
+    noise, p = np.zeros_like(actions), Arm().flat()
+
+    def run() -> None:
+        for _ in range(steps):
+            plant.control_steps(p, CONTROL_PERIOD / 2, 2, actions, noise, state)
+
+    return run
 
 
 def measure(rounds: int, vector_steps: int = 50) -> dict[str, float]:
     """All figures of the speed table."""
     singles = {"cartpole": single_run("CartPole-v1"), "reach": single_run("ReachArm-v0")}
-    seconds = interleaved({**gradient_runs(), **singles, **vector_runs(vector_steps)}, rounds)
+    many = {"vector": vector_run(ARMS, vector_steps), "kernel": kernel_run(ARMS, vector_steps)}
+    seconds = interleaved({**gradient_runs(), **singles, **many}, rounds)
     return {
         "gradient_speedup_over_eager": seconds["eager"] / seconds["compiled"],
         "gradient_speedup_over_eager_one_thread": seconds["eager"] / seconds["compiled, one thread"],
         "gradient_seconds": seconds["compiled"],
-        "gru_gradient_speedup_over_eager": seconds["GRU, eager"] / seconds["GRU, compiled body"],
+        "gru_gradient_speedup_over_eager": seconds["GRU, eager"] / seconds["GRU, compiled"],
         "single_step_over_cartpole": seconds["cartpole"] / seconds["reach"],
         "single_step_microseconds": seconds["reach"] / STEPS * 1e6,
         "vector_steps_per_s_per_core": ARMS * vector_steps / seconds["vector"],

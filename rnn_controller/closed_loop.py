@@ -203,19 +203,12 @@ HEADER = f"""
 import numpy as np
 LANES, STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = {LANES}, {STATE_SIZE}, {SENSORY_SIZE}, {MUSCLE_COUNT}
 """
-CALLED = {
-    **ELEMENTARY,
-    "excite_lanes": excite_lanes,
-    "excite_vjp_lanes": excite_vjp_lanes,
-    "sense_lanes": sense_lanes,
-    "sense_vjp_lanes": sense_vjp_lanes,
-    "step_lanes": step_lanes,
-    "step_vjp_lanes": step_vjp_lanes,
-    "add_product": add_product,
-    "add_transposed_product": add_transposed_product,
-    "add_outer": add_outer,
-    "add_sums": add_sums,
-    "spread": spread,
+CALLED = ELEMENTARY | {
+    function.__name__: function
+    for function in (
+        *(excite_lanes, excite_vjp_lanes, sense_lanes, sense_vjp_lanes, step_lanes, step_vjp_lanes),
+        *(add_product, add_transposed_product, add_outer, add_sums, spread),
+    )
 }
 
 

@@ -2,7 +2,7 @@
 
 Any module that maps (observation, state) to (excitations, state) can be trained through ``rollout``: the
 module runs in torch, the body compiled where it can be. ``rnn_controller.pontryagin`` compiles both, for
-the network of the paper alone.
+networks that are given by their equations.
 """
 
 from typing import Any, Protocol

@@ -95,11 +95,11 @@ class ModuleController(_Predicting):
         return float64_array("the module's excitations", u), float64_array("the module's state", y)
 
 
-def controller_of(checkpoint: Checkpoint) -> Policy | ModuleController:
+def controller_of(checkpoint: Checkpoint) -> Policy:
     """The controller that a checkpoint holds."""
     return Policy(checkpoint.network, checkpoint.arm)
 
 
-def load(name: Path | str) -> Policy | ModuleController:
+def load(name: Path | str) -> Policy:
     """A trained controller, by a shipped name such as "reach", a checkpoint's path or a run's folder."""
     return controller_of(load_checkpoint(name))

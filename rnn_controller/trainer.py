@@ -241,9 +241,10 @@ class Trainer:
     def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
         """The objective of eq. 5' and its gradient in ``coordinates``, of ``TOGETHER`` movements at a time."""
         self.coordinates.assign(vector)
-        parts = [self._evaluate_part(part, vector, cost) for part in movements.parts(TOGETHER)]
-        objectives, gradients, arrived, excited, sound = zip(*parts, strict=True)
-        numbers = torch.tensor([len(part.x0) for part in movements.parts(TOGETHER)], dtype=vector.dtype)
+        parts = list(movements.parts(TOGETHER))
+        found = [self._evaluate_part(part, vector, cost) for part in parts]
+        objectives, gradients, arrived, excited, sound = zip(*found, strict=True)
+        numbers = torch.tensor([len(part.x0) for part in parts], dtype=vector.dtype)
         each = torch.stack(objectives).requires_grad_()
         objective = of_parts(each, numbers, self.config.beta)
         (weight,) = torch.autograd.grad(objective, each)

@@ -64,7 +64,6 @@ class Record:
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
-        self._names: dict[int, str] = {}
 
     def array(self, operation: str, *operands: Any) -> "Vector":
         """Compute one more array."""

@@ -237,14 +237,14 @@ def test_training_lowers_the_objective_in_seconds(kind, monkeypatch, tmp_path):
     """On other movements than those trained on, under the wide target of the beginning."""
     jumps = {"first": (0.2, 0.2), "second": (1.2, 1.2), "loudness": (1.0, 1.0)}  # of 0.5 s
     monkeypatch.setitem(
-        training.RECIPES, "adam", (Stage("adam", 40, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),)
+        training.RECIPES, "adam", (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),)
     )
-    trainer = Trainer(config(kind, iterations=None, movements=None, rate=None), tmp_path)
+    trainer = Trainer(config(kind, iterations=None, movements=None, rate=None, seed=2), tmp_path)
     held, cost = movements(number=50, **jumps), replace(trainer.config.cost, target_radius=0.3)
     before = trainer.evaluate(trainer.vector, held, cost)[0]
     done = trainer.run(progress=False)
     assert trainer.evaluate(trainer.vector, held, cost)[0] < 0.9 * before
-    assert done.training["position"]["steps"] == 40 * 10 * 70
+    assert done.training["position"]["steps"] == 30 * 10 * 70
 
 
 @pytest.mark.parametrize("recipe", ["adam", "default"])
