@@ -33,7 +33,6 @@ from arm_env.simulation import substeps_of
 from arm_env.tasks import Task, hand_position
 from rnn_controller import pontryagin
 from rnn_controller.body import CompiledBody
-from rnn_controller.network import RecurrentController
 from rnn_controller.plant import TORCH, advance, tensors
 from rnn_controller.watching import DELAY
 
@@ -85,7 +84,7 @@ class ClosedLoop:
         x, y = q[:, :STATE_SIZE].contiguous(), q[:, STATE_SIZE:].contiguous()
         commands = command[:, None].expand(-1, steps, -1).contiguous()
         with torch.no_grad():
-            if isinstance(self.controller, RecurrentController):
+            if pontryagin.has_equations(self.controller):
                 silence = torch.zeros(len(q), steps, SENSORY_SIZE + command.shape[1] + MUSCLE_COUNT, dtype=q.dtype)
                 xs, _, ys = pontryagin.rollout(self.controller, self.arm, x, y, commands, silence, self.substeps)
                 return torch.cat([xs, ys], -1)

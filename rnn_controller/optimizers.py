@@ -1,8 +1,8 @@
-"""Optimisers of a flat weight vector: the paper's conjugate gradient, L-BFGS, Adam and SOAP.
+"""Optimisers of a flat weight vector: the paper's conjugate gradient, Adam and SOAP.
 
 All share one form: ``step(function, w)`` takes a function w ↦ (value, gradient) and returns the
 next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes on
-as if it had never stopped. ``layout`` names its tensors and their shapes, with n weights and m pairs of a memory.
+as if it had never stopped. ``layout`` names its tensors and their shapes for n weights.
 """
 
 import math
@@ -101,57 +101,6 @@ class ConjugateGradient:
         return w, value
 
 
-class LBFGS:
-    """Limited-memory BFGS with a strong Wolfe line search (Nocedal & Wright 2006, alg. 7.4 and 7.5)."""
-
-    layout: ClassVar[dict[str, str]] = {"value": "", "gradient": "n", "steps": "mn", "changes": "mn"}
-
-    def __init__(self, memory: int = 20) -> None:
-        self.memory = memory
-        self.state: dict[str, Tensor] = {}
-
-    def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
-        """The next w, and the objective at the present one."""
-        if not self.state:
-            value, gradient = function(w)
-            steps = changes = w.new_empty(0, len(w))
-        else:
-            value, gradient = float(self.state["value"]), self.state["gradient"]
-            steps, changes = self.state["steps"], self.state["changes"]
-        direction = -self._inverse_hessian(gradient, steps, changes)
-        if float(gradient @ direction) >= 0:
-            direction, steps, changes = -gradient, steps[:0], changes[:0]
-        length = 1.0 if len(steps) else 1.0 / max(1.0, float(gradient.norm()))
-        length, new_value, new_gradient = line_search(function, w, value, gradient, direction, length, 0.9)
-        step, change = length * direction, new_gradient - gradient
-        if length == 0:
-            steps, changes = steps[:0], changes[:0]
-        elif float(step @ change) > 1e-10 * float(change @ change):
-            steps = torch.cat([steps, step[None]])[-self.memory :]
-            changes = torch.cat([changes, change[None]])[-self.memory :]
-        self.state = {
-            "value": w.new_tensor(new_value),
-            "gradient": new_gradient,
-            "steps": steps,
-            "changes": changes,
-        }
-        return w + step, value
-
-    def _inverse_hessian(self, gradient: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
-        """The two-loop recursion: the approximate inverse Hessian times the gradient."""
-        result, history = gradient.clone(), []
-        for s, y in zip(reversed(steps), reversed(changes), strict=True):
-            rho = 1 / float(y @ s)
-            alpha = rho * float(s @ result)
-            result = result - alpha * y
-            history.append((s, y, rho, alpha))
-        if len(steps):
-            result = result * float(steps[-1] @ changes[-1]) / float(changes[-1] @ changes[-1])
-        for s, y, rho, alpha in reversed(history):
-            result = result + (alpha - rho * float(y @ result)) * s
-        return result
-
-
 class Adam:
     """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between steps."""
 
@@ -219,4 +168,4 @@ class Soap(Adam):
         return w - self.rate * step[: len(w)], value
 
 
-OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "lbfgs": LBFGS, "adam": Adam, "soap": Soap}
+OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "adam": Adam, "soap": Soap}

@@ -46,6 +46,11 @@ class EquationNetwork(Protocol):
         """Excitations (…, 6) and the next state (…, N), computed with ``NetworkPrimitives``."""
 
 
+def has_equations(network: Any) -> bool:
+    """Whether it is an ``EquationNetwork``."""
+    return callable(getattr(network, "equations", None))
+
+
 _known: WeakKeyDictionary[Any, tuple[Any, Kernels]] = WeakKeyDictionary()
 
 

@@ -33,7 +33,7 @@ class Stage(Checked):
     """A stretch of training with one optimiser."""
 
     optimizer: str = "adam"
-    """soap, adam, lbfgs or conjugate-gradient."""
+    """soap, adam or conjugate-gradient."""
     iterations: int = within(1000, 1, MOST_ITERATIONS)
     """Steps of the optimiser."""
     movements: int = within(100, 1, MOST_MOVEMENTS)
@@ -70,7 +70,6 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
     "full-noise": (Stage("soap", 3000, rate=0.006, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
     "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
     "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
-    "lbfgs": (Stage("lbfgs", 1000, 400, fresh=False, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
     "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, loudness=AS_IT_IS),),
 }
@@ -85,8 +84,8 @@ class TrainConfig(Checked):
 
     task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
     """What to train."""
-    recipe: Literal["default", "full-noise", "short", "adam", "lbfgs", "conjugate-gradient", "paper"] = "default"
-    """default; full-noise; short (a demonstration); adam; lbfgs, conjugate-gradient (one batch); paper (untouched)."""
+    recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = "default"
+    """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper (untouched)."""
     network: tyro.conf.AvoidSubcommands[NetworkConfig | ModuleConfig] = field(default_factory=NetworkConfig)
     """Size and constants of the network."""
     cost: CostWeights = field(default_factory=CostWeights)

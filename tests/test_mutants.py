@@ -168,7 +168,6 @@ def begun(monkeypatch, tmp_path):
     fresh = {"fresh": False, "widest_target": 0.0}
     STAGES = {
         "soap": Stage("soap", 8, movements=2, **BRIEF),
-        "lbfgs": Stage("lbfgs", 8, movements=2, **fresh, **BRIEF),
         "conjugate-gradient": Stage("conjugate-gradient", 8, movements=2, **fresh, **BRIEF),
     }
 
@@ -193,7 +192,7 @@ def go_on(path):
 
 @pytest.mark.parametrize(
     ("optimizer", "network"),
-    [("soap", NetworkConfig(3)), ("lbfgs", NetworkConfig(2)), ("conjugate-gradient", ModuleConfig("mlp", 2))],
+    [("soap", NetworkConfig(3)), ("conjugate-gradient", ModuleConfig("mlp", 2))],
 )
 @pytest.mark.parametrize("kind", ["header", "tensor"])
 def test_a_damaged_run_is_refused_or_goes_on(begun, capsys, optimizer, network, kind):

@@ -31,16 +31,14 @@ from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, t
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
 ADAM = Stage("adam", 6, movements=3, widest_target=0.3, **BRIEF)
 SOAP = Stage("soap", 6, movements=3, widest_target=0.3, **BRIEF)
-LBFGS = Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.3, **BRIEF)
 CONJUGATE = Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.3, **BRIEF)
 RECIPES = {
     "adam": (ADAM,),
     "soap": (SOAP,),
-    "lbfgs": (LBFGS,),
     "conjugate-gradient": (CONJUGATE,),
-    "one target width": (Stage("lbfgs", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),),
-    "two stages": (ADAM, LBFGS),
-    "three stages": (LBFGS, CONJUGATE, ADAM),
+    "one target width": (Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),),
+    "two stages": (ADAM, CONJUGATE),
+    "three stages": (CONJUGATE, SOAP, ADAM),
 }
 EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES)
 
@@ -140,9 +138,8 @@ def test_training_lowers_the_objective_on_held_out_movements(stages, monkeypatch
     assert after < 0.8 * before
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
-def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages, tmp_path, optimizer):
-    stages(Stage(optimizer, 15, movements=5, fresh=False, widest_target=0.0, **BRIEF))
+def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages, tmp_path):
+    stages(Stage("conjugate-gradient", 15, movements=5, fresh=False, widest_target=0.0, **BRIEF))
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     trainer.run(progress=False)
     values = [value for value, _ in trainer.history]
@@ -194,7 +191,7 @@ def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path)
 
     for name in ("x0", "y0", "commands", "noise"):
         assert not torch.equal(*(getattr(drawn(ADAM, i), name) for i in (0, 1)))
-        assert torch.equal(*(getattr(drawn(LBFGS, i), name) for i in (0, 1)))
+        assert torch.equal(*(getattr(drawn(CONJUGATE, i), name) for i in (0, 1)))
 
 
 @EVERY_RECIPE
@@ -216,7 +213,7 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
 @TASKS
 def test_gradient_is_that_of_the_objective(begun, tmp_path):
     trainer, cost = Trainer(begun, tmp_path), replace(begun.cost, target_radius=0.3, brake_radius=0.3)
-    movements, w = trainer._movements(LBFGS), trainer.vector
+    movements, w = trainer._movements(CONJUGATE), trainer.vector
     _, gradient = trainer.evaluate(w, movements, cost)
     direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     ahead, behind = (trainer.evaluate(w + eps * direction, movements, cost)[0] for eps in (1e-6, -1e-6))
@@ -316,13 +313,13 @@ def test_a_run_of_any_length_ends_on_the_exact_radius(stages, tmp_path, iteratio
 
 @pytest.mark.parametrize("iterations", [2, 5, 7, 100, 1000])
 def test_iterations_stretch_or_shrink_the_recipe_to_that_many_in_all(stages, iterations):
-    stages(ADAM, LBFGS)
+    stages(ADAM, CONJUGATE)
     assert sum(stage.iterations for stage in config(iterations=iterations).stages()) == iterations
 
 
 def test_without_iterations_the_recipe_is_as_written(stages):
-    stages(ADAM, LBFGS)
-    assert config().stages() == (ADAM, LBFGS)
+    stages(ADAM, CONJUGATE)
+    assert config().stages() == (ADAM, CONJUGATE)
 
 
 @pytest.mark.parametrize("recipe", training.RECIPES)
@@ -341,7 +338,7 @@ def places(iterations):
 
 
 def test_an_interrupted_run_on_circles_goes_on_to_the_same(stages, monkeypatch, tmp_path):
-    stages(SOAP, LBFGS)
+    stages(SOAP, CONJUGATE)
     with monkeypatch.context() as patch:
         watched = Watched(patch)
         whole = train(circling(), tmp_path / "whole", progress=False)
@@ -375,7 +372,7 @@ class InterruptedAt:
 
 def test_an_interrupt_at_any_line_of_an_iteration_loses_nothing(stages, tmp_path):
     """At the last time but one that each is executed."""
-    stages(replace(SOAP, iterations=2), replace(LBFGS, iterations=3))
+    stages(replace(SOAP, iterations=2), replace(CONJUGATE, iterations=3))
     with InterruptedAt() as watched:
         whole = train(config(), tmp_path / "whole", progress=False)
     times = {line: [n for n, other in enumerate(watched.lines, 1) if other == line] for line in watched.lines}
@@ -411,7 +408,7 @@ def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stage
     assert longest >= 3 and min(tried) < 6 and max(tried) >= 12
 
 
-@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "two stages"])
+@pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient", "two stages"])
 def test_a_run_interrupted_after_every_iteration_ends_the_same(stages, monkeypatch, tmp_path, recipe):
     stages(*RECIPES[recipe])
     whole = train(config(), tmp_path / "whole", progress=False)
@@ -424,7 +421,7 @@ def test_a_run_interrupted_after_every_iteration_ends_the_same(stages, monkeypat
     assert_same_run(final, whole)
 
 
-@pytest.mark.parametrize("recipe", ["adam", "lbfgs"])
+@pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient"])
 def test_an_interrupt_while_logging_loses_nothing(stages, tmp_path, recipe):
     stages(*RECIPES[recipe])
     whole = train(config(), tmp_path / "whole", progress=False)
@@ -448,7 +445,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_loads_and_runs(adam, monkeypatch, tmp_p
 
 
 def test_what_an_interrupt_leaves_is_no_point_of_a_line_search(stages, monkeypatch, tmp_path):
-    stages(LBFGS)
+    stages(CONJUGATE)
     seen = []
 
     def change(call, value, gradient, w):
@@ -520,11 +517,11 @@ def test_resume_with_another_configuration_is_refused_naming_the_difference(adam
 @pytest.mark.parametrize(
     "now",
     [
-        (LBFGS,),
+        (CONJUGATE,),
         (replace(ADAM, rate=0.02),),
         (replace(ADAM, first=(0.1, 0.41)),),
         (replace(ADAM, iterations=7),),
-        (ADAM, LBFGS),
+        (ADAM, CONJUGATE),
     ],
     ids=["optimizer", "rate", "holds", "iterations", "stages"],
 )
@@ -579,7 +576,6 @@ def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_na
         ({"optimizer": "sgd"}, "unknown optimizer 'sgd': choose one of .*adam"),
         ({"iterations": 0}, "^iterations must be a whole number from 1 to "),
         ({"movements": 0}, "^movements must be a whole number from 1 to "),
-        ({"optimizer": "lbfgs"}, "lbfgs .*needs fresh=False"),
         ({"optimizer": "conjugate-gradient"}, "conjugate-gradient .*needs fresh=False"),
         ({"narrowing": 0.0}, "narrowing"),
         ({"narrowing": -1.0}, "narrowing"),
@@ -658,7 +654,7 @@ def silence(trainer, weight, bias):
 
 
 @pytest.mark.parametrize("bias", [-0.05, -1.0, -100.0])
-@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "conjugate-gradient"])
+@pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient"])
 def test_a_dead_network_is_reported_and_revived(stages, tmp_path, capsys, recipe, bias):
     stages(*RECIPES[recipe])
     trainer = Trainer(config(), tmp_path)
@@ -683,7 +679,7 @@ def test_a_lively_network_is_not_taken_for_dead(adam, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("recipe", ["adam", "lbfgs", "conjugate-gradient"])
+@pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient"])
 def test_an_exploding_neural_state_is_reported(stages, tmp_path, capsys, recipe):
     stages(*RECIPES[recipe])
     trainer = Trainer(config(iterations=20), tmp_path)
@@ -719,10 +715,9 @@ def test_a_line_search_among_values_that_are_not_finite_stays_put(stages, monkey
     assert torch.equal(load_checkpoint(tmp_path).tensors["vector"], start)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
-def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkeypatch, tmp_path, optimizer):
+def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkeypatch, tmp_path):
     """It explodes, here, half-way to the first point that the line search tries."""
-    stages(Stage(optimizer, 5, movements=3, fresh=False, widest_target=0.0, **BRIEF))
+    stages(Stage("conjugate-gradient", 5, movements=3, fresh=False, widest_target=0.0, **BRIEF))
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     start, rollout, distances = weights(trainer.network), training.pontryagin.rollout, []
 
@@ -742,19 +737,21 @@ def nothing_is_lower_than(start):
     return lambda call, value, gradient, w: (1.0 if torch.equal(w, start) else 2.0, gradient)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "conjugate-gradient"])
-def test_a_stage_whose_line_search_finds_nothing_any_more_ends(stages, monkeypatch, tmp_path, capsys, optimizer):
-    stages(Stage(optimizer, 40, movements=2, fresh=False, widest_target=0.0, **BRIEF), replace(ADAM, iterations=3))
+def test_a_stage_whose_line_search_finds_nothing_any_more_ends(stages, monkeypatch, tmp_path, capsys):
+    stages(
+        Stage("conjugate-gradient", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF),
+        replace(ADAM, iterations=3),
+    )
     trainer = Trainer(config(), tmp_path)
     Watched(monkeypatch, nothing_is_lower_than(trainer.vector))
     done = trainer.run(progress=False)
     assert len(done.tensors["history"]) == training.PATIENCE + 3
     said = "".join(capsys.readouterr())
-    assert f"the line search finds no descent any more; {optimizer} ends here" in said and said.count("\n") == 1
+    assert "the line search finds no descent any more; conjugate-gradient ends here" in said and said.count("\n") == 1
 
 
 def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, tmp_path, capsys):
-    stages(Stage("lbfgs", 2 * training.PATIENCE, movements=2, fresh=False, widest_target=0.3, narrowing=1.0, **BRIEF))
+    stages(replace(CONJUGATE, iterations=2 * training.PATIENCE, narrowing=1.0))
     trainer = Trainer(config(), tmp_path)
     Watched(monkeypatch, nothing_is_lower_than(trainer.vector))
     assert len(trainer.run(progress=False).tensors["history"]) == 2 * training.PATIENCE
@@ -762,7 +759,7 @@ def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, t
 
 
 def test_stalls_are_counted_across_a_resume(stages, monkeypatch, tmp_path):
-    stages(Stage("lbfgs", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF))
+    stages(Stage("conjugate-gradient", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF))
     Watched(monkeypatch, nothing_is_lower_than(Trainer(config(), tmp_path).vector))
     with monkeypatch.context() as patch:
         interrupt_after_each_iteration(patch)
