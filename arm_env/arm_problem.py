@@ -15,7 +15,8 @@ from arm_env.plant import (
     STATE_SIZE,
     compile_task,
     step,
-    step_vjp,
+    step_rows,
+    step_vjp_rows,
     symbols,
 )
 from arm_env.simulation import substeps_of
@@ -65,64 +66,91 @@ def compiled(task: Task) -> Kernels:
 
 
 @jit
-def substep_states(p, h, x, u, between):
-    """States (substeps, 10) at which the steps of one control period begin."""
+def advance(p, h, x, u, between):
+    """States (substeps, R, 10) at which the steps of one control period begin, from states x (R, 10) under u (R, 6)."""
     between[0] = x
     for s in range(1, len(between)):
-        step(p, h, between[s - 1], u, between[s])
+        step_rows(0, len(x), p, h, between[s - 1], u, between[s])
 
 
 @jit
-def period_vjp(p, h, u, between, costate, gx, gu, part):
-    """Adjoint of one control period from its substep states: fills gx (10,), gu (6,).
+def advance_vjp(p, h, u, between, gx, gu):
+    """Adjoint of one control period: turns costates gx (R, 10) of its ends into those of its starts, and fills gu.
 
     Excitations within the box reach the muscles as they are, so that ``excite`` without noise has no part in it
     (at the box's edge its derivative would be zero both ways).
     """
-    gx[:] = costate
+    part = np.empty_like(gu)
     gu[:] = 0.0
     for s in range(len(between) - 1, -1, -1):
-        step_vjp(p, h, between[s], u, gx, gx, part)
+        step_vjp_rows(0, len(gx), p, h, between[s], u, gx, gx, part)
         gu += part
 
 
 @jit
+def repeated(values, times):
+    """Each row of values (T, n) that many times, (T times, n)."""
+    rows = np.empty((len(values) * times, values.shape[1]))
+    for row in range(len(rows)):
+        rows[row] = values[row // times]
+    return rows
+
+
+@jit
+def jacobians(p, h, substeps, x, u, first, last, dynamics):
+    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of periods from x (T, 10) under u (T, 6)."""
+    number = last - first
+    x, u = repeated(x, number), repeated(u, number)
+    between, gx, gu = np.empty((substeps, *x.shape)), np.zeros(x.shape), np.empty(u.shape)
+    for row in range(len(x)):
+        gx[row, first + row % number] = 1.0
+    advance(p, h, x, u, between)
+    advance_vjp(p, h, u, between, gx, gu)
+    for row in range(len(x)):
+        entry = dynamics[row // number, first + row % number]
+        entry[:STATE_SIZE] = gx[row]
+        entry[STATE_SIZE:] = gu[row]
+
+
+@jit
+def curvatures(p, h, substeps, x, u, costates, curvature):
+    """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends: differences of adjoints."""
+    nearby = SIZE + 1  # the point itself, and one nudged along each axis
+    x, u, gx = repeated(x, nearby), repeated(u, nearby), repeated(costates, nearby)
+    between, gu = np.empty((substeps, *x.shape)), np.empty(u.shape)
+    for row in range(len(x)):
+        j = row % nearby - 1
+        if 0 <= j < STATE_SIZE:
+            x[row, j] += NUDGE
+        elif j >= STATE_SIZE:
+            u[row, j - STATE_SIZE] += NUDGE
+    advance(p, h, x, u, between)
+    advance_vjp(p, h, u, between, gx, gu)
+    for t in range(len(curvature)):
+        point = nearby * t
+        for j in range(SIZE):
+            curvature[t, j, :STATE_SIZE] = (gx[point + 1 + j] - gx[point]) / NUDGE
+            curvature[t, j, STATE_SIZE:] = (gu[point + 1 + j] - gu[point]) / NUDGE
+        curvature[t] = 0.5 * (curvature[t] + curvature[t].T)
+
+
+@jit
 def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, curvature, gradient):
-    """Jacobians and, along the costate, the gradient and if wanted the curvature (a difference of adjoints a row)."""
-    between, nudged = np.empty((substeps, STATE_SIZE)), np.empty((substeps, STATE_SIZE))
-    gx, gu, part, unit = np.empty(STATE_SIZE), np.empty(MUSCLE_COUNT), np.empty(MUSCLE_COUNT), np.zeros(STATE_SIZE)
-    gradient_x, gradient_u = np.empty(STATE_SIZE), np.empty(MUSCLE_COUNT)
-    near_x, near_u = np.empty(STATE_SIZE), np.empty(MUSCLE_COUNT)
+    """Jacobians and, along the costate, the gradient and if wanted the curvature."""
+    length = len(controls)
+    x, costates = states[:length], np.empty((length, STATE_SIZE))
+    jacobians(p, h, substeps, x, controls, 0, MOTION, dynamics)
+    jacobians(p, h, substeps, x[:1], controls[:1], MOTION, STATE_SIZE, dynamics[:1])
+    for t in range(1, length):
+        dynamics[t, MOTION:] = dynamics[0, MOTION:]  # activations follow the same linear equation at all times
     costate = np.zeros(STATE_SIZE)
-    for t in range(len(controls) - 1, -1, -1):
-        x, u = states[t], controls[t]
-        substep_states(p, h, x, u, between)
-        for i in range(STATE_SIZE):
-            if i < MOTION or t == len(controls) - 1:
-                unit[i] = 1.0
-                period_vjp(p, h, u, between, unit, gx, gu, part)
-                unit[i] = 0.0
-                dynamics[t, i, :STATE_SIZE] = gx
-                dynamics[t, i, STATE_SIZE:] = gu
-            else:
-                dynamics[t, i] = dynamics[t + 1, i]
-        costate += slope[t, :STATE_SIZE]
-        period_vjp(p, h, u, between, costate, gradient_x, gradient_u, part)
-        gradient[t] = gradient_u + slope[t, STATE_SIZE:]
-        if exact:
-            for j in range(SIZE):
-                near_x[:] = x
-                near_u[:] = u
-                if j < STATE_SIZE:
-                    near_x[j] += NUDGE
-                else:
-                    near_u[j - STATE_SIZE] += NUDGE
-                substep_states(p, h, near_x, near_u, nudged)
-                period_vjp(p, h, near_u, nudged, costate, gx, gu, part)
-                curvature[t, j, :STATE_SIZE] = (gx - gradient_x) / NUDGE
-                curvature[t, j, STATE_SIZE:] = (gu - gradient_u) / NUDGE
-            curvature[t] = 0.5 * (curvature[t] + curvature[t].T)
-        costate[:] = gradient_x
+    for t in range(length - 1, -1, -1):
+        costates[t] = costate + slope[t, :STATE_SIZE]
+        both = costates[t] @ dynamics[t]
+        costate = both[:STATE_SIZE]
+        gradient[t] = both[STATE_SIZE:] + slope[t, STATE_SIZE:]
+    if exact:
+        curvatures(p, h, substeps, x, controls, costates, curvature)
 
 
 @dataclass
