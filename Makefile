@@ -19,9 +19,10 @@ check: .venv/dev  ## ruff and mypy
 speed: .venv/dev  ## ratios of speed within this package; benchmarks.peers has the README's
 	$(BIN)/python -m benchmarks.speed
 
-comparison: .venv/dev  ## table and figure of all controllers, from the stored runs (some 20 minutes)
+comparison: .venv/dev  ## tables and figures of all controllers, from the stored runs (some 25 minutes)
 	$(BIN)/python -m benchmarks.compare
 	$(BIN)/python -m benchmarks.robustness
+	$(BIN)/python -m benchmarks.sizes
 
 package: .venv/dev  ## sdist and wheel under dist/
 	$(BIN)/python -m build

@@ -155,15 +155,17 @@ def within(
     infinite: bool = False,
     whole: bool | None = None,
     ascending: bool = False,
+    shape: tuple[int, ...] | None = None,
 ) -> Any:
     """Declare a dataclass field that a ``Checked`` group holds to its range.
 
-    The default's shape is that of the field. A default that is an int makes it a whole number. With None as the
-    default, None is allowed, and ``whole`` says which kind of number otherwise. An ``ascending`` tuple is a range: its
-    numbers must not fall.
+    The default's shape is that of the field, unless ``shape`` is given. A default that is an int makes it a whole
+    number. With None as the default, None is allowed; ``whole`` and ``shape`` then say what else is. An ``ascending``
+    tuple is a range: its numbers must not fall.
     """
     whole = isinstance(default, int) if whole is None else whole
-    shape = () if default is None else np.shape(default)
+    if shape is None:
+        shape = () if default is None else np.shape(default)
     allowed = Range(low, high, above, infinite, default is None, whole, ascending, shape)
     return field(default=default, metadata={"range": allowed})
 

@@ -28,7 +28,7 @@ MOTION = ACTIVATIONS.start  # angles and velocities lead the state; activations 
 NUDGE = 1e-6  # [-] step of the finite difference of exact adjoints
 
 PASSES = f"""
-def follow(p, w, h, substeps, command, ceiling, states, controls, change, gains, scale, x, u, terms):
+def follow(p, w, h, substeps, command, tone, ceiling, states, controls, change, gains, scale, x, u, terms):
     value = 0.0
     x[0] = states[0]
     for t in range(len(controls)):
@@ -36,7 +36,7 @@ def follow(p, w, h, substeps, command, ceiling, states, controls, change, gains,
             wanted = controls[t, i] + scale * change[t, i]
             for j in range({STATE_SIZE}):
                 wanted += gains[t, i, j] * (x[t, j] - states[t, j])
-            u[t, i] = min(max(wanted, 0.0), ceiling)
+            u[t, i] = min(max(wanted, tone), ceiling)
         x[t + 1] = x[t]
         for _ in range(substeps):
             step(p, h, x[t + 1], u[t], x[t + 1])
@@ -155,10 +155,13 @@ def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, cu
 
 @dataclass
 class ArmProblem:
-    """The arm under one ``command`` (K,) of a task, held from start to end; controls within [0, ceiling].
+    """The arm under one ``command`` (K,) of a task, held from start to end; controls within [tone, ceiling].
 
     Its value is Σ c Δt, what the environments return without noise, negated: c of the state that a
     period ends in and the excitations held during it.
+
+    Excitations below the tone act on the muscles as the tone does. They have no slope to follow, so the controls
+    begin at the tone. The effort that a command of 0 would save is γ/2 tone² a muscle, below 1e-4 of the cost.
     """
 
     task: Task
@@ -171,7 +174,7 @@ class ArmProblem:
         self.command = np.array(self.command, dtype=float)
         self.task.checked_shape(self.command[None])
         self.size = STATE_SIZE
-        self.low, self.high = np.zeros(MUSCLE_COUNT), np.full(MUSCLE_COUNT, float(self.arm.ceiling))
+        self.low, self.high = (np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.ceiling))
         self._kernels = compiled(self.task)
         self._p, self._w = self.arm.flat(), (self.weights or self.task.weights).flat()
         self._substeps = substeps_of(self.control_period)
@@ -182,7 +185,7 @@ class ArmProblem:
     ) -> Trajectory:
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
-            self._p, self._w, self._step, self._substeps, self.command, self.arm.ceiling,
+            self._p, self._w, self._step, self._substeps, self.command, self.arm.tone, self.arm.ceiling,
             states, controls, change, gains, scale, x, u, np.empty(COSTS),
         )  # fmt: skip
         return x, u, float(value)

@@ -13,12 +13,14 @@ import gymnasium as gym
 import numpy as np
 
 from arm_env.arguments import number, shown
-from arm_env.equations import NUMPY, force_curves, muscle_length
+from arm_env.equations import NUMPY, force_curves, moment_arms, muscle_length
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks import nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
+NEWTON_STEPS = 6  # lengths are nearly linear in the angles
+BEYOND = 0.5  # [rad] how far outside the joint stops noisy lengths may place a joint
 
 
 class Controller(Protocol):
@@ -121,15 +123,32 @@ class JointSense:
     """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least squares."""
 
     def __init__(self, arm: Arm):
-        # l − 1 = shift − (r / L0)ᵀ θ and l̇ = −(r / L0)ᵀ θ̇
-        numbers = arm.arrays()
-        per_length = numbers.moment_arms / numbers.optimal_length
-        self._shift = (per_length * numbers.optimal_angles).sum(0)
-        self._inverse = -np.linalg.pinv(per_length)
+        self._arm, self._numbers = arm, arm.arrays()
 
-    def __call__(self, sensed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Angles [rad] and velocities [rad/s], (B, 2) each, from sensory signals (B, 18 or more)."""
-        return (sensed[:, :6] - 1 - self._shift) @ self._inverse, sensed[:, 6:12] @ self._inverse
+    def angles(self, lengths: np.ndarray) -> np.ndarray:
+        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps within the joint stops."""
+        low, high = np.array(self._arm.lower_stop), np.array(self._arm.upper_stop)
+        angles = np.broadcast_to((low + high) / 2, (len(lengths), 2))
+        for _ in range(NEWTON_STEPS):
+            missing = lengths - muscle_length(self._numbers, angles)
+            angles = np.clip(angles + self._turned(missing, angles), low - BEYOND, high + BEYOND)
+        return angles
+
+    def velocities(self, velocities: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6), at joint angles [rad], (B, 2)."""
+        return self._turned(velocities, angles)
+
+    def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        """The turn of the joints (B, 2) nearest to a stretch of the muscles [L0], (B, 6): both are small."""
+        slope = -strength(self._numbers, angles, 1 / self._numbers.optimal_length)  # (B, 2, 6) ∂l/∂θ
+        square = slope @ slope.swapaxes(1, 2)
+        return np.linalg.solve(square, slope @ stretch[..., None])[..., 0]
+
+
+def strength(numbers: Any, angles: np.ndarray, force: np.ndarray) -> np.ndarray:
+    """Torques [N m] of single muscles about the joints, (B, 2, 6), for forces [N] along them, (B, 6) or (6,)."""
+    r1, r2 = moment_arms(numbers, angles)
+    return np.stack([np.broadcast_to(r1, r2.shape), r2], 1) * np.atleast_2d(force)[:, None]
 
 
 class JointPD:
@@ -145,26 +164,28 @@ class JointPD:
     def __init__(
         self,
         arm: Arm | None = None,
-        stiffness: float = 12.0,  # [N m / rad]
-        damping: float = 2.0,  # [N m s / rad]
-        smoothing: float = 0.2,  # [s]
+        stiffness: float = 16.0,  # [N m / rad]
+        damping: float = 2.5,  # [N m s / rad]
+        smoothing: float = 0.15,  # [s]
         control_period: float = 0.01,  # [s]
     ):
         self.arm = arm or Arm()
         self.stiffness, self.damping, self.control_period = stiffness, damping, control_period
         self.keep = kept(control_period, smoothing)
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
-        self._strength = self._numbers.moment_arms * self._numbers.maximum_force  # (2, 6) [N m] at optimal length
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         sensed = np.atleast_2d(np.asarray(observation, dtype=float))
-        angles, velocities = self._joints(sensed)
+        begins = np.zeros((len(sensed), 1), dtype=bool)
+        if episode_start is not None:
+            begins = np.reshape(episode_start, (-1, 1)).astype(bool)
+        angles = self._joints.angles(sensed[:, :6])
+        known = angles if state is None else np.where(begins, angles, state[:, :2])
+        velocities = self._joints.velocities(sensed[:, 6:12], known)
         seen = smooth = np.concatenate([angles, sensed[:, SENSORY_SIZE:]], -1)
         if state is not None:
             moved = state + self.control_period * np.concatenate([velocities, np.zeros_like(velocities)], -1)
-            smooth = self.keep * moved + (1 - self.keep) * seen
-            if episode_start is not None:
-                smooth = np.where(np.reshape(episode_start, (-1, 1)), seen, smooth)
+            smooth = np.where(begins, seen, self.keep * moved + (1 - self.keep) * seen)
         angles, target = smooth[:, :2], smooth[:, 2:]
         wanted = np.clip(nearest_angles(self.arm, target), self.arm.lower_stop, self.arm.upper_stop)
         torque = self.stiffness * (wanted - angles) - self.damping * velocities
@@ -175,16 +196,16 @@ class JointPD:
         """The least excitations, (B, 6), up to the ceiling, for joint torques [N m] at joint angles [rad], (B, 2) each.
 
         Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how well
-        each muscle pulls at its length: extensors of a flexed shoulder hardly do.
+        each muscle pulls at its length, and with what moment arm.
         """
         pull = force_curves(NUMPY, muscle_length(self._numbers, angles), np.zeros(MUSCLE_COUNT))[0]
-        strength = self._strength * pull[:, None]  # (B, 2, 6) [N m]
+        each = strength(self._numbers, angles, self._numbers.maximum_force * pull)  # (B, 2, 6) [N m]
         multiplier, u = np.zeros((len(torque), 2)), np.zeros((len(torque), MUSCLE_COUNT))
         active = np.ones_like(u)
         for _ in range(4):
-            missing = torque - (strength @ u[..., None])[..., 0]
-            slope = strength * active[:, None] @ strength.swapaxes(1, 2) + 1e-3 * np.eye(2)
+            missing = torque - (each @ u[..., None])[..., 0]
+            slope = each * active[:, None] @ each.swapaxes(1, 2) + 1e-3 * np.eye(2)
             multiplier = multiplier + np.linalg.solve(slope, missing[..., None])[..., 0]
-            u = (multiplier[:, None] @ strength)[:, 0]
+            u = (multiplier[:, None] @ each)[:, 0]
             u, active = np.maximum(u, 0), (u > 0).astype(float)
         return np.minimum(u, self.arm.ceiling)

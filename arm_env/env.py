@@ -128,14 +128,16 @@ class ReachArmEnv(ArmEnv):
 
     ## Description
     A human arm moves in a horizontal plane without gravity: two links, friction, soft joint stops, and
-    three antagonistic pairs of muscles. The task commands a target for the hand, holds it, and jumps to
+    three antagonistic pairs of muscles, whose moment arms change with the posture (Nijhof & Kouwenhoven
+    2000). No muscle is ever quite off: the least excitation is the arm's `tone`, 0.002. The task commands a target for the hand, holds it, and jumps to
     another. Signals are noisy: each element of sensory signal, command and excitation is multiplied by
     (1 + ω), ω white and Gaussian. A `perturbation` changes the body, adds a force field or a load at the hand, or
     delays the senses; the spaces stay those of the unperturbed `arm`, so a controller can't tell from them.
 
     ## Action space
     `Box(0, ceiling, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
-    NaN or infinite one, or a wrong shape, raises ValueError and leaves the state as it was.
+    NaN or infinite one, or a wrong shape, raises ValueError and leaves the state as it was. Excitations below
+    the `tone` act on the muscles as the tone does; the reward charges the action, not the tone.
 
     | index | muscle | action on the joints |
     |---|---|---|
@@ -162,7 +164,8 @@ class ReachArmEnv(ArmEnv):
     ## Reward
     `−c Δt` with the instantaneous cost of eq. 6,
     `c = 1 − e + (α/2) |v|²/v0² e + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, for the state that the step ends in, the
-    command that was in force, d the distance of hand and target, v the hand's velocity.
+    command that was in force, d the distance of hand and target, v the hand's velocity. By default α = 0.3, γ = 5,
+    d0 = 0.04 m and v0 = 0.3 m/s.
 
     ## Start of an episode
     The hand rests on the first command, activations zero. Targets are uniform in space over the hand
@@ -174,7 +177,7 @@ class ReachArmEnv(ArmEnv):
     ## Arguments
     | name | default | meaning |
     |---|---|---|
-    | `arm` | `Arm()` | parameters of the body, the ceiling of the excitations among them |
+    | `arm` | `Arm()` | parameters of the body, tone and ceiling of the excitations among them; `Arm.macaque()` has other muscles |
     | `weights` | `CostWeights()` | α, γ, d0, v0 of the cost |
     | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt), up to 10; 0 is off |
     | `control_period` | 0.01 | Δt [s], 0.0001 to 0.1; physics takes steps of at most 5 ms inside it |
@@ -197,7 +200,8 @@ class ReachArmEnv(ArmEnv):
     noise-free and, like the reward, undelayed.
 
     ## Version history
-    - v0: first release.
+    - v0: not released yet. Until November 2026 the default muscles were a macaque's, with constant moment arms
+      and no tone (today `arm_env.Arm.macaque()`), and γ was 0.05.
     """  # noqa: E501
 
     def __init__(self, render_mode: str | None = None, **arguments: Any):
@@ -229,7 +233,8 @@ class CircleArmEnv(ArmEnv):
     `c = (1 − e)(1 + (α/2) v_d²/v0²) + (α/2) e |v − v_d n|²/v0² + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, d the distance of
     the hand from the circle, n the clockwise tangent at the hand, for the state that the step ends in and the
     command that was in force. Within 0.1 mm of the centre, where there is no tangent, n fades to zero. With
-    radius and speed 0 it is the reward of `ReachArm-v0` under the same weights.
+    radius and speed 0 it is the reward of `ReachArm-v0` under the same weights. By default α = 2, γ = 0.05,
+    d0 = 0.04 m and v0 = 0.3 m/s.
 
     ## Start of an episode
     The hand is on the first command's circle at a random phase, with the velocity commanded there, activations
@@ -253,7 +258,7 @@ class CircleArmEnv(ArmEnv):
     `is_success`: the hand is within 1.5 cm of the circle, and its speed along it is within 25 % of the commanded one.
 
     ## Version history
-    - v0: first release.
+    - v0: not released yet. Until November 2026 the default muscles were a macaque's, as for `ReachArm-v0`.
     """  # noqa: E501
 
     def __init__(self, render_mode: str | None = None, orbit: Any = None, **arguments: Any):

@@ -4,7 +4,7 @@ Every function takes ``xp``, the primitives to compute with, and arrays whose la
 component: NumPy arrays here, tensors in ``rnn_controller.plant``, symbols in ``arm_env.tracing``,
 which turns these very functions into the compiled step and its adjoint.
 
-The sources LT04, LS13, B99 and HT09 are those of ``arm_env.parameters``.
+The sources LT04, NK00, B99 and HT09 are those of ``arm_env.parameters``.
 """
 
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ NUMPY = Primitives(
     np.exp, np.log, np.sin, np.cos, np.sqrt, lambda x, a, b: np.where(x > 0, a, b), np.stack, np.concatenate
 )
 
+RIGHT_ANGLE = 0.5 * np.pi  # [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
 SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
 FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
 ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
@@ -46,17 +47,25 @@ def at_most(xp: Primitives, x: Array, ceiling: Array) -> Array:
     return xp.where(ceiling - x, x, ceiling)
 
 
+def moment_arms(arm: Any, angles: Array) -> tuple[Array, Array]:
+    """Moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6), flexion positive (NK00).
+
+    They are −∂λ/∂θ of the length λ of muscle and tendon, at joint angles [rad], (..., 2).
+    """
+    return -arm.path_slope[0], -(arm.path_slope[1] + 2 * arm.path_curvature * angles[..., 1:2])
+
+
 def muscle_length(arm: Any, angles: Array) -> Array:
-    """Muscle lengths [L0], (..., 6), at joint angles [rad], (..., 2) (LS13)."""
-    r, best = arm.moment_arms, arm.optimal_angles
-    shift = r[0] * (best[0] - angles[..., 0:1]) + r[1] * (best[1] - angles[..., 1:2])
-    return 1 + shift / arm.optimal_length
+    """Lengths of the muscles' fibres [L0], (..., 6), at joint angles [rad], (..., 2) (NK00)."""
+    shoulder, elbow = angles[..., 0:1] - RIGHT_ANGLE, angles[..., 1:2]
+    bend = arm.path_slope[0] * shoulder + (arm.path_slope[1] + arm.path_curvature * elbow) * elbow
+    return (arm.path_offset - arm.tendon_length + bend) / arm.optimal_length
 
 
-def muscle_velocity(arm: Any, velocities: Array) -> Array:
-    """Muscle velocities [L0/s], shortening negative, (..., 6)."""
-    r = arm.moment_arms
-    return -(r[0] * velocities[..., 0:1] + r[1] * velocities[..., 1:2]) / arm.optimal_length
+def muscle_velocity(arm: Any, angles: Array, velocities: Array) -> Array:
+    """Velocities of the muscles' fibres [L0/s], shortening negative, (..., 6)."""
+    r1, r2 = moment_arms(arm, angles)
+    return -(r1 * velocities[..., 0:1] + r2 * velocities[..., 1:2]) / arm.optimal_length
 
 
 def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array, Array]:
@@ -129,8 +138,8 @@ def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
 
 
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
-    """The excitation that reaches the muscles: u (1 + ω), held to [0, ceiling] (HT09, V.A.4)."""
-    return at_most(xp, at_least(xp, u * (1 + noise), 0.0), arm.ceiling)
+    """The excitation that reaches the muscles: u (1 + ω), held to [tone, ceiling] (HT09, V.A.4)."""
+    return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.ceiling)
 
 
 def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
@@ -148,10 +157,11 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     angles = x[..., 0:2] + half * velocities
     lag = x[..., 4:10] - u
     strength = arm.maximum_force * (u + lag * xp.exp(-half / arm.activation_time))
-    pull, slope = force_curves(xp, muscle_length(arm, angles), muscle_velocity(arm, velocities))
+    length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, velocities)
+    pull, slope = force_curves(xp, length, velocity)
     tension = strength * pull
     damping = strength * slope / arm.optimal_length
-    r1, r2 = arm.moment_arms[0], arm.moment_arms[1]
+    r1, r2 = moment_arms(arm, angles)
     stop, stop_damping = joint_stop(xp, arm, angles, velocities)
     m11, m12, m22 = mass_matrix(xp, arm, angles)
     c1, c2 = coriolis(xp, arm, angles, velocities)
@@ -174,7 +184,8 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
 
 def sense(xp: Primitives, arm: Any, x: Array) -> Array:
     """Sensory signal s = [l, l̇, T] of the body state, noise-free, (..., 18) (HT09, V.A.2)."""
-    length, velocity = muscle_length(arm, x[..., 0:2]), muscle_velocity(arm, x[..., 2:4])
+    angles = x[..., 0:2]
+    length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, x[..., 2:4])
     tension = x[..., 4:10] * force_curves(xp, length, velocity)[0]
     return xp.concatenate([length, velocity, tension], -1)
 

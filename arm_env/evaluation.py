@@ -15,6 +15,10 @@ from arm_env.vector_env import ArmVectorEnv
 MOST_MOVEMENTS = 10**6
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
+LONG_ENOUGH = 0.10  # [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
+DEPARTED = 0.03  # [m] from its start, where a movement's initial direction is taken
+TOWARD = np.deg2rad(45.0)  # [rad] a hand within this of the target's direction moves toward it
+MIDDLING = (0.25, 0.35)  # [m] jumps whose peak speeds are comparable
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,16 @@ class ReachMeasures(Measures):
     """Median of the largest hand speed after the jump [m/s]."""
     median_minimum_jerk_correlation: float
     """Median correlation of the speed with the minimum-jerk profile of the same onset and duration."""
+    fraction_toward_target: float
+    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within 45° of the target's
+    direction; None if there is no such jump, as for the next three."""
     median_path_deviation: float
-    """Median of the largest distance from the straight line between start and end, over its length."""
+    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the target, over its
+    length."""
+    p90_path_deviation: float
+    """Its 90th percentile."""
+    median_peak_speed_of_30_cm_m_s: float
+    """Median of the largest hand speed [m/s] of jumps of 25 to 35 cm."""
     number_of_movements: int
     seed: int
     noise: float
@@ -170,6 +182,9 @@ def reach_measures(recording: Recording, jump: int, period: float, *, seed: int,
     target = recording.commands[-1, :, :2]
     distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
     error = distance[-round(SETTLED / period) :].mean(0)
+    length = np.linalg.norm(target - path[0], axis=-1)  # (B,)
+    long, middling = length >= LONG_ENOUGH, (length >= MIDDLING[0]) & (length <= MIDDLING[1])
+    deviation = path_deviation(path, path[0], target)[long]
     return ReachMeasures(
         fraction_within_target=float((error < TARGET_SIZE).mean()),
         median_endpoint_error_m=float(np.median(error)),
@@ -178,7 +193,10 @@ def reach_measures(recording: Recording, jump: int, period: float, *, seed: int,
         median_movement_time_s=float(np.median(settling_time(distance, period))),
         median_peak_speed_m_s=float(np.median(speed.max(0))),
         median_minimum_jerk_correlation=float(np.median(closest_minimum_jerk(speed)[0])),
-        median_path_deviation=float(np.median(path_deviation(path, path[0], target))),
+        fraction_toward_target=mean_or_nan(starts_toward(path, target)[long]),
+        median_path_deviation=quantile_or_nan(deviation, 0.5),
+        p90_path_deviation=quantile_or_nan(deviation, 0.9),
+        median_peak_speed_of_30_cm_m_s=quantile_or_nan(speed.max(0)[middling], 0.5),
         number_of_movements=path.shape[1],
         seed=seed,
         noise=noise,
@@ -252,6 +270,29 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     correlations = varying @ (centred / np.where(size > 0, size, 1))  # (P, B)
     nearest = shapes[correlations.argmax(0)].T  # (T, B)
     return correlations.max(0), nearest * (nearest * speed).sum(0) / (nearest * nearest).sum(0)
+
+
+def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Whether hands on paths (T, B, 2) set out toward their targets (B, 2), (B,) bool.
+
+    The direction is that from the start to where the hand first is 3 cm away; a hand that never is does not set out.
+    """
+    moved = path - path[0]
+    away = np.linalg.norm(moved, axis=-1) >= DEPARTED  # (T, B)
+    first = moved[away.argmax(0), np.arange(moved.shape[1])]  # (B, 2)
+    wanted = target - path[0]
+    along = (first * wanted).sum(-1)
+    return away.any(0) & (along >= np.cos(TOWARD) * np.linalg.norm(first, axis=-1) * np.linalg.norm(wanted, axis=-1))
+
+
+def mean_or_nan(values: np.ndarray) -> float:
+    """Their mean; NaN of none."""
+    return float(values.mean()) if len(values) else np.nan
+
+
+def quantile_or_nan(values: np.ndarray, share: float) -> float:
+    """Their quantile; NaN of none."""
+    return float(np.quantile(values, share)) if len(values) else np.nan
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ class Orbit(Task):
     command_names = ("centre_x", "centre_y", "radius", "speed")
     tolerance = 0.015
     hold = 3.0
-    weights = CostWeights(alpha=2.0)
+    weights = CostWeights(alpha=2.0, gamma=0.05)
 
     def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
         """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""

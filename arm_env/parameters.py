@@ -4,8 +4,11 @@ Sources
 -------
 LT04   Li & Todorov (2004), Iterative linear quadratic regulator design for nonlinear biological
        movement systems.
+NK00   Nijhof & Kouwenhoven (2000), Simulation of multijoint arm movements, in Winters & Crago (eds.),
+       Biomechanics and neural control of posture and movement, pp. 363–372. The six-muscle arm of
+       MotorNet (Codol et al. 2024) has the same numbers.
 LS13   Lillicrap & Scott (2013), Preference distributions of primary motor cortex neurons reflect
-       control solutions optimized for limb biomechanics.
+       control solutions optimized for limb biomechanics. Muscles of a macaque.
 B99    Brown, Cheng & Loeb (1999), Measured and modeled properties of mammalian skeletal muscle,
        with the constants of Todorov & Li (2004, 2005).
 HT09   Huh & Todorov (2009), Real-time motor control using recurrent neural networks.
@@ -21,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import Checked, within
+from arm_env.arguments import Checked, numbers, within
 
 MUSCLES = ("SF", "SE", "EF", "EE", "BF", "BE")
 """Shoulder, elbow and biarticular flexor and extensor, in the order of every muscle array."""
@@ -66,27 +69,22 @@ class Arm(Parameters):
     upper_stop: Pair = within(_radians(140, 160), -np.pi, np.pi)  # [rad] (own)
     stop_stiffness: float = within(2000.0, 0, 1e5)  # [N m / rad²] torque grows with the squared penetration (own)
     stop_damping: float = within(100.0, 0, 1e4)  # [N m s / rad²] grows with the penetration, so it is continuous (own)
-    moment_arms: tuple[PerMuscle, PerMuscle] = within(  # [m] rows shoulder, elbow; flexion positive (LS13)
+    # Length [m] of muscle and tendon: offset + slope · (θ1 − 90°, θ2) + curvature θ2² (NK00).
+    path_offset: PerMuscle = within((0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989), -10, 10)  # [m] a0
+    path_slope: tuple[PerMuscle, PerMuscle] = within(  # [m/rad] b1, c1: rows shoulder, elbow; flexors below 0
         (
-            (0.020, -0.020, 0.0, 0.0, 0.015, -0.020),
-            (0.0, 0.0, 0.020, -0.020, 0.020, -0.015),
+            (-0.03, 0.03, 0.0, 0.0, -0.03, 0.03),
+            (0.0, 0.0, -0.014, 0.025, -0.016, 0.03),
         ),
         -1,
         1,
     )
-    optimal_angles: tuple[PerMuscle, PerMuscle] = within(  # [rad] where a muscle has its optimal length (LS13)
-        (
-            _radians(15.0, 4.88, 0.0, 0.0, 4.5, 2.12),
-            _radians(0.0, 0.0, 80.86, 109.32, 92.96, 91.52),
-        ),
-        -10,
-        10,
-    )
-    optimal_length: PerMuscle = within((0.0732, 0.0326, 0.064, 0.0426, 0.0595, 0.0404), 0.001, 10)  # [m] (LS13)
-    maximum_force: PerMuscle = within(  # [N] 31.8 N/cm² × cross-section (LS13)
-        tuple(31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)), 0, 1e5
-    )
+    path_curvature: PerMuscle = within((0.0, 0.0, -0.004, -0.0022, -0.0057, -0.0032), -1, 1)  # [m/rad²] c2, elbow
+    tendon_length: PerMuscle = within((0.039, 0.066, 0.172, 0.187, 0.204, 0.217), 0, 10)  # [m] it does not stretch
+    optimal_length: PerMuscle = within((0.134, 0.140, 0.092, 0.093, 0.137, 0.127), 0.001, 10)  # [m] L0 of the fibres
+    maximum_force: PerMuscle = within((838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0), 0, 1e5)  # [N] isometric (NK00)
     activation_time: float = within(0.05, 0.001, 10)  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
+    tone: float = within(0.002, 0, 1)  # [-] least excitation of a muscle: none is ever quite off (own)
     ceiling: float = within(1.0, 0, 100, above=True)  # [-] largest excitation, of the action space (own; HT09: none)
     curl: float = within(0.0, -1e4, 1e4)  # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
 
@@ -95,14 +93,59 @@ class Arm(Parameters):
         for low, high in zip(self.lower_stop, self.upper_stop, strict=True):
             if not low < high:
                 raise ValueError(f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}")
+        if not self.tone < self.ceiling:
+            raise ValueError(f"tone must lie below the ceiling of {self.ceiling}, not at {self.tone}")
+
+    @classmethod
+    def with_constant_moment_arms(
+        cls, moment_arms: Any, optimal_angles: Any, optimal_length: Any, **others: Any
+    ) -> "Arm":
+        """Return an arm whose moment arms do not depend on the posture, and whose muscles have no tendon.
+
+        ``moment_arms`` [m] and ``optimal_angles`` [rad], at which a muscle has its optimal length, have a row for
+        the shoulder and one for the elbow, (2, 6) each; ``optimal_length`` [m] is (6,). Flexion is positive.
+        """
+        arms = np.array(numbers("moment_arms", moment_arms, (2, 6), -1, 1))
+        angles = np.array(numbers("optimal_angles", optimal_angles, (2, 6), -10, 10))
+        length = np.array(numbers("optimal_length", optimal_length, (6,), 0.001, 10))
+        offset = length + arms[0] * (angles[0] - np.pi / 2) + arms[1] * angles[1]
+        return cls(
+            path_offset=tuple(offset.tolist()),  # type: ignore[arg-type]
+            path_slope=tuple(map(tuple, (-arms).tolist())),  # type: ignore[arg-type]
+            path_curvature=(0.0,) * 6,
+            tendon_length=(0.0,) * 6,
+            optimal_length=tuple(length.tolist()),  # type: ignore[arg-type]
+            **others,
+        )
+
+    @classmethod
+    def macaque(cls, **others: Any) -> "Arm":
+        """Return the human skeleton with a macaque's muscles and no tone (LS13), the default before version 0.1.
+
+        ``others`` are fields that differ, such as ``ceiling``.
+        """
+        arm: dict[str, Any] = {
+            "moment_arms": (
+                (0.020, -0.020, 0.0, 0.0, 0.015, -0.020),
+                (0.0, 0.0, 0.020, -0.020, 0.020, -0.015),
+            ),
+            "optimal_angles": (
+                _radians(15.0, 4.88, 0.0, 0.0, 4.5, 2.12),
+                _radians(0.0, 0.0, 80.86, 109.32, 92.96, 91.52),
+            ),
+            "optimal_length": (0.0732, 0.0326, 0.064, 0.0426, 0.0595, 0.0404),
+            "maximum_force": tuple(31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)),  # 31.8 N/cm²
+            "tone": 0.0,
+        }
+        return cls.with_constant_moment_arms(**{**arm, **others})
 
 
 @dataclass(frozen=True)
 class CostWeights(Parameters):
-    """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours."""
+    """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours, for reaching."""
 
     alpha: float = within(0.3, 0, 1e6)  # [-] weight of the velocity term (own)
-    gamma: float = within(0.05, 0, 1e6)  # [-] weight of the effort term (own)
+    gamma: float = within(5.0, 0, 1e6)  # [-] weight of the effort term (own)
     target_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the distance term (HT09)
     brake_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the velocity term; differs while training narrows d0
     reference_speed: float = within(0.3, 1e-3, 100)  # [m/s] v0 (HT09)

@@ -85,9 +85,10 @@ sense_rows, sense_vjp_rows = _compiled.sense_rows, _compiled.sense_vjp_rows
 excite_rows, excite_vjp_rows = _compiled.excite_rows, _compiled.excite_vjp_rows
 
 
-# Bounds on the default arm, a quarter above the worst that searches for bad actions found.
-SPEED_BOUND = 55.0  # [rad/s] no action makes a joint faster (28 found at a ceiling of 1, 42 at 4)
-STOP_BOUND = 0.25  # [rad] no action drives a joint further into its stop (0.15 at 1, 0.19 at 4)
+# Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
+# ceiling of 4. They found 45, 54 and 63 rad/s at ceilings of 1, 2 and 4, and 0.22, 0.25 and 0.28 rad.
+SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
+STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± this): ten standard deviations
 
@@ -95,10 +96,15 @@ NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± t
 def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
-    corners = np.array([[a, b] for a in (low[0], high[0]) for b in (low[1], high[1])])
     arrays = arm.arrays()
-    lengths = equations.muscle_length(arrays, corners)
-    speed = abs(arrays.moment_arms).sum(0) * SPEED_BOUND / arrays.optimal_length
+    # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at the
+    # ends of both, or where its moment arm about the elbow vanishes. Moment arms are linear.
+    bent = np.where(arrays.path_curvature == 0, 1.0, 2 * arrays.path_curvature)
+    elbows = [low[1], high[1], *np.clip(-arrays.path_slope[1] / bent, low[1], high[1])]
+    postures = np.array([[shoulder, elbow] for shoulder in (low[0], high[0]) for elbow in elbows])
+    lengths = equations.muscle_length(arrays, postures)
+    r1, r2 = equations.moment_arms(arrays, postures)
+    speed = (abs(r1) + abs(r2).max(0)) * SPEED_BOUND / arrays.optimal_length
     tension = np.full(MUSCLE_COUNT, arm.ceiling * PULL_BOUND)
     return (
         np.concatenate([lengths.min(0), -speed, 0 * tension]),

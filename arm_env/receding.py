@@ -102,18 +102,22 @@ class RecedingHorizon:
         return (action if np.ndim(observation) > 1 else action[0]), memory
 
     def _first(self, sensed: np.ndarray) -> Belief:
-        body = np.concatenate([*self._joints(sensed), np.zeros((len(sensed), MUSCLE_COUNT))], -1)
+        angles = self._joints.angles(sensed[:, :6])
+        velocities = self._joints.velocities(sensed[:, 6:12], angles)
+        body = np.concatenate([angles, velocities, np.zeros((len(sensed), MUSCLE_COUNT))], -1)
         command, plan = sensed[:, SENSORY_SIZE:], np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC)
         return Belief(body, command, command, np.zeros((len(sensed), 2)), plan)
 
     def _corrected(self, old: Belief, sensed: np.ndarray) -> Belief:
         """The belief after sensing (B, 18 + K)."""
         samples, body = old.samples + 1, old.body.copy()
-        angles, velocities = self._joints(sensed)
+        angles = self._joints.angles(sensed[:, :6])
         body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (angles - body[:, ANGLES])
+        velocities = self._joints.velocities(sensed[:, 6:12], body[:, ANGLES])
         body[:, VELOCITIES] += self.gains[1] * (velocities - body[:, VELOCITIES])
         length = muscle_length(self._numbers, body[:, ANGLES])
-        pull = force_curves(NUMPY, length, muscle_velocity(self._numbers, body[:, VELOCITIES]))[0]
+        velocity = muscle_velocity(self._numbers, body[:, ANGLES], body[:, VELOCITIES])
+        pull = force_curves(NUMPY, length, velocity)[0]
         seen = np.minimum(np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.ceiling)
         body[:, ACTIVATIONS] += self.gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
         command = sensed[:, SENSORY_SIZE:]

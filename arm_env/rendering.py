@@ -1,9 +1,9 @@
 """The arm seen from above: where its muscles run, and a pygame renderer.
 
-The muscle paths are for the eye only. The model has constant moment arms of 15 to 20 mm and no
-paths. Here each muscle is a string drawn taut round a pulley at every joint that it crosses, of
-22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor other muscles; flexors
-bow away from a bent elbow. Attachments and pulleys were chosen for their look.
+The muscle paths are for the eye only. The model has no paths: its moment arms, of 14 to 44 mm, are
+functions of the joint angles. Here each muscle is a string drawn taut round a pulley at every joint
+that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor other
+muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for their look.
 """
 
 from itertools import pairwise

@@ -39,10 +39,12 @@ def random_controller(env_id: str) -> Controller:
     return arm_env.Random(space, np.random.default_rng(0))
 
 
+FEW = 50  # movements over which slow controllers are measured, and all others too beside their own
+
 UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
     "still": (ENVIRONMENTS, lambda env_id: arm_env.Still(), None),
     "random": (ENVIRONMENTS, random_controller, None),
-    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(TASKS[env_id]), 50),
+    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(TASKS[env_id]), FEW),
     "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
 }
 """Environments, factory, number of movements if measuring is slow."""

@@ -14,9 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from arm_env.files import write_whole
-from benchmarks.contestants import UNTRAINED
+from benchmarks.contestants import FEW, UNTRAINED
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
+from benchmarks.yardstick import SHORT
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 
@@ -29,12 +30,14 @@ SUCCESS = {"ReachArm-v0": "fraction_within_target", "CircleArm-v0": "fraction_co
 WORDS = {"ReachArm-v0": "within the target", "CircleArm-v0": "converged"}
 COMMON: tuple[Column, ...] = (
     ("mean_value", "V", lambda x: f"{x:.2f}"),
+    ("value_over_best", "V / best", lambda x: f"{x:.2f}"),
     ("optimality_ratio_of_means", "V / optimum", lambda x: f"{x:.2f}"),
 )
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "ReachArm-v0": (
         ("fraction_within_target", "within target", lambda x: f"{100 * x:.1f} %"),
         ("median_endpoint_error_m", "endpoint error", lambda x: f"{100 * x:.1f} cm"),
+        ("fraction_toward_target", "toward target", lambda x: f"{100 * x:.1f} %"),
         *COMMON,
     ),
     "CircleArm-v0": (
@@ -59,6 +62,16 @@ def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
         if row["environment"] == env_id:
             groups[row["controller"]].append(row)
     return dict(sorted(groups.items(), key=lambda group: np.mean([row["mean_value"] for row in group[1]])))
+
+
+def with_value_over_best(rows: Rows) -> Rows:
+    """The rows, with the mean value over their environment's best, on the same 50 movements."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        values[row["environment"]].append(row["mean_value_of_50"])
+    best = {env_id: min(those) for env_id, those in values.items()}
+    ratios = [row["mean_value_of_50"] / best[row["environment"]] for row in rows]
+    return [{**row, "value_over_best": ratio} for row, ratio in zip(rows, ratios, strict=True)]
 
 
 def scores(rows: Rows, name: str) -> list[float]:
@@ -97,19 +110,30 @@ def overview(rows: Rows) -> str:
     chosen = [
         (env_id, title, name, show)
         for env_id, columns in COLUMNS.items()
-        for name, title, show in (*columns[:2], COMMON[1])
+        for name, title, show in (*columns[:2], *COMMON[1:])
     ]
     titles = [f"{env_id.removesuffix('Arm-v0')}: {title}" for env_id, title, _, _ in chosen]
-    lines = ["| | seeds | " + " | ".join([*titles, "training, reach", "an action"]) + " |", "|---|" + "---:|" * 9]
+    titles += ["training, reach", "training, circle", "an action"]
+    lines = ["| | seeds | " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) + 1)]
     groups = {env_id: by_controller(rows, env_id) for env_id in COLUMNS}
-    for controller, reach in groups["ReachArm-v0"].items():
+    for controller in dict.fromkeys(name for group in groups.values() for name in group):
         mine = {env_id: group.get(controller, []) for env_id, group in groups.items()}
         seeds = ", ".join(dict.fromkeys(str(len(group)) for group in mine.values() if group))
         cells = [cell(scores(mine[env_id], name), show) for env_id, _, name, show in chosen]
-        steps, seconds, _, action = (float(np.median(scores(reach, name))) for name, _, _ in EFFORT)
-        cells += [f"{steps / 1e6:.3g} M steps, {seconds / 60:.0f} min" if steps else "–", f"{action:,.0f} µs"]
+        cells += [training(group) for group in mine.values()]
+        rows = [row for group in mine.values() for row in group]
+        actions = scores(rows, "microseconds_per_action")
+        cells += [f"{np.median(actions):,.0f} µs"]
         lines.append(f"| {controller} | {seeds} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def training(rows: Rows) -> str:
+    """Steps and minutes of training, as medians; a dash where there was none."""
+    steps, seconds = (scores(rows, name) for name in ("train_steps", "train_seconds"))
+    if not any(steps):
+        return "–"
+    return f"{np.median(steps) / 1e6:.3g} M steps, {np.median(seconds) / 60:.0f} min"
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
@@ -181,7 +205,14 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
         "# Comparison",
         "Written by `python -m benchmarks.compare`; every row, seed by seed, is in `comparison.csv`. Interquartile "
         "means over seeds [95 % intervals, stratified bootstrap]; efforts are medians. All under noise, on the same "
-        "held-out movements; V / optimum is that of the means, noise-free (`python -m benchmarks.optimum`).",
+        f"held-out movements; the planner `receding-horizon` is measured over {FEW} others.",
+        "V / optimum is the ratio of the mean values without noise, of all movements "
+        "(`python -m benchmarks.optimum`). The column `optimality_ratio` of `comparison.csv` is a "
+        f"mean of ratios; it leaves out jumps shorter than {100 * SHORT:g} cm, whose optimal "
+        "values are small.",
+        "V / best is the mean value under noise over the best that any row of the table reaches. "
+        f"For this, all are measured over the {FEW} movements of the planner. The optimum under "
+        "noise is not known; the best row, 1.00, stands for it.",
     ]
     parts.append(overview(rows))
     for env_id in SUCCESS:

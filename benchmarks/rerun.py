@@ -16,17 +16,17 @@ from tqdm import tqdm
 from benchmarks.runs import RECORD, STORED, command_line
 from rnn_controller.checkpoint import ENVIRONMENTS
 
-REACH, BOTH = ("reach",), ("reach", "circle")
+REACH, CIRCLE, BOTH = ("reach",), ("circle",), ("reach", "circle")
 PLAN = {
-    "rnn": (BOTH, 5, "train_network rnn {task}"),
-    "rnn-quiet": (REACH, 3, "train_network rnn-quiet {task}"),
-    "rnn-curl": (REACH, 1, "train_network rnn {task} --curl 15"),
+    "rnn": (BOTH, 3, "train_network rnn {task}"),
+    "rnn-36": (CIRCLE, 1, "train_network rnn {task} --neurons 36"),  # the paper's size for circles
+    "rnn-12": (REACH, 1, "train_network rnn {task} --neurons 12"),  # the paper's size for reaching
+    "rnn-6": (REACH, 1, "train_network rnn {task} --neurons 6"),
+    "rnn-24": (REACH, 1, "train_network rnn {task} --neurons 24"),
+    "rnn-64": (REACH, 1, "train_network rnn {task} --neurons 64"),
     "gru": (BOTH, 1, "train_network gru {task}"),
     "mlp": (BOTH, 1, "train_network mlp {task}"),
-    "ppo": (BOTH, 3, "train_baseline --algo ppo --env {env_id}"),
-    "recurrent-ppo": (BOTH, 3, "train_baseline --algo recurrent-ppo --env {env_id}"),
-    "sac": (BOTH, 3, "train_baseline --algo sac --env {env_id}"),
-    "tqc": (BOTH, 3, "train_baseline --algo tqc --env {env_id}"),
+    "ppo": (REACH, 1, "train_baseline --algo ppo --env {env_id}"),
 }
 """Tasks, number of seeds, and what trains them."""
 KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)  # the record last
@@ -37,7 +37,7 @@ class Args:
     """Train what is compared, one thread each."""
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these: rnn, rnn-quiet, rnn-curl, gru, mlp, ppo, recurrent-ppo, sac, tqc."""
+    """Only these: rnn, rnn-6, rnn-12, rnn-24, rnn-36, rnn-64, gru, mlp, ppo."""
     tasks: tuple[str, ...] = BOTH
     """Only these tasks."""
     jobs: int = 2

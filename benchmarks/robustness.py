@@ -1,7 +1,8 @@
 """Trained controllers under what they were not trained for: ``python -m benchmarks.robustness``.
 
 Noise, a heavier or weaker arm, a curl field, a load in the hand, late senses, and targets that jump in mid-movement.
-One run of each kind stands for it, the first seed; ``rnn-curl`` is the paper's network trained in the curl field.
+One run of each kind stands for it, the first seed. Networks of other sizes are measured if they are
+named.
 """
 
 from collections.abc import Iterator
@@ -58,8 +59,9 @@ UNITS = {
     "noise": "standard deviation", "mass": "factor", "strength": "factor", "curl": "N s/m", "load": "kg",
     "delay": "s", "second jump": "s after the first",
 }  # fmt: skip
-UNASKED = {"still", "random", "receding-horizon"}
-"""Not measured unless named: trivial, or slow (an hour)."""
+SIZES = {f"rnn-{neurons}" for neurons in (6, 12, 24, 36, 64)}
+UNASKED = {"still", "random", "receding-horizon", *SIZES}
+"""Not measured unless named: trivial, slow (an hour), or the network in another size."""
 AS_TRAINED = {"noise": NOISE, "mass": 1.0, "strength": 1.0, "curl": 0.0, "load": 0.0, "delay": 0.0}
 """Where each axis shows the condition of training, noise of 20 % and no perturbation."""
 
@@ -164,7 +166,7 @@ def write_report(path: Path, rows: Rows) -> Iterator[Path]:
 
 
 def chosen(args: Args) -> list[Contestant]:
-    """The first run of each controller in each environment, of those named or of all but the trivial ones."""
+    """The first run in each environment of the controllers named, or of all but ``UNASKED``."""
     first: dict[tuple[str, str], Contestant] = {}
     for contestant in contestants(args.runs):
         first.setdefault((contestant.name, contestant.environment), contestant)

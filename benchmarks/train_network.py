@@ -1,8 +1,7 @@
 """Train a network by the gradient through the arm, and take its learning curve on the way.
 
 ``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m rnn_controller train``
-trains it, or a GRU or MLP in its place, on the same movements and objective; or the paper's network trained without
-noise, which shows how near to the noise-free optimum it comes when it need not average what it senses.
+trains it, or a GRU or MLP in its place, on the same movements and objective.
 """
 
 import json
@@ -15,7 +14,6 @@ import torch
 import tyro
 
 from arm_env.files import write_whole
-from arm_env.perturbations import Perturbation
 from benchmarks.runs import RECORD, command_line, curve_point
 from rnn_controller.checkpoint import ENVIRONMENTS
 from rnn_controller.modules import ModuleConfig
@@ -25,25 +23,24 @@ from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer
 SHORTER = {"iterations": 1000, "movements": 50}
 VARIANTS: dict[str, dict[str, Any]] = {
     "rnn": {},
-    "rnn-quiet": {"noise": 0.0, "beta": 0.0, "time_constant": 0.02, "recipe": "full-noise", "iterations": 6000},
     "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
     "mlp": {"network": ModuleConfig("mlp", 32), **SHORTER},
 }
-"""How the settings differ from those of ``python -m rnn_controller train``; a time constant is the network's."""
+"""How the settings differ from those of ``python -m rnn_controller train``."""
 
 
 @dataclass(frozen=True)
 class Args:
     """Train a network by the gradient through the arm, on one thread."""
 
-    network: tyro.conf.Positional[Literal["rnn", "rnn-quiet", "gru", "mlp"]]
-    """The paper's network, the same without noise, a gated recurrent unit, or a perceptron without memory."""
+    network: tyro.conf.Positional[Literal["rnn", "gru", "mlp"]]
+    """The paper's network, a gated recurrent unit, or a perceptron without memory."""
     task: tyro.conf.Positional[Literal["reach", "circle"]]
     """What to train it on."""
     seed: int = 0
     """Seed of weights and movements."""
-    curl: float = 0.0
-    """Strength of a curl field at the hand to train in [N s/m]; the run is then called NETWORK-curl."""
+    neurons: int | None = None
+    """Number of neurons, instead of the settings'; the run is then called NETWORK-NEURONS."""
     iterations: int | None = None
     """Instead of the settings'."""
     points: int = 20
@@ -56,16 +53,15 @@ class Args:
     @property
     def config(self) -> TrainConfig:
         """What determines the run."""
-        changes = {**VARIANTS[self.network], "seed": self.seed, "perturbation": Perturbation(curl=self.curl)}
-        if "time_constant" in changes:
-            changes["network"] = replace(DEFAULTS[self.task].network, time_constant=changes.pop("time_constant"))
-        config = replace(DEFAULTS[self.task], **changes)
+        config = replace(DEFAULTS[self.task], **VARIANTS[self.network], seed=self.seed)
+        if self.neurons is not None:
+            config = replace(config, network=replace(config.network, neurons=self.neurons))
         return replace(config, iterations=self.iterations or config.iterations)
 
     @property
     def name(self) -> str:
         """What the comparison calls it."""
-        return f"{self.network}-curl" if self.curl else self.network
+        return self.network if self.neurons is None else f"{self.network}-{self.neurons}"
 
 
 @dataclass

@@ -33,6 +33,7 @@ from arm_env.simulation import substeps_of
 from arm_env.tasks import Task, hand_position
 from rnn_controller import pontryagin
 from rnn_controller.body import CompiledBody
+from rnn_controller.movements import thrown_bodies
 from rnn_controller.plant import TORCH, advance, tensors
 from rnn_controller.watching import DELAY
 
@@ -298,10 +299,7 @@ def random_starts(rng: np.random.Generator, loop: ClosedLoop, number: int) -> Te
     """States (number, n) from which to start: any posture, moving, muscles and neurons anyhow, and then
     driven for half a second by some other command."""
     task, arm = loop.task, loop.arm
-    body = np.zeros((number, STATE_SIZE))
-    body[:, :2] = task.sample_angles(rng, number)
-    body[:, 2:4] = rng.normal(0, 2, (number, 2))
-    body[:, 4:] = rng.uniform(0, 0.5, (number, MUSCLE_COUNT))
+    body = thrown_bodies(rng, task, number)
     neural = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, loop.neurons))
     before = torch.from_numpy(task.sample_commands(rng, number, arm))
     return loop.run(torch.from_numpy(np.hstack([body, neural])), before, round(0.5 / loop.period))[:, -1]

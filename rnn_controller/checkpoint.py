@@ -115,7 +115,7 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     exactly("the header", header, HEADER)
     config, task = stored_network(header["network"]), choice("task", header["task"], TASKS)
-    arm = stored(Arm, "arm", header["arm"], later=("curl",))
+    arm = stored_arm(header["arm"])
     weights = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
     motor = weights.get("motor", weights.get("motor.weight"))
     if motor is None or motor.shape[-1:] != (config.neurons,):  # before a network of the wrong size takes the memory
@@ -148,6 +148,20 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
             if key.startswith("training.")
         },
     )
+
+
+def stored_arm(values: Any) -> Arm:
+    """The arm that a file holds: of today's kind, or with the constant moment arms of earlier files."""
+    if "moment_arms" not in mapping("arm", values):
+        return stored(Arm, "arm", values)
+    earlier = {"curl": 0.0, "tone": 0.0, **values}
+    geometry = {"moment_arms", "optimal_angles", "optimal_length"}
+    new = {"path_offset", "path_slope", "path_curvature", "tendon_length"}
+    exactly("arm", earlier, {f.name for f in fields(Arm)} - new | geometry)
+    try:
+        return Arm.with_constant_moment_arms(**earlier)
+    except ValueError as error:
+        raise ValueError(f"arm: {error}") from None
 
 
 def stored_network(values: Any) -> NetworkConfig | ModuleConfig:

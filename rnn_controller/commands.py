@@ -77,7 +77,7 @@ class Evaluate(Checked):
     """
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle), a checkpoint, or a run's folder."""
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a run's folder."""
     movements: int = within(1000, 1, MOST_MOVEMENTS)
     """Number of movements, up to 20,000."""
     seed: int = within(1_000_000, 0, LARGEST_SEED)
@@ -125,14 +125,19 @@ class Figure(Checked):
         from rnn_controller import figures
 
         if self.which == "5":
-            return figures.figure_5(load_checkpoint(self.controller).arm if self.controller else None)
-        checkpoint = trained(self.controller, "circle" if self.which in ("7", "8") else "reach")
+            if not self.controller:
+                return figures.figure_5()
+            arm = load_checkpoint(self.controller).arm
+            return figures.figure_5(arm, name=short_name(self.controller))
+        task = "circle" if self.which in ("7", "8") else "reach"
+        checkpoint, name = trained(self.controller, task), short_name(self.controller or task)
         if self.which == "tuning":
             if not isinstance(checkpoint.network, RecurrentController):
                 raise ValueError(f"tuning is drawn of the paper's network, and {self.controller} holds another module")
-            return figures.figure_tuning(checkpoint.network, checkpoint.arm)
+            return figures.figure_tuning(checkpoint.network, checkpoint.arm, name=name)
         draw = {"6": figures.figure_6, "7": figures.figure_7, "8": figures.figure_8}[self.which]
-        return draw(controller_of(checkpoint), seed=self.seed, noise=self.noise, **environment_of(checkpoint))
+        options: dict[str, Any] = {"seed": self.seed, "noise": self.noise, "name": name}
+        return draw(controller_of(checkpoint), **options, **environment_of(checkpoint))
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ class Attractors(Checked):
     """Find a controller's attractors, test their stability, and count what else there is; a figure and a table."""
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle), a checkpoint, or a run's folder."""
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a run's folder."""
     output: Annotated[Path | None, by_default("runs/attractors-TASK")] = None
     """Folder for figure, table and measures."""
     commands: Annotated[int | None, by_default("200 for points, 100 for cycles")] = within(
@@ -201,7 +206,9 @@ class Attractors(Checked):
         found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
         paths = {
             "table": found.save_table(rows, task.command_names),
-            "figure": figures.save(figures.figure_attractors(found, checkpoint.arm), chart),
+            "figure": figures.save(
+                figures.figure_attractors(found, checkpoint.arm, name=short_name(self.controller)), chart
+            ),
             "measures": write_whole(numbers, json.dumps(found.measures.as_dict(), indent=2) + "\n"),
         }
         if self.json:
@@ -266,6 +273,13 @@ def trained(name: str | None, task: str) -> Checkpoint:
     if checkpoint.task != task:
         raise ValueError(f"a controller for {task} is wanted, and {name} is one for {checkpoint.task}")
     return checkpoint
+
+
+def short_name(controller: str) -> str:
+    """Return what a figure calls a controller: its shipped name, or that of its folder or file."""
+    path = Path(controller).resolve()
+    path = path.parent if path.name == "checkpoint.safetensors" else path
+    return path.name.removesuffix(".safetensors")
 
 
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:

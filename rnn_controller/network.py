@@ -21,8 +21,8 @@ CONTROL_PERIODS = (0.0001, 0.1)
 class NetworkConfig(Checked):
     """Size and constants of the network."""
 
-    neurons: int = within(12, 1, 10_000)
-    """Number of neurons N (12 for reaching in the paper)."""
+    neurons: int = within(36, 1, 10_000)
+    """Number of neurons N (in the paper 12 for reaching, 36 for circles)."""
     time_constant: float = within(0.1, 0.0001, 100)
     """Neural time constant τ_y [s]; the paper gives none."""
     activation: str = "relu"

@@ -47,6 +47,20 @@ def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     )
 
 
+@OPTIONS.primitive_rule
+def pair(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """How tyro reads two numbers that may be left out."""
+    if set(get_args(info.type)) != {tuple[float, float], type(None)}:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=2,
+        metavar="FLOAT FLOAT",
+        instance_from_str=lambda texts: tuple(map(float, texts)),
+        is_instance=lambda value: value is None or isinstance(value, tuple),
+        str_from_instance=lambda value: ["none"] if value is None else list(map(str, value)),
+    )
+
+
 class OptionError(Exception):
     """Options that a group of settings refuses; tyro would take a ValueError for its own."""
 

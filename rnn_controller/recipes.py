@@ -50,8 +50,16 @@ class Stage(Checked):
     """How long the first command is held, as multiples of τ_c + T."""
     second: Range = within((1.0, 2.0), 0, 100, ascending=True)
     """How long the second is."""
-    loudness: Range = within((0.5, 1.0), 0, 100, ascending=True)
+    noise_scale: Range = within((0.5, 1.0), 0, 100, ascending=True)
     """How noisy a movement is, as a share of the run's noise."""
+    quiet: float = within(0.0, 0, 1)
+    """Share of the batch that is quiet: movements with little noise, most of them held long."""
+    quiet_second: Range = within((2.0, 4.0), 0, 100, ascending=True)
+    """How long the second command of a quiet movement is held, as multiples of τ_c + T."""
+    quiet_noise_scale: Range = within((0.0, 0.1), 0, 100, ascending=True)
+    """How noisy a quiet movement is, as a share of the run's noise."""
+    thrown: float = within(0.0, 0, 1)
+    """Share of the batch that starts anywhere and moving, the quiet movements first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,14 +73,30 @@ class Stage(Checked):
 
 
 AS_IT_IS: Range = (1.0, 1.0)
+UP_TO_HALF_LONGER: Range = (1.0, 1.5)
 RECIPES: dict[str, tuple[Stage, ...]] = {
-    "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3),),
-    "full-noise": (Stage("soap", 3000, rate=0.006, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
-    "short": (Stage("soap", 1200, rate=0.008, widest_target=0.3, second=(1.0, 1.5), loudness=AS_IT_IS),),
+    "default": (Stage("soap", 3000, rate=0.006, widest_target=0.3, quiet=0.3),),
+    "full-noise": (
+        Stage(
+            "soap", 3000, rate=0.006, widest_target=0.3, second=UP_TO_HALF_LONGER, noise_scale=AS_IT_IS,
+            quiet=0.1, quiet_second=UP_TO_HALF_LONGER, quiet_noise_scale=(0.0, 0.3),
+        ),
+    ),
+    "short": (
+        Stage("soap", 1200, rate=0.008, widest_target=0.3, second=UP_TO_HALF_LONGER, noise_scale=AS_IT_IS),
+    ),
     "adam": (Stage("adam", 3000, rate=0.01, widest_target=0.3),),
     "conjugate-gradient": (Stage("conjugate-gradient", 1000, 200, fresh=False, widest_target=0.3),),
-    "paper": (Stage("conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, loudness=AS_IT_IS),),
-}
+    "paper": (
+        Stage(
+            "conjugate-gradient", 1000, 200, fresh=False, first=AS_IT_IS, second=AS_IT_IS, noise_scale=AS_IT_IS,
+        ),
+    ),
+}  # fmt: skip
+
+
+OF_ALL_STAGES = ("movements", "rate", "quiet", "quiet_second", "quiet_noise_scale", "thrown")
+"""Settings of ``TrainConfig`` that replace those of every stage, unless they are None."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +128,14 @@ class TrainConfig(Checked):
     """Movements in a batch, instead of the recipe's."""
     rate: float | None = within(None, 0, 10, above=True)
     """Learning rate at the start, instead of the recipe's."""
+    quiet: float | None = within(None, 0, 1)
+    """Share of quiet movements in a batch, instead of the recipe's."""
+    quiet_second: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
+    """How long the second command of a quiet movement is held, as multiples of τ_c + T, instead of the recipe's."""
+    quiet_noise_scale: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
+    """How noisy a quiet movement is, as a share of the run's noise, instead of the recipe's."""
+    thrown: float | None = within(None, 0, 1)
+    """Share of a batch that starts anywhere and moving, instead of the recipe's."""
     perturbation: Perturbation = field(default_factory=Perturbation)
     """What the body is trained under, without a sensory delay."""
 
@@ -119,8 +151,8 @@ class TrainConfig(Checked):
             raise ValueError(f"training knows no sensory delay, so it must be 0, not {perturbation.delay}")
 
     def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations`` and with ``movements`` and ``rate``."""
-        given = {"movements": self.movements, "rate": self.rate}
+        """The recipe's stages, scaled to ``iterations`` and with what replaces their own."""
+        given = {name: getattr(self, name) for name in OF_ALL_STAGES}
         changes: Mapping[str, Any] = {name: value for name, value in given.items() if value is not None}
         stages = tuple(replace(stage, **changes) for stage in RECIPES[self.recipe])
         if self.iterations is None:
@@ -135,7 +167,7 @@ DEFAULTS = {
     # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
     # tremor hides in the noise, and training with all of it makes them more accurate under it.
     "circle": TrainConfig(
-        task="circle", recipe="full-noise", network=NetworkConfig(neurons=36), cost=Circle.weights, beta=0.5
+        task="circle", recipe="full-noise", network=NetworkConfig(neurons=64), cost=Circle.weights, beta=0.5
     ),
 }
 """What each task is trained with."""

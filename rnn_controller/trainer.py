@@ -70,7 +70,7 @@ WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 SAVE_EVERY = 30.0  # [s]
 TOGETHER = 512  # movements whose trajectories are in memory at once: some 150 kB each
 MOST_TOGETHER = 1000  # weights whose second moment SOAP holds as one matrix: it costs their number cubed
-WAKE_EVERY = 100  # iterations between two looks for neurons that have fallen silent
+WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that have fallen silent
 
 Log = Callable[[str, float, int], None]
 
@@ -195,7 +195,7 @@ class Trainer:
             )
             rectified = getattr(self.config.network, "activation", None) == "relu"
             if rectified and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
-                new = replace(new, vector=self._with_silent_neurons_woken(vector, movements))
+                new = replace(new, vector=self._with_silent_units_woken(vector, movements))
         steps = at.steps + self._simulated
         new = replace(new, iteration=at.iteration + 1, done=at.done + 1, steps=steps)
         if new.stalls == PATIENCE:
@@ -231,7 +231,11 @@ class Trainer:
             settling=self.config.settling,
             first=stage.first,
             second=stage.second,
-            loudness=stage.loudness,
+            noise_scale=stage.noise_scale,
+            quiet=stage.quiet,
+            quiet_second=stage.quiet_second,
+            quiet_noise_scale=stage.quiet_noise_scale,
+            thrown=stage.thrown,
             noise=self.config.noise,
             control_period=self.config.network.control_period,
         )
@@ -326,14 +330,21 @@ class Trainer:
                 network.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT  # lengths are about 1
         return self.coordinates.vector()
 
-    def _with_silent_neurons_woken(self, vector: Tensor, movements: Movements) -> Tensor:
-        """Neurons that never fire get new inputs, and outputs of zero: nothing changes, but they can learn again."""
+    def _with_silent_units_woken(self, vector: Tensor, movements: Movements) -> Tensor:
+        """Give neurons and muscles that were silent in all movements new weights, so that they can learn again.
+
+        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were never excited
+        above the tone get the weak tonic excitation and the weights that they would begin with.
+        """
         network, fresh = self.network, self._fresh_network(self.config.seed + 1 + self.position.done)
         assert isinstance(network, RecurrentController)
         self.coordinates.assign(vector)
         with torch.no_grad():
-            y = self._rollout(movements)[2]
-            silent = ~(y[:, 1:] > network.leak * y[:, :-1]).any(0).any(0)
+            _, u, y = self._rollout(movements)
+            slack = ~(u > self.arm.tone).any(0).any(0)  # (6,)
+            for name in ("motor", "reflex", "motor_bias"):
+                getattr(network, name)[slack] = getattr(fresh, name)[slack]
+            silent = ~(y[:, 1:] > network.leak * y[:, :-1]).any(0).any(0)  # (N,)
             for name in ("recurrent", "sensory", "command", "neural_bias"):
                 getattr(network, name)[silent] = getattr(fresh, name)[silent]
             network.recurrent[:, silent] = 0.0
@@ -398,9 +409,10 @@ class Trainer:
 def stored_config(values: Any) -> TrainConfig:
     """The configuration of a run that a checkpoint holds."""
     given = dict(mapping("config", values))
-    exactly("config", given, {f.name for f in dataclasses.fields(TrainConfig)} - ({"perturbation"} - set(given)))
+    later = {"perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown"}  # older runs had none
+    exactly("config", given, {f.name for f in dataclasses.fields(TrainConfig)} - (later - set(given)))
     given["network"], given["cost"] = stored_network(given["network"]), stored(CostWeights, "cost", given["cost"])
-    if "perturbation" in given:  # older runs had none
+    if "perturbation" in given:
         given["perturbation"] = stored(Perturbation, "perturbation", given["perturbation"])
     return TrainConfig(**given)
 

@@ -13,8 +13,8 @@ from arm_env.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, control_steps
 
 # A search for the worst (random bang-bang, alternating groups at all periods, greedy choices, an
 # evolution of actions and posture) got this far at a ceiling of 4, in rad and rad/s; at 1 and 2 it
-# got to 0.148 and 27.9, 0.169 and 34.2. The bounds leave room above the worst.
-FURTHEST_FOUND, FASTEST_FOUND = 0.193, 41.7
+# got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
+FURTHEST_FOUND, FASTEST_FOUND = 0.284, 63.3
 SUBSTEP, SUBSTEPS, PERIODS = 0.005, 2, 1000  # 10 s
 COMBINATIONS = np.array([[bits >> muscle & 1 for muscle in range(MUSCLE_COUNT)] for bits in range(64)], dtype=float)
 CEILINGS = (1.0, 2.0, 4.0)
@@ -81,7 +81,7 @@ def test_every_constant_extreme_from_every_corner(ceiling):
     assert_bounded(arm, np.tile(corners, (64, 1)), np.broadcast_to(u, (PERIODS, *u.shape)).copy())
 
 
-@pytest.mark.parametrize(("goal", "least"), [("speed", (0, 30)), ("stops", (0.15, 0))], ids=["speed", "stops"])
+@pytest.mark.parametrize(("goal", "least"), [("speed", (0, 50)), ("stops", (0.2, 0))], ids=["speed", "stops"])
 def test_a_greedy_adversary(goal, least):
     """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest, and it gets that far at least."""
     arm, rng = replace(Arm(), ceiling=CEILINGS[-1]), np.random.default_rng(1)

@@ -18,6 +18,7 @@ class Spring(Checked):
     coils: int = within(3, 1, 100)
     damping: float | None = within(None, 0)
     turns: int | None = within(None, 1, whole=True)
+    travel: tuple[float, float] | None = within(None, 0, 5, ascending=True, shape=(2,))
     risk: float = within(1.0, 0, infinite=True)
     fixed: bool = True
 
@@ -107,6 +108,17 @@ def test_tuples_have_the_default_s_shape():
         with pytest.raises(ValueError, match=r"^ends must be finite numbers from -1 to 1, shape \(2,\), not "):
             Spring(ends=ends)
     assert numbers("grid", [[1, 2]], (1, 2)) == ((1.0, 2.0),)
+
+
+def test_an_optional_tuple_has_the_shape_that_is_declared():
+    assert Spring().travel is None and Spring(travel=None).travel is None
+    for travel in ([1, 2], np.array([1, 2]), torch.tensor([1.0, 2.0])):
+        assert Spring(travel=travel).travel == (1.0, 2.0)
+    for travel in (1, (1, 2, 3), (1, 6), (1, None), "12"):
+        with pytest.raises(ValueError, match=r"^travel must be finite numbers from 0 to 5, shape \(2,\), not "):
+            Spring(travel=travel)
+    with pytest.raises(ValueError, match=r"^travel must go from low to high, not \(2, 1\)"):
+        Spring(travel=(2, 1))
 
 
 def test_none_only_where_it_is_the_default():

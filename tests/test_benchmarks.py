@@ -12,14 +12,23 @@ import tyro
 from scipy import stats
 
 import arm_env
-from benchmarks import compare, report, rerun, robustness, throughput, train_network
+from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
 from benchmarks.contestants import contestants, microseconds_per_action, your_own
-from benchmarks.runs import RESULTS, read_run, stored_runs
+from benchmarks.runs import RESULTS, STORED, read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from benchmarks.train_baseline import Args, open_run
+from rnn_controller.checkpoint import TRAINED
 from rnn_controller.modules import ModuleConfig
-from rnn_controller.trainer import DEFAULTS, RECIPES, Stage
+from rnn_controller.network import NetworkConfig
+from rnn_controller.trainer import DEFAULTS, RECIPES, Stage, Trainer, stored_config
+
+
+def write_record(folder, name, seed=0):
+    record = {"algorithm": name, "environment": "ReachArm-v0", "seed": seed, "parameters": 9}
+    curve = [{"steps": 1, "seconds": 60.0}]
+    (folder / "run.json").write_text(json.dumps({**record, "curve": curve}))
+
 
 # Statistics.
 
@@ -160,19 +169,11 @@ def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, 
 @pytest.mark.parametrize("task", ["reach", "circle"])
 @pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
 def test_networks_are_trained_on_the_same_movements_and_cost(network, task):
-    default, given = DEFAULTS[task], train_network.Args(network, task, seed=7, curl=5.0).config
+    args = train_network.Args(network, task, seed=7, neurons=5)
+    default, given = DEFAULTS[task], args.config
     for name in ("task", "cost", "settling", "noise", "beta", "recipe"):
         assert getattr(given, name) == getattr(default, name)
-    assert given.seed == 7 and given.perturbation.curl == 5.0
-
-
-@pytest.mark.parametrize("task", ["reach", "circle"])
-def test_the_quiet_network_differs_in_noise_risk_recipe_and_time_constant_alone(task):
-    quiet, usual = (train_network.Args(name, task).config for name in ("rnn-quiet", "rnn"))
-    assert quiet.noise == quiet.beta == 0 and quiet.network.time_constant == 0.02
-    network = replace(quiet.network, time_constant=usual.network.time_constant)
-    same = {name: getattr(usual, name) for name in ("noise", "beta", "recipe", "iterations")}
-    assert replace(quiet, network=network, **same) == usual
+    assert given.seed == 7 and given.network.neurons == 5 and args.name == f"{network}-5"
 
 
 # Comparison.
@@ -216,15 +217,41 @@ def test_rows_survive_the_file(tmp_path):
 
 
 def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
-    optimum = SimpleNamespace(value=np.array([0.1, 0.3]))
+    optimum = SimpleNamespace(value=np.array([0.1, 0.29, 0.01]), jumps=np.array([0.3, 0.05, 0.049]))
+    ratios = np.array([1.0, 3.0, 40.0])
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: optimum)
-    monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: np.array([1.0, 3.0]))
+    monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: ratios)
     still = next(c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0")
     row = compare.row(still, movements=5, noise=0.1)
     measures = arm_env.evaluate(arm_env.Still(), "CircleArm-v0", movements=5, seed=compare.SEED, noise=0.1)
     assert row["mean_value"] == measures.mean_value and row["noise"] == 0.1
-    assert row["optimality_ratio"] == 2.0 and row["optimality_ratio_of_means"] == pytest.approx(2.5)
+    assert row["optimality_ratio"] == 2.0  # without the short jump
+    assert row["optimality_ratio_of_means"] == pytest.approx((0.1 + 0.87 + 0.4) / 0.4)
     assert row["seed"] == 0 and row["movements_seed"] == compare.SEED
+
+
+def test_all_are_measured_over_the_movements_of_the_slow_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "FEW", 3)
+    monkeypatch.setattr(compare, "stored_optimum", lambda env_id: None)
+    for name in ("optimality_ratios", "mean_of_ratios", "ratio_of_means"):
+        monkeypatch.setattr(compare, name, lambda *given: 1.0)
+    quick = next(c for c in contestants(tmp_path) if c.name == "joint-pd")
+    row, slow = (compare.row(replace(quick, movements=m), 6, 0.2) for m in (None, 3))
+    few = arm_env.evaluate(arm_env.JointPD(), movements=3, seed=compare.SEED).mean_value
+    assert row["number_of_movements"] == 6 and slow["number_of_movements"] == 3
+    assert row["mean_value_of_50"] == slow["mean_value_of_50"] == slow["mean_value"] == few
+    assert row["mean_value"] != few
+
+
+def test_the_best_of_an_environment_is_one():
+    def row(name, env_id, value):
+        return {"controller": name, "environment": env_id, "seed": 0, "mean_value_of_50": value}
+
+    rows = [row("a", "ReachArm-v0", 0.4), row("b", "ReachArm-v0", 0.5), row("a", "CircleArm-v0", 2)]
+    ratios = [r["value_over_best"] for r in report.with_value_over_best(rows)]
+    assert ratios == pytest.approx([1, 1.25, 1])
+    again = report.with_value_over_best(report.with_value_over_best(rows)[1:])
+    assert again[0]["value_over_best"] == 1
 
 
 def test_the_report_names_everybody(tmp_path):
@@ -236,6 +263,7 @@ def test_the_report_names_everybody(tmp_path):
         }
         for env_id in report.SUCCESS for name, value in (("good", 0.9), ("bad", 0.1)) for seed in range(3)
     ]  # fmt: skip
+    rows.append({**rows[-1], "controller": "round"})  # on circles alone
     run = tmp_path / "runs" / "good-ReachArm-v0-0"
     run.mkdir(parents=True)
     curve = [{"steps": s, "seconds": float(s), "mean_value": 1 / s} for s in (1, 2)]
@@ -245,12 +273,53 @@ def test_the_report_names_everybody(tmp_path):
     text = table.read_text()
     assert text.index("| good | 3 | 90.0 %") < text.index("| bad | 3 | 10.0 %")
     assert "| good | 90.0 % [90.0, 90.0] |" in text
+    assert text.count("| round | 1 |") == 2  # in the overview and among the circles
+    assert "toward target" in text and "leaves out jumps shorter than 5 cm" in text
     assert picture.stat().st_size > 10_000
 
 
 def test_the_readme_shows_the_stored_comparison():
+    rows = compare.read_rows(RESULTS / "comparison.csv")
     readme = Path(__file__).parents[1] / "README.md"
-    assert report.overview(compare.read_rows(RESULTS / "comparison.csv")) in readme.read_text()
+    assert rows, "there are no measured rows: python -m benchmarks.compare"
+    assert report.overview(rows) in readme.read_text()
+
+
+# Sizes.
+
+
+def test_networks_of_several_sizes_are_measured_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "NETWORKS", ("rnn", "rnn-2"))
+    args = sizes.Args(movements=2, commands=1, starts=1, runs=tmp_path / "runs", output=tmp_path)
+    with pytest.raises(ValueError, match=r"rnn-ReachArm-v0-0, rnn-2-ReachArm-v0-0; python -m"):
+        sizes.main(args)
+    for name, neurons in (("rnn", 3), ("rnn-2", 2)):
+        folder = args.runs / f"{name}-ReachArm-v0-0"
+        config = replace(DEFAULTS["reach"], network=NetworkConfig(neurons=neurons))
+        Trainer(config, folder).save()
+        write_record(folder, name)
+    measured, row = [], sizes.row
+
+    def counted(run, args):
+        measured.append(run.algorithm)
+        return row(run, args)
+
+    monkeypatch.setattr(sizes, "row", counted)
+    sizes.main(args)
+    sizes.main(args)
+    assert measured == ["rnn", "rnn-2"]
+    sizes.main(replace(args, again=True))
+    assert measured == ["rnn", "rnn-2"] * 2
+    rows = {r["neurons"]: r for r in compare.read_rows(tmp_path / "sizes.csv")}
+    controller = read_run(args.runs / "rnn-2-ReachArm-v0-0").controller()
+    noisy = arm_env.evaluate(controller, movements=2, seed=compare.SEED)
+    quiet = arm_env.evaluate(controller, movements=2, seed=compare.SEED, noise=0.0)
+    assert set(rows) == {2, 3} and rows[2]["train_seconds"] == 60
+    assert rows[2]["mean_value"] == noisy.mean_value
+    assert rows[2]["noise_free_endpoint_error_m"] == quiet.median_endpoint_error_m
+    text = (tmp_path / "sizes.md").read_text()
+    assert text.index("| 2 | 0.0 %") < text.index("| 3 | 0.0 %")
+    assert (tmp_path / "sizes.png").stat().st_size > 10_000
 
 
 # Robustness.
@@ -278,8 +347,16 @@ def test_conditions_are_measured_as_evaluate_does(monkeypatch, tmp_path):
 
 
 def test_the_first_run_of_each_kind_is_tested(tmp_path):
-    names = {(c.name, c.environment) for c in robustness.chosen(robustness.Args(runs=tmp_path))}
-    assert ("joint-pd", "ReachArm-v0") in names and ("still", "ReachArm-v0") not in names
+    for name, seed in (("rnn", 1), ("rnn", 0), ("rnn-6", 0)):
+        folder = tmp_path / f"{name}-ReachArm-v0-{seed}"
+        folder.mkdir()
+        write_record(folder, name, seed)
+    found = robustness.chosen(robustness.Args(runs=tmp_path))
+    assert {(c.name, c.environment, c.seed) for c in found} == {
+        ("joint-pd", "ReachArm-v0", 0), ("rnn", "ReachArm-v0", 0),
+    }  # fmt: skip
+    (other,) = robustness.chosen(robustness.Args(controllers=("rnn-6",), runs=tmp_path))
+    assert other.name == "rnn-6"
     with pytest.raises(ValueError, match="called pop"):
         robustness.chosen(robustness.Args(controllers=("pop",), runs=tmp_path))
 
@@ -288,6 +365,7 @@ def test_the_first_run_of_each_kind_is_tested(tmp_path):
 
 
 def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(rerun.PLAN, "ppo", (("reach", "circle"), 3, rerun.PLAN["ppo"][2]))
     args = rerun.Args(("ppo",), ("reach",), stored=tmp_path / "stored", work=tmp_path / "work", jobs=1)
     assert list(rerun.commands(args)) == [f"ppo-ReachArm-v0-{seed}" for seed in range(3)]
     with pytest.raises(ValueError, match="nothing is called pop"):
@@ -309,16 +387,33 @@ def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, capsys):
 def test_stored_runs_are_those_of_the_settings_as_they_are():
     found = {run.folder.name: run for run in stored_runs()}
     commands = rerun.commands(rerun.Args())
-    assert set(found) == set(commands)
-    for name, (module, *words) in commands.items():
+    assert found and not set(found) - set(commands), "stored, but not in the plan"
+    for name, run in found.items():
+        module, *words = commands[name]
+        record = json.loads((run.folder / "run.json").read_text())
         if module == "train_baseline":
             args = tyro.cli(Args, args=words)
-            now, seed = settings(args.algo, args.env), args.seed
+            now, seed = asdict(settings(args.algo, args.env)), args.seed
+            assert record["settings"] == json.loads(json.dumps(now))
         else:
-            now = tyro.cli(train_network.Args, args=words).config
-            seed = now.seed
-        record = json.loads((found[name].folder / "run.json").read_text())
-        assert (record["settings"], record["seed"]) == (json.loads(json.dumps(asdict(now))), seed)
+            config = tyro.cli(train_network.Args, args=words).config
+            seed = config.seed
+            assert stored_config(record["settings"]) == config  # of older runs settings may be missing
+        assert record["seed"] == seed
+
+
+@pytest.mark.parametrize(
+    ("shipped", "run"),
+    [
+        ("reach", "rnn-ReachArm-v0-1"),
+        ("reach-paper", "rnn-12-ReachArm-v0-0"),
+        ("circle", "rnn-CircleArm-v0-0"),
+        ("circle-paper", "rnn-36-CircleArm-v0-0"),
+    ],
+)
+def test_what_ships_is_a_stored_run(shipped, run):
+    stored = STORED / run / "checkpoint.safetensors"
+    assert (TRAINED / f"{shipped}.safetensors").read_bytes() == stored.read_bytes()
 
 
 def test_native_environments_are_compared_with_dummies():

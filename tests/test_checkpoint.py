@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,16 @@ import torch
 
 import arm_env
 import rnn_controller
+from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from arm_env.parameters import Arm, CostWeights
 from rnn_controller import checkpoint as checkpoints
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.policy import load
 
 NEURONS = 3
+MACAQUE = Path(__file__).parent / "data" / "reach-macaque.safetensors"
 SOURCES = [path for package in (arm_env, rnn_controller) for path in Path(package.__file__).parent.glob("*.py")]
 
 
@@ -101,11 +105,38 @@ def test_what_was_loaded_can_be_saved_again_to_the_same_contents(saved, tmp_path
     assert all(torch.equal(new_tensors[name], tensors[name]) for name in tensors)
 
 
-def test_an_arm_written_before_there_was_a_field_has_none(saved):
-    arm = json.loads(contents(saved)[0]["arm"])
-    assert arm.pop("curl") == load_checkpoint(saved).arm.curl
-    rewrite(saved, metadata={"arm": json.dumps(arm)})
-    assert load_checkpoint(saved).arm.curl == 0
+def earlier(tmp_path, changes):
+    """A copy of an earlier version's file whose arm has these fields changed, or removed where None."""
+    path = tmp_path / "earlier.safetensors"
+    shutil.copy(MACAQUE, path)
+    arm = json.loads(contents(path)[0]["arm"]) | changes
+    kept = {name: value for name, value in arm.items() if value is not None}
+    rewrite(path, metadata={"arm": json.dumps(kept)})
+    return path
+
+
+def test_a_file_of_an_earlier_version_has_the_arm_that_it_was_trained_on():
+    found = load_checkpoint(MACAQUE)
+    np.testing.assert_allclose(found.arm.flat(), Arm.macaque().flat(), rtol=0, atol=1e-15)
+    assert found.network.config.neurons == 12 and found.weights == CostWeights(alpha=0.3, gamma=0.05)
+
+
+def test_a_controller_of_an_earlier_version_reaches_as_it_did():
+    found = load_checkpoint(MACAQUE)
+    measures = evaluate(load(MACAQUE), movements=200, seed=1, arm=found.arm, weights=found.weights)
+    assert measures.fraction_within_target >= 0.95
+
+
+def test_a_file_of_an_earlier_version_can_be_saved_again(tmp_path):
+    before = load_checkpoint(MACAQUE)
+    after = load_checkpoint(before.save(tmp_path / "again.safetensors"))
+    assert after.arm == before.arm and after.training == before.training
+
+
+def test_an_arm_written_before_there_was_a_field_has_none(tmp_path):
+    assert load_checkpoint(earlier(tmp_path, {"curl": 20.0})).arm.curl == 20
+    arm = load_checkpoint(earlier(tmp_path, {"curl": None})).arm
+    assert arm.curl == 0 and arm.tone == 0
 
 
 def test_a_loaded_network_computes_the_same(saved):
@@ -245,6 +276,24 @@ def test_a_missing_part_of_the_configuration_is_refused_by_name(saved, key):
 def test_a_configuration_of_another_kind_is_refused(saved, key, value):
     rewrite(saved, metadata={key: value})
     refused(saved, "contradicts itself")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"optimal_angles": None}, "arm is incomplete: optimal_angles is missing"),
+        ({"mass": None}, "arm is incomplete: mass is missing"),
+        ({"wings": 2}, "arm holds wings, which is unknown"),
+        ({"path_offset": [0.1] * 6}, "arm holds path_offset, which is unknown"),
+        ({"moment_arms": [[0.02] * 6]}, "arm: moment_arms must be finite numbers from -1 to 1, shape (2, 6), not "),
+        ({"optimal_angles": "many"}, "arm: optimal_angles must be finite numbers"),
+        ({"optimal_length": [0.0] * 6}, "arm: optimal_length must be finite numbers"),
+        ({"maximum_force": [-1.0] * 6}, "arm: maximum_force must be finite numbers"),
+        ({"moment_arms": None}, "arm is incomplete: path_curvature, path_offset, path_slope"),
+    ],
+)
+def test_a_damaged_arm_of_an_earlier_version_is_refused(tmp_path, changes, text):
+    refused(earlier(tmp_path, changes), "contradicts itself", text)
 
 
 def test_an_unknown_task_is_refused_by_name_with_the_known_ones(saved):

@@ -141,7 +141,7 @@ def test_circles_are_trained_with_defaults_of_their_own(run, tmp_path):
     assert status == 0 and out == "checkpoint: runs/circle-0/checkpoint.safetensors\n"
     written = load_checkpoint(tmp_path / "runs" / "circle-0")
     assert written.task == "circle" and written.network.command_size == 4
-    assert written.network.config.neurons == 36 and written.weights == Circle.weights
+    assert written.network.config.neurons == 64 and written.weights == Circle.weights
 
 
 def test_defaults_are_those_of_the_table(run, monkeypatch):

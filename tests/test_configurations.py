@@ -17,6 +17,7 @@ from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.modules import ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.network import CONTROL_PERIODS, NetworkConfig, RecurrentController
+from rnn_controller.recipes import OF_ALL_STAGES
 from rnn_controller.trainer import DEFAULTS, RECIPES, Stage, TrainConfig, Trainer, train
 
 BRIEF = Stage("adam", 2, movements=2, first=(0.1, 0.4), second=(0.2, 0.5))
@@ -40,7 +41,9 @@ def test_what_can_not_be_meant_is_refused_by_name_when_a_configuration_is_made(k
 @EVERY_NUMBER
 def test_numbers_of_other_libraries_become_plain(kind, name, allowed):
     default = getattr(kind(), name)
-    value = (2 if allowed.whole else 2.0) if default is None else default
+    value = default
+    if default is None:
+        value = (2.0, 2.0) if allowed.shape else (2 if allowed.whole else float(min(2, allowed.high)))
     for form in (
         np.array,
         lambda v: torch.from_numpy(np.array(v)),
@@ -71,10 +74,35 @@ def test_flags_are_true_or_false(kind, name):
             kind(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["first", "second", "loudness"])
+@pytest.mark.parametrize("name", ["first", "second", "noise_scale", "quiet_second", "quiet_noise_scale"])
 def test_ranges_of_a_stage_run_upwards(name):
     with pytest.raises(ValueError, match=rf"^{name} must go from low to high, not \(2, 1\)"):
         Stage(**{name: (2, 1)})
+    if name in OF_ALL_STAGES:
+        with pytest.raises(ValueError, match=rf"^{name} must go from low to high, not \(2, 1\)"):
+            TrainConfig(**{name: (2, 1)})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_is_set_for_a_training_replaces_that_of_every_stage_of_its_recipe(recipe):
+    config = TrainConfig(recipe=recipe, quiet=0.25, quiet_second=(3, 5), quiet_noise_scale=(0.2, 0.4), rate=0.5)
+    for stage, own in zip(config.stages(), RECIPES[recipe], strict=True):
+        assert (stage.quiet, stage.quiet_second, stage.quiet_noise_scale) == (0.25, (3.0, 5.0), (0.2, 0.4))
+        assert replace(stage, **{name: getattr(own, name) for name in OF_ALL_STAGES}) == own
+    assert TrainConfig(recipe=recipe).stages() == RECIPES[recipe]
+    silent = TrainConfig(recipe=recipe, quiet=0).stages()
+    assert silent == tuple(replace(stage, quiet=0.0) for stage in RECIPES[recipe])
+
+
+def test_the_quiet_movements_of_a_stage_reach_the_batch(tmp_path, monkeypatch):
+    stage = replace(BRIEF, movements=10, quiet=0.1, quiet_second=(1.0, 1.0), quiet_noise_scale=(0.5, 0.5))
+    monkeypatch.setitem(RECIPES, "default", (stage,))
+    config = TrainConfig(
+        network=NetworkConfig(3), settling=0.0, quiet=0.3, quiet_second=(2.0, 2.0), quiet_noise_scale=(0.0, 0.0)
+    )
+    batch = Trainer(config, tmp_path / "run")._movements(config.stages()[0])
+    assert not batch.noise[:3].any() and (batch.noise[3:].std((1, 2)) > 0.05).all()
+    assert (batch.lengths[:3] >= 100).all() and (batch.lengths[3:] < 50).all()
 
 
 def test_groups_may_be_mappings():
@@ -147,7 +175,10 @@ def test_the_longest_control_period_trains_on_the_shortest_holds(monkeypatch, tm
     ("changes", "text"),
     [
         ({"settling": math.nan}, "settling"), ({"noise": -1}, "noise"), ({"noise": math.inf}, "noise"),
-        ({"control_period": 0}, "control_period"), ({"first": (1, math.inf)}, "first"), ({"loudness": 1}, "loudness"),
+        ({"control_period": 0}, "control_period"), ({"first": (1, math.inf)}, "first"),
+        ({"noise_scale": 1}, "noise_scale"),
+        ({"quiet": 1.5}, "quiet"), ({"quiet_second": (-1, 1)}, "quiet_second"),
+        ({"quiet_noise_scale": "no"}, "quiet_noise_scale"), ({"thrown": -0.1}, "thrown"),
         ({"number": 0}, "number"), ({"neurons": 2.5}, "neurons"),
     ],
 )  # fmt: skip

@@ -8,8 +8,8 @@ from stable_baselines3.common.monitor import Monitor
 
 import arm_env
 from arm_env import JointPD, Random, Reach, Still, evaluate, hand_position
-from arm_env.controllers import as_controller
-from arm_env.equations import NUMPY, force_curves, muscle_length, sense
+from arm_env.controllers import BEYOND, JointSense, as_controller
+from arm_env.equations import NUMPY, force_curves, moment_arms, muscle_length, muscle_velocity, sense
 from arm_env.parameters import Arm
 
 ARM = Arm()
@@ -40,7 +40,9 @@ def torques(angles, excitation):
     """Joint torques [N m] of muscles at rest that have reached this excitation, (B, 2)."""
     numbers = ARM.arrays()
     pull = force_curves(NUMPY, muscle_length(numbers, angles), np.zeros((len(angles), 6)))[0]
-    return (excitation * numbers.maximum_force * pull) @ numbers.moment_arms.T
+    r1, r2 = moment_arms(numbers, angles)
+    force = excitation * numbers.maximum_force * pull
+    return np.stack([(force * r1).sum(-1), (force * r2).sum(-1)], -1)
 
 
 # --- predict --------------------------------------------------------------------------------------
@@ -230,6 +232,45 @@ def test_it_gets_closer_than_standing_still_in_noise():
 def test_it_reaches(noise, share, error):
     result = evaluate(JointPD(), movements=200, seed=3, noise=noise)
     assert result.fraction_within_target >= share and result.median_endpoint_error_m <= error
+
+
+# --- the joints as the muscles show them ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arm", [ARM, Arm.macaque()], ids=["human", "macaque"])
+def test_clean_muscles_show_the_joints_exactly(arm):
+    """Anywhere between the stops."""
+    rng, joints = np.random.default_rng(17), JointSense(arm)
+    angles, velocities = rng.uniform(arm.lower_stop, arm.upper_stop, (500, 2)), rng.normal(0, 5, (500, 2))
+    length = muscle_length(arm.arrays(), angles)
+    np.testing.assert_allclose(joints.angles(length), angles, rtol=0, atol=1e-12)
+    stretch = muscle_velocity(arm.arrays(), angles, velocities)
+    np.testing.assert_allclose(joints.velocities(stretch, angles), velocities, rtol=0, atol=1e-12)
+
+
+def test_noisy_muscles_show_the_joints_that_fit_best():
+    """The slope of the squared error is zero there, but where the angles are held to their range."""
+    rng, joints = np.random.default_rng(18), JointSense(ARM)
+    length = muscle_length(ARM.arrays(), rng.uniform(ARM.lower_stop, ARM.upper_stop, (500, 2)))
+    noisy = length * (1 + 0.1 * rng.normal(size=length.shape))
+    found, eps = joints.angles(noisy), 1e-6
+    inside = ((found > ARM.lower_stop) & (found < ARM.upper_stop)).all(-1)
+    assert inside.mean() > 0.7
+
+    def error(angles):
+        return ((muscle_length(ARM.arrays(), angles) - noisy) ** 2).sum(-1)
+
+    for turn in eps * np.eye(2):
+        slope = (error(found + turn) - error(found - turn)) / (2 * eps)
+        assert abs(slope[inside]).max() < 2e-3  # a milliradian or so where the noise is worst
+        assert np.median(abs(slope[inside])) < 1e-8
+
+
+@pytest.mark.parametrize("length", [-100.0, 0.0, 1.0, 100.0])
+def test_lengths_that_no_posture_has_still_show_a_posture(length):
+    angles = JointSense(ARM).angles(np.full((1, 6), length))
+    assert (angles >= np.subtract(ARM.lower_stop, BEYOND)).all()
+    assert (angles <= np.add(ARM.upper_stop, BEYOND)).all()
 
 
 # --- what is taken as a controller ------------------------------------------------------------------

@@ -254,7 +254,7 @@ def test_without_noise_the_observation_is_what_its_names_say():
         observation, _, _, _, info = env.step(action)
         named, state = dict(zip(env.observation_names, observation, strict=True)), info["state"]
         length = equations.muscle_length(numbers, state[:2])
-        velocity = equations.muscle_velocity(numbers, state[2:4])
+        velocity = equations.muscle_velocity(numbers, state[:2], state[2:4])
         tension = state[4:] * equations.force_curves(NUMPY, length, velocity)[0]
         for i, muscle in enumerate(MUSCLES):
             expected = [length[i], velocity[i], tension[i]]

@@ -1,7 +1,7 @@
 """The equations against independent derivations: geometry, muscles, skeleton, integrator."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from arm_env.equations import (
     joint_stop,
     kinetic_energy,
     mass_matrix,
+    moment_arms,
     muscle_length,
     muscle_velocity,
     step,
@@ -57,31 +58,172 @@ def test_outstretched_arm_reaches_the_sum_of_its_links():
     np.testing.assert_allclose(np.ravel(hand(NUMPY, NUMBERS, x)), [0.63, 0, 0, 0], atol=1e-15)
 
 
+# Nijhof & Kouwenhoven (2000): F [N], L0 and tendon [cm], a0, b1, c1, c2 [m] of each muscle.
+PUBLISHED = np.array([
+    [838.0, 13.4, 3.9, 0.151, -0.03, 0.0, 0.0],
+    [1207.0, 14.0, 6.6, 0.2322, 0.03, 0.0, 0.0],
+    [1422.0, 9.2, 17.2, 0.2859, 0.0, -0.014, -0.004],
+    [1549.0, 9.3, 18.7, 0.2355, 0.0, 0.025, -0.0022],
+    [414.0, 13.7, 20.4, 0.3329, -0.03, -0.016, -0.0057],
+    [603.0, 12.7, 21.7, 0.2989, 0.03, 0.03, -0.0032],
+])  # fmt: skip
+
+
+def published_lengths(angles):
+    """Lengths λ of muscle and tendon [m], (..., 6), also of complex angles, (..., 2)."""
+    a0, b1, c1, c2 = PUBLISHED[:, 3:].T
+    shoulder, elbow = angles[..., 0:1], angles[..., 1:2]
+    return a0 + b1 * (shoulder - math.pi / 2) + c1 * elbow + c2 * elbow**2
+
+
+def published_slopes(angles):
+    """∂λ/∂θ [m], (..., 2, 6), by a complex step: exact, since nothing is subtracted."""
+    step = 1e-30
+    turned = [published_lengths(angles + 1j * step * joint) for joint in np.eye(2)]
+    return np.stack(turned, -2).imag / step
+
+
+def workspace():
+    """Joint angles [rad] all over the workspace, (B, 2), its edges among them."""
+    shoulder, elbow = np.meshgrid(np.deg2rad(np.arange(0, 111, 5)), np.deg2rad(np.arange(30, 141, 5)))
+    return np.stack([shoulder.ravel(), elbow.ravel()], -1)
+
+
+def turning(arm, angles):
+    """Moment arms [m], (B, 2, 6)."""
+    r1, r2 = moment_arms(arm.arrays(), angles)
+    return np.stack([np.broadcast_to(r1, r2.shape), r2], 1)
+
+
 def test_muscle_velocity_is_the_derivative_of_muscle_length():
-    x, eps = states(2), 1e-3  # lengths are linear in the angles: no truncation, 1e-13 of rounding
+    x, eps = states(2), 1e-3  # lengths are quadratic in the angles: no truncation, 1e-13 of rounding
     after, before = muscle_length(NUMBERS, moved(x, eps)[:, :2]), muscle_length(NUMBERS, moved(x, -eps)[:, :2])
-    np.testing.assert_allclose(muscle_velocity(NUMBERS, x[:, 2:4]), (after - before) / (2 * eps), rtol=0, atol=1e-11)
+    velocity = muscle_velocity(NUMBERS, x[:, :2], x[:, 2:4])
+    np.testing.assert_allclose(velocity, (after - before) / (2 * eps), rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("joint", [0, 1])
-def test_moment_arm_is_the_shortening_per_angle(joint):
-    turn = 0.1 * np.eye(2)[joint]
+def test_moment_arms_are_minus_the_derivative_of_the_published_length():
     angles = states(3)[:, :2]
-    change = muscle_length(NUMBERS, angles + turn) - muscle_length(NUMBERS, angles)
-    expected = -0.1 * np.array(ARM.moment_arms[joint]) / ARM.optimal_length
-    np.testing.assert_allclose(change, np.broadcast_to(expected, change.shape), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(turning(ARM, angles), -published_slopes(angles), rtol=1e-14, atol=0)
 
 
-def test_every_muscle_has_its_optimal_length_at_its_optimal_angles():
+def test_torque_does_the_work_that_the_shortening_muscles_do():
+    """Virtual work: τ = −(∂λ/∂θ)ᵀ T. The compiled step from rest moves the joints by h (M + h/2 D)⁻¹ τ."""
+    x, h = states(9, speed=0.0), 1e-6
+    force = ARM.maximum_force * x[:, 4:]  # the excitation is the activation, so it stays
+    pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, x[:, :2]), np.zeros((len(x), 6)))
+    lever = published_slopes(x[:, :2])
+    torque = -np.einsum("bji,bi->bj", lever, force * pull)
+    own = np.einsum("bji,bi->bj", turning(ARM, x[:, :2]), force * pull)
+    np.testing.assert_allclose(own, torque, rtol=1e-12)
+
+    after = x.copy()
+    for state in after:
+        plant.step(ARM.flat(), h, state, state[4:].copy(), state)
+    friction = np.array([ARM.friction[:2], ARM.friction[1:]])
+    damping = friction + np.einsum("bji,bi,bki->bjk", lever, force * slope / ARM.optimal_length, lever)
+    resistance = mass_matrices(x[:, :2]) + 0.5 * h * damping
+    moved_by = np.einsum("bjk,bk->bj", resistance, after[:, 2:4] / h)
+    np.testing.assert_allclose(moved_by, torque, rtol=1e-12, atol=1e-12 * np.abs(torque).max())
+
+
+def test_muscle_lengths_by_hand():
+    """At a shoulder of 40° and an elbow of 100°: −50° and 100° from where lengths are measured."""
+    shoulder, elbow = math.radians(-50), math.radians(100)
+    expected = [
+        (15.1 - 3.9 - 3 * shoulder) / 13.4,
+        (23.22 - 6.6 + 3 * shoulder) / 14.0,
+        (28.59 - 17.2 - 1.4 * elbow - 0.4 * elbow**2) / 9.2,
+        (23.55 - 18.7 + 2.5 * elbow - 0.22 * elbow**2) / 9.3,
+        (33.29 - 20.4 - 3 * shoulder - 1.6 * elbow - 0.57 * elbow**2) / 13.7,
+        (29.89 - 21.7 + 3 * shoulder + 3 * elbow - 0.32 * elbow**2) / 12.7,
+    ]
+    assert expected == pytest.approx([1.0312, 1.0001, 0.8400, 0.9186, 0.8014, 0.7743], abs=5e-5)
+    np.testing.assert_allclose(muscle_length(NUMBERS, np.deg2rad([40.0, 100.0])), expected, rtol=1e-14)
+
+
+def test_maximum_forces_are_the_published_ones():
+    assert ARM.maximum_force == tuple(PUBLISHED[:, 0])
+
+
+def test_muscles_have_the_lengths_over_the_workspace_that_were_designed_for():
+    lengths = muscle_length(NUMBERS, workspace())
+    shortest, longest = (0.76, 0.85, 0.61, 0.66, 0.33, 0.39), (1.19, 1.26, 1.15, 1.04, 1.21, 1.15)
+    np.testing.assert_allclose(lengths.min(0), shortest, rtol=0, atol=0.005)
+    np.testing.assert_allclose(lengths.max(0), longest, rtol=0, atol=0.005)
+
+
+def test_elbow_moment_arms_over_the_workspace_are_those_that_were_designed_for():
+    arms = 100 * turning(ARM, workspace())[:, 1]  # [cm]
+    assert (arms[:, :2] == 0).all()
+    np.testing.assert_allclose(arms.min(0)[2:], (1.8, -2.3, 2.2, -2.7), rtol=0, atol=0.05)
+    np.testing.assert_allclose(arms.max(0)[2:], (3.4, -1.4, 4.4, -1.4), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("joint", "sign", "weakest"),
+    [(0, 1, 20.6), (0, -1, 33.3), (1, 1, 21.4), (1, -1, 22.4)],
+    ids=["shoulder flexion", "shoulder extension", "elbow flexion", "elbow extension"],
+)
+def test_the_arm_is_strong_in_every_direction_all_over_the_workspace(joint, sign, weakest):
+    """Torque [N m] at rest, every muscle that turns the joint that way fully active."""
+    angles = workspace()
+    pull = force_curves(NUMPY, muscle_length(NUMBERS, angles), np.zeros((len(angles), 6)))[0]
+    torque = (np.maximum(sign * turning(ARM, angles)[:, joint], 0) * ARM.maximum_force * pull).sum(-1)
+    assert torque.min() >= 15
+    assert torque.min() == pytest.approx(weakest, abs=0.05)
+
+
+# --- the macaque's muscles, as they were before ---------------------------------------------------
+
+MACAQUE_ARMS = np.array([[2.0, -2.0, 0.0, 0.0, 1.5, -2.0], [0.0, 0.0, 2.0, -2.0, 2.0, -1.5]]) / 100  # [m]
+MACAQUE_BEST = np.deg2rad([[15.0, 4.88, 0.0, 0.0, 4.5, 2.12], [0.0, 0.0, 80.86, 109.32, 92.96, 91.52]])  # [rad]
+MACAQUE_LENGTH = np.array([7.32, 3.26, 6.4, 4.26, 5.95, 4.04]) / 100  # [m]
+
+
+def test_the_macaques_muscles_follow_the_earlier_formulas():
+    arm, x = Arm.macaque(), states(10)
+    shift = np.einsum("ji,bji->bi", MACAQUE_ARMS, MACAQUE_BEST - x[:, :2, None])
+    speed = -x[:, 2:4] @ MACAQUE_ARMS / MACAQUE_LENGTH
+    length = muscle_length(arm.arrays(), x[:, :2])
+    np.testing.assert_allclose(length, 1 + shift / MACAQUE_LENGTH, rtol=0, atol=1e-12)
+    velocity = muscle_velocity(arm.arrays(), x[:, :2], x[:, 2:4])
+    np.testing.assert_allclose(velocity, speed, rtol=0, atol=1e-12)
+    constant = np.broadcast_to(MACAQUE_ARMS, (50, 2, 6))
+    np.testing.assert_allclose(turning(arm, x[:, :2]), constant, rtol=0, atol=1e-16)
+    force = 31.8 * np.array([22.0, 12.0, 18.0, 14.0, 5.0, 10.0])
+    np.testing.assert_allclose(arm.maximum_force, force, rtol=1e-15)
+    assert arm.tone == 0
+
+
+def test_the_macaque_differs_from_the_human_only_in_its_muscles():
+    muscles = {"path_offset", "path_slope", "path_curvature", "tendon_length"}
+    muscles |= {"optimal_length", "maximum_force", "tone"}
+    for f in fields(Arm):
+        same = getattr(Arm.macaque(), f.name) == getattr(ARM, f.name)
+        assert same != (f.name in muscles), f.name
+    assert Arm.macaque(ceiling=2.0, tone=0.01) == replace(Arm.macaque(), ceiling=2.0, tone=0.01)
+
+
+def test_muscles_with_constant_moment_arms_have_their_optimal_length_at_their_optimal_angles():
     for muscle in range(6):
-        angles = np.array(ARM.optimal_angles)[:, muscle]
-        assert muscle_length(NUMBERS, angles)[muscle] == pytest.approx(1, abs=1e-14)
+        length = muscle_length(Arm.macaque().arrays(), MACAQUE_BEST[:, muscle])[muscle]
+        assert length == pytest.approx(1, abs=1e-14)
 
 
-def test_biarticular_flexor_length_by_hand():
-    # 1 + (1.5 (4.5° − 40°) + 2.0 (92.96° − 100°)) / 5.95 with the angles in radians
-    length = muscle_length(NUMBERS, np.deg2rad([40.0, 100.0]))[4]
-    assert length == pytest.approx(1 + (1.5 * -35.5 + 2.0 * -7.04) * math.pi / 180 / 5.95, abs=1e-13)
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"moment_arms": np.zeros((2, 5))}, "moment_arms must"),
+        ({"moment_arms": np.full((2, 6), 1.5)}, "moment_arms must"),
+        ({"optimal_angles": np.full((2, 6), math.nan)}, "optimal_angles must"),
+        ({"optimal_length": np.zeros(6)}, "optimal_length must"),
+        ({"maximum_force": -1}, "maximum_force must"),
+    ],
+)
+def test_constant_moment_arms_that_can_not_be_meant_are_refused(changes, text):
+    with pytest.raises(ValueError, match=f"^{text}"):
+        Arm.macaque(**changes)
 
 
 # --- muscles --------------------------------------------------------------------------------------
@@ -192,11 +334,28 @@ def test_slope_is_continuous_where_shortening_turns_to_lengthening():
     np.testing.assert_allclose(above, at, rtol=1e-7)
 
 
-def test_excitation_is_held_to_the_action_space():
+def test_excitation_is_held_between_the_tone_and_the_ceiling():
     noise = np.array([0.0, 0.0, 0.5, -1.5, 0.5, 0.0])
     u = np.array([-1.0, 0.7, 1.0, 1.0, 3.5, 9.0])
-    arm = replace(Arm(), ceiling=4.0).arrays()
-    np.testing.assert_allclose(excitation(NUMPY, arm, u, noise), [0, 0.7, 1.5, 0, 4, 4])
+    arm = replace(Arm(), tone=0.03, ceiling=4.0).arrays()
+    np.testing.assert_allclose(excitation(NUMPY, arm, u, noise), [0.03, 0.7, 1.5, 0.03, 4, 4])
+    assert (excitation(NUMPY, NUMBERS, np.zeros(6), noise) == 0.002).all()
+    assert (excitation(NUMPY, Arm.macaque().arrays(), np.zeros(6), noise) == 0).all()
+
+
+def test_an_unexcited_muscle_keeps_the_activation_of_its_tone():
+    x = np.concatenate([np.deg2rad([[50.0, 80.0]]), np.zeros((1, 2)), np.linspace(0, 1, 6)[None]], -1)
+    still = np.zeros((1, 6))
+    for _ in range(200):  # 2 s, 40 times the time constant
+        plant.control_steps(ARM.flat(), SUBSTEP, 2, still, still, x)
+    np.testing.assert_allclose(x[0, 4:], ARM.tone, rtol=1e-12)
+
+
+def test_excitation_has_no_slope_below_the_tone_and_above_the_ceiling():
+    u, noise = np.array([-0.5, 0.0, 0.0019, 0.0021, 0.5, 1.1]), np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.0])
+    gradient = np.empty(6)
+    plant.excite_vjp(ARM.flat(), u, noise, np.ones(6), gradient)
+    np.testing.assert_allclose(gradient, [0, 0, 0, 1, 1.3, 0], rtol=0, atol=1e-15)
 
 
 def test_activation_follows_the_exact_exponential():
@@ -268,17 +427,24 @@ def test_coriolis_torques_follow_from_lagrange():
 def test_step_solves_the_equation_of_its_docstring():
     """(M + h/2 D) a = τ with everything at the midpoint angles, in matrices instead of components."""
     x, h = states(8), 0.01
-    u, r = np.linspace(0, 1.5, 6), np.array(ARM.moment_arms)
+    u = np.linspace(0, 1.5, 6)
     w, middle = x[:, 2:4], x[:, :2] + 0.5 * h * x[:, 2:4]
     middle[::2] += [2.5, 2.3]  # half of them into the stops
     x[:, :2] = middle - 0.5 * h * w
     a = u + (x[:, 4:] - u) * math.exp(-0.5 * h / ARM.activation_time)
-    pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, middle), muscle_velocity(NUMBERS, w))
+    r = -published_slopes(middle)  # (B, 2, 6)
+    velocity = muscle_velocity(NUMBERS, middle, w)
+    pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, middle), velocity)
     stop, stop_damping = joint_stop(NUMPY, NUMBERS, middle, w)
     friction = np.array([ARM.friction[:2], ARM.friction[1:]])
     force = np.array(ARM.maximum_force) * a
-    torque = (force * pull) @ r.T + stop - np.stack(coriolis(NUMPY, NUMBERS, middle, w), -1) - w @ friction
-    damping = np.einsum("ji,bi,ki->bjk", r, force * slope / ARM.optimal_length, r)
+    torque = (
+        np.einsum("bji,bi->bj", r, force * pull)
+        + stop
+        - np.stack(coriolis(NUMPY, NUMBERS, middle, w), -1)
+        - w @ friction
+    )
+    damping = np.einsum("bji,bi,bki->bjk", r, force * slope / ARM.optimal_length, r)
     damping += friction + stop_damping[:, :, None] * np.eye(2)
     assert (stop != 0).any(-1)[::2].all()
     acceleration = np.linalg.solve(mass_matrices(middle) + 0.5 * h * damping, torque[..., None])[..., 0]

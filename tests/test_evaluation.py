@@ -15,6 +15,7 @@ from arm_env.evaluation import (
     path_deviation,
     reach_measures,
     settling_time,
+    starts_toward,
     trailing_mean,
 )
 from arm_env.parameters import Arm
@@ -29,7 +30,10 @@ KEYS = {
     "median_movement_time_s",
     "median_peak_speed_m_s",
     "median_minimum_jerk_correlation",
+    "fraction_toward_target",
     "median_path_deviation",
+    "p90_path_deviation",
+    "median_peak_speed_of_30_cm_m_s",
     "number_of_movements",
     "seed",
     "noise",
@@ -236,6 +240,70 @@ def test_shape_and_path_are_medians_over_movements():
     bent = hand + 0.1 * np.linalg.norm(TARGET - START) * np.sin(np.pi * np.linspace(0, 1, 2 * JUMP + 1))[:, None]
     result = measures((hand, speed), (hand, speed), (bent, speed))
     assert result.median_path_deviation < 1e-9 and result.median_minimum_jerk_correlation > 0.999
+
+
+def going(*turns, length=0.2):
+    """Paths (T, B, 2) from START that go on straight, turned from the target's direction by that much [rad]."""
+    ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
+    turned = [ahead @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]] for turn in turns]
+    return START + np.linspace(0, length, 101)[:, None, None] * np.array(turned)
+
+
+def test_a_hand_starts_toward_its_target_within_45_degrees_of_it():
+    turns = np.deg2rad([0, 44, -44, 46, -46, 90, 180])
+    found = starts_toward(going(*turns), np.tile(TARGET, (7, 1)))
+    assert found.tolist() == [True, True, True, False, False, False, False]
+
+
+def test_the_direction_is_taken_where_the_hand_first_is_3_cm_away():
+    ahead, back = going(0.0), going(np.pi, length=0.02)
+    swerving, hesitant = np.concatenate([going(np.pi / 2, length=0.04), ahead]), np.concatenate([back, ahead])
+    assert not starts_toward(swerving, TARGET[None]).any() and starts_toward(hesitant, TARGET[None]).all()
+
+
+def test_a_hand_that_stays_does_not_start_toward_its_target():
+    assert not starts_toward(going(0.0, length=0.029), TARGET[None]).any()
+    assert starts_toward(going(0.0, length=0.031), TARGET[None]).all()
+
+
+def jumping(*lengths, turn=0.0):
+    """Measures of straight movements of 1 s that go that far [m]; the last bends aside by ``turn`` times its length."""
+    recorded = recording(*[movement(1.0) for _ in lengths])
+    ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
+    lengths = np.array(lengths)
+    share = (recorded.hand[..., :1] - START[0]) / (TARGET[0] - START[0])  # (T, B, 1) from 0 to 1
+    hand = START + share * lengths[:, None] * ahead
+    beside = np.array([-ahead[1], ahead[0]])
+    hand[:, -1] += turn * np.sin(np.pi * share[:, -1]) * lengths[-1] * beside
+    commands = np.broadcast_to(START, recorded.commands.shape).copy()
+    commands[JUMP:] = START + lengths[:, None] * ahead
+    velocity = np.linalg.norm(recorded.velocity, axis=-1, keepdims=True) / np.linalg.norm(TARGET - START)
+    velocity = velocity * lengths[:, None] * ahead
+    changed = replace(recorded, hand=hand, commands=commands, velocity=velocity)
+    return reach_measures(changed, JUMP, PERIOD, seed=0, noise=0.0)
+
+
+def test_short_jumps_have_no_direction_and_no_straightness():
+    result = jumping(0.3, 0.2, 0.11, 0.09, turn=3.0)
+    assert result.fraction_toward_target == 1 and result.p90_path_deviation < 1e-9
+    result = jumping(0.3, 0.2, 0.11, 0.12, turn=3.0)
+    assert result.fraction_toward_target == 0.75 and result.median_path_deviation < 1e-9
+    # The 90th percentile of 0, 0, 0 and 3 lies seven tenths of the way from the third to the fourth.
+    assert result.p90_path_deviation == pytest.approx(0.7 * 3.0, rel=1e-3)
+
+
+def test_peak_speeds_are_compared_between_jumps_of_25_to_35_cm():
+    result = jumping(0.2, 0.24, 0.26, 0.30, 0.34, 0.36)
+    assert result.median_peak_speed_of_30_cm_m_s == pytest.approx(1.875 * 0.30 / 1.0, rel=1e-6)
+
+
+def test_what_no_jump_has_is_none():
+    result = jumping(0.05, 0.08).as_dict()
+    for name in (
+        "fraction_toward_target", "median_path_deviation", "p90_path_deviation", "median_peak_speed_of_30_cm_m_s"
+    ):  # fmt: skip
+        assert result[name] is None
+    json.dumps(result, allow_nan=False)
 
 
 def test_value_is_the_mean_cost_of_whole_episodes():
@@ -491,8 +559,10 @@ def test_other_arguments_reach_the_environment():
 
 
 def test_standing_still_is_as_bad_as_the_jumps_are_long():
-    result = evaluate(Still(), movements=50, seed=11, noise=0)
-    recorded = record(Still(), gym.make_vec("ReachArm-v0", num_envs=50, noise=0), 200, seed=11)
+    """Without tone: with it, the arm drifts."""
+    result = evaluate(Still(), movements=50, seed=11, noise=0, arm={"tone": 0})
+    envs = gym.make_vec("ReachArm-v0", num_envs=50, noise=0, arm={"tone": 0})
+    recorded = record(Still(), envs, 200, seed=11)
     jumps = np.linalg.norm(recorded.commands[150] - recorded.commands[0], axis=-1)
     assert result.median_endpoint_error_m == pytest.approx(np.median(jumps), rel=1e-9)
     assert result.median_peak_speed_m_s < 1e-9 and result.median_movement_time_s == np.inf

@@ -8,7 +8,7 @@ import pytest
 
 import arm_env  # noqa: F401  (registers the environments)
 
-ENDS = {"mass": (0.25, 4.0), "strength": (0.05, 2.0), "curl": (-200.0, 200.0), "load": (0.0, 10.0)}
+ENDS = {"mass": (0.5, 4.0), "strength": (0.05, 2.0), "curl": (-200.0, 200.0), "load": (0.0, 10.0)}
 CORNERS = [dict(zip(ENDS, corner, strict=True)) for corner in itertools.product(*ENDS.values())]
 SPEED = 200.0  # [rad/s] nothing that looks like an arm is faster; divergence is, within a few steps
 

@@ -1,6 +1,7 @@
 """Figures show what was recorded, and files appear whole or not at all."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -20,18 +21,27 @@ from matplotlib.text import Text
 from PIL import Image
 
 from arm_env import Arm, JointPD, Reach, Still, joint_angles, record
+from arm_env.controllers import Function
 from arm_env.env import ArmEnv
-from arm_env.equations import NUMPY, force_curves
-from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk
+from arm_env.equations import NUMPY, force_curves, muscle_length
+from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
+from arm_env.parameters import MUSCLES
 from arm_env.rendering import muscle_paths
-from rnn_controller import figures
+from rnn_controller import commands, figures
+from rnn_controller.attractors import Analysis, Attractor
 from rnn_controller.checkpoint import TASKS, Checkpoint
-from rnn_controller.commands import environment_of
+from rnn_controller.commands import environment_of, short_name
 from rnn_controller.figures import COLOURS, TARGETS, animate, figure_5, figure_6, moving_target, save
+from rnn_controller.figures.common import NOISY
+from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, OF_SHAPES, PARTS, plan
+from rnn_controller.figures.muscles import isometric_torques, workspace_angles
+from rnn_controller.figures.reaching import LONGEST_LAG, tracking_lag
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.policy import controller_of
 
 SEED, NOISE = 3, 0.1
+ARMS = (Arm(), Arm.macaque(), Arm(length=(0.31, 0.34), path_curvature=(0.0,) * 6))
+PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))  # noise changes it
 
 
 def recorded(schedule, seconds):
@@ -39,6 +49,13 @@ def recorded(schedule, seconds):
     envs = gym.make_vec("ReachArm-v0", num_envs=1, schedule=schedule, noise=NOISE, max_episode_steps=10_000)
     recording = record(JointPD(), envs, 100 * (seconds + 1), SEED)
     return recording.hand[100:, 0], recording.speed[100:, 0], recording.commands[100:, 0]
+
+
+def circles(schedule, seconds, seed, noise):
+    """A recording of the circle task under ``PUSH``."""
+    options = {"schedule": schedule, "noise": noise, "max_episode_steps": 10_000}
+    envs = gym.make_vec("CircleArm-v0", num_envs=1, **options)
+    return record(PUSH, envs, round(100 * seconds), seed)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +107,71 @@ def test_figure_5_draws_the_force_curves():
     assert heights.min() >= 0 and heights.max() == pytest.approx(highest, rel=0.1)
 
 
+def by_letter(figure):
+    return {title[0]: a for a in figure.axes if (title := a.get_title(loc="left"))}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_isometric_torques_do_the_work_of_the_tensions(arm):
+    """τ = −(∂L/∂θ)ᵀ T, with the lengths' derivative by differences."""
+    angles, eps, parameters = workspace_angles(), 1e-6, arm.arrays()
+    length = muscle_length(parameters, angles)
+    tension = parameters.maximum_force * force_curves(NUMPY, length, np.zeros_like(length))[0]
+    torques = isometric_torques(arm, angles)
+    for joint in (0, 1):
+        shift = eps * np.eye(2)[joint]
+        behind, ahead = (muscle_length(parameters, angles + s * shift) for s in (-1, 1))
+        slope = parameters.optimal_length * (ahead - behind) / (2 * eps)
+        np.testing.assert_allclose(torques[..., joint, :], -slope * tension, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_figure_5_draws_the_torques_at_rest(arm):
+    axes, angles = by_letter(figure_5(arm)), workspace_angles()
+    for joint, letter in enumerate("cd"):
+        other, own = angles[22, 22, 1 - joint], np.deg2rad(axes[letter].lines[0].get_xdata())
+        assert np.rad2deg(own[[0, -1]]) == pytest.approx([(0, 110), (30, 140)][joint])
+        postures = np.stack([own, np.full(45, other)][:: 1 - 2 * joint], -1)
+        single = isometric_torques(arm, postures)[:, joint].T
+        *drawn, flexors, extensors, _ = (line.get_ydata() for line in axes[letter].lines)
+        first = 2 * joint
+        np.testing.assert_allclose(drawn, single[[first, first + 1, 4, 5]], atol=1e-9)
+        np.testing.assert_allclose(flexors, single[::2].sum(0), atol=1e-9)
+        np.testing.assert_allclose(extensors, single[1::2].sum(0), atol=1e-9)
+        everywhere = isometric_torques(arm, angles)[..., joint, :]
+        totals = everywhere[..., ::2].sum(-1), everywhere[..., 1::2].sum(-1)
+        for band, total in zip(axes[letter].collections, totals, strict=True):
+            (box,) = (path.get_extents() for path in band.get_paths())
+            assert (box.y0, box.y1) == pytest.approx((total.min(), total.max()))
+        flexion, extension = (t.get_text() for t in axes[letter].texts)
+        assert flexion == f"flexion ≥ {totals[0].min():.2g} N m"
+        assert extension == f"extension ≥ {-totals[1].max():.2g} N m"
+
+
+def test_the_arm_is_strong_enough_everywhere_in_figure_5():
+    axes = by_letter(figure_5())
+    texts = [t.get_text() for letter in "cd" for t in axes[letter].texts]
+    assert [float(re.search(r"[\d.]+", text)[0]) for text in texts] == [21, 33, 21, 22]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_figure_5_marks_the_lengths_that_the_workspace_uses(arm):
+    figure = figure_5(arm)
+    curve, strips = by_letter(figure)["e"], figure.axes[-1]
+    length, tension = curve.lines[0].get_data()
+    np.testing.assert_allclose(tension, force_curves(NUMPY, length, np.zeros_like(length))[0])
+    assert [t.get_text() for t in strips.get_yticklabels()] == list(MUSCLES)
+    low, high = np.transpose([Reach.shoulder, Reach.elbow])
+    angles = np.random.default_rng(0).uniform(low, high, (20_000, 2))
+    lengths = muscle_length(arm.arrays(), angles)
+    for bar, colour, used in zip(strips.patches, np.repeat(COLOURS[:3], 2), lengths.T, strict=True):
+        first, last = bar.get_x(), bar.get_x() + bar.get_width()
+        assert first <= used.min() < first + 0.02 and last - 0.02 < used.max() <= last
+        assert strips.get_xlim()[0] < first and last < strips.get_xlim()[1]
+        assert to_hex(bar.get_facecolor()) == colour.lower()
+    assert curve.get_xlim() == strips.get_xlim() == (length[0], length[-1])
+
+
 def test_figure_6_has_the_panels_of_the_paper(panels):
     assert sorted(panels) == ["a", "b", "c", "d"]
     assert [panels[p].get_ylabel() for p in "abcd"] == ["y [m]", "distance [cm]", "speed [m/s]", "y [m]"]
@@ -105,7 +187,25 @@ def test_panel_a_is_the_recorded_path_in_four_joined_pieces(panels, reaching):
     circles = [p for p in panels["a"].patches if isinstance(p, Circle)]
     np.testing.assert_allclose([c.center for c in circles], TARGETS)
     assert {c.radius for c in circles} == {TARGET_SIZE} and not any(c.get_fill() for c in circles)
-    assert {t.get_text() for t in panels["a"].texts} == {"start", "1", "2", "3", "4"}
+    assert [t.get_text() for t in panels["a"].texts][:-1] == ["start", "1", "2", "3", "4"]
+
+
+def test_panel_a_says_how_straight_the_reaches_are(panels, reaching):
+    paths = [reaching[0][movement(k)] for k in range(4)]
+    for target, path, line in zip(TARGETS, paths, coloured(panels["a"], "--"), strict=True):
+        np.testing.assert_array_equal(line, [path[0], target])
+    shares = [
+        100 * path_deviation(path[:, None], path[:1], target[None])[0]
+        for target, path in zip(TARGETS, paths, strict=True)
+    ]
+    numbers = ", ".join(f"{share:.0f}" for share in shares)
+    wanted = f"largest distance from the straight line:\n{numbers} % of its length"
+    assert panels["a"].texts[-1].get_text() == wanted
+    assert legend_of(panels["a"]) == ["straight"]
+
+
+def legend_of(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def test_panel_b_is_the_recorded_distance(panels, reaching):
@@ -122,6 +222,10 @@ def test_panel_b_is_the_recorded_distance(panels, reaching):
 def test_panel_c_is_the_recorded_speed_over_the_closest_bells(panels, reaching):
     _, speed, _ = reaching
     bells = coloured(panels["c"], "--")
+    correlations = [closest_minimum_jerk(speed[movement(k)][:, None])[0][0] for k in range(4)]
+    (label,) = legend_of(panels["c"])
+    assert label.startswith("minimum jerk, r ≥ ")
+    assert 0 <= min(correlations) - float(label[-4:]) < 0.01
     for k, line in enumerate(coloured(panels["c"], "-")):
         np.testing.assert_array_equal(line[:, 1], speed[movement(k)])
         bell = closest_minimum_jerk(speed[movement(k)][:, None])[1][:, 0]
@@ -134,8 +238,174 @@ def test_panel_d_is_the_recorded_tracking(panels):
     np.testing.assert_array_equal(lines["hand"], hand)
     np.testing.assert_array_equal(lines["target"], commands)
     np.testing.assert_allclose(commands[0], moving_target(1.0))
-    median = 100 * np.median(np.linalg.norm(hand[1:] - commands, axis=-1))
-    assert [t.get_text() for t in panels["d"].texts] == [f"median distance {median:.1f} cm"]
+    lag = tracking_lag(hand[1:], commands, round(100 * LONGEST_LAG))
+    assert 0 < lag < 100 * LONGEST_LAG
+    plain = 100 * np.median(np.linalg.norm(hand[1:] - commands, axis=-1))
+    left = 100 * np.median(np.linalg.norm(hand[1 + lag :] - commands[:-lag], axis=-1))
+    distances = f"median distance {plain:.1f} cm,\n{left:.1f} cm"
+    wanted = f"{distances} with the lag of {lag / 100:.2f} s taken out"
+    assert [t.get_text() for t in panels["d"].texts] == [wanted] and left < plain
+
+
+@pytest.mark.parametrize("late, found", [(0, 0), (1, 1), (37, 37), (50, 50), (60, 50), (-20, 0)])
+def test_the_lag_is_how_much_later_the_hand_is_where_the_target_was(late, found):
+    """Up to the longest, 50 here; with a tremor of 1 cm."""
+    time = np.arange(800) / 100
+    target, hand = (np.array([moving_target(t - s / 100) for t in time]) for s in (0, late))
+    assert tracking_lag(hand, target, 50) == found
+    tremor = np.random.default_rng(0).normal(0, 0.01, hand.shape)
+    assert abs(tracking_lag(hand + tremor, target, 50) - found) <= 4
+
+
+def lines_behind_and_in_front(axes):
+    """Lines of the runs, (n, 2) each: with noise, and without, which are thicker and over them."""
+    solid = [line for line in axes.lines if line.get_linestyle() == "-"]
+    behind = [line for line in solid if line.get_alpha()]
+    front = [line for line in solid if not line.get_alpha() and line.get_lw() == 1.5]
+    assert {line.get_zorder() for line in front} == {2}
+    for line in behind:
+        assert line.get_alpha() < 0.5 and line.get_lw() < 1 and line.get_zorder() < 2
+    return [line.get_xydata() for line in behind], [line.get_xydata() for line in front]
+
+
+@pytest.fixture(scope="module")
+def figure_7():
+    return figures.figure_7(PUSH, seed=SEED, noise=NOISE)
+
+
+@pytest.fixture(scope="module")
+def figure_8():
+    return figures.figure_8(PUSH, seed=SEED, noise=NOISE, name=100 * "n")
+
+
+def test_figure_7_letters_its_panels(figure_7):
+    titles = sorted(a.get_title(loc="left") for a in figure_7.axes)
+    assert [title[0] for title in titles] == list("abcd")
+    assert [title[4:] for title in titles] == [
+        "Sequence of centres", "Varying radius and speed", "Radius in b", "Clockwise speed in b",
+    ]  # fmt: skip
+
+
+def test_figure_7_draws_three_noisy_runs_behind_one_without(figure_7):
+    axes, parts = by_letter(figure_7), len(PARTS)
+    for letter, schedule in (("a", AT_PLACES), ("b", OF_SHAPES)):
+        behind, front = lines_behind_and_in_front(axes[letter])
+        assert (len(behind), len(front)) == (NOISY * parts, parts)
+        runs = [circles(schedule, 12.5, SEED + k, NOISE).hand[:, 0] for k in range(NOISY)]
+        runs.append(circles(schedule, 12.5, SEED, 0.0).hand[:, 0])
+        for k, piece in enumerate([*behind, *front]):
+            start = 250 * (k % parts)
+            np.testing.assert_array_equal(piece, runs[k // parts][start : start + 251])
+
+
+def test_figure_7_draws_the_courses_of_its_second_panel(figure_7):
+    axes, parts = by_letter(figure_7), len(PARTS)
+    runs = [circles(OF_SHAPES, 12.5, SEED + k, NOISE) for k in range(NOISY)]
+    runs.append(circles(OF_SHAPES, 12.5, SEED, 0.0))
+    courses = {"c": [], "d": []}
+    for one in runs:
+        away = one.hand[1:, 0] - one.commands[:, 0, :2]
+        radius = np.linalg.norm(away, axis=-1)
+        courses["c"].append(100 * radius)
+        courses["d"].append((one.velocity[1:, 0] * away[:, ::-1] * (1, -1)).sum(-1) / radius)
+    radius, speed = runs[0].commands[:, 0, 2:].T
+    for letter, wanted in (("c", 100 * radius), ("d", speed)):
+        behind, front = lines_behind_and_in_front(axes[letter])
+        assert (len(behind), len(front)) == (NOISY * parts, parts)
+        for k, piece in enumerate([*behind, *front]):
+            start = 250 * (k % parts)
+            course = courses[letter][k // parts]
+            np.testing.assert_allclose(piece[:, 1], course[start : start + 250])
+        (dashed,) = (line for line in axes[letter].lines if line.get_linestyle() == "--")
+        np.testing.assert_allclose(dashed.get_ydata(), wanted)
+
+
+def test_every_command_of_figure_7_has_a_colour_of_its_own():
+    assert len(set(PARTS)) == len(AT_PLACES.values) == len(OF_SHAPES.values)
+
+
+def test_figure_8_says_the_distance_without_noise_and_with_it(figure_8):
+    for axes, (curve, lap, title) in zip(figure_8.axes, DRAWINGS, strict=True):
+        assert axes.get_title(loc="left") == title
+        behind, front = lines_behind_and_in_front(axes)
+        runs = [circles(plan(curve, lap), 4 * lap, SEED + k, NOISE).hand for k in range(NOISY)]
+        runs.append(circles(plan(curve, lap), 4 * lap, SEED, 0.0).hand)
+        for line, hand in zip([*behind, *front], runs, strict=True):
+            np.testing.assert_array_equal(line, hand[round(100 * lap) :, 0])
+        wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 500)])
+        away = [line[:, None] - wanted for line in [*behind, *front]]
+        gaps = [np.linalg.norm(each, axis=-1).min(1) for each in away]
+        (text,) = (t.get_text() for t in axes.texts)
+        found = re.fullmatch(r"median distance (\d+) mm, with noise (\d+) mm", text)
+        quiet, noisy = (float(number) for number in found.groups())
+        assert quiet == pytest.approx(1000 * np.median(gaps[-1]), abs=1)
+        assert noisy == pytest.approx(1000 * np.median(np.concatenate(gaps[:-1])), abs=1)
+
+
+def test_without_noise_figures_7_and_8_draw_one_run():
+    draws = ((figures.figure_7, "abcd", len(PARTS)), (figures.figure_8, "ab", 1))
+    for draw, letters, lines in draws:
+        figure = draw(PUSH, noise=0)
+        for letter in letters:
+            behind, front = lines_behind_and_in_front(by_letter(figure)[letter])
+            assert (len(behind), len(front)) == (0, lines)
+        labels = [t.get_text() for t in figure.legends[0].get_texts()]
+        assert labels == ["without noise", "command" if lines > 1 else "plan"]
+        assert not [t for a in figure.axes for t in a.texts if "noise" in t.get_text()]
+
+
+def signatures(figure):
+    return [t.get_text() for t in figure.texts if t.get_text().startswith("controller")]
+
+
+def test_every_figure_says_whose_it_is_if_it_is_told(panels, figure_7):
+    point = Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)
+    for figure in (
+        figure_5(name="reach"),
+        figure_6(Still(), name="reach"),
+        figures.figure_7(Still(), noise=0, name="reach"),
+        figures.figure_8(Still(), noise=0, name="reach"),
+        figures.figure_tuning(made_for("reach").network, name="reach"),
+        figures.figure_attractors(Analysis("reach", [point], 0, 1, (1, 1)), name="reach"),
+    ):
+        assert signatures(figure) == ["controller: reach"]
+    for nameless in (figure_5(), panels["a"].figure, figure_7):
+        assert not signatures(nameless)
+
+
+@pytest.mark.parametrize("name", ["$\\nonsense$", "a_b^c", 300 * "n"])
+def test_any_name_can_be_drawn(tmp_path, name):
+    figure = figure_5(name=name)
+    save(figure, tmp_path / "figure.png")
+    (signature,) = (t for t in figure.texts if t.get_text().startswith("controller"))
+    FigureCanvasAgg(figure).draw()  # places it
+    assert signature.get_window_extent().width < 0.5 * figure.bbox.width
+    assert signature.get_text()[12:45] == name[:33]
+
+
+@pytest.mark.parametrize(
+    "given, name",
+    [
+        ("reach", "reach"), ("runs/circle-0", "circle-0"), ("runs/circle-0/", "circle-0"),
+        ("runs/circle-0/checkpoint.safetensors", "circle-0"), ("runs/best.safetensors", "best"),
+    ],
+)  # fmt: skip
+def test_a_controller_s_short_name_tells_no_way_to_it(given, name):
+    assert short_name(given) == name
+
+
+@pytest.mark.parametrize(
+    "which, given, name",
+    [
+        ("5", None, None), ("5", "circle", "circle"), ("6", None, "reach"), ("7", None, "circle"),
+        ("8", "circle", "circle"), ("tuning", None, "reach"),
+    ],
+)  # fmt: skip
+def test_the_command_line_passes_the_controller_s_name(monkeypatch, which, given, name):
+    names = []
+    monkeypatch.setattr(figures, f"figure_{which}", lambda *_, name=None, **__: names.append(name))
+    commands.Figure(which, given).drawn()
+    assert names == [name]
 
 
 def test_the_same_seed_draws_the_same_figure(panels):
@@ -159,12 +429,24 @@ def assert_texts_apart(figure, texts):
 
 
 def test_no_text_overlaps_another_or_the_edge(panels):
-    figure = figure_5()
-    assert_texts_apart(figure, [*figure.texts, *figure.axes[0].texts])
+    figure = figure_5(name="n" * 100)
+    muscles, _, *flat = figure.axes
+    texts = [*figure.texts, *figure.legends[0].get_texts(), *muscles.texts]
+    for axes in flat:
+        ticks = axes.get_xticklabels()
+        texts += [t for t in axes.findobj(Text) if t.get_text() and t not in ticks]
+    assert_texts_apart(figure, [t for t in texts if t.get_visible()])
     figure = panels["a"].figure
     texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]  # all but the ticks' labels
-    assert len(texts) == 20
+    assert len(texts) == 22
     assert_texts_apart(figure, texts)
+
+
+def test_no_text_of_the_circles_overlaps_another_or_the_edge(figure_7, figure_8):
+    for figure, number in ((figure_7, 14), (figure_8, 12)):
+        texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
+        assert len(texts) == number
+        assert_texts_apart(figure, texts)
 
 
 def in_workspace(position):

@@ -188,7 +188,8 @@ def test_costate_equals_central_differences(situation, activation, name):
 
 def test_the_situations_are_what_they_claim():
     still, driven, aimed = problem("body at rest"), problem("saturated"), problem("on the target")
-    assert (muscle_velocity(still.arm.arrays(), still.x0[:, 2:4].numpy()) == 0).all()
+    body = still.x0.numpy()
+    assert (muscle_velocity(still.arm.arrays(), body[:, 0:2], body[:, 2:4]) == 0).all()
     _, u, _ = pontryagin.rollout(driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise)
     assert 0.2 < (u > driven.arm.ceiling).double().mean() < 0.9 and (u == 0).any()
     tip = np.stack(hand(NUMPY, aimed.arm, aimed.x0.numpy())[:2], -1)
@@ -209,9 +210,11 @@ def test_at_rest_the_gradient_is_that_of_muscles_about_to_shorten(joint):
     """At velocity 0 exactly, both curves and their derivatives are those of the shortening side.
 
     With the flexors alone, turning inwards shortens every active muscle, so the forward difference
-    (error: eps times second derivatives) is the gradient, and the backward one is not.
+    (error: eps times second derivatives) is the gradient, and the backward one is not. Without tone: the
+    extensors' would lengthen.
     """
     case, flexors = problem("body at rest"), torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
+    case.arm = replace(case.arm, tone=0.0)
     case.x0[:, 4:] *= flexors
     with torch.no_grad():
         case.network.motor_bias.copy_(torch.where(flexors > 0, case.network.motor_bias, -100.0))

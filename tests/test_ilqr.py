@@ -267,7 +267,7 @@ def test_bounds_weights_and_period_are_the_problems():
     problem = ArmProblem(Reach(), np.array([0.0, 0.4]), arm, weights, control_period=0.02)
     start = np.concatenate([[0.7, 1.6], np.zeros(8)])
     solution = solve(problem, start, np.full((30, 6), 0.05), iterations=10, exact_iterations=0)
-    assert solution.controls.max() == 0.2
+    assert solution.controls.max() == 0.2 and solution.controls.min() == arm.tone == 0.002
     simulation = Simulation(1, Reach(), arm, weights, 0.0, 0.02, problem.command)
     rng = np.random.default_rng(0)
     simulation.reset(rng, np.ones(1, dtype=bool), simulation.start({"posture": start[:2]}))

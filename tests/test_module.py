@@ -30,7 +30,7 @@ def baseline(kind="gru", task="reach", seed=1):
     """Untrained but lively."""
     module = Baseline(ModuleConfig(kind, NEURONS), TASKS[task], ARM, torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        module.motor.weight.mul_(10)
+        module.motor.weight.mul_(20)
     return module
 
 
@@ -56,7 +56,7 @@ def situation(name):
             x[:, :2] = np.array(arm.lower_stop)
             x[1:3, :2] = np.add(arm.upper_stop, [[0.1, 0.0], [0.0, 0.1]])
         case "excitations on the edges":
-            u[:, :2], u[:, 2:4], noise[:] = 0.0, arm.ceiling, 0.0
+            u[:, :2], u[:, 2:4], noise[:] = arm.tone, arm.ceiling, 0.0
     return tuple(torch.from_numpy(value) for value in (x, u, noise))
 
 
@@ -235,7 +235,7 @@ def config(kind="gru", **changes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_lowers_the_objective_in_seconds(kind, monkeypatch, tmp_path):
     """On other movements than those trained on, under the wide target of the beginning."""
-    jumps = {"first": (0.2, 0.2), "second": (1.2, 1.2), "loudness": (1.0, 1.0)}  # of 0.5 s
+    jumps = {"first": (0.2, 0.2), "second": (1.2, 1.2), "noise_scale": (1.0, 1.0)}  # of 0.5 s
     monkeypatch.setitem(
         training.RECIPES, "adam", (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),)
     )

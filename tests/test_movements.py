@@ -113,11 +113,55 @@ def test_noise_is_white():
     assert abs(between_times) < 0.02 and abs(between_signals).max() < 0.08
 
 
-def test_movements_are_as_noisy_as_their_loudness():
-    noise = movements(noise=0.2, number=300, second=(0.5, 0.5), loudness=(0.5, 1.0)).noise
+def test_movements_are_as_noisy_as_their_noise_scale():
+    noise = movements(noise=0.2, number=300, second=(0.5, 0.5), noise_scale=(0.5, 1.0)).noise
     share = noise.std((1, 2)) / (0.2 / 2**0.5)
     assert 0.45 < share.min() < 0.55 and 0.95 < share.max() < 1.05
     assert share.mean().item() == pytest.approx(0.75, abs=0.04)
+
+
+def test_the_first_share_of_the_movements_is_quiet():
+    """A fifth of them: their second holds and their noise come from ranges of their own."""
+    drawn = movements(
+        noise=0.2, number=300, first=(0.4, 0.4), second=(0.2, 0.6), noise_scale=(0.5, 1.0),
+        quiet=0.2, quiet_second=(1.0, 1.4), quiet_noise_scale=(0.1, 0.3),
+    )  # fmt: skip
+    second = drawn.lengths - jumps(drawn)
+    assert (jumps(drawn) == 20).all()
+    assert 50 <= second[:60].min() < 52 and 68 < second[:60].max() <= 70
+    assert 10 <= second[60:].min() < 12 and 28 < second[60:].max() <= 30
+    share = drawn.noise.std((1, 2)) / (0.2 / 2**0.5)
+    assert 0.09 < share[:60].min() < 0.12 and 0.28 < share[:60].max() < 0.31
+    assert 0.45 < share[60:].min() < 0.55 and 0.95 < share[60:].max() < 1.05
+
+
+@pytest.mark.parametrize(("number", "quiet", "expected"), [(10, 0.3, 3), (10, 0.04, 0), (7, 1.0, 7), (3, 0.5, 2)])
+def test_the_quiet_share_is_rounded_to_whole_movements(number, quiet, expected):
+    """The quiet ones have no noise at all, as the defaults of ``sample`` say."""
+    noise = movements(noise=0.2, number=number, quiet=quiet).noise
+    assert not noise[:expected].any() and (noise[expected:].abs().amax((1, 2)) > 0.1).all()
+
+
+@TASKS
+def test_without_quiet_movements_their_ranges_change_nothing(task):
+    arguments = {"task": task, "noise": 0.2, "number": 12, "second": (0.3, 0.5), "noise_scale": (0.5, 1.0)}
+    plain = movements(**arguments)
+    other = movements(**arguments, quiet=0.0, quiet_second=(5.0, 9.0), quiet_noise_scale=(0.3, 0.4))
+    some = movements(**arguments, quiet=0.25, quiet_second=(0.1, 0.2), quiet_noise_scale=(0.3, 0.4))
+    for name in (*FIELDS, "lengths"):
+        assert torch.equal(getattr(plain, name), getattr(other, name)), name
+    assert torch.equal(plain.lengths[3:], some.lengths[3:]) and (plain.lengths[:3] > some.lengths[:3]).all()
+    assert torch.equal(plain.x0, some.x0)
+
+
+@TASKS
+def test_the_bodies_of_the_first_share_may_start_anywhere_and_moving(task):
+    plain, some = (movements(number=20, task=task, thrown=share) for share in (0.0, 0.25))
+    assert torch.equal(plain.x0[5:], some.x0[5:]) and torch.equal(plain.commands[:, 0], some.commands[:, 0])
+    thrown = some.x0[:5].numpy()
+    x, y, *_ = hand(NUMPY, ARM.arrays(), thrown)
+    assert (task.error(NUMPY, some.commands[:5, 0].numpy(), x, y)[0] > 1e-6).all()
+    assert (thrown[:, 2:] != 0).all() and (thrown[:, 4:] > 0).all()
 
 
 def test_noise_is_exactly_zero_when_off():
@@ -177,3 +221,14 @@ def test_movements_in_parts_are_all_of_them_in_order():
     assert [len(part.x0) for part in parts] == [3, 3, 1]
     for name in ("x0", "y0", "commands", "noise", "lengths"):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(m, name))
+
+
+@TASKS
+def test_a_share_of_the_bodies_starts_anywhere_and_moving(task):
+    x0 = movements(number=400, task=task, thrown=0.5).x0.numpy()
+    thrown, others = x0[:200], x0[200:]
+    low, high = np.stack([task.shoulder, task.elbow], -1)
+    assert ((thrown[:, :2] >= low) & (thrown[:, :2] <= high)).all()
+    assert thrown[:, 2:4].std() == pytest.approx(2.0, rel=0.15)
+    assert 0 <= thrown[:, 4:].min() < 0.02 and 0.48 < thrown[:, 4:].max() <= 0.5
+    assert not others[:, 4:].any() and (task != TASK or not others[:, 2:4].any())

@@ -11,9 +11,10 @@ import safetensors
 import safetensors.torch
 import torch
 
+from arm_env.parameters import Arm
 from rnn_controller import trainer as training
-from rnn_controller.checkpoint import TRAINED, CheckpointError, load_checkpoint
-from rnn_controller.modules import ModuleConfig
+from rnn_controller.checkpoint import TASKS, TRAINED, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.modules import ModuleConfig, build
 from rnn_controller.network import NetworkConfig
 from rnn_controller.policy import controller_of
 from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError
@@ -22,9 +23,10 @@ STORED = Path(__file__).parents[1] / "benchmarks" / "results" / "runs"
 CHECKPOINTS = {
     "reach": TRAINED / "reach.safetensors",
     "circle": TRAINED / "circle.safetensors",
-    "gru": STORED / "gru-ReachArm-v0-0" / "checkpoint.safetensors",
-    "mlp": STORED / "mlp-CircleArm-v0-0" / "checkpoint.safetensors",
+    "macaque": Path(__file__).parent / "data" / "reach-macaque.safetensors",  # an earlier version wrote it
 }
+FRESH = {"gru": "reach", "mlp": "circle"}
+"""Kinds of modules that no file is kept of, and a task for them."""
 JUNK = [None, True, False, [], {}, "", "relu", "nan", [[]], [1.0], {"alpha": 1}, 0, -1, 0.5, 3, 1e300, -1e300, 10**400]
 JUNK += [math.nan, math.inf, -math.inf]
 TEXTS = ["", "{", "[" * 100_000, "nan", "\0", '"', "{}", "[]", "ω", "1e999", '{"a": 1, "a": 2}']
@@ -134,10 +136,19 @@ def usable(path):
         assert np.isfinite(action).all() and np.isfinite(state).all()
 
 
+def checkpoint_file(name, folder):
+    """A whole checkpoint to damage: one that is kept, or one made in the folder."""
+    if name in CHECKPOINTS:
+        return CHECKPOINTS[name]
+    task, generator = FRESH[name], torch.Generator().manual_seed(0)
+    network = build(ModuleConfig(name, 16), TASKS[task], Arm(), generator)
+    return Checkpoint(network, task).save(folder / "whole.safetensors")
+
+
 @pytest.mark.parametrize("kind", ["header", "tensor"])
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("name", [*CHECKPOINTS, *FRESH])
 def test_a_damaged_checkpoint_is_refused_or_still_usable(tmp_path, name, kind):
-    metadata, tensors = contents(CHECKPOINTS[name])
+    metadata, tensors = contents(checkpoint_file(name, tmp_path))
     rng, path, refused = np.random.default_rng(sum(map(ord, name))), tmp_path / "checkpoint.safetensors", 0
     for number in range(MUTANTS):
         if kind == "header":
@@ -154,7 +165,8 @@ def test_a_damaged_checkpoint_is_refused_or_still_usable(tmp_path, name, kind):
 
 @pytest.mark.parametrize("name", ["reach", "gru"])
 def test_a_checkpoint_with_wrong_bytes_is_refused_or_still_usable(tmp_path, name):
-    data, rng, path = CHECKPOINTS[name].read_bytes(), np.random.default_rng(3), tmp_path / "checkpoint.safetensors"
+    data, rng = checkpoint_file(name, tmp_path).read_bytes(), np.random.default_rng(3)
+    path = tmp_path / "checkpoint.safetensors"
     for _ in range(MUTANTS):
         wrong, start = bytearray(data), int(rng.integers(len(data) if rng.integers(2) else 5000))
         wrong[start : start + rng.integers(9)] = rng.bytes(int(rng.integers(1, 9)))

@@ -31,15 +31,18 @@ OTHER_ARM = Arm(
     upper_stop=(2.0, 2.5),
     stop_stiffness=900.0,
     stop_damping=60.0,
-    moment_arms=((0.03, -0.02, 0.002, 0.0, 0.01, -0.025), (0.0, 0.001, 0.025, -0.02, 0.02, -0.01)),
-    optimal_angles=((0.3, 0.1, 0.0, 0.2, 0.1, 0.0), (0.1, 0.0, 1.2, 1.8, 1.5, 1.7)),
+    path_offset=(0.062, 0.099, 0.181, 0.158, 0.254, 0.179),
+    path_slope=((-0.03, 0.02, -0.002, 0.0, -0.01, 0.025), (0.0, -0.001, -0.015, 0.027, -0.005, 0.020)),
+    path_curvature=(0.001, 0.0, -0.004, -0.002, -0.005, -0.003),
+    tendon_length=(0.02, 0.03, 0.10, 0.15, 0.20, 0.12),
     optimal_length=(0.08, 0.04, 0.06, 0.05, 0.05, 0.045),
     maximum_force=(600.0, 500.0, 400.0, 300.0, 200.0, 100.0),
     activation_time=0.04,
+    tone=0.01,
     ceiling=1.5,
     curl=20.0,
 )
-ARMS = pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
+ARMS = pytest.mark.parametrize("arm", [ARM, Arm.macaque(), OTHER_ARM], ids=["default", "macaque", "other"])
 WEIGHTS = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4)
 SUBSTEP, SUBSTEPS = 0.005, 2
 TASKS = pytest.mark.parametrize("task", [Reach(), Circle(), RoundedPolygon()], ids=["reach", "circle", "triangle"])
@@ -115,7 +118,7 @@ def test_excitation(arm):
     rng = np.random.default_rng(3)
     u, noise = actions(rng), rng.normal(0, 0.5, (300, 6))
     expected = equations.excitation(NUMPY, numbers(arm), u, noise)
-    assert (expected == 0).any() and (expected == arm.ceiling).any()
+    assert (expected == arm.tone).any() and (expected == arm.ceiling).any()
     assert_close(compiled(plant.excite, 6, arm, u, noise), expected)
     assert_close(equations.excitation(TORCH, tensors(arm), torch.tensor(u), torch.tensor(noise)), expected)
 

@@ -337,7 +337,7 @@ def test_an_arm_that_is_reset_forgets_what_it_sensed(env_id, mode):
 @pytest.mark.parametrize(
     ("field", "values", "match"),
     [
-        ("mass", [0, -1, 1e-6, np.inf, np.nan], "mass.*from 0.25 to 4"),
+        ("mass", [0, -1, 1e-6, np.inf, np.nan], "mass.*from 0.5 to 4"),
         ("strength", [0, -0.2, 1000, np.inf, np.nan], "strength.*from 0.05 to 2"),
         ("curl", [1e200, np.inf, -np.inf, np.nan, "curl", True, None], "curl.*from -200 to 200"),
         ("load", [-0.1, np.inf, np.nan], "load.*from 0 to 10"),

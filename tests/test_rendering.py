@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
+from arm_env.equations import moment_arms
 from arm_env.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.parameters import MUSCLES, Arm
 from arm_env.rendering import (
@@ -96,7 +97,7 @@ def test_muscles_lengthen_as_their_moment_arms_say():
     def lengths(angles):
         return np.array([np.linalg.norm(np.diff(p, axis=0), axis=-1).sum() for p in muscle_paths(ARM, angles)])
 
-    for joint, arms in enumerate(ARM.moment_arms):
+    for joint, arms in enumerate(moment_arms(ARM.arrays(), middle)):
         change = lengths(middle + step * np.eye(2)[joint]) - lengths(middle)
         np.testing.assert_array_equal(np.sign(change.round(9)), -np.sign(arms))
 

@@ -399,7 +399,7 @@ def test_a_wrapped_environment_is_specified_with_its_wrappers():
 @settings(max_examples=40, deadline=None)
 @given(
     curl=st.floats(-200, 200),
-    mass=st.floats(0.25, 4),
+    mass=st.floats(0.5, 4),
     delay=st.integers(0, 10),
     alpha=st.floats(0, 1e3),
     targets=st.lists(st.tuples(st.floats(-0.05, 0.05), st.floats(0.35, 0.45)), min_size=1, max_size=4),

@@ -842,3 +842,26 @@ def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monke
     begun.save()
     cut = train(config(0), tmp_path / "cut", resume=True, progress=False)
     assert all(torch.equal(a, b) for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True))
+
+
+def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
+    """Neuron 0 changes nothing when it is woken; muscle 1 is excited again; the others keep their weights."""
+    trainer = Trainer(TrainConfig(network=NetworkConfig(4), settling=0.1), tmp_path)
+    network, movements = trainer.network, trainer._movements(ADAM)
+    with torch.no_grad():
+        for weights in (network.recurrent, network.sensory, network.command):
+            weights[0] = 0.0
+        network.neural_bias[0], network.neural_bias[1:] = -1.0, 3.0  # the others fire
+        network.motor[1], network.reflex[1], network.motor_bias[1] = 0.0, 0.0, -1.0
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    _, u, _ = trainer._rollout(movements)
+    assert not (u[..., 1] > 0).any() and (u[..., 0] > 0).any()
+    vector = trainer._with_silent_units_woken(trainer.coordinates.vector(), movements)
+    trainer.coordinates.assign(vector)
+    _, u, _ = trainer._rollout(movements)
+    assert (u[..., 1] > trainer.arm.tone).any()
+    assert (network.sensory[0] != 0).all() and not network.recurrent[:, 0].any() and not network.motor[:, 0].any()
+    kept = [0, 2, 3, 4, 5]
+    torch.testing.assert_close(network.motor[kept, 1:], before["motor"][kept, 1:])
+    torch.testing.assert_close(network.reflex[kept], before["reflex"][kept])
+    torch.testing.assert_close(network.sensory[1:], before["sensory"][1:])

@@ -10,12 +10,17 @@ from arm_env.parameters import Arm
 from arm_env.rendering import workspace_outline
 from arm_env.tasks import Reach
 from rnn_controller.attractors import Analysis
-from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE
+from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE, sign
 
 BROKEN = COLOURS[1]
 
 
-def figure_attractors(found: Analysis, arm: Arm | None = None) -> Figure:
+def figure_attractors(
+    found: Analysis,
+    arm: Arm | None = None,
+    *,
+    name: str | None = None,
+) -> Figure:
     """Where the attractors lie: error, slowest time constant, share of random starts, over the workspace.
 
     Points: one marker a command. Cycles: one circle a command. What has no stable attractor is crossed out.
@@ -28,11 +33,12 @@ def figure_attractors(found: Analysis, arm: Arm | None = None) -> Figure:
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 5.4), layout="constrained")
         panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
-        for name, (title, values, colours) in columns.items():
-            _draw_map(panels[name], found, np.array(values), colours, arm or Arm())
-            panels[name].set(title=title, xlabel="x [m]", aspect="equal")
+        for key, (title, values, colours) in columns.items():
+            _draw_map(panels[key], found, np.array(values), colours, arm or Arm())
+            panels[key].set(title=title, xlabel="x [m]", aspect="equal")
         panels["error"].set_ylabel("y [m]")
         _draw_histograms(panels, found)
+        sign(figure, name)
     return figure
 
 
@@ -66,5 +72,5 @@ def _draw_histograms(panels: dict[str, Axes], found: Analysis) -> None:
         if len(kept):
             panels[name].axvline(np.median(kept), color=INK, ls=":", lw=1)
     panels["hist"].set_ylabel("commands")
-    note = f"{len(stable)} of {len(found.attractors)} stable"
-    panels["mult"].text(0.98, 0.95, note, transform=panels["mult"].transAxes, ha="right", va="top")
+    note = f"f   Largest multiplier, {len(stable)} of {len(found.attractors)} stable"
+    panels["mult"].set_title(note)

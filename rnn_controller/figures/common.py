@@ -35,6 +35,9 @@ STYLE: dict[Any, Any] = {
 
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+NOISY = 3  # runs with noise behind one without
+BEHIND: dict[str, Any] = {"lw": 0.7, "alpha": 0.4, "zorder": 1.5}
+"""How a noisy run is drawn."""
 
 
 class Run(NamedTuple):
@@ -88,6 +91,16 @@ def run(
     return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command)
 
 
+def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[Run, list[Run]]:
+    """A run without noise, and ``NOISY`` runs with it, whose seeds count up from ``seed``.
+
+    There are none of those if ``noise`` is 0. The arguments are those of ``run``.
+    """
+    seeds = range(seed, seed + NOISY) if noise else ()
+    noisy = [run(*arguments, seed=each, noise=noise, **environment) for each in seeds]
+    return run(*arguments, seed=seed, noise=0.0, **environment), noisy
+
+
 def check_fit(controller: Controller, simulation: Any) -> None:
     """Refuse a controller that was made for another control period or another ceiling than the environment has."""
     config = getattr(getattr(controller, "network", None), "config", None)
@@ -118,6 +131,14 @@ def draw_space(axes: Axes, shown: Run, title: str) -> None:
 def legend(axes: Axes) -> None:
     """A legend on the line of the title."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2)
+
+
+def sign(figure: Figure, name: str | None) -> None:
+    """Say in the lower right corner which controller is shown, if it has a name."""
+    if name:
+        text = "controller: " + (name if len(name) <= 40 else name[:39] + "…")
+        style = {"size": 6.5, "color": INK, "ha": "right", "va": "bottom"}
+        figure.text(0.995, 0.006, text, style, parse_math=False)
 
 
 def save(figure: Figure, path: Path | str) -> Path:

@@ -8,11 +8,22 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from arm_env.controllers import Controller
 from arm_env.orbits import Circle
 from arm_env.schedules import CommandList
-from rnn_controller.figures.common import COLOURS, INK, STYLE, Run, draw_space, legend, run
+from rnn_controller.figures.common import (
+    BEHIND,
+    COLOURS,
+    INK,
+    NOISY,
+    STYLE,
+    Run,
+    draw_space,
+    runs,
+    sign,
+)
 
 HOLD = 2.5  # [s] how long a command of figure 7 is in force
 CENTRES = np.array([(0.30, 0.38), (0.12, 0.50), (-0.12, 0.46), (-0.26, 0.28), (0.08, 0.30)])  # [m] figure 7a
@@ -20,71 +31,113 @@ MIDDLE = (0.0, 0.42)  # [m] centre of figures 7b and 8
 SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.06, -0.30)])  # [m], [m/s] figure 7b
 AT_PLACES = CommandList(np.column_stack([CENTRES, np.full((len(CENTRES), 2), (0.07, 0.4))]), HOLD)
 OF_SHAPES = CommandList(np.column_stack([np.full((len(SHAPES), 2), MIDDLE), SHAPES]), HOLD)
+PARTS = (*COLOURS, "#E69F00")  # one a command, of the same set
 WIDEST, TIGHTEST = 0.08, 0.03  # [m] radii that a plan may command
 
 Curve = Callable[[float], np.ndarray]
+Course = Callable[[Run], np.ndarray]
 
 
-def figure_7(controller: Controller, *, seed: int = 0, noise: float = 0.2, **environment: Any) -> Figure:
-    """Circles: (a) at a sequence of centres; (b) of varying radius and speed at one centre, positive clockwise."""
-    environment = {"env_id": "CircleArm-v0", "before": 0, **environment}
-    moving, varying = (
-        run(controller, commands, HOLD * len(commands.values), seed=seed, noise=noise, **environment)
-        for commands in (AT_PLACES, OF_SHAPES)
-    )
+def figure_7(
+    controller: Controller,
+    *,
+    seed: int = 0,
+    noise: float = 0.2,
+    name: str | None = None,
+    **environment: Any,
+) -> Figure:
+    """Circles: (a) at a sequence of centres; (b) of varying radius and speed, (c, d) their courses.
+
+    A positive speed is clockwise. Runs under noise are drawn behind one without. ``name`` is the
+    controller's. What else is given, such as ``arm``, goes to the environment.
+    """
+    options = {"env_id": "CircleArm-v0", "before": 0, "seed": seed, "noise": noise, **environment}
+    moving = runs(controller, AT_PLACES, HOLD * len(CENTRES), **options)
+    varying = runs(controller, OF_SHAPES, HOLD * len(SHAPES), **options)
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 5.4), layout="constrained")
-        panels = figure.subplot_mosaic([["a", "radius"], ["b", "speed"]], width_ratios=(1.15, 1))
-        draw_space(panels["a"], moving, "a   Sequence of centres")
-        draw_space(panels["b"], varying, "b   Varying radius and speed")
-        for axes, shown in ((panels["a"], moving), (panels["b"], varying)):
-            _draw_circles(axes, shown)
-            axes.set(xlabel="x [m]")
-        _draw_radius(panels["radius"], varying)
-        _draw_speed(panels["speed"], varying)
+        figure = Figure(figsize=(7.5, 5.6), layout="constrained")
+        panels = figure.subplot_mosaic(
+            [["centres", "radius"], ["shapes", "speed"]],
+            width_ratios=(1.15, 1),
+        )
+        _draw_circles(panels["centres"], *moving, "a   Sequence of centres")
+        _draw_circles(panels["shapes"], *varying, "b   Varying radius and speed")
+        panels["shapes"].set(xlim=(-0.26, 0.26), ylim=(0.26, 0.58))
+        radius, speed = varying[0].command[:, 2:].T
+        _draw_course(panels["radius"], *varying, _radius, 100 * radius)
+        panels["radius"].set(title="c   Radius in b", ylabel="radius [cm]", ylim=(0, None))
+        _draw_course(panels["speed"], *varying, _clockwise_speed, speed)
+        panels["speed"].axhline(0, color=INK, lw=0.6)
+        panels["speed"].set(title="d   Clockwise speed in b", ylabel="speed [m/s]")
         panels["speed"].set_xlabel("time [s]")
+        _explain(figure, noise, "command")
+        sign(figure, name)
     return figure
 
 
 def _parts(shown: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
     """Colour, command and instants of each command's time."""
-    starts = [0, *(np.flatnonzero(np.any(np.diff(shown.command, axis=0), axis=1)) + 1), len(shown.command)]
-    for i, (start, end) in enumerate(pairwise(starts)):
-        yield COLOURS[i % len(COLOURS)], shown.command[start], slice(start, end + 1)
+    changes = np.flatnonzero(np.any(np.diff(shown.command, axis=0), axis=1)) + 1
+    for i, (start, end) in enumerate(pairwise([0, *changes, len(shown.command)])):
+        yield PARTS[i % len(PARTS)], shown.command[start], slice(start, end + 1)
 
 
-def _draw_circles(axes: Axes, shown: Run) -> None:
-    for colour, command, when in _parts(shown):
+def _draw_circles(axes: Axes, quiet: Run, noisy: list[Run], title: str) -> None:
+    draw_space(axes, quiet, title)
+    for shown, style in _in_order(quiet, noisy):
+        for colour, _, when in _parts(shown):
+            axes.plot(*shown.hand[when].T, color=colour, **style)
+    for _, command, _ in _parts(quiet):
         track = Circle().track(command)
-        axes.plot(*shown.hand[when].T, color=colour, lw=1.2)
-        axes.plot(*np.vstack([track, track[:1]]).T, "--", color=INK, lw=1.1, zorder=3)
+        axes.plot(*np.vstack([track, track[:1]]).T, "--", color=INK, lw=0.9, zorder=3)
         for i in (0, 24):
-            axes.annotate("", track[(i + 2) % 48], track[i], arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 0})
-    axes.plot([], "--", color=INK, lw=1.1, label="command")
-    legend(axes)
+            arrow = {"arrowstyle": "-|>", "color": INK, "lw": 0}
+            axes.annotate("", track[(i + 2) % 48], track[i], arrowprops=arrow)
+    axes.set(xlabel="x [m]")
 
 
-def _draw_radius(axes: Axes, shown: Run) -> None:
-    radius = np.linalg.norm(shown.hand[1:] - shown.command[:, :2], axis=-1)
-    _draw_course(axes, shown, 100 * radius, 100 * shown.command[:, 2])
-    axes.set(title="b   Radius", ylabel="radius [cm]", ylim=(0, None))
+def _in_order(quiet: Run, noisy: list[Run]) -> list[tuple[Run, dict[str, Any]]]:
+    """Runs and the styles of their lines, the one without noise last and in front."""
+    return [*((shown, BEHIND) for shown in noisy), (quiet, {"lw": 1.5, "zorder": 2})]
 
 
-def _draw_speed(axes: Axes, shown: Run) -> None:
-    """Speed along the clockwise tangent."""
-    x, y = (shown.hand[1:] - shown.command[:, :2]).T
+def _radius(shown: Run) -> np.ndarray:
+    """Distance from the commanded centre [cm], (T,)."""
+    return 100 * np.linalg.norm(shown.hand[1:] - shown.target, axis=-1)
+
+
+def _clockwise_speed(shown: Run) -> np.ndarray:
+    """Speed along the clockwise tangent [m/s], (T,)."""
+    x, y = (shown.hand[1:] - shown.target).T
     vx, vy = shown.velocity[1:].T
-    _draw_course(axes, shown, (vx * y - vy * x) / np.hypot(x, y), shown.command[:, 3])
-    axes.axhline(0, color=INK, lw=0.6)
-    axes.set(title="b   Speed, clockwise", ylabel="speed [m/s]")
+    return (vx * y - vy * x) / np.hypot(x, y)
 
 
-def _draw_course(axes: Axes, shown: Run, done: np.ndarray, wanted: np.ndarray) -> None:
-    for colour, _, when in _parts(shown):
-        inside = slice(when.start, when.stop - 1)
-        axes.plot(shown.time[1:][inside], done[inside], color=colour, lw=1.4)
-    axes.plot(shown.time[1:], wanted, "--", color=INK, lw=1.1)
-    axes.set(xlim=(0, shown.time[-1]))
+def _draw_course(
+    axes: Axes,
+    quiet: Run,
+    noisy: list[Run],
+    course: Course,
+    wanted: np.ndarray,
+) -> None:
+    """What ``course`` takes from the runs, and what is ``wanted``, (T,), over time."""
+    for shown, style in _in_order(quiet, noisy):
+        time, done = shown.time[1:], course(shown)
+        for colour, _, when in _parts(shown):
+            inside = slice(when.start, when.stop - 1)
+            axes.plot(time[inside], done[inside], color=colour, **style)
+    axes.plot(quiet.time[1:], wanted, "--", color=INK, lw=0.9, zorder=3)
+    axes.set(xlim=(0, quiet.time[-1]))
+
+
+def _explain(figure: Figure, noise: float, dashed: str) -> None:
+    """A legend of the figure: what is drawn without noise, with it, and dashed."""
+    entries = [Line2D([], [], color=COLOURS[0], lw=1.5, label="without noise")]
+    if noise:
+        label = f"with {100 * noise:g} % noise, {NOISY} times"
+        entries.append(Line2D([], [], color=COLOURS[0], **BEHIND, label=label))
+    entries.append(Line2D([], [], color=INK, ls="--", lw=0.9, label=dashed))
+    figure.legend(handles=entries, ncols=3, loc="outside lower left")
 
 
 # Drawings.
@@ -129,22 +182,41 @@ def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
 DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))  # curve, lap [s], title
 
 
-def figure_8(controller: Controller, *, seed: int = 0, noise: float = 0.2, **environment: Any) -> Figure:
-    """Drawings by planned commands: a figure of eight and a clover, three rounds each."""
-    environment = {"env_id": "CircleArm-v0", **environment}
+def figure_8(
+    controller: Controller,
+    *,
+    seed: int = 0,
+    noise: float = 0.2,
+    name: str | None = None,
+    **environment: Any,
+) -> Figure:
+    """Drawings by planned commands: a figure of eight and a clover, three rounds each.
+
+    Runs under noise are drawn behind one without. ``name`` is the controller's. What else is given,
+    such as ``arm``, goes to the environment.
+    """
+    options = {"env_id": "CircleArm-v0", "seed": seed, "noise": noise, **environment}
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 3.4), layout="constrained")
+        figure = Figure(figsize=(7.5, 3.6), layout="constrained")
         for axes, (curve, lap, title) in zip(figure.subplots(1, 2, sharey=True), DRAWINGS, strict=True):
-            schedule = plan(curve, lap)
-            shown = run(controller, schedule, 3 * lap, seed=seed, noise=noise, before=lap, **environment)
+            quiet, noisy = runs(controller, plan(curve, lap), 3 * lap, before=lap, **options)
             wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 200)])
-            draw_space(axes, shown, title)
-            axes.set(xlim=(-0.22, 0.22), ylim=(0.24, 0.58))
-            axes.plot(*shown.hand.T, color=COLOURS[0], lw=1.3, label="hand")
-            axes.plot(*wanted.T, "--", color=INK, lw=1.1, label="plan")
-            gaps = np.linalg.norm(shown.hand[:, None] - wanted, axis=-1).min(1)
-            note = f"median distance {1000 * np.median(gaps):.0f} mm"
-            axes.text(0.98, 0.95, note, transform=axes.transAxes, ha="right")
-            legend(axes)
-            axes.set_xlabel("x [m]")
+            draw_space(axes, quiet, title)
+            for shown, style in _in_order(quiet, noisy):
+                axes.plot(*shown.hand.T, color=COLOURS[0], **style)
+            axes.plot(*wanted.T, "--", color=INK, lw=0.9, zorder=3)
+            note = f"median distance {median_gap([quiet], wanted):.0f} mm"
+            if noisy:
+                note += f", with noise {median_gap(noisy, wanted):.0f} mm"
+            box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+            axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", bbox=box)
+            axes.set(xlim=(-0.22, 0.22), ylim=(0.24, 0.60), xlabel="x [m]")
+        _explain(figure, noise, "plan")
+        sign(figure, name)
     return figure
+
+
+def median_gap(shown: list[Run], curve: np.ndarray) -> float:
+    """Median distance [mm] from the hand to the nearest point of a curve [m], (n, 2)."""
+    hand = np.concatenate([each.hand for each in shown])
+    return float(1000 * np.median(np.linalg.norm(hand[:, None] - curve, axis=-1).min(1)))

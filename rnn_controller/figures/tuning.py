@@ -8,14 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arm_env.parameters import MUSCLES, Arm
-from rnn_controller.figures.common import COLOURS, INK, STYLE
+from rnn_controller.figures.common import COLOURS, INK, STYLE, sign
 from rnn_controller.network import RecurrentController
 from rnn_controller.neural import Tuning, analyse
 
 WHEEL = colormaps["twilight_shifted"]
+MOST_TICKS = 18  # of a row of neurons: more labels would run into each other
+MOST_NUMBERED = 12  # arrows
 
 
-def figure_tuning(network: RecurrentController, arm: Arm | None = None) -> Figure:
+def figure_tuning(
+    network: RecurrentController,
+    arm: Arm | None = None,
+    *,
+    name: str | None = None,
+) -> Figure:
     """(a) Weights. (b) Preferred directions. (c) Cosine tuning. (d) Preferred places. (e) R². (f) Population."""
     found = analyse(network, arm)
     with rc_context(STYLE):
@@ -23,6 +30,7 @@ def figure_tuning(network: RecurrentController, arm: Arm | None = None) -> Figur
         top, bottom = figure.subfigures(2, 1, height_ratios=(1.05, 1))  # type: ignore[misc]
         _draw_weights(top, network)
         _draw_tuning(bottom, found)
+        sign(figure, name)
     return figure
 
 
@@ -37,17 +45,20 @@ def _draw_weights(figure: Any, network: RecurrentController) -> None:
         "W_us": (network.reflex, MUSCLES, senses),
     }  # fmt: skip
     layout = [["W_yy", "W_ys", "W_yk"], ["W_uy", "W_us", "bar"]]
-    panels = figure.subplot_mosaic(layout, width_ratios=(n, 18, 5), height_ratios=(n, 6))
+    panels = figure.subplot_mosaic(layout, width_ratios=(max(n, 18), 18, 5), height_ratios=(3, 1))
     titles = {"W_yy": "a   recurrent", "W_ys": "sensory", "W_yk": "command", "W_uy": "motor", "W_us": "reflex"}
     for name, (weights, rows, columns) in blocks.items():
         values = weights.detach().numpy()
-        limit = max(abs(values).max(), 1e-12)
+        largest = max(abs(values).max(), 1e-12)
+        limit = np.quantile(abs(values), 0.98) or largest  # a few would make all others pale
         axes = panels[name]
         axes.imshow(values / limit, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         letters = name.split("_")
-        axes.set_title(f"{titles[name]} $W_{{{letters[1]}}}$\n± {limit:.2g}", fontsize=8)
-        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6)
-        axes.set_yticks(range(len(rows)), rows, fontsize=6)
+        scale = f"± {limit:.2g}, max {largest:.2g}"
+        axes.set_title(f"{titles[name]} $W_{{{letters[1]}}}$\n{scale}", fontsize=7.5)
+        x, y = (range(0, len(labels), -(-len(labels) // MOST_TICKS)) for labels in (columns, rows))
+        axes.set_xticks(x, columns[:: x.step], rotation=90, fontsize=6)
+        axes.set_yticks(y, rows[:: y.step], fontsize=6)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
     panels["bar"].axis("off")
@@ -70,11 +81,11 @@ def _draw_tuning(figure: Any, found: Tuning) -> None:
 
 
 def _draw_directions(axes: Any, found: Tuning) -> None:
-    most = found.modulation.max()
+    most, short = found.modulation.max(), _largest(found.modulation)
     for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
         if size > 1e-9:
             axes.annotate("", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1})
-        if size > 0.1 * most:  # shorter arrows have no room for a number
+        if size > max(0.1 * most, short):  # shorter arrows have no room for a number
             axes.annotate(str(i + 1), (angle, size + 0.08 * most), fontsize=6, ha="center", va="center")
     axes.tick_params(labelsize=6)
     axes.set_title("b   Preferred directions")
@@ -82,9 +93,14 @@ def _draw_directions(axes: Any, found: Tuning) -> None:
         return
     axes.set(ylim=(0, 1.2 * most), yticks=(0.5 * most, most))
     axes.set_yticklabels([f"{0.5 * most:.2g}", f"{most:.2g}"])
-    angles = np.sort(found.preferred[found.modulation > 0.1 * most] % (2 * np.pi))
+    angles = np.sort(found.preferred[found.modulation > max(0.1 * most, short)] % (2 * np.pi))
     gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
     axes.set_rlabel_position(np.rad2deg(angles[gaps.argmax()] + gaps.max() / 2))  # where no arrow points
+
+
+def _largest(sizes: np.ndarray) -> float:
+    """The size above which the ``MOST_NUMBERED`` largest lie."""
+    return float(np.sort(sizes)[-MOST_NUMBERED - 1]) if len(sizes) > MOST_NUMBERED else 0.0
 
 
 def _draw_cosines(axes: Axes, found: Tuning) -> None:
@@ -104,9 +120,11 @@ def _draw_cosines(axes: Axes, found: Tuning) -> None:
 
 def _draw_places(axes: Axes, found: Tuning) -> None:
     size = np.linalg.norm(found.place_gradient, axis=1)
+    short = _largest(size)
     for i, (gradient, r2) in enumerate(zip(found.place_gradient, found.place_r2, strict=True)):
         if size[i] > 0:
             axes.annotate("", gradient, (0, 0), arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1})
+        if size[i] > short:
             axes.annotate(str(i + 1), 1.1 * gradient, fontsize=6, ha="center", va="center")
     limit = 1.25 * size.max()
     axes.set(
@@ -119,7 +137,9 @@ def _draw_quality(axes: Axes, found: Tuning) -> None:
     number = np.arange(1, len(found.place_r2) + 1)
     axes.bar(number - 0.2, found.direction_r2, 0.38, color=COLOURS[0], label="direction")
     axes.bar(number + 0.2, found.place_r2, 0.38, color=COLOURS[1], label="place")
-    axes.set(title="e   R² of cosine and plane", xlabel="neuron", ylim=(0, 1.25), xticks=number, yticks=(0, 0.5, 1))
+    axes.set(title="e   R² of cosine and plane", xlabel="neuron")
+    axes.set(ylim=(0, 1.25), yticks=(0, 0.5, 1))
+    axes.set_xticks(number[:: -(-len(number) // MOST_TICKS)])
     axes.tick_params(axis="x", labelsize=6)
     axes.legend(fontsize=6, ncols=2, loc="upper left")
 
