@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from arm_env.arguments import number, shown
-from arm_env.equations import NUMPY, force_curves, moment_arms, muscle_length
+from arm_env.equations import NUMPY, isometric_torques, moment_arm_matrix, muscle_length
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks import nearest_angles
@@ -126,7 +126,7 @@ class JointSense:
         self._arm, self._numbers = arm, arm.arrays()
 
     def angles(self, lengths: np.ndarray) -> np.ndarray:
-        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps within the joint stops."""
+        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps, up to ``BEYOND`` the stops."""
         low, high = np.array(self._arm.lower_stop), np.array(self._arm.upper_stop)
         angles = np.broadcast_to((low + high) / 2, (len(lengths), 2))
         for _ in range(NEWTON_STEPS):
@@ -140,15 +140,9 @@ class JointSense:
 
     def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
         """The turn of the joints (B, 2) nearest to a stretch of the muscles [L0], (B, 6): both are small."""
-        slope = -strength(self._numbers, angles, 1 / self._numbers.optimal_length)  # (B, 2, 6) ∂l/∂θ
+        slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length  # (B, 2, 6) ∂l/∂θ
         square = slope @ slope.swapaxes(1, 2)
         return np.linalg.solve(square, slope @ stretch[..., None])[..., 0]
-
-
-def strength(numbers: Any, angles: np.ndarray, force: np.ndarray) -> np.ndarray:
-    """Torques [N m] of single muscles about the joints, (B, 2, 6), for forces [N] along them, (B, 6) or (6,)."""
-    r1, r2 = moment_arms(numbers, angles)
-    return np.stack([np.broadcast_to(r1, r2.shape), r2], 1) * np.atleast_2d(force)[:, None]
 
 
 class JointPD:
@@ -198,8 +192,7 @@ class JointPD:
         Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how well
         each muscle pulls at its length, and with what moment arm.
         """
-        pull = force_curves(NUMPY, muscle_length(self._numbers, angles), np.zeros(MUSCLE_COUNT))[0]
-        each = strength(self._numbers, angles, self._numbers.maximum_force * pull)  # (B, 2, 6) [N m]
+        each = isometric_torques(NUMPY, self._numbers, angles)  # (B, 2, 6) [N m]
         multiplier, u = np.zeros((len(torque), 2)), np.zeros((len(torque), MUSCLE_COUNT))
         active = np.ones_like(u)
         for _ in range(4):

@@ -129,9 +129,9 @@ class ReachArmEnv(ArmEnv):
     ## Description
     A human arm moves in a horizontal plane without gravity: two links, friction, soft joint stops, and
     three antagonistic pairs of muscles, whose moment arms change with the posture (Nijhof & Kouwenhoven
-    2000). No muscle is ever quite off: the least excitation is the arm's `tone`, 0.002. The task commands a target for the hand, holds it, and jumps to
-    another. Signals are noisy: each element of sensory signal, command and excitation is multiplied by
-    (1 + ω), ω white and Gaussian. A `perturbation` changes the body, adds a force field or a load at the hand, or
+    2000). No muscle is ever quite off: the least excitation is the arm's `tone`, 0.002. The task commands a
+    target for the hand, holds it, and jumps to another. Signals are noisy: each element of sensory signal,
+    command and excitation is multiplied by (1 + ω), ω white and Gaussian. A `perturbation` changes the body, adds a force field or a load at the hand, or
     delays the senses; the spaces stay those of the unperturbed `arm`, so a controller can't tell from them.
 
     ## Action space

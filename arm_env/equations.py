@@ -102,6 +102,19 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     return 0.5 * (pull + root), 0.5 * (1 + pull / root) * force_length * slope
 
 
+def moment_arm_matrix(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """Moment arms [m] about both joints in one array, (..., 2, 6), at joint angles [rad], (..., 2)."""
+    r1, r2 = moment_arms(arm, angles)
+    return xp.stack([r1 + 0 * r2, r2], -2)
+
+
+def isometric_torques(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest; flexion positive."""
+    length = muscle_length(arm, angles)
+    tension = arm.maximum_force * force_curves(xp, length, 0 * length)[0]
+    return moment_arm_matrix(xp, arm, angles) * tension[..., None, :]
+
+
 def mass_matrix(xp: Primitives, arm: Any, angles: Array) -> tuple[Array, Array, Array]:
     """M11, M12 = M21, M22 [kg m²] (LT04)."""
     shared = arm.inertia[1]

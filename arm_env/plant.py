@@ -103,8 +103,8 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     elbows = [low[1], high[1], *np.clip(-arrays.path_slope[1] / bent, low[1], high[1])]
     postures = np.array([[shoulder, elbow] for shoulder in (low[0], high[0]) for elbow in elbows])
     lengths = equations.muscle_length(arrays, postures)
-    r1, r2 = equations.moment_arms(arrays, postures)
-    speed = (abs(r1) + abs(r2).max(0)) * SPEED_BOUND / arrays.optimal_length
+    arms = equations.moment_arm_matrix(equations.NUMPY, arrays, postures)  # (P, 2, 6)
+    speed = abs(arms).max(0).sum(0) * SPEED_BOUND / arrays.optimal_length
     tension = np.full(MUSCLE_COUNT, arm.ceiling * PULL_BOUND)
     return (
         np.concatenate([lengths.min(0), -speed, 0 * tension]),

@@ -121,9 +121,8 @@ def overview(rows: Rows) -> str:
         seeds = ", ".join(dict.fromkeys(str(len(group)) for group in mine.values() if group))
         cells = [cell(scores(mine[env_id], name), show) for env_id, _, name, show in chosen]
         cells += [training(group) for group in mine.values()]
-        rows = [row for group in mine.values() for row in group]
-        actions = scores(rows, "microseconds_per_action")
-        cells += [f"{np.median(actions):,.0f} µs"]
+        actions = [scores(group, "microseconds_per_action") for group in mine.values()]
+        cells += [f"{np.median(np.concatenate(actions)):,.0f} µs"]
         lines.append(f"| {controller} | {seeds} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

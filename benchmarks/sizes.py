@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 from tqdm import tqdm
 
 import arm_env
@@ -137,7 +137,6 @@ def figure(rows: Rows) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(sizes, sizes)
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(xlabel="neurons", ylabel=label)
         if not label.endswith("[%]"):
             axes.set_ylim(bottom=0)

@@ -83,9 +83,8 @@ def sample(
     is_quiet = np.arange(number) < round(quiet * number)  # (B,)
     targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
     x0 = task.attractor_state(rng, arm, targets[0])
-    if thrown:
-        anywhere = round(thrown * number)
-        x0[:anywhere] = thrown_bodies(rng, task, anywhere)
+    anywhere = round(thrown * number)
+    x0[:anywhere] = thrown_bodies(rng, task, anywhere)
     holds = [settling + task.period(commands) for commands in targets]
     factors = (rng.uniform(*first, number), drawn(rng, is_quiet, second, quiet_second))
     jump, rest = (

@@ -23,7 +23,7 @@ from PIL import Image
 from arm_env import Arm, JointPD, Reach, Still, joint_angles, record
 from arm_env.controllers import Function
 from arm_env.env import ArmEnv
-from arm_env.equations import NUMPY, force_curves, muscle_length
+from arm_env.equations import NUMPY, force_curves, isometric_torques, muscle_length
 from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
 from arm_env.parameters import MUSCLES
 from arm_env.rendering import muscle_paths
@@ -34,7 +34,7 @@ from rnn_controller.commands import environment_of, short_name
 from rnn_controller.figures import COLOURS, TARGETS, animate, figure_5, figure_6, moving_target, save
 from rnn_controller.figures.common import NOISY
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, OF_SHAPES, PARTS, plan
-from rnn_controller.figures.muscles import isometric_torques, workspace_angles
+from rnn_controller.figures.muscles import workspace_angles
 from rnn_controller.figures.reaching import LONGEST_LAG, tracking_lag
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.policy import controller_of
@@ -117,7 +117,7 @@ def test_isometric_torques_do_the_work_of_the_tensions(arm):
     angles, eps, parameters = workspace_angles(), 1e-6, arm.arrays()
     length = muscle_length(parameters, angles)
     tension = parameters.maximum_force * force_curves(NUMPY, length, np.zeros_like(length))[0]
-    torques = isometric_torques(arm, angles)
+    torques = isometric_torques(NUMPY, arm.arrays(), angles)
     for joint in (0, 1):
         shift = eps * np.eye(2)[joint]
         behind, ahead = (muscle_length(parameters, angles + s * shift) for s in (-1, 1))
@@ -132,13 +132,13 @@ def test_figure_5_draws_the_torques_at_rest(arm):
         other, own = angles[22, 22, 1 - joint], np.deg2rad(axes[letter].lines[0].get_xdata())
         assert np.rad2deg(own[[0, -1]]) == pytest.approx([(0, 110), (30, 140)][joint])
         postures = np.stack([own, np.full(45, other)][:: 1 - 2 * joint], -1)
-        single = isometric_torques(arm, postures)[:, joint].T
+        single = isometric_torques(NUMPY, arm.arrays(), postures)[:, joint].T
         *drawn, flexors, extensors, _ = (line.get_ydata() for line in axes[letter].lines)
         first = 2 * joint
         np.testing.assert_allclose(drawn, single[[first, first + 1, 4, 5]], atol=1e-9)
         np.testing.assert_allclose(flexors, single[::2].sum(0), atol=1e-9)
         np.testing.assert_allclose(extensors, single[1::2].sum(0), atol=1e-9)
-        everywhere = isometric_torques(arm, angles)[..., joint, :]
+        everywhere = isometric_torques(NUMPY, arm.arrays(), angles)[..., joint, :]
         totals = everywhere[..., ::2].sum(-1), everywhere[..., 1::2].sum(-1)
         for band, total in zip(axes[letter].collections, totals, strict=True):
             (box,) = (path.get_extents() for path in band.get_paths())

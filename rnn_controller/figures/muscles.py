@@ -13,7 +13,7 @@ from matplotlib.patches import Arc, Patch
 from matplotlib.ticker import MultipleLocator
 from mpl_toolkits.mplot3d import Axes3D
 
-from arm_env.equations import NUMPY, force_curves, moment_arms, muscle_length
+from arm_env.equations import NUMPY, force_curves, isometric_torques, muscle_length
 from arm_env.parameters import MUSCLES, Arm
 from arm_env.rendering import BELLY, TRUNK_OUTLINE, joint_positions, muscle_paths
 from arm_env.tasks import Reach
@@ -53,7 +53,7 @@ def figure_5(arm: Arm | None = None, *, name: str | None = None) -> Figure:
         _draw_tension(tension)
         below = GridSpec(1, 3, figure, left=0.07, right=0.985, bottom=0.135, top=0.4, wspace=0.33)
         angles = workspace_angles()
-        torques = isometric_torques(arm, angles)
+        torques = isometric_torques(NUMPY, arm.arrays(), angles)
         shoulder = figure.add_subplot(below[0])
         elbow = figure.add_subplot(below[1], sharey=shoulder)
         for joint, axes in enumerate((shoulder, elbow)):
@@ -75,18 +75,6 @@ def workspace_angles() -> np.ndarray:
     """Joint angles [rad], (45, 45, 2), over the workspace; the first axis is the shoulder's."""
     shoulder, elbow = (np.linspace(*limits, 45) for limits in (Reach.shoulder, Reach.elbow))
     return np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1)
-
-
-def isometric_torques(arm: Arm, angles: np.ndarray) -> np.ndarray:
-    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest.
-
-    Flexion is positive; ``angles`` [rad] are (..., 2).
-    """
-    parameters = arm.arrays()
-    length = muscle_length(parameters, angles)
-    tension = parameters.maximum_force * force_curves(NUMPY, length, np.zeros_like(length))[0]
-    r1, r2 = moment_arms(parameters, angles)
-    return np.stack([r1 * tension, r2 * tension], -2)
 
 
 def _draw_muscles(axes: Axes, arm: Arm, angles: np.ndarray) -> None:
