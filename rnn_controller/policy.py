@@ -42,18 +42,19 @@ class _Predicting:
         batch, size = np.atleast_2d(o), self._signals
         if batch.ndim != 2 or batch.shape[1] != (size or batch.shape[1]):
             raise ValueError(f"this controller takes observations of {size} signals, not of shape {o.shape}")
-        rest = np.tile(self._rest, (len(batch), 1))  # (B, N)
-        y = rest if state is None else np.array(state, dtype=float)
-        if y.shape != rest.shape:
-            raise ValueError(f"the state of {len(batch)} arms is {rest.shape}, not {y.shape}")
+        shape = (len(batch), self._rest.size)
+        y = np.array(np.broadcast_to(self._rest, shape) if state is None else state, dtype=float)
+        if y.shape != shape:
+            raise ValueError(f"the state of {len(batch)} arms is {shape}, not {y.shape}")
         if episode_start is not None:
             starts = np.atleast_1d(np.asarray(episode_start, dtype=bool))
             if starts.shape != (len(batch),):
                 raise ValueError(f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}")
-            y[starts] = self._rest
+            if starts.any():
+                y[starts] = self._rest
         u, y_next = self._step(batch, y)
-        action = np.clip(u, 0, self.ceiling).astype(np.float32)
-        return action.reshape((*o.shape[:-1], MUSCLE_COUNT)), y_next
+        action = np.minimum(np.maximum(u, 0), self.ceiling)  # np.clip takes twice as long
+        return action.astype(np.float32).reshape((*o.shape[:-1], MUSCLE_COUNT)), y_next
 
 
 class Policy(_Predicting):
