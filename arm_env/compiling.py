@@ -29,14 +29,15 @@ from numba.core.caching import FunctionCache
 from arm_env.files import write_whole
 
 _lock = threading.RLock()  # threads may make environments at once
-NOWHERE = Path(os.devnull) / "arm_env"  # a folder that can't be there: what is compiled stays in memory
+NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
 
 @functools.cache
 def cache_folder() -> Path:
     """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one can't be written."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for file in sorted(files("arm_env").iterdir(), key=lambda file: file.name):  # also of a zip archive
+    source = files("arm_env")  # in a folder or in a zip archive
+    for file in sorted(source.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".py"):
             digest.update(file.read_bytes())
     try:
@@ -157,7 +158,8 @@ def _digest_of_file(module: str) -> str:
     path = getattr(found, "__file__", None)
     if not path or Path(path).parent in (Path(__file__).parent, cache_folder()):
         return ""
-    read = getattr(getattr(found, "__loader__", None), "get_data", None)  # it may be that of a zip archive
+    loader = getattr(found, "__loader__", None)  # of files, or of a zip archive
+    read = getattr(loader, "get_data", None)
     return hashlib.sha256(read(path) if read else Path(path).read_bytes()).hexdigest()[:16]
 
 

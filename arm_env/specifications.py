@@ -82,8 +82,8 @@ def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any, base
     """Return what a plain form of the argument ``name`` stands for; anything else is returned as it is.
 
     Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name as its ``kind``, or
-    a mapping of the fields of ``default`` that differ. With a ``base``, nothing but a subclass of it is made from a
-    mapping.
+    a mapping of the fields of ``default`` that differ. With a ``base``, a mapping makes an instance
+    of a subclass of it, or is refused.
     """
     if isinstance(value, str):
         kind = _found(name, value, kinds)

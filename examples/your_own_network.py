@@ -1,8 +1,9 @@
-"""A network of your own, compiled from its equations: two layers of leaky integrators, the second one moves the arm.
+"""A network of your own, compiled from its equations: two layers of leaky integrators.
 
-Here it is trained by a loop of its own, stored, and loaded again. ``TrainConfig(network=TwoLayersConfig())`` trains it
-with this package's recipes. In a module of its own, the command line knows its checkpoints too; what a script defines,
-only that script can load.
+The second layer moves the arm. Here a loop of this script trains the network, and a checkpoint
+stores it. ``TrainConfig(network=TwoLayersConfig())`` trains it with this package's recipes. Only this
+script can load the checkpoint, because it defines the classes. If they are in a module of their own,
+every program that can import the module loads it, the command line too.
 """
 
 import math

@@ -35,7 +35,7 @@ def react(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr take any text, and give a process that began without them streams to nowhere."""
+    """Let stdout and stderr take any text; where there are none, replace them by streams to nowhere."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # pythonw, a service, or ``2>&-``

@@ -76,7 +76,10 @@ class Checkpoint:
 
     @plain_torch()
     def save(self, path: Path | str) -> Path:
-        """Write the checkpoint, replacing what was there; ValueError for a network that could not be loaded again."""
+        """Write the checkpoint, replacing what was there.
+
+        Raises ValueError, and writes nothing, for a network that could not be loaded again.
+        """
         header = {
             "format": FORMAT,
             "task": self.task,
@@ -103,7 +106,7 @@ def task_of(name: str, orbit: Orbit | None) -> Task:
 
 
 def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
-    """The task's name, and the orbit that is not the usual circle, of what a user gave as either."""
+    """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
     if isinstance(task, Orbit) and orbit is None:
         task, orbit = "circle", task
     if isinstance(task, Task):
@@ -234,9 +237,10 @@ class ClassError(CheckpointError):
 
 
 def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T]) -> T:
-    """What a file holds as a mapping of fields, of one of the ``kinds`` or of a class ``module:Class`` of the user's.
+    """The object that a file holds as a mapping of its fields.
 
-    Only classes derived from ``base`` are made.
+    Its class is one of the ``kinds``, or one of a user's own, named as ``module:Class``. It must be
+    derived from ``base``; nothing else is made.
     """
     kind = mapping(name, values).get("kind")
     try:
@@ -250,7 +254,10 @@ def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T])
 
 
 def form(name: str, value: Any) -> dict[str, Any]:
-    """What a file holds of an orbit, or of the configuration of a network, of a user's own; ValueError if it can't."""
+    """The mapping that a file holds for an orbit, or for a network's configuration.
+
+    Raises ValueError if the same object could not be made from it again.
+    """
     told = plain(value)
     if not isinstance(told, dict):
         raise ValueError(
@@ -261,7 +268,10 @@ def form(name: str, value: Any) -> dict[str, Any]:
 
 
 def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
-    """What a file holds of a network's configuration; ValueError unless the same network is made from it again."""
+    """The mapping that a file holds for a network's configuration.
+
+    Raises ValueError if the same network could not be made from it again.
+    """
     config: Any = getattr(network, "config", None)
     if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(type(config)):
         return asdict(config)

@@ -24,7 +24,7 @@ from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
-from rnn_controller.watching import Watched
+from rnn_controller.watching import Watched, remark
 
 LARGEST_SEED = 2**63 - 1
 LOUDEST = 10.0  # [-] noise level
@@ -40,7 +40,7 @@ class Run:
     output: Annotated[Path | None, by_default("runs/TASK-SEED")] = None
     """Folder for the checkpoint."""
     resume: bool = False
-    """Go on with the run in that folder."""
+    """Go on with the run in that folder; with more --iterations than it had, extend it."""
     tensorboard: bool = False
     """Log the objective for TensorBoard into that folder."""
 
@@ -284,7 +284,7 @@ def short_name(controller: str) -> str:
 
 
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the arm, cost, control period and orbit that a controller was trained for, for an environment."""
+    """Return what a controller was trained for, as arguments of an environment."""
     period = checkpoint.network.config.control_period
     orbit = {} if checkpoint.orbit is None else {"orbit": checkpoint.orbit}
     return {"arm": checkpoint.arm, "weights": checkpoint.weights, "control_period": period, **orbit}
@@ -300,7 +300,7 @@ def measure(
     perturbation = perturbation or Perturbation()
     before = checkpoint.training.get("config", {}).get("perturbation")
     if before not in (None, asdict(Perturbation()), asdict(perturbation)):
-        print(f"note: trained under {before}, measured under {asdict(perturbation)}", file=sys.stderr)
+        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
     environment = environment_of(checkpoint)
     steps = 2 * round(checkpoint.goal.hold / environment["control_period"])  # of an episode with one jump
     with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
@@ -343,7 +343,7 @@ def main() -> None:
         try:
             parsed().run()
         finally:
-            sys.stdout.flush()  # here, where a full disk can still be reported
+            print(end="", flush=True)  # here, where a full disk can still be reported
     except KeyboardInterrupt as stop:
         reason = str(stop) or "interrupted"
         print("; ".join([reason, *getattr(stop, "__notes__", [])]), file=sys.stderr)
@@ -359,6 +359,6 @@ def main() -> None:
 def drop_output() -> None:
     """Give up what can't be written to stdout, or Python would try again as it ends."""
     try:
-        sys.stdout.flush()
+        print(end="", flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

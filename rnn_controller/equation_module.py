@@ -7,8 +7,8 @@
 ...     def build(self, task, arm, generator):
 ...         return Leaky(self, task.command_size, generator)
 
-With ``Leaky`` an ``EquationModule``, ``TrainConfig(network=LeakyConfig())`` trains it. Checkpoints name the
-configuration as ``module:LeakyConfig``, and loading one imports that module.
+With ``Leaky`` an ``EquationModule``, ``TrainConfig(network=LeakyConfig())`` trains it. Checkpoints
+name the configuration as ``module:LeakyConfig``, and loading one imports that module.
 """
 
 from dataclasses import dataclass

@@ -110,8 +110,9 @@ class TrainConfig(Checked):
     """Everything that determines a training run.
 
     ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their defaults.
-    A network of one's own is given by its ``rnn_controller.EquationConfig``. A task of one's own is an ``Orbit``,
-    given as ``orbit`` of the task circle or as ``task``.
+    ``network`` may also be the ``rnn_controller.EquationConfig`` of a network of your own. An orbit of
+    your own is given as ``orbit`` of the task circle, or as ``task``. Begin with
+    ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those for reaching.
     """
 
     task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"

@@ -25,9 +25,10 @@ class TrainingError(RuntimeError):
 def claimed(folder: Path) -> Iterator[Callable[[], None]]:
     """Make the folder and keep other trainings out of it, in this process too; TrainingError if one is in there.
 
-    The operating system frees the lock when its process ends, however it ends; the file stays. Gives a function that
-    raises TrainingError if the folder, or its lock, has been removed since: then it keeps nobody out any more. Where
-    the file system knows no locks, a remark says that nobody is kept out.
+    The operating system frees the lock when its process ends, however it ends; the file stays. Where
+    the file system knows no locks, a remark says that nobody is kept out. The context's value is a
+    function that raises TrainingError if the folder or the lock file has been removed since: then the
+    lock keeps nobody out any more.
     """
     path = folder / LOCK
     lock = FileLock(path, thread_local=False, is_singleton=False, fallback_to_soft=False)
@@ -49,7 +50,7 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
     def check() -> None:
         try:
             same = os.path.samestat(path.stat(), ours)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             same = False
         if not same:
             raise TrainingError(

@@ -430,8 +430,9 @@ class Trainer:
     def extend(self, config: TrainConfig) -> str:
         """Go on to the greater number of iterations of a configuration that is the same but for it.
 
-        Returns what that means: the schedules of learning rate and target are stretched over the new number, so they
-        jump back, and a run that was extended is not one that had so many iterations from the beginning.
+        The schedules of learning rate and target are stretched over the new number, so both jump
+        back, and the run differs from one that had so many iterations from the beginning. Returns a
+        sentence that says how far they jump.
         """
         (earlier,), (stage,), at = self.stages, config.stages(), self.position
         begun = at.iteration if at.stage == 0 else earlier.iterations
@@ -451,7 +452,7 @@ class Trainer:
 
 
 def _share_of_rate(progress: float) -> float:
-    """The learning rate at ``progress`` from 0 to 1, as a share of that at the start: it falls along a cosine."""
+    """The learning rate at ``progress`` from 0 to 1, as a share of that at the start."""
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
@@ -492,9 +493,10 @@ def train(
 ) -> Checkpoint:
     """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one there.
 
-    A run may be resumed with more iterations than it was begun with, also when it has ended; ``Trainer.extend`` says
-    what that means. Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another
-    configuration, and TrainingError while another training writes to that folder.
+    A run may be resumed with more iterations than it was begun with, also when it has ended;
+    ``Trainer.extend`` says what that means. Raises FileExistsError rather than overwrite a run,
+    ValueError if ``resume`` finds another configuration, and TrainingError while another training
+    writes to that folder.
     """
     config, output = group("config", config, TrainConfig, TrainConfig()), Path(output)
     tensorboard, progress = flag("tensorboard", tensorboard), flag("progress", progress)
@@ -520,7 +522,7 @@ def train(
 
 
 def _without_an_iteration(path: Path) -> bool:
-    """Whether a checkpoint is that of a run that ended before its first iteration, so that nothing is lost with it."""
+    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to lose."""
     try:
         return bool(load_checkpoint(path).training["position"]["done"] == 0)
     except (CheckpointError, LookupError, TypeError):

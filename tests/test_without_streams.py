@@ -10,7 +10,7 @@ import pytest
 
 from arm_env import Reach
 from rnn_controller import __main__ as start
-from rnn_controller import attractors, figures, load, load_checkpoint
+from rnn_controller import attractors, commands, figures, load, load_checkpoint
 from rnn_controller import trainer as training
 from rnn_controller.network import NetworkConfig
 from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
@@ -62,6 +62,14 @@ def test_a_signal_finds_no_stderr(monkeypatch):
     monkeypatch.setattr(start.os, "_exit", ends.append)
     start.leave(signal.SIGTERM, None)
     assert ends == [143]
+
+
+def test_a_command_that_is_called_does_its_work_or_says_why(without_streams, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["rnn_controller", "train", "reach", *SHORT[:-1], f"--output={tmp_path / 'here'}"])
+    commands.main()
+    assert len(load_checkpoint(tmp_path / "here").tensors["history"]) == 2
+    with pytest.raises(SystemExit, match=r"^error: .*checkpoint\.safetensors exists"):
+        commands.main()
 
 
 def test_training_shows_no_progress(without_streams, tmp_path):

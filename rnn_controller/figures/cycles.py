@@ -50,7 +50,8 @@ def figure_7(
 ) -> Figure:
     """Circles: (a) at a sequence of centres; (b) of varying radius and speed, (c, d) their courses.
 
-    With an ``orbit``, an argument of the environment, other curves, and in (c) how far outside them the hand is.
+    With the environment's argument ``orbit`` these are other curves, and (c) shows how far outside
+    them the hand is.
     A positive speed is clockwise. Runs under noise are drawn behind one without. ``name`` is the
     controller's. What else is given, such as ``arm``, goes to the environment.
     """
