@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,17 @@ from numba.core.caching import FunctionCache
 from arm_env.files import write_whole
 
 _lock = threading.RLock()  # threads may make environments at once
+NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
 
 @functools.cache
 def cache_folder() -> Path:
     """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one can't be written."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    source = files("arm_env")  # in a folder or in a zip archive
+    for file in sorted(source.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(file.read_bytes())
     try:
         given = os.environ.get("ARM_ENV_CACHE")
         root = os.path.abspath(os.path.expanduser(given)) if given else platformdirs.user_cache_dir("arm_env")
@@ -45,7 +49,10 @@ def cache_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, RuntimeError, ValueError):  # no permission, no home, or no path at all
-        folder = Path(tempfile.mkdtemp(prefix="arm_env-"))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="arm_env-"))
+        except OSError:  # nothing can be written anywhere
+            return NOWHERE
         atexit.register(_remove, folder, os.getpid())
     return folder
 
@@ -67,7 +74,8 @@ def jit(function: Callable[..., Any]) -> Any:
         try:
             compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is
-                compiled._cache = _Cache(function)
+                with contextlib.suppress(RuntimeError, OSError):  # there is nowhere to keep it
+                    compiled._cache = _Cache(function)
             return compiled
         finally:
             config.CACHE_DIR = before
@@ -93,7 +101,7 @@ class _Cache(FunctionCache):
 @functools.cache
 def _say_that_it_takes_time() -> None:
     """Write one line, the first time that something is compiled in this process."""
-    if not os.environ.get("ARM_ENV_QUIET"):
+    if sys.stderr is not None and not os.environ.get("ARM_ENV_QUIET"):
         print("arm_env: compiling for this machine; this takes up to half a minute, once", file=sys.stderr, flush=True)
 
 
@@ -146,22 +154,29 @@ def compile_source(name: str, source: str, **known: Any) -> Kernels:
 @functools.cache
 def _digest_of_file(module: str) -> str:
     """A digest of the file of a module that the cache folder's name does not know, else nothing."""
-    path = getattr(sys.modules.get(module), "__file__", None)
+    found = sys.modules.get(module)
+    path = getattr(found, "__file__", None)
     if not path or Path(path).parent in (Path(__file__).parent, cache_folder()):
         return ""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    loader = getattr(found, "__loader__", None)  # of files, or of a zip archive
+    read = getattr(loader, "get_data", None)
+    return hashlib.sha256(read(path) if read else Path(path).read_bytes()).hexdigest()[:16]
 
 
 def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
     path = cache_folder() / f"{stem}.py"
     if not path.exists():
-        write_whole(path, source)
+        with contextlib.suppress(OSError):
+            write_whole(path, source)
     spec = importlib.util.spec_from_file_location(stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[stem] = module  # cached kernels look their callees up by this name
     vars(module).update({"sqrt": math.sqrt, "empty": np.empty}, **known)
-    spec.loader.exec_module(module)
+    if path.exists():
+        spec.loader.exec_module(module)
+    else:  # it could not be written
+        exec(compile(source, str(path), "exec"), vars(module))
     functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
     vars(module).update(functions)
     return functions

@@ -78,11 +78,12 @@ def _tells(told: dict[str, Any], value: Any) -> bool:
         return False
 
 
-def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any) -> Any:
+def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any, base: type | None = None) -> Any:
     """Return what a plain form of the argument ``name`` stands for; anything else is returned as it is.
 
     Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name as its ``kind``, or
-    a mapping of the fields of ``default`` that differ.
+    a mapping of the fields of ``default`` that differ. With a ``base``, a mapping makes an instance
+    of a subclass of it, or is refused.
     """
     if isinstance(value, str):
         kind = _found(name, value, kinds)
@@ -95,6 +96,8 @@ def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any) -> A
     if "kind" not in held:
         return filled(name, held, default)
     kind = _found(name, held.pop("kind"), kinds)
+    if base is not None and not (isinstance(kind, type) and issubclass(kind, base)):
+        raise ValueError(f"{name} must be of a class derived from {base.__name__}, not {shown(kind)}")
     unknown = set(held) - {f.name for f in fields(kind)} if is_dataclass(kind) else set()
     if unknown:
         known = ", ".join(f.name for f in fields(kind))

@@ -6,7 +6,7 @@ trains it, or a GRU or MLP in its place, on the same movements and objective.
 
 import json
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +86,7 @@ class Curve:
         point = curve_point(controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused)
         self.points.append({"iteration": at.done, **point})
         record = {
-            "algorithm": self.name, "environment": env_id, "seed": config.seed, "settings": asdict(config),
+            "algorithm": self.name, "environment": env_id, "seed": config.seed, "settings": config.form(),
             "parameters": sum(w.numel() for w in checkpoint.network.parameters()), "curve": self.points,
         }  # fmt: skip
         write_whole(self.path, json.dumps(record, indent=1) + "\n")

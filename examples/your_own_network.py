@@ -1,7 +1,14 @@
-"""A network of your own, compiled from its equations: two layers of leaky integrators, the second one moves the arm."""
+"""A network of your own, compiled from its equations: two layers of leaky integrators.
+
+The second layer moves the arm. Here a loop of this script trains the network, and a checkpoint
+stores it. ``TrainConfig(network=TwoLayersConfig())`` trains it with this package's recipes. Only this
+script can load the checkpoint, because it defines the classes. If they are in a module of their own,
+every program that can import the module loads it, the command line too.
+"""
 
 import math
 import sys
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +16,10 @@ import torch
 
 import arm_env
 from arm_env import Arm, CostWeights, Reach
-from rnn_controller import NetworkConfig
+from rnn_controller import Checkpoint, EquationConfig, EquationModule, load
 from rnn_controller.movements import sample
 from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.policy import Policy
 from rnn_controller.pontryagin import rollout
-
-N = 8  # neurons of each layer
 
 
 class Weights(NamedTuple):
@@ -35,29 +39,42 @@ class Constants(NamedTuple):
     slow: float
 
 
-class TwoLayers(torch.nn.Module):
+@dataclass(frozen=True)
+class TwoLayersConfig(EquationConfig):
+    """What a checkpoint keeps beside the weights, and how the network is made from it."""
+
+    neurons: int = 8  # of each layer
+
+    def build(self, task, arm, generator):
+        return TwoLayers(self, task.command_size, generator)
+
+
+class TwoLayers(EquationModule):
     """The state is that of both layers, one after the other."""
 
-    def __init__(self, generator: torch.Generator):
+    def __init__(self, config: TwoLayersConfig, command_size: int, generator: torch.Generator):
         super().__init__()
-        self.config, self.command_size, self.state_size = NetworkConfig(), 2, 2 * N
-        shapes = [(N, 20), (N, N), (N, N), (6, N), (6,)]
+        n = config.neurons
+        self.config, self.command_size, self.state_size = config, command_size, 2 * n
+        shapes = [(n, 18 + command_size), (n, n), (n, n), (6, n), (6,)]
         drawn = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
         self.blocks = torch.nn.ParameterList(0.1 * block for block in drawn)
-        self.constants = Constants(fast=math.exp(-0.01 / 0.03), slow=math.exp(-0.01 / 0.1))  # 30 and 100 ms
+        period = config.control_period
+        self.constants = Constants(fast=math.exp(-period / 0.03), slow=math.exp(-period / 0.1))  # 30 and 100 ms
 
     @property
     def weights(self) -> Weights:
         return Weights(*self.blocks)
 
     def equations(self, xp, w, c, observation, state):
-        first, second = state[..., :N], state[..., N:]
+        n = self.config.neurons
+        first, second = state[..., :n], state[..., n:]
         first = c.fast * first + (1 - c.fast) * xp.tanh(xp.product(w.inputs, observation) + xp.product(w.within, first))
         second = c.slow * second + (1 - c.slow) * xp.tanh(xp.product(w.between, first))
         return xp.sigmoid(xp.product(w.motor, second) + w.tonic - 2.0), xp.concatenate(first, second)
 
 
-network = TwoLayers(torch.Generator().manual_seed(0))
+network = TwoLayersConfig().build(Reach(), Arm(), torch.Generator().manual_seed(0))
 optimizer, rng = torch.optim.Adam(network.parameters(), lr=0.01), np.random.default_rng(0)
 for iteration in range(int(sys.argv[1]) if len(sys.argv) > 1 else 300):
     m = sample(rng, 64, network.state_size, task=Reach(), arm=Arm())
@@ -68,4 +85,5 @@ for iteration in range(int(sys.argv[1]) if len(sys.argv) > 1 else 300):
     optimizer.step()
     if iteration % 20 == 0:
         print(f"iteration {iteration:3d}: objective {objective.item():.3f}")
-print(arm_env.evaluate(Policy(network), "ReachArm-v0", movements=200))
+path = Checkpoint(network).save("runs/two-layers/checkpoint.safetensors")
+print(arm_env.evaluate(load(path), "ReachArm-v0", movements=200))

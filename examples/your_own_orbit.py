@@ -1,4 +1,9 @@
-"""A limit cycle of your own shape: a stadium, two straights and two half circles, in ten lines."""
+"""A limit cycle of your own shape: a stadium, two straights and two half circles, in ten lines.
+
+``train(dataclasses.replace(DEFAULTS["circle"], orbit=Stadium()), "runs/stadium")`` of
+``rnn_controller.trainer`` trains a network on it. If the class is in a module of its own, such as
+``stadium.py``, so does ``python -m rnn_controller train circle --orbit stadium:Stadium``.
+"""
 
 from dataclasses import dataclass
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+    from rnn_controller.equation_module import EquationConfig, EquationModule
     from rnn_controller.network import NetworkConfig, RecurrentController
     from rnn_controller.policy import Policy, load
     from rnn_controller.trainer import TrainConfig, Trainer, TrainingError, train
 
 _MODULES = {
     "checkpoint": ("Checkpoint", "CheckpointError", "load_checkpoint"),
+    "equation_module": ("EquationConfig", "EquationModule"),
     "network": ("NetworkConfig", "RecurrentController"),
     "policy": ("Policy", "load"),
     "trainer": ("TrainConfig", "Trainer", "TrainingError", "train"),
@@ -25,6 +27,8 @@ _MODULES = {
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "EquationConfig",
+    "EquationModule",
     "NetworkConfig",
     "Policy",
     "RecurrentController",

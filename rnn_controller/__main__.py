@@ -3,6 +3,7 @@
 The commands are in ``rnn_controller.commands``, whose imports take seconds. Ctrl-C may come in those, too.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -15,7 +16,8 @@ STATUSES = {128 + number for number in SIGNALS}
 
 def leave(number: int, frame: FrameType | None) -> None:
     """End at once: while modules are imported there is nothing to save, and some would swallow an exception."""
-    os.write(2, f"{SIGNALS[signal.Signals(number)]}\n".encode())
+    with contextlib.suppress(OSError):  # without a stderr
+        os.write(2, f"{SIGNALS[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)
 
 
@@ -32,10 +34,19 @@ def react(handler: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handler)
 
 
+def prepare_streams() -> None:
+    """Let stdout and stderr take any text; where there are none, replace them by streams to nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # pythonw, a service, or ``2>&-``
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack Greek
+
+
 if __name__ == "__main__":
     react(leave)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may lack Greek
+    prepare_streams()
     from rnn_controller import commands
 
     react(stop)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from scipy import optimize, spatial
 from torch import Tensor
-from tqdm import tqdm
 
 from arm_env import equations
 from arm_env.arguments import count
@@ -35,7 +34,7 @@ from rnn_controller import pontryagin
 from rnn_controller.body import CompiledBody
 from rnn_controller.movements import thrown_bodies
 from rnn_controller.plant import TORCH, advance, tensors
-from rnn_controller.watching import DELAY
+from rnn_controller.watching import DELAY, progress_bar
 
 NEAR = 0.01  # [m] a hand this near the attractor's has converged
 SAME = 0.002  # [m] a hand this near at the end is on it
@@ -316,7 +315,7 @@ def analyse(
     rng = np.random.default_rng(seed)
     find = _cycle if isinstance(loop.task, Orbit) else _point
     attractors, on, towards = [], [], []
-    for command in tqdm(commands, desc="attractors", delay=DELAY, disable=not progress):
+    for command in progress_bar(commands, disable=not progress, desc="attractors", delay=DELAY):
         begin = random_starts(rng, loop, starts)
         attractor, states, paths = find(loop, torch.from_numpy(command), begin, rng)
         attractors.append(attractor)

@@ -7,6 +7,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +19,14 @@ from torch import Tensor
 
 from arm_env.arguments import choice, group, number
 from arm_env.files import write_whole
-from arm_env.orbits import Circle
+from arm_env.orbits import Circle, Orbit
 from arm_env.parameters import Arm, CostWeights
+from arm_env.settings import as_orbit
+from arm_env.specifications import ORBITS, plain, revived
 from arm_env.tasks import Reach, Task
-from rnn_controller.modules import ModuleConfig, Network, build
-from rnn_controller.network import NetworkConfig
+from rnn_controller.equation_module import EquationConfig, EquationModule
+from rnn_controller.modules import AnyConfig, Baseline, ModuleConfig, build
+from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.plain_torch import float64, plain_torch
 
 T = TypeVar("T")
@@ -30,7 +35,7 @@ TASKS: dict[str, Task] = {"reach": Reach(), "circle": Circle()}
 ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
 LARGEST_WEIGHT = 1e9  # a network beyond it overflows within a few steps
 HEADER = ("format", "task", "network", "arm", "weights", "noise", "training")
-TRAINED = Path(__file__).parent / "trained"
+TRAINED: Traversable = files("rnn_controller") / "trained"
 
 
 class CheckpointError(ValueError):
@@ -41,8 +46,9 @@ class CheckpointError(ValueError):
 class Checkpoint:
     """A controller, what it was trained for, and where its training stands."""
 
-    network: Network
+    network: EquationModule
     task: str = "reach"
+    """reach or circle; an orbit, given here, becomes the ``orbit`` of circle."""
     arm: Arm = field(default_factory=Arm)
     """The unperturbed one; what it was perturbed by stands in ``training``."""
     weights: CostWeights = field(default_factory=CostWeights)
@@ -51,9 +57,11 @@ class Checkpoint:
     """Configuration and position of the training run; JSON values."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """State of the optimiser and the history of the objective."""
+    orbit: Orbit | None = None
+    """What it was trained to run along, if not along circles."""
 
     def __post_init__(self) -> None:
-        choice("task", self.task, TASKS)
+        self.task, self.orbit = task_and_orbit(self.task, self.orbit)
         self.arm = group("arm", self.arm, Arm, Arm())
         self.weights = group("weights", self.weights, CostWeights, CostWeights())
         self.noise = number("noise", self.noise, 0, 10)
@@ -61,18 +69,28 @@ class Checkpoint:
         if self.training.get("config") is not None:
             mapping("training's config", self.training["config"])
 
+    @property
+    def goal(self) -> Task:
+        """The task itself, with the orbit."""
+        return task_of(self.task, self.orbit)
+
     @plain_torch()
     def save(self, path: Path | str) -> Path:
-        """Write the checkpoint, replacing what was there."""
+        """Write the checkpoint, replacing what was there.
+
+        Raises ValueError, and writes nothing, for a network that could not be loaded again.
+        """
         header = {
             "format": FORMAT,
             "task": self.task,
-            "network": asdict(self.network.config),
+            "network": network_form(self.network, self.goal, self.arm),
             "arm": asdict(self.arm),
             "weights": asdict(self.weights),
             "noise": self.noise,
             "training": self.training,
         }
+        if self.orbit is not None:
+            header["orbit"] = form("orbit", self.orbit)
         tensors = {f"network.{name}": float64(name, value) for name, value in self.network.state_dict().items()}
         tensors |= {f"training.{name}": value.detach().clone().contiguous() for name, value in self.tensors.items()}
         try:
@@ -82,10 +100,40 @@ class Checkpoint:
         return write_whole(Path(path), safetensors.torch.save(tensors, metadata))
 
 
-def find(name: Path | str) -> Path:
+def task_of(name: str, orbit: Orbit | None) -> Task:
+    """The task of that name, along an orbit if there is one."""
+    return TASKS[name] if orbit is None else orbit
+
+
+def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
+    """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
+    if isinstance(task, Orbit) and orbit is None:
+        task, orbit = "circle", task
+    if isinstance(task, Task):
+        raise ValueError(f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}")
+    choice("task", task, TASKS)
+    if orbit is None:
+        return task, None
+    if task != "circle":
+        raise ValueError(f"an orbit belongs to the task circle, not to {task}")
+    orbit = as_orbit(orbit)
+    if orbit == TASKS["circle"]:
+        return task, None
+    form("orbit", orbit)  # can be stored
+    return task, orbit
+
+
+def find(name: Path | str) -> Traversable:
     """The file of a shipped controller's name, of a checkpoint, or of a run's folder."""
-    shipped = {path.stem: path for path in sorted(TRAINED.glob("*.safetensors"))}
-    path = shipped.get(str(name), Path(name))  # "./reach" is a path
+    there = TRAINED.iterdir() if TRAINED.is_dir() else ()
+    shipped: dict[str, Traversable] = {
+        file.name.removesuffix(".safetensors"): file
+        for file in sorted(there, key=lambda file: file.name)
+        if file.name.endswith(".safetensors")
+    }
+    if str(name) in shipped:  # "./reach" is a path
+        return shipped[str(name)]
+    path = Path(name)
     path = path / "checkpoint.safetensors" if path.is_dir() else path
     if not path.is_file():
         known = f", or one of: {', '.join(shipped)}" if shipped else ""
@@ -98,7 +146,7 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
     """Read a checkpoint by path, by run folder or by the name of a shipped controller."""
     path = find(name)
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with as_file(path) as on_disk, safetensors.safe_open(on_disk, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
@@ -108,26 +156,31 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
         raise CheckpointError(f"{path} is no checkpoint of this package: format {found}, not {FORMAT!r}")
     try:
         return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
+    except ClassError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} contradicts itself: {in_one_line(error)}") from error
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    exactly("the header", header, HEADER)
+    exactly("the header", header, HEADER if "orbit" not in header else (*HEADER, "orbit"))
     config, task = stored_network(header["network"]), choice("task", header["task"], TASKS)
+    orbit = stored_orbit(header["orbit"]) if "orbit" in header else None
     arm = stored_arm(header["arm"])
     weights = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
-    motor = weights.get("motor", weights.get("motor.weight"))
-    if motor is None or motor.shape[-1:] != (config.neurons,):  # before a network of the wrong size takes the memory
-        found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
-        raise ValueError(f"{config.neurons} neurons need motor {(6, config.neurons)}, but {found}")
-    network = build(config, TASKS[task], arm, torch.Generator("cpu"))
+    need = "its configuration needs"
+    if not isinstance(config, EquationConfig):
+        motor, need = weights.get("motor", weights.get("motor.weight")), f"{config.neurons} neurons need"
+        if motor is None or motor.shape[-1:] != (config.neurons,):  # before one of the wrong size takes the memory
+            found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
+            raise ValueError(f"{need} motor {(6, config.neurons)}, but {found}")
+    network = build(config, task_of(task, orbit), arm, torch.Generator("cpu"))
     expected = network.state_dict()
     exactly("the network", weights, expected)
     for name, parameter in expected.items():
         if weights[name].shape != parameter.shape:
             wanted, shape = tuple(parameter.shape), tuple(weights[name].shape)
-            raise ValueError(f"{config.neurons} neurons need {name} {wanted}, but it is {shape}")
+            raise ValueError(f"{need} {name} {wanted}, but it is {shape}")
         real_and_finite(name, weights[name], LARGEST_WEIGHT)
         if name == "scale" and not bool((weights[name] > 1 / LARGEST_WEIGHT).all()):
             raise ValueError("scale must be positive")
@@ -147,6 +200,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
             for key, value in tensors.items()
             if key.startswith("training.")
         },
+        orbit=orbit,
     )
 
 
@@ -164,11 +218,75 @@ def stored_arm(values: Any) -> Arm:
         raise ValueError(f"arm: {error}") from None
 
 
-def stored_network(values: Any) -> NetworkConfig | ModuleConfig:
+def stored_network(values: Any) -> AnyConfig:
     """The configuration of a network that a file holds."""
-    if "kind" in mapping("network", values):
+    if ":" in str(mapping("network", values).get("kind")):
+        return stored_own("network", values, {}, EquationConfig)
+    if "kind" in values:
         return stored(ModuleConfig, "network", values)
     return stored(NetworkConfig, "network", values)
+
+
+def stored_orbit(values: Any) -> Orbit:
+    """The orbit that a file holds."""
+    return stored_own("orbit", values, ORBITS, Orbit)
+
+
+class ClassError(CheckpointError):
+    """A file that names a class of a user's own, which is not to be had here."""
+
+
+def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T]) -> T:
+    """The object that a file holds as a mapping of its fields.
+
+    Its class is one of the ``kinds``, or one of a user's own, named as ``module:Class``. It must be
+    derived from ``base``; nothing else is made.
+    """
+    kind = mapping(name, values).get("kind")
+    try:
+        made = revived(name, values, kinds, None, base)
+    except Exception as error:  # whatever a module raises as it is imported
+        raise ClassError(
+            f"its {name} is of the class {kind!r}, which can't be made here: {in_one_line(error)}"
+        ) from error
+    assert isinstance(made, base)
+    return made
+
+
+def form(name: str, value: Any) -> dict[str, Any]:
+    """The mapping that a file holds for an orbit, or for a network's configuration.
+
+    Raises ValueError if the same object could not be made from it again.
+    """
+    told = plain(value)
+    if not isinstance(told, dict):
+        raise ValueError(
+            f"the {name} can't be stored: a checkpoint names its class, {type(value).__qualname__}, as module:Class, "
+            "so it must be a frozen dataclass at the top of a module, made from plain values only"
+        )
+    return told
+
+
+def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
+    """The mapping that a file holds for a network's configuration.
+
+    Raises ValueError if the same network could not be made from it again.
+    """
+    config: Any = getattr(network, "config", None)
+    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(type(config)):
+        return asdict(config)
+    kind = type(network).__name__
+    if not isinstance(config, EquationConfig):
+        its = "without a config" if config is None else f"with a {type(config).__name__}"
+        raise ValueError(
+            f"a checkpoint can't hold this {kind} {its}: derive the network from "
+            "EquationModule and its config from EquationConfig, both of rnn_controller"
+        )
+    told, again = form("network", config), build(config, task, arm, torch.Generator("cpu"))
+    shapes = [{name: value.shape for name, value in n.state_dict().items()} for n in (network, again)]
+    if type(again) is not type(network) or shapes[0] != shapes[1]:
+        raise ValueError(f"a checkpoint can't hold this {kind}: the build of its config makes another network")
+    return told
 
 
 def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:

@@ -18,13 +18,13 @@ from arm_env.arguments import Checked, within
 from arm_env.evaluation import Measures, evaluate
 from arm_env.files import write_whole
 from arm_env.perturbations import Perturbation
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.checkpoint import ENVIRONMENTS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.network import RecurrentController
 from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
-from rnn_controller.watching import Watched
+from rnn_controller.watching import Watched, remark
 
 LARGEST_SEED = 2**63 - 1
 LOUDEST = 10.0  # [-] noise level
@@ -40,7 +40,7 @@ class Run:
     output: Annotated[Path | None, by_default("runs/TASK-SEED")] = None
     """Folder for the checkpoint."""
     resume: bool = False
-    """Go on with the run in that folder."""
+    """Go on with the run in that folder; with more --iterations than it had, extend it."""
     tensorboard: bool = False
     """Log the objective for TensorBoard into that folder."""
 
@@ -163,6 +163,8 @@ class Animate(Checked):
         path = self.output or Path("runs") / f"animation{self.which}.gif"
         figures.check_animation(path)
         checkpoint = trained(self.controller, "reach" if self.which[0] == "6" else "circle")
+        if self.which[0] == "8":
+            figures.check_planned_for(checkpoint.orbit)
         written = figures.animate(
             controller_of(checkpoint), path, seed=self.seed, noise=self.noise, seconds=seconds, env_id=env_id,
             schedule=schedule, **environment_of(checkpoint),
@@ -194,7 +196,7 @@ class Attractors(Checked):
         from rnn_controller import attractors, figures
 
         checkpoint = load_checkpoint(self.controller)
-        task = TASKS[checkpoint.task]
+        task = checkpoint.goal
         folder = output_folder(self.output or Path("runs") / f"attractors-{checkpoint.task}")
         chart, rows, numbers = (
             output_file(folder / name, (Path(name).suffix,), "a result")
@@ -204,11 +206,10 @@ class Attractors(Checked):
         number = self.commands or (200 if checkpoint.task == "reach" else 100)
         commands = attractors.grid(task, checkpoint.arm, number)
         found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
+        figure = figures.figure_attractors(found, checkpoint.arm, task=task, name=short_name(self.controller))
         paths = {
+            "figure": figures.save(figure, chart),
             "table": found.save_table(rows, task.command_names),
-            "figure": figures.save(
-                figures.figure_attractors(found, checkpoint.arm, name=short_name(self.controller)), chart
-            ),
             "measures": write_whole(numbers, json.dumps(found.measures.as_dict(), indent=2) + "\n"),
         }
         if self.json:
@@ -283,9 +284,10 @@ def short_name(controller: str) -> str:
 
 
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the arm, cost and control period that a controller was trained for, as arguments of an environment."""
+    """Return what a controller was trained for, as arguments of an environment."""
     period = checkpoint.network.config.control_period
-    return {"arm": checkpoint.arm, "weights": checkpoint.weights, "control_period": period}
+    orbit = {} if checkpoint.orbit is None else {"orbit": checkpoint.orbit}
+    return {"arm": checkpoint.arm, "weights": checkpoint.weights, "control_period": period, **orbit}
 
 
 def measure(
@@ -298,9 +300,9 @@ def measure(
     perturbation = perturbation or Perturbation()
     before = checkpoint.training.get("config", {}).get("perturbation")
     if before not in (None, asdict(Perturbation()), asdict(perturbation)):
-        print(f"note: trained under {before}, measured under {asdict(perturbation)}", file=sys.stderr)
+        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
     environment = environment_of(checkpoint)
-    steps = 2 * round(TASKS[checkpoint.task].hold / environment["control_period"])  # of an episode with one jump
+    steps = 2 * round(checkpoint.goal.hold / environment["control_period"])  # of an episode with one jump
     with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
         return evaluate(
             controller, ENVIRONMENTS[checkpoint.task], movements=movements, seed=seed, noise=noise,
@@ -341,7 +343,7 @@ def main() -> None:
         try:
             parsed().run()
         finally:
-            sys.stdout.flush()  # here, where a full disk can still be reported
+            print(end="", flush=True)  # here, where a full disk can still be reported
     except KeyboardInterrupt as stop:
         reason = str(stop) or "interrupted"
         print("; ".join([reason, *getattr(stop, "__notes__", [])]), file=sys.stderr)
@@ -357,6 +359,6 @@ def main() -> None:
 def drop_output() -> None:
     """Give up what can't be written to stdout, or Python would try again as it ends."""
     try:
-        sys.stdout.flush()
+        print(end="", flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

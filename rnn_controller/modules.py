@@ -17,8 +17,8 @@ from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks import Task
 from rnn_controller.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
-from rnn_controller.network import CONTROL_PERIODS, NetworkConfig, RecurrentController
-from rnn_controller.vector_tracing import TENSORS
+from rnn_controller.equation_module import CONTROL_PERIODS, EquationConfig, EquationModule
+from rnn_controller.network import NetworkConfig, RecurrentController
 
 KINDS = ("gru", "mlp")
 MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
@@ -70,7 +70,7 @@ class PerceptronWeights(NamedTuple):
     motor_bias: Any  # (6,)
 
 
-class Baseline(nn.Module):
+class Baseline(EquationModule):
     """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next state. Float64."""
 
     def __init__(self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None):
@@ -110,10 +110,6 @@ class Baseline(nn.Module):
         """Size N of the state: 0 without memory."""
         return self.config.neurons if self.config.kind == "gru" else 0
 
-    def initial_state(self, batch: int) -> Tensor:
-        """At rest, (batch, N)."""
-        return self.motor.bias.new_zeros(batch, self.state_size)
-
     @property
     def weights(self) -> GatedWeights | PerceptronWeights:
         """What is trained, in the order of ``parameters``."""
@@ -144,24 +140,24 @@ class Baseline(nn.Module):
         candidate = xp.tanh(received[..., 2 * n :] + reset * recalled[..., 2 * n :])
         return (1 - kept) * candidate + kept * state
 
-    def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Excitations (B, 6) and the next state (B, N)."""
-        return self.equations(TENSORS, self.weights, self.constants, observation, state)
+
+AnyConfig = NetworkConfig | ModuleConfig | EquationConfig
+"""The configuration of what the trainer trains and a checkpoint holds."""
 
 
-Network = RecurrentController | Baseline
-"""What the trainer trains and a checkpoint holds."""
-
-
-def network_config(value: Any) -> NetworkConfig | ModuleConfig:
+def network_config(value: Any) -> AnyConfig:
     """The configuration itself, or one made from a mapping of the fields of either."""
+    if isinstance(value, EquationConfig):
+        return value
     if isinstance(value, ModuleConfig) or (isinstance(value, Mapping) and "kind" in value):
         return group("network", value, ModuleConfig, ModuleConfig())
     return group("network", value, NetworkConfig, NetworkConfig())
 
 
-def build(config: NetworkConfig | ModuleConfig, task: Task, arm: Arm, generator: torch.Generator) -> Network:
+def build(config: AnyConfig, task: Task, arm: Arm, generator: torch.Generator) -> EquationModule:
     """A fresh network for the task."""
+    if isinstance(config, EquationConfig):
+        return config.build(task, arm, generator)
     if isinstance(config, ModuleConfig):
         return Baseline(config, task, arm, generator)
     return RecurrentController(config, task.command_size, generator)

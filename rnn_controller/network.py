@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from arm_env.arguments import Checked, choice, within
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from rnn_controller.vector_tracing import TENSORS
+from rnn_controller.equation_module import CONTROL_PERIODS, EquationModule
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 """Neural transfer functions σ_y."""
-
-CONTROL_PERIODS = (0.0001, 0.1)
-"""Shortest and longest time between two evaluations [s]; the environments take no longer one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Constants(NamedTuple):
     leak: Any  # what is left of the neural state after one control period
 
 
-class RecurrentController(nn.Module):
+class RecurrentController(EquationModule):
     """τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊.
 
     Integrated exactly for inputs held over one control period. There is no direct route from the
@@ -106,10 +103,6 @@ class RecurrentController(nn.Module):
         """Number N of neurons."""
         return self.config.neurons
 
-    def initial_state(self, batch: int) -> Tensor:
-        """Neurons at rest, (batch, N)."""
-        return self.recurrent.new_zeros(batch, self.config.neurons)
-
     def equations(self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any) -> tuple[Any, Any]:
         """Eq. 2 over one control period, with the primitives ``xp``."""
         s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
@@ -117,7 +110,3 @@ class RecurrentController(nn.Module):
         rate = getattr(xp, self.config.activation)(drive)
         u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
         return u, c.leak * state + (1 - c.leak) * rate
-
-    def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Excitations (B, 6) and the next neural state (B, N), from (B, 18 + K) and (B, N)."""
-        return self.equations(TENSORS, self.weights, self.constants, observation, state)

@@ -55,7 +55,10 @@ def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
 
 
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
-    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation (jPCA)."""
+    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation (jPCA).
+
+    0 without any change, as of neurons that are all silent.
+    """
     k = points.shape[1]
     pairs = [(i, j) for i in range(k) for j in range(i)]
     design = np.zeros((change.size, len(pairs)))
@@ -64,7 +67,8 @@ def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
         flow[:, i], flow[:, j] = points[:, j], -points[:, i]
         design[:, column] = flow.ravel()
     fitted = design @ np.linalg.lstsq(design, change.ravel(), rcond=None)[0]
-    return float(1 - ((change.ravel() - fitted) ** 2).sum() / (change**2).sum())
+    total = (change**2).sum()
+    return float(1 - ((change.ravel() - fitted) ** 2).sum() / total) if total else 0.0
 
 
 def play(
@@ -112,6 +116,6 @@ def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[
     return Tuning(
         places, held, gradient.T, place_r2, directions, early,
         np.arctan2(cosine[1], cosine[0]), np.hypot(*cosine), direction_r2,
-        time, courses, hand_position(arm, body[..., :2]), components[:3], sizes**2 / (sizes**2).sum(),
+        time, courses, hand_position(arm, body[..., :2]), components[:3], sizes**2 / ((sizes**2).sum() or 1.0),
         rotational_fit(middle.reshape(-1, k), change.reshape(-1, k)),
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """What determines a training run: its configuration, and the recipes of stages that it chooses from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -11,7 +11,8 @@ from arm_env.arguments import Checked, choice, group, within
 from arm_env.orbits import Circle
 from arm_env.parameters import CostWeights
 from arm_env.perturbations import Perturbation
-from rnn_controller.checkpoint import TASKS
+from rnn_controller.checkpoint import form, task_and_orbit
+from rnn_controller.equation_module import EquationConfig
 from rnn_controller.modules import ModuleConfig, network_config
 from rnn_controller.movements import Range
 from rnn_controller.network import NetworkConfig
@@ -95,6 +96,11 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
 }  # fmt: skip
 
 
+if TYPE_CHECKING:
+    AnyOrbit = Any  # an orbit, its name, or a mapping of its fields
+else:
+    AnyOrbit = str | None  # on the command line
+
 OF_ALL_STAGES = ("movements", "rate", "quiet", "quiet_second", "quiet_noise_scale", "thrown")
 """Settings of ``TrainConfig`` that replace those of every stage, unless they are None."""
 
@@ -104,6 +110,9 @@ class TrainConfig(Checked):
     """Everything that determines a training run.
 
     ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their defaults.
+    ``network`` may also be the ``rnn_controller.EquationConfig`` of a network of your own. An orbit of
+    your own is given as ``orbit`` of the task circle, or as ``task``. Begin with
+    ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those for reaching.
     """
 
     task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
@@ -138,10 +147,14 @@ class TrainConfig(Checked):
     """Share of a batch that starts anywhere and moving, instead of the recipe's."""
     perturbation: Perturbation = field(default_factory=Perturbation)
     """What the body is trained under, without a sensory delay."""
+    orbit: Annotated[AnyOrbit, tyro.conf.arg(help_behavior_hint="(default: circles)")] = None
+    """Orbit to run along: circle, ellipse, rounded-polygon, or module:Class of one of your own."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("task", self.task, TASKS)
+        task, orbit = task_and_orbit(self.task, self.orbit)
+        object.__setattr__(self, "task", task)
+        object.__setattr__(self, "orbit", orbit)
         choice("recipe", self.recipe, RECIPES)
         object.__setattr__(self, "network", network_config(self.network))
         object.__setattr__(self, "cost", group("cost", self.cost, CostWeights, CostWeights()))
@@ -149,6 +162,17 @@ class TrainConfig(Checked):
         object.__setattr__(self, "perturbation", perturbation)
         if perturbation.delay:
             raise ValueError(f"training knows no sensory delay, so it must be 0, not {perturbation.delay}")
+
+    def form(self) -> dict[str, Any]:
+        """What a checkpoint holds of the configuration."""
+        values = asdict(self)
+        if isinstance(self.network, EquationConfig):
+            values["network"] = form("network", self.network)
+        if self.orbit is None:
+            del values["orbit"]
+        else:
+            values["orbit"] = form("orbit", self.orbit)
+        return values
 
     def stages(self) -> tuple[Stage, ...]:
         """The recipe's stages, scaled to ``iterations`` and with what replaces their own."""

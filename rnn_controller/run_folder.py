@@ -1,15 +1,20 @@
 """A training run's folder, which one training at a time may write to."""
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from arm_env.files import says_why
+from rnn_controller.watching import remark
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".training.lock"
+WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO}
+"""How file systems say that they know no locks, as some that lie on other machines do."""
 
 
 class TrainingError(RuntimeError):
@@ -17,12 +22,16 @@ class TrainingError(RuntimeError):
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path) -> Iterator[Callable[[], None]]:
     """Make the folder and keep other trainings out of it, in this process too; TrainingError if one is in there.
 
-    The operating system frees the lock when its process ends, however it ends; the file stays.
+    The operating system frees the lock when its process ends, however it ends; the file stays. Where
+    the file system knows no locks, a remark says that nobody is kept out. The context's value is a
+    function that raises TrainingError if the folder or the lock file has been removed since: then the
+    lock keeps nobody out any more.
     """
-    lock = FileLock(folder / LOCK, thread_local=False, is_singleton=False)
+    path = folder / LOCK
+    lock = FileLock(path, thread_local=False, is_singleton=False, fallback_to_soft=False)
     with says_why(folder / CHECKPOINT):
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -31,9 +40,27 @@ def claimed(folder: Path) -> Iterator[None]:
             raise TrainingError(
                 f"another training is writing to {folder}: wait for its end, or choose another output"
             ) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            path.touch()
+            remark(f"{folder} can't be locked ({error.strerror}): take care that no other training writes to it")
+        ours = path.stat()
+
+    def check() -> None:
+        try:
+            same = os.path.samestat(path.stat(), ours)
+        except (FileNotFoundError, NotADirectoryError):
+            same = False
+        if not same:
+            raise TrainingError(
+                f"{folder}, or {LOCK} in it, was removed while a training was writing to it: "
+                "this training ends, and writes nothing more there"
+            )
+
     try:
         for partial in folder.glob(f".{CHECKPOINT}.*"):  # of a training that was killed while it wrote
             partial.unlink(missing_ok=True)
-        yield
+        yield check
     finally:
         lock.release()

@@ -19,9 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
-from arm_env.arguments import flag, group, number
+from arm_env.arguments import count, flag, group, number
 from arm_env.equations import hand
 from arm_env.evaluation import SETTLED
 from arm_env.parameters import Arm, CostWeights
@@ -30,7 +29,6 @@ from arm_env.plant import MUSCLE_COUNT
 from arm_env.simulation import substeps_of
 from rnn_controller import pontryagin
 from rnn_controller.checkpoint import (
-    TASKS,
     Checkpoint,
     CheckpointError,
     exactly,
@@ -38,9 +36,12 @@ from rnn_controller.checkpoint import (
     mapping,
     stored,
     stored_network,
+    stored_orbit,
+    task_of,
 )
 from rnn_controller.coordinates import Coordinates
-from rnn_controller.modules import FlatWeights, Network, build
+from rnn_controller.equation_module import EquationModule
+from rnn_controller.modules import FlatWeights, build
 from rnn_controller.movements import Movements, sample
 from rnn_controller.network import RecurrentController
 from rnn_controller.objective import of_parts, risk_sensitive, values
@@ -51,6 +52,7 @@ from rnn_controller.plant import TORCH, tensors
 from rnn_controller.position import PATIENCE, History, Position, restored
 from rnn_controller.recipes import AS_IT_IS, DEFAULTS, RECIPES, Stage, TrainConfig, narrowing_radius
 from rnn_controller.run_folder import CHECKPOINT, TrainingError, claimed
+from rnn_controller.watching import progress_bar, remark
 
 __all__ = [
     "AS_IT_IS",
@@ -97,16 +99,21 @@ class Trainer:
     def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
         self.config = config = group("config", config, TrainConfig, TrainConfig())
         self.path = Path(output) / CHECKPOINT
-        self.arm, self.task = config.perturbation.applied_to(Arm()), TASKS[config.task]
+        self.arm = config.perturbation.applied_to(Arm())
+        self.task = task_of(config.task, config.orbit)
         self.stages = config.stages()
         self.network = self._fresh_network(config.seed)
         self.coordinates: Coordinates | FlatWeights = FlatWeights(self.network)
         if isinstance(self.network, RecurrentController):
             self.coordinates = Coordinates.of(self.network, self.task, self.arm)
+        for name, parameter in self.network.named_parameters():
+            if parameter.dtype != torch.float64:
+                raise ValueError(f"all weights must be float64 to be trained, but {name} is {parameter.dtype}")
         vector = self.coordinates.vector()
         self._blocks = self._blocks_of_weights(len(vector))
         self.position = Position(vector, vector)
         self.history: History = []
+        self.extended: list[list[int]] = []  # iterations done, and those in all until then, at each extension
         self.seconds = 0.0
         self.log = log or no_log
         self._silent = self._exploded = False
@@ -133,17 +140,23 @@ class Trainer:
         The run is saved before the first iteration and after it, so that a kill at any time can be resumed from, and
         a folder that can't be written to is found before the work.
         """
-        with claimed(self.path.parent):
-            return self._run(progress)
+        with claimed(self.path.parent) as check:
+            return self._run(progress, check)
 
     @training_conditions()
-    def _run(self, progress: bool) -> Checkpoint:
-        self.save()
+    def _run(self, progress: bool, check: Callable[[], None]) -> Checkpoint:
+        """Train; ``check`` is called before every save, and raises where nothing may be written."""
+
+        def save() -> None:
+            check()
+            self.save()
+
         total = sum(stage.iterations for stage in self.stages)
         started, saved = time.monotonic(), -math.inf
         before = self.seconds
         title = f"train {self.config.task}"
-        with tqdm(total=total, initial=self.position.done, unit="it", disable=not progress, desc=title) as bar:
+        with progress_bar(total=total, initial=self.position.done, unit="it", disable=not progress, desc=title) as bar:
+            save()
             try:
                 while self.position.stage < len(self.stages):
                     self._iterate(self.stages[self.position.stage])
@@ -152,12 +165,12 @@ class Trainer:
                     bar.update()
                     bar.set_postfix_str(f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {self._arrived:.0%}")
                     if time.monotonic() - saved > SAVE_EVERY:
-                        self.save()
+                        save()
                         saved = time.monotonic()
             except MemoryError as error:
                 raise TrainingError(f"there is not enough memory for so many movements or neurons: {error}") from error
             finally:
-                self.save()
+                save()
         return self.checkpoint()
 
     def _iterate(self, stage: Stage) -> None:
@@ -175,7 +188,7 @@ class Trainer:
         if isinstance(optimizer, Soap):
             optimizer.blocks = self._blocks
         if isinstance(optimizer, Adam):
-            optimizer.rate = stage.rate * 0.5 * (1 + math.cos(math.pi * progress)) * 0.5**at.failures
+            optimizer.rate = stage.rate * _share_of_rate(progress) * 0.5**at.failures
         movements = self._movements(stage)
         self._exploded, self._simulated = False, 0
         vector, value = optimizer.step(lambda w: self.evaluate(w, movements, cost), at.vector)
@@ -193,13 +206,12 @@ class Trainer:
                 failures=0 if ahead else at.failures,
                 stalls=at.stalls + 1 if stalled else 0,
             )
-            rectified = getattr(self.config.network, "activation", None) == "relu"
-            if rectified and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
+            if self._rectified() and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
                 new = replace(new, vector=self._with_silent_units_woken(vector, movements))
         steps = at.steps + self._simulated
         new = replace(new, iteration=at.iteration + 1, done=at.done + 1, steps=steps)
         if new.stalls == PATIENCE:
-            tqdm.write(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
+            remark(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
         if new.iteration == stage.iterations or new.stalls == PATIENCE:
             new = replace(new, stage=at.stage + 1, iteration=0, stalls=0, optimizer={})
             self._batch = None
@@ -208,7 +220,11 @@ class Trainer:
         self.log("objective", value, at.done)
         self.log("target_radius_m", cost.target_radius, at.done)
 
-    def _fresh_network(self, seed: int) -> Network:
+    def _rectified(self) -> bool:
+        network = self.network
+        return isinstance(network, RecurrentController) and network.config.activation == "relu"
+
+    def _fresh_network(self, seed: int) -> EquationModule:
         return build(self.config.network, self.task, self.arm, torch.Generator("cpu").manual_seed(seed))
 
     def _blocks_of_weights(self, number: int) -> Tensor | None:
@@ -225,7 +241,7 @@ class Trainer:
         self._batch = sample(
             rng,
             stage.movements,
-            self.config.network.neurons,
+            getattr(self.config.network, "neurons", 0),
             task=self.task,
             arm=self.arm,
             settling=self.config.settling,
@@ -316,7 +332,7 @@ class Trainer:
         if failures > PATIENCE:
             self.position = replace(at, vector=at.sound, optimizer={})
             raise TrainingError(f"{problem}, {failures} times in a row; the last sound weights: {self.path}")
-        tqdm.write(f"iteration {at.done}: {problem}; {remedy}")
+        remark(f"iteration {at.done}: {problem}; {remedy}")
         return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
 
     def _revived(self, failures: int) -> Tensor:
@@ -359,11 +375,13 @@ class Trainer:
         at = self.position
         self.coordinates.assign(at.vector)
         training = {
-            "config": asdict(self.config),
+            "config": self.config.form(),
             "stages": [asdict(stage) for stage in self.stages],
             "position": at.counters(),
             "seconds": self.seconds,
         }
+        if self.extended:
+            training["extended"] = self.extended
         return Checkpoint(
             self.network,
             self.config.task,
@@ -372,6 +390,7 @@ class Trainer:
             self.config.noise,
             training,
             at.tensors(self.history),
+            self.config.orbit,
         )
 
     def save(self) -> Path:
@@ -386,10 +405,12 @@ class Trainer:
         checkpoint = load_checkpoint(folder / CHECKPOINT)  # never a shipped one
         training = checkpoint.training
         try:
-            exactly("the training", training, ("config", "stages", "position", "seconds"))
+            known = ("config", "stages", "position", "seconds")
+            exactly("the training", {"extended": [], **training}, (*known, "extended"))
             config = stored_config(training["config"])
-            same = (config.task, config.cost, config.noise, config.network)
-            if same != (checkpoint.task, checkpoint.weights, checkpoint.noise, checkpoint.network.config):
+            same = (config.task, config.orbit, config.cost, config.noise, config.network)
+            goal = (checkpoint.task, checkpoint.orbit, checkpoint.weights, checkpoint.noise)
+            if same != (*goal, checkpoint.network.config):
                 raise ValueError("its training was of another network, task, cost or noise")
             trainer = cls(config, output, log)
             if json.loads(json.dumps([asdict(stage) for stage in trainer.stages])) != training["stages"]:
@@ -397,6 +418,7 @@ class Trainer:
                     f"the recipe {config.recipe!r} is no longer what {output} was begun with; begin anew elsewhere"
                 )
             trainer.seconds = number("seconds", training["seconds"], 0)
+            trainer.extended = [list(map(int, pair)) for pair in _extensions(training.get("extended", []))]
             counters, weights = training["position"], len(trainer.vector)
             trainer.position, trainer.history = restored(counters, checkpoint.tensors, trainer.stages, weights)
         except CheckpointError:
@@ -405,13 +427,53 @@ class Trainer:
             raise CheckpointError(f"{output} holds no training run to resume: {error}") from error
         return trainer
 
+    def extend(self, config: TrainConfig) -> str:
+        """Go on to the greater number of iterations of a configuration that is the same but for it.
+
+        The schedules of learning rate and target are stretched over the new number, so both jump
+        back, and the run differs from one that had so many iterations from the beginning. Returns a
+        sentence that says how far they jump.
+        """
+        (earlier,), (stage,), at = self.stages, config.stages(), self.position
+        begun = at.iteration if at.stage == 0 else earlier.iterations
+        self.extended = [*self.extended, [at.done, earlier.iterations]]
+        self.config, self.stages = config, (stage,)
+        self.position = replace(at, stage=0, iteration=begun)
+        was, now = begun / earlier.iterations, begun / stage.iterations
+        radii = [100 * s.target_radius(p, config.cost.target_radius) for s, p in ((earlier, was), (stage, now))]
+        told = f"d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
+        if issubclass(OPTIMIZERS[stage.optimizer], Adam):
+            rates = f"{100 * _share_of_rate(was):.0f} to {100 * _share_of_rate(now):.0f} %"
+            told = f"the learning rate goes from {rates} of that at the start, and {told}"
+        return (
+            f"the run in {self.path.parent} goes on from iteration {at.done} to {stage.iterations} "
+            f"instead of {earlier.iterations}: {told}"
+        )
+
+
+def _share_of_rate(progress: float) -> float:
+    """The learning rate at ``progress`` from 0 to 1, as a share of that at the start."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _extensions(values: Any) -> Any:
+    """The extensions that a checkpoint tells of: iterations done, and those in all until then."""
+    for pair in values if isinstance(values, list) else [values]:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(f"extended must be pairs of iterations, not {pair!r}")
+        for number_of_iterations in pair:
+            count("extended", number_of_iterations)
+    return values
+
 
 def stored_config(values: Any) -> TrainConfig:
     """The configuration of a run that a checkpoint holds."""
     given = dict(mapping("config", values))
-    later = {"perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown"}  # older runs had none
+    later = {"perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown", "orbit"}  # older runs had none
     exactly("config", given, {f.name for f in dataclasses.fields(TrainConfig)} - (later - set(given)))
     given["network"], given["cost"] = stored_network(given["network"]), stored(CostWeights, "cost", given["cost"])
+    if "orbit" in given:
+        given["orbit"] = stored_orbit(given["orbit"])
     if "perturbation" in given:
         given["perturbation"] = stored(Perturbation, "perturbation", given["perturbation"])
     return TrainConfig(**given)
@@ -431,28 +493,48 @@ def train(
 ) -> Checkpoint:
     """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one there.
 
-    Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another configuration, and
-    TrainingError while another training writes to that folder.
+    A run may be resumed with more iterations than it was begun with, also when it has ended;
+    ``Trainer.extend`` says what that means. Raises FileExistsError rather than overwrite a run,
+    ValueError if ``resume`` finds another configuration, and TrainingError while another training
+    writes to that folder.
     """
     config, output = group("config", config, TrainConfig, TrainConfig()), Path(output)
     tensorboard, progress = flag("tensorboard", tensorboard), flag("progress", progress)
     if flag("resume", resume):
         check_begun(output)
-    with claimed(output):
+    with claimed(output) as check:
         if resume:
             trainer = Trainer.resume(output)
             if trainer.config != config:
-                difference = _difference(trainer.config, config)
-                raise ValueError(f"{output} was begun with another configuration: {difference}")
+                if not _longer(trainer.config, config):
+                    difference = _difference(trainer.config, config)
+                    raise ValueError(f"{output} was begun with another configuration: {difference}")
+                remark(trainer.extend(config))
         else:
             trainer = Trainer(config, output)
-            if trainer.path.exists():
+            if trainer.path.exists() and not _without_an_iteration(trainer.path):
                 raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
         if not tensorboard:
-            return trainer._run(progress)
+            return trainer._run(progress, check)
         with _tensorboard(output) as writer:
             trainer.log = writer.add_scalar
-            return trainer._run(progress)
+            return trainer._run(progress, check)
+
+
+def _without_an_iteration(path: Path) -> bool:
+    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to lose."""
+    try:
+        return bool(load_checkpoint(path).training["position"]["done"] == 0)
+    except (CheckpointError, LookupError, TypeError):
+        return False
+
+
+def _longer(stored: TrainConfig, given: TrainConfig) -> bool:
+    """Whether a configuration is the stored one with more iterations, of a single stage."""
+    if replace(given, iterations=stored.iterations) != stored:
+        return False
+    before, now = stored.stages(), given.stages()
+    return len(before) == len(now) == 1 and now[0].iterations > before[0].iterations
 
 
 def _difference(stored: TrainConfig, given: TrainConfig) -> str:

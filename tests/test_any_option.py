@@ -43,6 +43,7 @@ IMPOSSIBLE = {  # what no option of a kind can mean
         "a\0.gif",
     ),
     "STR": ("", "ω", "None"),
+    "NAME": ("", "ω", "None", "nowhere:Nothing", "subprocess:Popen", "math:pi"),
     "CHOICE": ("", "ω", "None"),
     "": ("x",),
 }

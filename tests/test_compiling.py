@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,58 @@ def test_compiling_is_announced_in_one_line_and_only_when_it_happens(tmp_path):
     assert [run.stdout for run in runs] == ["1.0\n", "1.0\n"]
     first, second = (run.stderr for run in runs)
     assert first.count("\n") == 1 and "compiling for this machine" in first and second == ""
+
+
+# --- where nothing can be written, and packages in archives ---------------------------------------
+
+
+def test_without_any_place_to_write_kernels_are_compiled_in_memory(monkeypatch):
+    def no_folder(**_):
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setenv("ARM_ENV_CACHE", os.devnull)
+    monkeypatch.setattr(compiling.tempfile, "mkdtemp", no_folder)
+    assert compiling.cache_folder.__wrapped__() == compiling.NOWHERE
+    monkeypatch.setattr(compiling, "cache_folder", lambda: compiling.NOWHERE)
+    monkeypatch.setattr(compiling, "_tables", {})
+
+    def twice(x):
+        return 2 * x
+
+    double = compiling.jit(twice)
+    made = compiling.compile_source("in_memory", "def fourfold(x):\n    return twice(twice(x))\n", twice=double)
+    assert double(1.5) == 3.0 and made.fourfold(1.5) == 6.0
+
+
+def test_environments_are_made_where_nothing_can_be_written(tmp_path):
+    nowhere = "import tempfile\ndef none(*_):\n    raise FileNotFoundError('No usable temporary directory found')\n" \
+              "tempfile._get_default_tempdir = none\n"  # fmt: skip
+    environment = {"ARM_ENV_CACHE": os.devnull, "NUMBA_DISABLE_JIT": "1", "TMPDIR": None}
+    folder, there = folder_of(tmp_path, nowhere + MAKE, **environment)
+    assert folder == compiling.NOWHERE and not there
+
+
+ARCHIVED = """
+import sys, arm_env, rnn_controller
+from arm_env.compiling import cache_folder
+from rnn_controller import load
+assert all(module.__file__.startswith(sys.argv[1]) for module in (arm_env, rnn_controller))
+print(cache_folder(), load("reach").predict([0.1] * 20)[0].tobytes().hex())
+"""
+
+
+def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_path):
+    root, archive = Path(compiling.__file__).parents[1], tmp_path / "packages.zip"
+    with zipfile.ZipFile(archive, "w") as written:
+        for package in ("arm_env", "rnn_controller"):
+            for path in (root / package).rglob("*"):
+                if path.suffix in (".py", ".safetensors"):
+                    written.write(path, path.relative_to(root))
+    outputs = []
+    for place in (root, archive):
+        told = {"PYTHONPATH": str(place), "NUMBA_DISABLE_JIT": "1", "ARM_ENV_CACHE": str(tmp_path)}
+        command = [sys.executable, "-c", ARCHIVED, str(place)]
+        done = subprocess.run(command, env={**os.environ, **told}, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]

@@ -631,3 +631,39 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone():
 def test_importing_opens_no_display():
     check = "import sys, rnn_controller.figures; assert not {'matplotlib.pyplot', 'pygame'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+# --- small networks -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("neurons", "silent"), [(1, False), (2, False), (1, True)])
+def test_tuning_of_the_smallest_networks_is_drawn(tmp_path, recwarn, neurons, silent):
+    network = RecurrentController(NetworkConfig(neurons), 2, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        network.neural_bias.fill_(1.0)
+        for parameter in network.parameters() if silent else ():
+            parameter.zero_()
+    assert save(figures.figure_tuning(network), tmp_path / "tuning.png").is_file()
+    assert not [str(w.message) for w in recwarn if w.category is not DeprecationWarning]
+
+
+@pytest.mark.parametrize("values", [(), (0.9,), (0.9, 0.9), (0.9, np.nextafter(0.9, 1)), (0.0, 0.0), (1e-300, 2e-300)])
+def test_attractors_are_drawn_however_near_their_values_lie(tmp_path, values):
+    found = [
+        Attractor((0.0, 0.4), True, 0.0, value, -0.01 / np.log(value) if value else 0.0, value, 0.0, 1.0, value)
+        for value in values
+    ] or [Attractor((0.0, 0.4), False, 1.0, 1.1, np.inf, 0.1, 0.0, 0.0, np.inf)]
+    figure = figures.figure_attractors(Analysis("reach", found, 0, 1, (1, 1)))
+    heights = [sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height")) for axes in figure.axes]
+    assert heights[3:6] == [len(values)] * 3
+    assert save(figure, tmp_path / "attractors.png").is_file()
+
+
+def test_a_figure_that_fails_leaves_no_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    point = Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)
+    monkeypatch.setattr("rnn_controller.attractors.analyse", lambda *_, **k: Analysis("reach", [point], 0, 1, (1, 1)))
+    monkeypatch.setattr(figures, "figure_attractors", lambda *_, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        commands.Attractors("reach").run()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -514,6 +514,62 @@ def test_resume_with_another_configuration_is_refused_naming_the_difference(adam
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
 
 
+# --- extending a run ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["adam", "soap", "conjugate-gradient"])
+def test_a_run_that_has_ended_can_be_extended(stages, tmp_path, capsys, recipe):
+    stages(*RECIPES[recipe])
+    done = train(config(iterations=3), tmp_path, progress=False)
+    more = train(config(iterations=6), tmp_path, resume=True, progress=False)
+    said = [line for line in capsys.readouterr().err.splitlines() if "iteration 1: the network is dead" not in line]
+    assert len(said) == 1 and said[0].startswith(f"the run in {tmp_path} goes on from iteration 3 to 6 instead of 3: ")
+    assert ("the learning rate goes from 0 to 50 % of that at the start" in said[0]) == (recipe != "conjugate-gradient")
+    assert more.training["config"]["iterations"] == 6 and more.training["extended"] == [[3, 3]]
+    history = more.tensors["history"]
+    assert len(history) == 6 and torch.equal(history[:3], done.tensors["history"])
+    assert not torch.equal(weights(more.network), weights(done.network))
+    again = train(config(iterations=6), tmp_path, resume=True, progress=False)
+    assert_same_run(again, more)
+    assert not capsys.readouterr().err and again.training["extended"] == [[3, 3]]
+
+
+def test_a_run_that_goes_on_can_be_extended_and_interrupted(adam, monkeypatch, tmp_path, capsys):
+    for name, kills in (("whole", 1), ("cut", 3)):
+        for number in range(kills):
+            given = config(iterations=4 if number == 0 else 9)
+            with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+                interrupt_after_each_iteration(patch)
+                train(given, tmp_path / name, resume=number > 0, progress=False)
+    runs = [train(config(iterations=9), tmp_path / name, resume=True, progress=False) for name in ("whole", "cut")]
+    assert_same_run(*runs)
+    assert [run.training["extended"] for run in runs] == [[[1, 4]], [[1, 4]]]
+
+
+def test_what_can_not_be_extended_is_refused(stages, tmp_path):
+    stages(ADAM)
+    train(config(iterations=4), tmp_path / "one", progress=False)
+    for changes in ({"iterations": 3}, {"iterations": 8, "beta": 0.5}):
+        with pytest.raises(ValueError, match="another configuration: "):
+            train(replace(config(), **changes), tmp_path / "one", resume=True, progress=False)
+    stages(ADAM, CONJUGATE)
+    train(config(iterations=4), tmp_path / "two", progress=False)
+    with pytest.raises(ValueError, match="another configuration: iterations 4 there, 8 here"):
+        train(config(iterations=8), tmp_path / "two", resume=True, progress=False)
+
+
+@pytest.mark.parametrize("told", [7, [7], [[1]], [[1, -2]], [[1, 2.5]], "ab"])
+def test_extensions_that_are_none_are_refused(adam, tmp_path, told):
+    trainer = Trainer(config(), tmp_path)
+    trainer.extended = told
+    trainer.save()
+    with pytest.raises(CheckpointError, match="no training run to resume: extended must be"):
+        Trainer.resume(tmp_path)
+
+
+# --- what else is refused -------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "now",
     [
@@ -676,7 +732,7 @@ def test_a_dead_network_without_bias_is_revived_without_one(adam, tmp_path, caps
 
 def test_a_lively_network_is_not_taken_for_dead(adam, tmp_path, capsys):
     train(config(), tmp_path, progress=False)
-    assert capsys.readouterr().out == ""
+    assert "".join(capsys.readouterr()) == ""
 
 
 @pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient"])

@@ -7,6 +7,7 @@ import errno
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,14 +25,14 @@ from arm_env.files import write_whole
 from arm_env.parameters import Arm
 from rnn_controller import load, pontryagin
 from rnn_controller import trainer as training
-from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.modules import ModuleConfig
 from rnn_controller.movements import sample
 from rnn_controller.network import NetworkConfig, RecurrentController
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.optimizers import Soap
 from rnn_controller.policy import Policy, controller_of
-from rnn_controller.run_folder import claimed
+from rnn_controller.run_folder import LOCK, claimed
 from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
@@ -228,7 +229,7 @@ def test_training_and_loading_do_not_depend_on_what_torch_is_set_to(often, tmp_p
 @pytest.mark.parametrize("setting", [name for name in SETTINGS if name not in ("no gradients", "inference")])
 def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
     def gradient():
-        task, arm = training.TASKS["reach"], Arm()
+        task, arm = TASKS["reach"], Arm()
         network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
         m = sample(np.random.default_rng(1), 3, 3, task=task, arm=arm, settling=0.1, **BRIEF)
         with torch.enable_grad():
@@ -356,6 +357,50 @@ def test_a_second_training_into_a_folder_is_refused(monkeypatch, tmp_path):
     assert len(refusals) == 12
     assert same(load_checkpoint(tmp_path), done)
     assert same(train(config(), tmp_path, resume=True, progress=False), done)  # it is free again
+
+
+@pytest.mark.parametrize("removed", ["folder", "lock", "replaced"])
+def test_a_training_whose_lock_is_removed_ends_at_its_next_save(monkeypatch, tmp_path, removed):
+    folder, evaluate = tmp_path / "run", Trainer.evaluate
+
+    def disturbed(self, *arguments):
+        if removed == "folder" and folder.exists():
+            shutil.rmtree(folder)
+        else:
+            (folder / LOCK).unlink(missing_ok=True)
+        if removed == "replaced":
+            (folder / LOCK).touch()
+        return evaluate(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "evaluate", disturbed)
+    with pytest.raises(TrainingError, match=f"{folder}, or {LOCK} in it, was removed while") as caught:
+        train(config(), folder, progress=False)
+    assert "\n" not in str(caught.value) and folder.exists() == (removed != "folder")
+    assert not list(folder.glob("*.safetensors")) or not len(load_checkpoint(folder).tensors["history"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="simulates a file system of Unix")
+@pytest.mark.parametrize("number", ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EIO"])
+def test_where_there_are_no_locks_a_training_says_so_and_goes_on(monkeypatch, tmp_path, capsys, number):
+    def flock(*_):
+        raise OSError(getattr(errno, number), os.strerror(getattr(errno, number)))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    done = train(config(), tmp_path, progress=False)
+    assert len(done.tensors["history"]) == SOAP.iterations
+    out, err = capsys.readouterr()
+    assert not out and err.startswith(f"{tmp_path} can't be locked") and err.count("\n") == 1
+    assert same(train(config(), tmp_path, resume=True, progress=False), done)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="simulates a file system of Unix")
+def test_a_lock_that_may_not_be_had_is_refused(monkeypatch, tmp_path):
+    def flock(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="can't be written: No space left"):
+        train(config(), tmp_path, progress=False)
 
 
 def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):

@@ -6,7 +6,7 @@ Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global
 from rnn_controller.figures.animation import SCENES, animate, check_animation
 from rnn_controller.figures.attractors import figure_attractors
 from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
-from rnn_controller.figures.cycles import figure_7, figure_8
+from rnn_controller.figures.cycles import check_planned_for, figure_7, figure_8
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
 from rnn_controller.figures.tuning import figure_tuning
@@ -20,6 +20,7 @@ __all__ = [
     "TARGETS",
     "animate",
     "check_animation",
+    "check_planned_for",
     "figure_5",
     "figure_6",
     "figure_7",

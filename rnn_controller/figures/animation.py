@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from arm_env.arguments import number as number_within
 from arm_env.controllers import Controller
@@ -20,7 +19,7 @@ from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, HOLD, OF_SHAPES, plan
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
 from rnn_controller.outputs import output_file
-from rnn_controller.watching import DELAY
+from rnn_controller.watching import DELAY, progress_bar
 
 SCENES: dict[str, tuple[str, Any, float]] = {  # environment, schedule, seconds
     "6a": ("ReachArm-v0", CommandList(np.vstack([START, TARGETS, START])), 6.0),
@@ -73,7 +72,7 @@ def _frames(controller: Controller, number: int, seed: int, env_id: str, **argum
         simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
         check_fit(controller, simulation)
         observation, _ = env.reset(seed=seed)
-        for k in tqdm(range(number), desc="frames", delay=DELAY):
+        for k in progress_bar(range(number), desc="frames", delay=DELAY):
             for _ in range(round(k / FRAME_RATE / simulation.control_period) - done):
                 action, memory = controller.predict(observation[None], memory, start, deterministic=True)
                 observation, *_ = env.step(action[0])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from arm_env.orbits import Circle
 from arm_env.parameters import Arm
 from arm_env.rendering import workspace_outline
-from arm_env.tasks import Reach
+from arm_env.tasks import Reach, Task
 from rnn_controller.attractors import Analysis
 from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE, sign
 
@@ -19,22 +19,25 @@ def figure_attractors(
     found: Analysis,
     arm: Arm | None = None,
     *,
+    task: Task | None = None,
     name: str | None = None,
 ) -> Figure:
     """Where the attractors lie: error, slowest time constant, share of random starts, over the workspace.
 
     Points: one marker a command. Cycles: one circle a command. What has no stable attractor is crossed out.
+    ``task`` is the controller's, if its workspace is not the usual one.
     """
     columns = {
         "error": ("a   Distance from the command [mm]", [1000 * a.error for a in found.attractors], "viridis"),
         "time": ("b   Slowest time constant [s]", [a.time_constant for a in found.attractors], "cividis"),
         "same": ("c   Random starts that end on it [%]", [100 * a.same for a in found.attractors], "RdYlGn"),
     }
+    task = task or (Reach() if found.task == "reach" else Circle())
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 5.4), layout="constrained")
         panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
         for key, (title, values, colours) in columns.items():
-            _draw_map(panels[key], found, np.array(values), colours, arm or Arm())
+            _draw_map(panels[key], found, np.array(values), colours, arm or Arm(), task)
             panels[key].set(title=title, xlabel="x [m]", aspect="equal")
         panels["error"].set_ylabel("y [m]")
         _draw_histograms(panels, found)
@@ -42,8 +45,7 @@ def figure_attractors(
     return figure
 
 
-def _draw_map(axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm: Arm) -> None:
-    task = Reach() if found.task == "reach" else Circle()
+def _draw_map(axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm: Arm, task: Task) -> None:
     axes.fill(*workspace_outline(arm, task).T, color=FLESH, zorder=0)
     stable = np.array([a.stable for a in found.attractors])
     places = np.array([a.command[:2] for a in found.attractors])
@@ -67,10 +69,17 @@ def _draw_histograms(panels: dict[str, Axes], found: Analysis) -> None:
         ("mult", "f   Largest multiplier", "|eigenvalue|", [a.multiplier for a in stable]),
     ):
         kept = np.array(values)[np.isfinite(values)]
-        panels[name].hist(kept, bins=30, color=COLOURS[0])
+        panels[name].hist(kept, bins=_edges(kept), color=COLOURS[0])
         panels[name].set(title=title, xlabel=label)
         if len(kept):
             panels[name].axvline(np.median(kept), color=INK, ls=":", lw=1)
     panels["hist"].set_ylabel("commands")
     note = f"f   Largest multiplier, {len(stable)} of {len(found.attractors)} stable"
     panels["mult"].set_title(note)
+
+
+def _edges(values: np.ndarray) -> list[float]:
+    """Edges of 30 bins; values that differ in their last digits only come into one of them."""
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    least = 1e-6 * max(abs(low), abs(high)) or 1.0
+    return np.linspace(low, high if high - low > least else low + least, 31).tolist()

@@ -49,6 +49,7 @@ class Run(NamedTuple):
     hand: np.ndarray  # (T + 1, 2) [m]
     velocity: np.ndarray  # (T + 1, 2) [m/s]
     command: np.ndarray  # (T, K) in force between two instants
+    task: Any  # a Task
 
     @property
     def speed(self) -> np.ndarray:
@@ -88,7 +89,7 @@ def run(
     states, hand, velocity, command = (
         part[first:, 0] for part in (whole.states, whole.hand, whole.velocity, whole.commands)
     )
-    return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command)
+    return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command, simulation.task)
 
 
 def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[Run, list[Run]]:

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from arm_env.controllers import Controller
+from arm_env.equations import NUMPY
 from arm_env.orbits import Circle
 from arm_env.schedules import CommandList
+from arm_env.settings import as_orbit
 from rnn_controller.figures.common import (
     BEHIND,
     COLOURS,
@@ -48,6 +50,8 @@ def figure_7(
 ) -> Figure:
     """Circles: (a) at a sequence of centres; (b) of varying radius and speed, (c, d) their courses.
 
+    With the environment's argument ``orbit`` these are other curves, and (c) shows how far outside
+    them the hand is.
     A positive speed is clockwise. Runs under noise are drawn behind one without. ``name`` is the
     controller's. What else is given, such as ``arm``, goes to the environment.
     """
@@ -64,8 +68,12 @@ def figure_7(
         _draw_circles(panels["shapes"], *varying, "b   Varying radius and speed")
         panels["shapes"].set(xlim=(-0.26, 0.26), ylim=(0.26, 0.58))
         radius, speed = varying[0].command[:, 2:].T
-        _draw_course(panels["radius"], *varying, _radius, 100 * radius)
-        panels["radius"].set(title="c   Radius in b", ylabel="radius [cm]", ylim=(0, None))
+        if isinstance(varying[0].task, Circle):
+            _draw_course(panels["radius"], *varying, _radius, 100 * radius)
+            panels["radius"].set(title="c   Radius in b", ylabel="radius [cm]", ylim=(0, None))
+        else:
+            _draw_course(panels["radius"], *varying, _outside, 0 * radius)
+            panels["radius"].set(title="c   Distance from the orbit in b", ylabel="outside [cm]")
         _draw_course(panels["speed"], *varying, _clockwise_speed, speed)
         panels["speed"].axhline(0, color=INK, lw=0.6)
         panels["speed"].set(title="d   Clockwise speed in b", ylabel="speed [m/s]")
@@ -88,7 +96,7 @@ def _draw_circles(axes: Axes, quiet: Run, noisy: list[Run], title: str) -> None:
         for colour, _, when in _parts(shown):
             axes.plot(*shown.hand[when].T, color=colour, **style)
     for _, command, _ in _parts(quiet):
-        track = Circle().track(command)
+        track = quiet.task.track(command)
         axes.plot(*np.vstack([track, track[:1]]).T, "--", color=INK, lw=0.9, zorder=3)
         for i in (0, 24):
             arrow = {"arrowstyle": "-|>", "color": INK, "lw": 0}
@@ -106,10 +114,19 @@ def _radius(shown: Run) -> np.ndarray:
     return 100 * np.linalg.norm(shown.hand[1:] - shown.target, axis=-1)
 
 
+def _outside(shown: Run) -> np.ndarray:
+    """Distance from the commanded orbit [cm], (T,), negative inside."""
+    x, y = (shown.hand[1:] - shown.target).T
+    return 100 * shown.task.outline(NUMPY, x, y, shown.command[:, 2])[0]
+
+
 def _clockwise_speed(shown: Run) -> np.ndarray:
     """Speed along the clockwise tangent [m/s], (T,)."""
     x, y = (shown.hand[1:] - shown.target).T
     vx, vy = shown.velocity[1:].T
+    if not isinstance(shown.task, Circle):
+        _, out_x, out_y = shown.task.outline(NUMPY, x, y, shown.command[:, 2])
+        return vx * out_y - vy * out_x
     return (vx * y - vy * x) / np.hypot(x, y)
 
 
@@ -182,6 +199,12 @@ def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
 DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))  # curve, lap [s], title
 
 
+def check_planned_for(orbit: Any) -> None:
+    """Raise ValueError if commands of that orbit are no circles, as figure 8 plans them."""
+    if not isinstance(as_orbit(orbit), Circle):
+        raise ValueError(f"figure 8 plans its drawings of circles, and this controller runs along {orbit}")
+
+
 def figure_8(
     controller: Controller,
     *,
@@ -195,6 +218,7 @@ def figure_8(
     Runs under noise are drawn behind one without. ``name`` is the controller's. What else is given,
     such as ``arm``, goes to the environment.
     """
+    check_planned_for(environment.get("orbit"))
     options = {"env_id": "CircleArm-v0", "seed": seed, "noise": noise, **environment}
     with rc_context(STYLE):
         figure = Figure(figsize=(7.5, 3.6), layout="constrained")

@@ -126,7 +126,7 @@ def _draw_places(axes: Axes, found: Tuning) -> None:
             axes.annotate("", gradient, (0, 0), arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1})
         if size[i] > short:
             axes.annotate(str(i + 1), 1.1 * gradient, fontsize=6, ha="center", va="center")
-    limit = 1.25 * size.max()
+    limit = 1.25 * size.max() or 1.0
     axes.set(
         xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="per m to the right", ylabel="per m ahead"
     )
@@ -145,13 +145,15 @@ def _draw_quality(axes: Axes, found: Tuning) -> None:
 
 
 def _draw_population(plane: Axes, courses: Axes, found: Tuning) -> None:
-    varying = (found.courses - found.courses.mean(0)) @ found.components.T
+    plotted = np.zeros((2, found.courses.shape[-1]))  # a single neuron has one component only
+    plotted[: len(found.components)] = found.components[:2]
+    varying = (found.courses - found.courses.mean(0)) @ plotted.T
     for angle, course, hand in zip(found.directions, varying, found.hands, strict=True):
         colour = WHEEL(angle / (2 * np.pi))
         plane.plot(course[:, 0], course[:, 1], color=colour, lw=1)
         plane.plot(*course[-1, :2], "o", ms=3, color=colour)
         courses.plot(*(100 * (hand - hand[0])).T, color=colour, lw=1)
-    share = found.explained[:2]
+    share = [*found.explained, 0.0][:2]
     plane.set(title="f   Population", xlabel=f"component 1 ({share[0]:.0%})", ylabel=f"component 2 ({share[1]:.0%})")
     plane.text(0.02, 0.02, f"rotation explains {found.rotation_r2:.0%}", transform=plane.transAxes, fontsize=6)
     courses.set(title="g   Hand, same colours", xlabel="x [cm]", ylabel="y [cm]", aspect="equal")
