@@ -7,13 +7,62 @@ only one thing, and refuse the rest with a ``ValueError`` that names the argumen
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class OrMapping(Generic[T]):
+        """A field that is a ``T``, and may be given as a mapping, as type checkers see it."""
+
+        def __get__(self, instance: object, owner: Any) -> T: ...
+        def __set__(self, instance: object, value: T | Mapping[str, Any]) -> None: ...
+
+else:
+
+    class OrMapping:
+        """``OrMapping[T]`` is the type of a field that is a ``T``, and may be given as a mapping: just T."""
+
+        def __class_getitem__(cls, kind):
+            return kind
+
+
+def fresh(kind: Callable[[], Any]) -> Any:
+    """Declare a dataclass field whose default is made anew."""
+    return field(default_factory=kind)
+
+
+SAME = 2e-6  # [-] two numbers are the same to this share: one may have been written with six digits
+
+
+def same(one: float, other: float) -> bool:
+    """Whether two numbers are equal, but for the digits that a person leaves out."""
+    return math.isclose(one, other, rel_tol=SAME)
+
+
+def detached(value: Any) -> Any:
+    """Return a tensor of torch, which may want a gradient, as an array of the same memory; anything else as it is."""
+    if not isinstance(value, np.ndarray) and hasattr(value, "detach") and hasattr(value, "cpu"):
+        return value.detach().cpu().numpy()
+    return value
+
+
+def floats(value: Any) -> np.ndarray:
+    """Return numbers in any form as a new array of whatever shape; ValueError if they are none."""
+    try:
+        given = np.asarray(detached(value))
+        if given.dtype.kind in "US" and any("_" in str(text) for text in given.flat):
+            raise ValueError("float takes 1_0 for 10")
+        if given.dtype == bool:
+            raise TypeError("True and False are no numbers")
+        return np.array(given, dtype=float)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"numbers are wanted, not {shown(value)}") from None
 
 
 def number(
@@ -43,11 +92,10 @@ def numbers(
 ) -> Any:
     """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as ``number`` has it."""
     try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
+        array = floats(value)
+    except ValueError:
         array = np.empty(0)
-    good = array.shape == shape and not isinstance(value, str) and np.asarray(value).dtype != bool
-    if not good or not all(_inside(v, low, high, above) for v in array.flat):
+    if array.shape != shape or isinstance(value, str) or not all(_inside(v, low, high, above) for v in array.flat):
         what = f"{_range('finite numbers', low, high, above)}, shape {shape}"
         raise ValueError(f"{name} must be {what}, not {shown(value)}")
     return _tupled(array.tolist())
@@ -191,9 +239,11 @@ def _plain(value: Any) -> float:
     """A scalar of any library as a float, NaN if it is none."""
     if isinstance(value, bool | np.bool_ | bytes) or value is None:
         return math.nan
+    if isinstance(value, str) and "_" in value:  # float takes 1_0 for 10
+        return math.nan
     try:
         if getattr(value, "ndim", 0) == 0:
-            return float(value)
+            return float(detached(value))
     except (TypeError, ValueError, RuntimeError, OverflowError):
         pass  # another library's scalar may refuse in its own way
     return math.nan

@@ -6,17 +6,18 @@ begin anew. A single observation (n,) gives a single action (6,).
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 
-from arm_env.arguments import number, shown
+from arm_env.arguments import detached, number, same, shown
 from arm_env.equations import NUMPY, isometric_torques, moment_arm_matrix, muscle_length
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.tasks import nearest_angles
+from arm_env.tasks import Reach, nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
 NEWTON_STEPS = 6  # lengths are nearly linear in the angles
@@ -48,8 +49,8 @@ class Function:
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         action = self.function(observation)
         try:
-            return np.asarray(action, dtype=float), state
-        except (TypeError, ValueError):
+            return np.asarray(detached(action), dtype=float), state
+        except (TypeError, ValueError, RuntimeError):
             wanted = "the excitations (B, 6) of observations (B, n), and nothing else"
             raise ValueError(f"a function that controls arms must return {wanted}, not {shown(action)}") from None
 
@@ -92,6 +93,34 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
     except ValueError:
         pass  # a signature that can't be read, of compiled code
     return value
+
+
+def period_of(maker: Any) -> float | None:
+    """The ``control_period`` [s] that a controller or a network was made for: its own, or its configuration's."""
+    configured = getattr(getattr(maker, "config", None), "control_period", None)
+    return getattr(maker, "control_period", configured)
+
+
+def check_period(controller: Any, control_period: float) -> None:
+    """Raise ValueError for a controller or a network that was made for another control period [s]."""
+    own = period_of(controller)
+    if own is not None and not same(own, control_period):
+        raise ValueError(
+            f"the controller acts every {own} s, and the environment takes a step in {control_period} s: "
+            "give both the same control_period"
+        )
+
+
+def checked_observation(observation: Any, size: int | None, who: str = "this controller") -> np.ndarray:
+    """Return one observation (size,) or many (B, size) as floats; ValueError for another shape or what isn't finite."""
+    sensed = np.asarray(detached(observation), dtype=float)
+    if sensed.ndim not in (1, 2) or sensed.shape[-1] != (size or sensed.shape[-1]):
+        raise ValueError(f"{who} takes observations of {size} signals, not of shape {sensed.shape}")
+    flat = sensed.ravel()
+    if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():  # the product takes a fifth of the time
+        bad = np.flatnonzero(~np.isfinite(flat))[0]
+        raise ValueError(f"{who} takes finite observations, and signal {bad % sensed.shape[-1]} is {flat[bad]}")
+    return sensed
 
 
 class Still:
@@ -169,7 +198,8 @@ class JointPD:
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        sensed = np.atleast_2d(np.asarray(observation, dtype=float))
+        size = SENSORY_SIZE + Reach().command_size
+        sensed = np.atleast_2d(checked_observation(observation, size, "JointPD, which reaches for points,"))
         begins = np.zeros((len(sensed), 1), dtype=bool)
         if episode_start is not None:
             begins = np.reshape(episode_start, (-1, 1)).astype(bool)

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from arm_env.arguments import detached
 from arm_env.attributes import SettingsAsAttributes, refuse
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
@@ -76,7 +77,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         if not self._ready:
             raise gym.error.ResetNeeded("call reset before the first step")
         simulation = self.simulation
-        action = np.asarray(action)
+        action = np.asarray(detached(action))
         if action.shape != (MUSCLE_COUNT,):
             raise ValueError(f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}")
         u = simulation.checked_action(action[None])
@@ -123,7 +124,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
             self._renderer = None
 
 
-class ReachArmEnv(ArmEnv):
+class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     """Reach with a two-link, six-muscle arm to commanded targets (Huh & Todorov 2009).
 
     ## Description
@@ -208,7 +209,7 @@ class ReachArmEnv(ArmEnv):
         super().__init__(Reach(), render_mode, **arguments)
 
 
-class CircleArmEnv(ArmEnv):
+class CircleArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     """Draw circles with a two-link, six-muscle arm (Huh & Todorov 2009, V.B.2).
 
     ## Description

@@ -1,16 +1,17 @@
 """Run any controller over many movements and say how well it reached."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
 import gymnasium as gym
 import numpy as np
 
-from arm_env.arguments import count
-from arm_env.controllers import SIGNATURE, Controller, as_controller
+from arm_env.arguments import count, detached, same
+from arm_env.controllers import SIGNATURE, as_controller, check_period
 from arm_env.equations import NUMPY, hand
 from arm_env.orbits import SPEED_TOLERANCE, Orbit
-from arm_env.vector_env import ArmVectorEnv
+from arm_env.schedules import hold_of
+from arm_env.vector_env import ArmVectorEnv, check_native
 
 MOST_MOVEMENTS = 10**6
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
@@ -115,14 +116,9 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
         raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
     simulation, steps = envs.unwrapped.simulation, count("steps", steps)
     controller = as_controller(controller, simulation.control_period)
-    own = getattr(controller, "control_period", None)
-    if own is not None and abs(own - simulation.control_period) > 1e-12:
-        raise ValueError(
-            f"the controller acts every {own} s, and the environment takes a step in {simulation.control_period} s: "
-            "give both the same control_period"
-        )
+    check_period(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
-    states, commands, actions, rewards = [info["state"]], [], [], []
+    states, commands, actions, rewards = [np.array(info["state"])], [], [], []
     memory, start = None, np.ones(envs.num_envs, dtype=bool)
     for _ in range(steps):
         predicted = controller.predict(observation, memory, start, deterministic=True)
@@ -132,9 +128,9 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
         commands.append(simulation.command.copy())
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
-        states.append(info["state"])
-        actions.append(np.asarray(action))
-        rewards.append(reward)
+        states.append(np.array(info["state"]))
+        actions.append(np.array(detached(action)))  # a copy: the controller may write to its array again
+        rewards.append(np.array(reward))
     x, y, vx, vy = hand(NUMPY, simulation.arm.arrays(), np.array(states))
     return Recording(
         np.array(states), np.array(commands), np.array(actions), np.array(rewards),
@@ -142,8 +138,38 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
     )  # fmt: skip
 
 
+@overload
 def evaluate(
-    controller: Controller | Any,
+    controller: Any,
+    env_id: Literal["ReachArm-v0"] = ...,
+    *,
+    movements: int = ...,
+    seed: int = ...,
+    noise: float = ...,
+    **env_arguments: Any,
+) -> ReachMeasures: ...
+@overload
+def evaluate(
+    controller: Any,
+    env_id: Literal["CircleArm-v0"],
+    *,
+    movements: int = ...,
+    seed: int = ...,
+    noise: float = ...,
+    **env_arguments: Any,
+) -> CycleMeasures: ...
+@overload
+def evaluate(
+    controller: Any,
+    env_id: str,
+    *,
+    movements: int = ...,
+    seed: int = ...,
+    noise: float = ...,
+    **env_arguments: Any,
+) -> Measures: ...
+def evaluate(
+    controller: Any,
     env_id: str = "ReachArm-v0",
     *,
     movements: int = 1000,
@@ -162,18 +188,24 @@ def evaluate(
         raise ValueError("give the number of arms as movements, not as num_envs")
     if "max_episode_steps" in env_arguments:
         raise ValueError("a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps")
+    mode = env_arguments.pop("vectorization_mode", None)
+    check_native(env_id, mode, "only those can be evaluated")
     envs = gym.make_vec(env_id, num_envs=movements, noise=noise, max_episode_steps=-1, **env_arguments)
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(f"the measures are those of this package's arms, and {env_id} is another environment")
     simulation, noise = envs.unwrapped.simulation, envs.unwrapped.noise
-    jump = round(simulation.settings.schedule.hold / simulation.control_period)
-    if jump < 1:
-        raise ValueError("the measures are those of a jump: they need a schedule whose commands hold for a while")
+    hold, period = hold_of(simulation.settings.schedule), simulation.control_period
+    jump = round(hold / period)
+    if jump * period < SETTLED and not same(jump * period, SETTLED):
+        raise ValueError(
+            f"the measures are those of a jump: they need a schedule whose commands hold for {SETTLED} s or longer, "
+            f"not {hold} s"
+        )
     recording = record(controller, envs, 2 * jump, seed)
     envs.close()
     if isinstance(simulation.task, Orbit):
-        return cycle_measures(recording, jump, simulation.control_period, simulation.task, seed=seed, noise=noise)
-    return reach_measures(recording, jump, simulation.control_period, seed=seed, noise=noise)
+        return cycle_measures(recording, jump, period, simulation.task, seed=seed, noise=noise)
+    return reach_measures(recording, jump, period, seed=seed, noise=noise)
 
 
 def reach_measures(recording: Recording, jump: int, period: float, *, seed: int, noise: float) -> ReachMeasures:

@@ -12,7 +12,7 @@ own    Chosen here.
 
 from dataclasses import dataclass, replace
 
-from arm_env.arguments import Checked, within
+from arm_env.arguments import Checked, same, within
 from arm_env.parameters import Arm
 
 LONGEST_DELAY = 1.0  # [s]
@@ -58,7 +58,7 @@ class Perturbation(Checked):
     def delay_periods(self, control_period: float) -> int:
         """The delay in control periods; ValueError if it is no whole number of them."""
         periods = round(self.delay / control_period)
-        if abs(periods * control_period - self.delay) > 1e-9:
+        if not same(periods * control_period, self.delay):
             raise ValueError(
                 f"a sensory delay is a multiple of the control period, {control_period} s here, not {self.delay}"
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from arm_env.arm_problem import ArmProblem
-from arm_env.controllers import JointSense
+from arm_env.controllers import JointSense, checked_observation
 from arm_env.equations import NUMPY, force_curves, muscle_length, muscle_velocity
 from arm_env.ilqr import Damping, follow, improve
 from arm_env.parameters import Arm, CostWeights
@@ -80,12 +80,8 @@ class RecedingHorizon:
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        sensed = np.atleast_2d(np.asarray(observation, dtype=float))
         size = SENSORY_SIZE + self.task.command_size
-        if sensed.ndim != 2 or sensed.shape[1] != size:
-            raise ValueError(
-                f"this controller takes observations of {size} signals, not of shape {np.shape(observation)}"
-            )
+        sensed = np.atleast_2d(checked_observation(observation, size))
         begins = np.zeros(len(sensed), dtype=bool) if episode_start is None else np.reshape(episode_start, -1)
         belief = self._first(sensed)
         if state is not None:

@@ -165,7 +165,7 @@ class Renderer:
         try:
             import pygame
         except ImportError as e:
-            raise DependencyNotInstalled("pygame is not installed, run `pip install pygame`") from e
+            raise DependencyNotInstalled("pygame is not installed, run `pip install pygame-ce`") from e
         self.pygame: Any = pygame
         self.clock = pygame.time.Clock()
         self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))

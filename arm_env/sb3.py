@@ -9,24 +9,25 @@
 
 import inspect
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
-from arm_env.arguments import number, shown
-from arm_env.controllers import ADAPTERS, Prediction, kept
-from arm_env.plant import MUSCLE_COUNT
+from arm_env.arguments import detached, number, shown
+from arm_env.controllers import ADAPTERS, Prediction, checked_observation, kept
+from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.settings import LONGEST_PERIOD, SHORTEST_PERIOD
-from arm_env.vector_env import ArmVectorEnv
+from arm_env.vector_env import ArmVectorEnv, check_native
 
 Indices = None | int | Iterable[int]
+SHORTEST_LENGTH = 0.4  # [optimal lengths] in any posture, half of an arm's muscles are much longer than this
 AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success")
 """What the info of an episode's last step holds beside SB3's own keys."""
 
@@ -56,15 +57,8 @@ def as_sb3_vec_env(env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments:
     Raises ValueError for the environments of other packages and for other vectorization modes: those are what
     ``stable_baselines3.common.env_util.make_vec_env`` is for.
     """
-    mode = arguments.pop("vectorization_mode", None) or "vector_entry_point"
-    entry_point = gym.spec(env_id).vector_entry_point
-    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    native = isinstance(creator, type) and issubclass(creator, ArmVectorEnv)
-    if not native or gym.VectorizeMode(mode) is not gym.VectorizeMode.VECTOR_ENTRY_POINT:
-        raise ValueError(
-            f"as_sb3_vec_env runs this package's arms in their own vector environment, not {env_id!r} with "
-            f"vectorization_mode {mode!r}: use stable_baselines3.common.env_util.make_vec_env for that"
-        )
+    mode = arguments.pop("vectorization_mode", None)
+    check_native(env_id, mode, "use stable_baselines3.common.env_util.make_vec_env for that")
     envs = gym.make_vec(env_id, num_envs=num_envs, **{**arguments, "autoreset_mode": AutoresetMode.SAME_STEP})
     return ArmVecEnv(envs)
 
@@ -105,7 +99,7 @@ class ArmVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        self._actions = (np.asarray(actions, dtype=float) + 1) * self._scale
+        self._actions = (np.asarray(detached(actions), dtype=float) + 1) * self._scale
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         observations, rewards, _, done, info = self.envs.step(self._actions)
@@ -172,8 +166,8 @@ class Smoothed(VecEnvWrapper):
         vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
 
     def reset(self) -> np.ndarray:
-        self._mean = np.asarray(self.venv.reset())
-        return self._mean
+        self._mean = np.array(self.venv.reset())
+        return self._mean.copy()  # the caller's own
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         sensed, rewards, done, infos = self.venv.step_wait()
@@ -185,8 +179,18 @@ class Smoothed(VecEnvWrapper):
         for i in ends:
             infos[i]["terminal_observation"] = mean[i].copy()
         mean[ends] = first[ends]
-        self._mean = mean
+        self._mean = mean.copy()
         return mean, rewards, done, infos
+
+
+def normalised(observations: Any) -> bool:
+    """Whether a model saw these observations (B, n) last under ``VecNormalize``: muscles of no length tell it.
+
+    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5 optimal ones as the arm
+    senses them, and 0 on average when normalised.
+    """
+    seen: Any = observations if isinstance(observations, np.ndarray) else np.empty(0)
+    return seen.ndim == 2 and seen.shape[1] > SENSORY_SIZE and bool(np.median(seen[:, :MUSCLE_COUNT]) < SHORTEST_LENGTH)
 
 
 class Trained:
@@ -214,6 +218,12 @@ class Trained:
         self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
         if not callable(getattr(model, "predict", None)):
             raise ValueError(f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}")
+        if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
+            warnings.warn(
+                "this model has seen normalised observations: give Trained the statistics of its VecNormalize, "
+                "Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
+                stacklevel=2,
+            )
         given = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
         self.ceiling = number("ceiling", given, 0, 100, above=True)
         self.smoothing = getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
@@ -229,17 +239,16 @@ class Trained:
 
         ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin anew.
         """
-        observation = np.asarray(observation)
-        if self._size is not None and observation.shape[-1:] != (self._size,):
-            raise ValueError(f"this model takes observations of {self._size} signals, not of shape {observation.shape}")
+        observation = np.asarray(detached(observation))
+        checked_observation(observation, self._size, "this model")
         if state is not None and np.shape(state[0]) != observation.shape:
             raise ValueError(f"the state is that of observations {np.shape(state[0])}, not {observation.shape}")
         past, memory = (observation, None) if state is None else state
         if episode_start is not None:
             past = np.where(np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past)
         mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
-        shown = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
-        action, memory = self.model.predict(shown, memory, episode_start, deterministic)
+        seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
+        action, memory = self.model.predict(seen, memory, episode_start, deterministic)
         action = np.asarray(action, dtype=float)
         return (action + 1) * (self.ceiling / 2) if self._scaled else action, (mean, memory)
 

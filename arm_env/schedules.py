@@ -1,12 +1,13 @@
 """Command schedules: which command holds when."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from arm_env.arguments import Checked, number, shown, within
+from arm_env.arguments import Checked, detached, floats, number, shown, within
 from arm_env.tasks import Task
 
 FOR_EVER = 1e9  # [s] no command is held longer
@@ -68,21 +69,31 @@ class MovingCommand(Checked):
         super().__post_init__()
         if not callable(self.function):
             raise ValueError(f"function must be a function of the time [s], not {shown(self.function)}")
+        try:
+            inspect.signature(self.function).bind(0.0)
+        except TypeError as error:
+            raise ValueError(f"function must take the time [s] alone ({error})") from None
+        except ValueError:
+            pass  # a signature that can't be read, of compiled code
 
     def commands(self, rng, segment, time, task, arm):
-        return np.array([self.function(float(t)) for t in time], dtype=float)
+        values = [detached(self.function(float(t))) for t in time]
+        try:
+            return np.array(values, dtype=float)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            names = ", ".join(task.command_names)
+            raise ValueError(f"the function must return a command ({names}), not {shown(values[0])}") from None
 
 
 def _commands(value: Any) -> np.ndarray:
     """Commands (n, K) from a list of them or a single one; a copy that nobody can write to."""
     try:
-        commands = np.array(value, dtype=float)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
+        commands = floats(value)
+    except ValueError:
         raise ValueError("a list of commands is an array of numbers, a command a row") from None
-    if commands.ndim == 1:
-        commands = commands[None]
-    if commands.ndim != 2 or not len(commands):
+    if commands.ndim not in (1, 2) or not commands.size:
         raise ValueError(f"a list of commands has one a row, and this has shape {commands.shape}")
+    commands = np.atleast_2d(commands)
     commands.flags.writeable = False
     return commands
 
@@ -90,7 +101,7 @@ def _commands(value: Any) -> np.ndarray:
 def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
     """The error of a schedule that is none, for a ``reason``."""
     return ValueError(
-        f"unknown schedule {shown(value)}: give None (random jumps), an array of commands "
+        f"{shown(value)} is no schedule: give None (random jumps), an array of commands "
         f"({', '.join(task.command_names)}) a row, shape (n, {task.command_size}), a function of time [s], "
         f"or an arm_env.Schedule; {reason}"
     )

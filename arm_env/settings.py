@@ -48,7 +48,7 @@ class Settings:
             weights=group("weights", weights, CostWeights, task.weights),
             noise=number("noise", noise, 0, LARGEST_NOISE),
             control_period=number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD),
-            schedule=schedule_of(schedule, task, arm, task.hold),
+            schedule=schedule_of("schedule", schedule, task, arm, task.hold),
             perturbation=group("perturbation", perturbation, Perturbation, Perturbation()),
         )
         settings.perturbation.delay_periods(settings.control_period)  # must be a whole number of them
@@ -60,13 +60,16 @@ class Settings:
         return Settings.of(**given)
 
 
-def schedule_of(value: Any, task: Task, arm: Arm, hold: float) -> Schedule:
-    """Return the schedule that a user wrote, in code or in the plain form of a specification."""
+def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Schedule:
+    """Return the schedule that a user wrote as the argument ``name``, in code or in a specification's plain form."""
     try:
-        schedule = revived("schedule", value, SCHEDULES, RandomJumps(hold))
+        try:
+            schedule = revived("schedule", value, SCHEDULES, RandomJumps(hold))
+        except ValueError as error:
+            raise unknown_schedule(value, task, error) from None
+        return as_schedule(schedule, task, arm, hold)
     except ValueError as error:
-        raise unknown_schedule(value, task, error) from None
-    return as_schedule(schedule, task, arm, hold)
+        raise ValueError(f"{name}: {error}") from error
 
 
 def as_orbit(value: Any) -> Orbit:

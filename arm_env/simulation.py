@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arm_env.arguments import mapping
+from arm_env.arguments import detached, floats, mapping, shown
 from arm_env.parameters import MUSCLES, Arm
 from arm_env.plant import (
     ANGLES,
@@ -124,8 +124,10 @@ class Simulation:
             raise ValueError("give either targets or a schedule: targets are a schedule")
         schedule = None
         if "schedule" in options or "targets" in options:
-            given = options.get("targets", options.get("schedule"))
-            schedule = schedule_of(given, self.task, self.arm, self.coming.schedule.hold or self.task.hold)
+            name = "targets" if "targets" in options else "schedule"
+            schedule = schedule_of(
+                name, options[name], self.task, self.arm, self.coming.schedule.hold or self.task.hold
+            )
         return Start(schedule, self._checked_posture(options["posture"]) if "posture" in options else None)
 
     def reset(self, rng: np.random.Generator, which: np.ndarray, start: Start) -> None:
@@ -150,8 +152,8 @@ class Simulation:
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
         try:
-            angles = np.asarray(posture, dtype=float)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
+            angles = floats(posture)
+        except ValueError:
             angles = np.full(2, np.nan)
         if angles.shape != (2,) or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all():
             low, high = np.round(self.arm.lower_stop, 3).tolist(), np.round(self.arm.upper_stop, 3).tolist()
@@ -164,17 +166,21 @@ class Simulation:
     def _next_command(
         self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
     ) -> np.ndarray:
-        command = schedule.commands(rng, segment, elapsed * self.control_period, self.task, self.arm)
-        if not isinstance(schedule, RandomJumps):  # whose commands the task itself draws
-            command = np.asarray(command, dtype=float)
+        time = elapsed * self.control_period
+        if isinstance(schedule, RandomJumps):  # whose commands the task itself draws
+            return schedule.commands(rng, segment, time, self.task, self.arm)
+        try:
+            command = _numbers(schedule.commands(rng, segment, time, self.task, self.arm))
             self.task.check_commands(self.arm, command)
             if len(command) != len(segment):
-                raise ValueError(f"a schedule gives a command for each of {len(segment)} arms, not {len(command)}")
+                raise ValueError(f"there must be a command for each of {len(segment)} arms, not {len(command)}")
+        except ValueError as error:
+            raise ValueError(f"schedule: {error}") from error
         return command
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
         """A copy of the action, (B, 6), held to the action space; ValueError if it is none."""
-        u = np.array(action, dtype=float)
+        u = np.array(detached(action), dtype=float)
         if u.shape != (self.number, MUSCLE_COUNT):
             raise ValueError(
                 f"an action is {MUSCLE_COUNT} excitations an arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
@@ -259,6 +265,13 @@ class Simulation:
             "is_success": costs[:, 4] > 0,
             "state": self.state.copy(),
         }
+
+
+def _numbers(commands: Any) -> np.ndarray:
+    try:
+        return np.asarray(detached(commands), dtype=float)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"commands must be numbers, not {shown(commands)}") from None
 
 
 def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:

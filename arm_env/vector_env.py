@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from arm_env.arguments import count, mapping
-from arm_env.attributes import SettingsAsAttributes, refuse
+from arm_env.attributes import SettingsAsAttributes, meant, refuse
 from arm_env.env import action_space, frame_rate
 from arm_env.parameters import Arm, CostWeights
 from arm_env.perturbations import Perturbation
@@ -95,7 +97,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     def set_attr(self, name: str, values: Any) -> None:
         """Set what all arms share: one value, or a list of one for each arm, which must be equal."""
         if not hasattr(self, name):
-            raise AttributeError(f"the environment has no attribute {name!r} to set")
+            raise AttributeError(f"the environment has no attribute {name!r} to set{meant(name)}")
         if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
             if any(value != values[0] for value in values):
                 raise ValueError(f"the arms of a vector environment share {name}: give one value for all, not {values}")
@@ -190,14 +192,29 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             self._renderer = None
 
 
-class ReachArmVectorEnv(ArmVectorEnv):
+def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
+    """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an ``ArmVectorEnv``.
+
+    What a function makes that is registered as the entry point is not known before it has.
+    """
+    entry_point = gym.spec(env_id).vector_entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    foreign = creator is None or (isinstance(creator, type) and not issubclass(creator, ArmVectorEnv))
+    if foreign or vectorization_mode not in (None, "vector_entry_point", gym.VectorizeMode.VECTOR_ENTRY_POINT):
+        how = "" if vectorization_mode is None else f" with vectorization_mode {vectorization_mode!r}"
+        raise ValueError(
+            f"this is for this package's arms in their own vector environment, not {env_id!r}{how}: {otherwise}"
+        )
+
+
+class ReachArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Many ``ReachArmEnv`` at once."""
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **arguments: Any):
         super().__init__(Reach(), num_envs, max_episode_steps, **arguments)
 
 
-class CircleArmVectorEnv(ArmVectorEnv):
+class CircleArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Many ``CircleArmEnv`` at once."""
 
     default_max_episode_steps = 600

@@ -41,9 +41,11 @@ class Curriculum(BaseCallback):
 
 arms = as_sb3_vec_env("ReachArm-v0", 256, control_period=0.05, max_episode_steps=40)  # acts every 50 ms
 envs = VecNormalize(Smoothed(arms, time_constant=0.05), gamma=0.95)  # sees the mean of its noisy senses
-settings = {"n_steps": 40, "batch_size": 2048, "n_epochs": 6, "gamma": 0.95, "learning_rate": lambda left: 1e-3 * left}
 network = {"net_arch": [64, 64], "log_std_init": -0.7}
-model = PPO("MlpPolicy", envs, **settings, policy_kwargs=network, seed=0, device="cpu")
+model = PPO(
+    "MlpPolicy", envs, n_steps=40, batch_size=2048, n_epochs=6, gamma=0.95, learning_rate=lambda left: 1e-3 * left,
+    policy_kwargs=network, seed=0, device="cpu",
+)  # fmt: skip
 model.learn(steps, Curriculum(), progress_bar=True)
 model.save(folder / "model")
 envs.save(str(folder / "normalisation.pkl"))

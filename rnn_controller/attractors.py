@@ -23,6 +23,7 @@ from torch import Tensor
 
 from arm_env import equations
 from arm_env.arguments import count
+from arm_env.controllers import check_period
 from arm_env.evaluation import Measures, settling_steps
 from arm_env.files import write_whole
 from arm_env.orbits import Orbit
@@ -50,6 +51,7 @@ class ClosedLoop:
     """F for one or many commands; q is (B, 10 + N), the neural state flattened by the controller's layout."""
 
     def __init__(self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01):
+        check_period(controller, control_period)
         self.controller, self.task, self.arm, self.period = controller, task, arm or Arm(), control_period
         self.substeps = substeps_of(control_period)
         self._numbers, self._body = tensors(self.arm), CompiledBody(self.arm, control_period, self.substeps)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from arm_env.controllers import checked_observation, period_of
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
@@ -19,8 +20,15 @@ from rnn_controller.pontryagin import EquationNetwork, kernels_of, plain_constan
 class _Predicting:
     """``predict`` with all its checks, over one step of a batch."""
 
+    network: Any
+
     def __init__(self, rest: np.ndarray, signals: int | None, arm: Arm | None):
         self._rest, self._signals, self.ceiling = rest, signals, (arm or Arm()).ceiling
+
+    @property
+    def control_period(self) -> float | None:
+        """Time between two evaluations [s] that the network was made for, if it says so."""
+        return period_of(self.network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Excitations (B, 6) and next states (B, N), from observations (B, 18 + K) and states (B, N)."""
@@ -38,10 +46,8 @@ class _Predicting:
         One observation (18 + K,) gives one action (6,). The network is at rest where ``episode_start``;
         it is deterministic itself, its noise is the environment's.
         """
-        o = np.asarray(observation, dtype=float)
-        batch, size = np.atleast_2d(o), self._signals
-        if batch.ndim != 2 or batch.shape[1] != (size or batch.shape[1]):
-            raise ValueError(f"this controller takes observations of {size} signals, not of shape {o.shape}")
+        o = checked_observation(observation, self._signals)
+        batch = o if o.ndim == 2 else o[None]
         shape = (len(batch), self._rest.size)
         y = np.array(np.broadcast_to(self._rest, shape) if state is None else state, dtype=float)
         if y.shape != shape:
@@ -65,7 +71,7 @@ class Policy(_Predicting):
         self.network = network
         named = network.weights._asdict().items()
         self._weights = type(network.weights)(*(np.array(float64_array(name, w), order="C") for name, w in named))
-        self._constants, self._kernels = plain_constants(network), kernels_of(network)
+        self._constants, self._kernels = copy.deepcopy(plain_constants(network)), kernels_of(network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         o, y, u = observation[:, None], state[:, None], np.empty((len(state), 1, MUSCLE_COUNT))

@@ -1,13 +1,13 @@
 """What determines a training run: its configuration, and the recipes of stages that it chooses from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tyro
 
-from arm_env.arguments import Checked, choice, group, within
+from arm_env.arguments import Checked, OrMapping, choice, fresh, group, within
 from arm_env.orbits import Circle
 from arm_env.parameters import CostWeights
 from arm_env.perturbations import Perturbation
@@ -119,9 +119,9 @@ class TrainConfig(Checked):
     """What to train."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = "default"
     """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper (untouched)."""
-    network: tyro.conf.AvoidSubcommands[NetworkConfig | ModuleConfig] = field(default_factory=NetworkConfig)
+    network: tyro.conf.AvoidSubcommands[OrMapping[NetworkConfig | ModuleConfig]] = fresh(NetworkConfig)
     """Size and constants of the network."""
-    cost: CostWeights = field(default_factory=CostWeights)
+    cost: OrMapping[CostWeights] = fresh(CostWeights)
     """Weights of eqs. 6 and 7."""
     settling: float = within(0.5, 0, 100)
     """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
@@ -145,7 +145,7 @@ class TrainConfig(Checked):
     """How noisy a quiet movement is, as a share of the run's noise, instead of the recipe's."""
     thrown: float | None = within(None, 0, 1)
     """Share of a batch that starts anywhere and moving, instead of the recipe's."""
-    perturbation: Perturbation = field(default_factory=Perturbation)
+    perturbation: OrMapping[Perturbation] = fresh(Perturbation)
     """What the body is trained under, without a sensory delay."""
     orbit: Annotated[AnyOrbit, tyro.conf.arg(help_behavior_hint="(default: circles)")] = None
     """Orbit to run along: circle, ellipse, rounded-polygon, or module:Class of one of your own."""

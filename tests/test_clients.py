@@ -221,6 +221,19 @@ def test_cleanrl_records_videos(tmp_path):
     assert (tmp_path / "videos/rl-video-episode-0.mp4").stat().st_size > 1000
 
 
+# --- skrl -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", REACH, "CircleArm-v0"])
+@pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=2), lambda i: gym.make(i).unwrapped],
+                         ids=["one", "many", "bare"])  # fmt: skip
+def test_skrl_knows_the_environments_by_their_bases(env_id, make):
+    """As its ``wrap_env`` does: one of the direct bases, of the environment or of what it wraps, is Gymnasium's."""
+    env = make(env_id)
+    bases = [f"{b.__module__}.{b.__qualname__}" for e in (env, env.unwrapped) for b in type(e).__bases__]
+    assert any(base.startswith("gymnasium.") for base in bases), bases
+
+
 # --- none of them ---------------------------------------------------------------------------------
 
 WITHOUT_EXTRAS = """

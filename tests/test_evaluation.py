@@ -6,6 +6,7 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from arm_env import Circle, CycleMeasures, JointPD, Random, RandomJumps, Recording, Still, evaluate, record
 from arm_env.evaluation import (
@@ -584,3 +585,88 @@ def test_both_commands_belong_to_one_episode(arguments):
 def test_a_schedule_without_jumps_is_refused():
     with pytest.raises(ValueError, match=r"hold|jump"):
         evaluate(Still(), movements=3, seed=13, schedule=lambda t: START)
+
+
+# --- what can't be evaluated ----------------------------------------------------------------------
+
+
+class OneArray:
+    """Fills one array of its own and returns it, as its state too."""
+
+    def __init__(self, kind=np.array):
+        self.action = kind(np.zeros((3, 6)))
+        self.count = 0
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        self.count += 1
+        self.action[:] = 0.01 * self.count
+        return self.action, self.action
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_a_recording_keeps_copies(kind):
+    recorded = record(OneArray(kind), gym.make_vec("ReachArm-v0", num_envs=3), 5, seed=1)
+    expected = np.broadcast_to(0.01 * np.arange(1, 6)[:, None, None], (5, 3, 6))
+    np.testing.assert_allclose(recorded.actions, expected)
+
+
+def test_arrays_that_a_wrapper_fills_anew_are_recorded_as_they_were():
+    class Reusing(gym.vector.VectorWrapper):
+        def step(self, actions):
+            observation, reward, *ends, info = super().step(actions)
+            if not hasattr(self, "kept"):
+                self.kept = reward.copy(), info["state"].copy()
+            self.kept[0][:], self.kept[1][:] = reward, info["state"]
+            return observation, self.kept[0], *ends, {**info, "state": self.kept[1]}
+
+    plain, reused = (
+        record(OneArray(), wrap(gym.make_vec("ReachArm-v0", num_envs=3)), 5, seed=1) for wrap in (lambda e: e, Reusing)
+    )
+    np.testing.assert_array_equal(plain.rewards, reused.rewards)
+    np.testing.assert_array_equal(plain.states, reused.states)
+
+
+NOT_EVALUATED = {
+    "PD on circles": ({"env_id": "CircleArm-v0"}, r"JointPD, which reaches for points, takes observations of 20"),
+    "brief": ({"schedule": {"hold": 0.01}}, r"commands hold for 0.2 s or longer, not 0.01 s"),
+    "nearly": ({"schedule": {"hold": 0.19}}, r"commands hold for 0.2 s or longer, not 0.19 s"),
+    "another package": ({"env_id": "CartPole-v1"}, r"this package's arms .* not 'CartPole-v1': only those"),
+    "without a vector": ({"env_id": "Pendulum-v1"}, r"this package's arms .* not 'Pendulum-v1': only those"),
+    "sync": ({"vectorization_mode": "sync"}, r"not 'ReachArm-v0' with vectorization_mode 'sync'"),
+    "mode": ({"vectorization_mode": gym.VectorizeMode.ASYNC}, r"with vectorization_mode <VectorizeMode.ASYNC"),
+    "no mode": ({"vectorization_mode": "quick"}, r"with vectorization_mode 'quick'"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "match"), NOT_EVALUATED.values(), ids=NOT_EVALUATED)
+def test_what_can_not_be_evaluated_is_refused_in_a_sentence(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        evaluate(JointPD(), **{"movements": 3, **arguments})
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_shortest_jumps_have_all_measures():
+    for period in (0.01, 0.1):
+        measures = evaluate(Still(), movements=20, schedule={"hold": 0.2}, control_period=period)
+        assert np.isfinite(measures.median_endpoint_error_m)
+    evaluate(Still(), movements=3, schedule={"hold": 0.2}, vectorization_mode="vector_entry_point")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"curl": 15}, r"perturbation={'curl': 15}"),
+        ({"mass": 2}, r"perturbation={'mass': 2}"),
+        ({"gamma": 0.1}, r"weights={'gamma': 0.1}"),
+        ({"ceiling": 0.5}, r"arm={'ceiling': 0.5}"),
+        ({"pertubation": None}, "perturbation"),
+    ],
+    ids=str,
+)
+def test_an_unknown_argument_comes_with_a_hint(arguments, hint):
+    for made in (
+        lambda: evaluate(Still(), movements=2, **arguments),
+        lambda: gym.make("ReachArm-v0", **arguments),
+    ):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument .*did you mean {hint}"):
+            made()

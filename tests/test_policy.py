@@ -1,6 +1,7 @@
 """A trained network behind ``predict``: the same numbers as the module, alone, in batches, and in the environments."""
 
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -12,11 +13,13 @@ from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import SPEED_BOUND
 from arm_env.tasks import Reach
 from rnn_controller import load, pontryagin
+from rnn_controller.attractors import ClosedLoop
 from rnn_controller.checkpoint import Checkpoint
+from rnn_controller.modules import ModuleConfig, build
 from rnn_controller.movements import sample
 from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
 from rnn_controller.objective import values
-from rnn_controller.policy import Policy
+from rnn_controller.policy import ModuleController, Policy
 
 NEURONS, SIGNALS = 4, 20
 ARM, HIGH = Arm(ceiling=2.0), Arm(ceiling=100)
@@ -277,3 +280,69 @@ def test_a_network_trained_on_goes_its_own_way():
             parameter.add_(1.0)
     np.testing.assert_array_equal(policy.predict(observations(), states())[0], before)
     assert (Policy(controller, HIGH).predict(observations(), states())[0] != before).any()
+
+
+# --- what a controller was made for ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["network", "module", "other module", "shipped", "receding"])
+def test_a_controller_is_refused_at_another_control_period(kind):
+    if kind == "receding":
+        controller = arm_env.RecedingHorizon(Reach())
+    elif kind == "shipped":
+        controller = load("reach")
+    elif kind == "network":
+        controller = Policy(network())
+    else:
+        module = network()
+        if kind == "other module":
+            module.control_period, module.config = 0.01, SimpleNamespace(neurons=NEURONS)
+        controller = ModuleController(module)
+    assert controller.control_period == 0.01
+    with pytest.raises(ValueError, match=r"acts every 0.01 s, and the environment takes a step in 0.02 s"):
+        arm_env.evaluate(controller, movements=2, control_period=0.02)
+    with pytest.raises(ValueError, match=r"acts every 0.01 s"):
+        arm_env.record(controller, gym.make_vec("ReachArm-v0", 2, control_period=0.005), 2, seed=1)
+
+
+def test_equal_control_periods_may_differ_in_the_digits_that_a_person_leaves_out():
+    arm_env.record(
+        arm_env.JointPD(control_period=0.0333333), gym.make_vec("ReachArm-v0", 2, control_period=1 / 30), 2, 1
+    )
+
+
+def test_the_loop_of_a_network_is_that_of_its_control_period():
+    with pytest.raises(ValueError, match=r"acts every 0.01 s, .* in 0.02 s"):
+        ClosedLoop(network(), Reach(), ARM, control_period=0.02)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"])
+def test_an_observation_that_is_not_finite_is_refused(kind, value):
+    controller, observation = kind(network()), np.zeros((2, SIGNALS))
+    observation[1, 3] = value
+    for given in (observation, observation[1]):
+        with pytest.raises(ValueError, match=f"finite observations, and signal 3 is {value}"):
+            controller.predict(given)
+    assert np.isfinite(controller.predict(np.full((2, SIGNALS), 1e100))[0]).all()
+
+
+@pytest.mark.parametrize("kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"])
+def test_a_tensor_whose_gradient_is_wanted_is_an_observation(kind):
+    controller, observation = kind(network()), np.full((2, SIGNALS), 0.5)
+    expected, _ = controller.predict(observation)
+    np.testing.assert_array_equal(controller.predict(torch.tensor(observation, requires_grad=True))[0], expected)
+
+
+def test_a_function_may_return_a_tensor_whose_gradient_is_wanted():
+    layer = torch.nn.Linear(20, 6)
+    ours = arm_env.evaluate(lambda o: layer(torch.as_tensor(o)).sigmoid(), movements=3, seed=1)
+    assert ours == arm_env.evaluate(lambda o: layer(torch.as_tensor(o)).sigmoid().tolist(), movements=3, seed=1)
+
+
+def test_a_controller_keeps_what_it_was_made_of():
+    module = build(ModuleConfig("mlp", 4), Reach(), ARM, torch.Generator().manual_seed(1))
+    controller, observation = Policy(module), np.full((1, SIGNALS), 0.5)
+    expected = controller.predict(observation)[0]
+    module.shift += 1.0
+    np.testing.assert_array_equal(controller.predict(observation)[0], expected)

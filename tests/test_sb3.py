@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import pickle
+import warnings
 
 import gymnasium as gym
 import imageio_ffmpeg
@@ -165,7 +166,7 @@ def test_other_ways_to_vectorise_are_refused_in_a_sentence(mode):
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_other_environments_are_refused_in_a_sentence(env_id):
-    with pytest.raises(ValueError, match=f"this package's arms .* not '{env_id}' .* use .*make_vec_env"):
+    with pytest.raises(ValueError, match=f"this package's arms .* not '{env_id}': use .*make_vec_env"):
         as_sb3_vec_env(env_id, 4)
     with pytest.raises(ValueError, match="vector environment of this package"):
         ArmVecEnv(gym.make_vec(env_id, 2))
@@ -353,8 +354,40 @@ def test_a_normalised_model_brings_its_statistics_or_is_given_them(tmp_path):
     ours = arm_env.evaluate(model, movements=4, seed=22).mean_value
     loaded = sb3.PPO.load(tmp_path / "model", device="cpu")
     statistics = VecNormalize.load(tmp_path / "statistics", as_sb3_vec_env("ReachArm-v0", 1))
-    assert arm_env.evaluate(Trained(loaded, statistics), movements=4, seed=22).mean_value == ours
-    assert arm_env.evaluate(loaded, movements=4, seed=22).mean_value != ours  # nobody told it
+    with warnings.catch_warnings(action="error"):
+        assert arm_env.evaluate(Trained(loaded, statistics), movements=4, seed=22).mean_value == ours
+    with pytest.warns(UserWarning, match=r"seen normalised observations: give Trained the statistics"):
+        assert arm_env.evaluate(loaded, movements=4, seed=22).mean_value != ours
+
+
+@pytest.mark.parametrize("noise", [0.2, 1.0])
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: VecNormalize(e, norm_obs=False), lambda e: Smoothed(e, 0.1)])
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_saw_the_senses_as_they_are_needs_no_statistics(noise, wrap, tmp_path):
+    model = small(wrap(as_sb3_vec_env("ReachArm-v0", 4, noise=noise)))
+    model.save(tmp_path / "model")
+    Trained(sb3.PPO.load(tmp_path / "model", device="cpu"))
+
+
+def test_smoothed_observations_belong_to_whom_they_are_given():
+    ours, theirs = (Smoothed(as_sb3_vec_env("ReachArm-v0", 3, noise=0.0), 0.1) for _ in range(2))
+    for envs in (ours, theirs):
+        envs.seed(3)
+    first, other = ours.reset(), theirs.reset()
+    first[:] = np.nan
+    for _ in range(3):
+        first, other = (envs.step(np.zeros((3, 6), dtype=np.float32))[0] for envs in (ours, theirs))
+        np.testing.assert_array_equal(first, other)
+        first[:] = np.nan
+
+
+def test_what_a_model_sees_must_be_finite():
+    controller = Trained(small(as_sb3_vec_env("ReachArm-v0", 4)))
+    observation = np.zeros((3, 20), dtype=np.float32)
+    observation[1, 2] = np.nan
+    with pytest.raises(ValueError, match="finite observations, and signal 2 is nan"):
+        controller.predict(observation)
+    controller.predict(torch.zeros(3, 20, requires_grad=True))
 
 
 def test_a_model_of_unscaled_actions_is_left_as_it_is():

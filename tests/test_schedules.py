@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils import seeding
 
 import arm_env
@@ -238,9 +239,9 @@ def test_ones_own_schedule_is_asked_for_the_arms_that_are_due_only():
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        ("circle", "unknown schedule 'circle'.*None.*function of time"),
-        ({"x": 1}, "unknown schedule"),
-        ([[0.1, 0.4], [0.2]], "unknown schedule"),
+        ("circle", "'circle' is no schedule.*None.*function of time"),
+        ({"x": 1}, "is no schedule"),
+        ([[0.1, 0.4], [0.2]], "is no schedule"),
         (3.0, r"shape \(n, 2\)"),
         ([], "target_x, target_y|shape"),
         ([[0.1, 0.4, 0.0]], r"2 components \(target_x, target_y\), not shape \(3,\)"),
@@ -312,7 +313,7 @@ class Own:
 
 @pytest.mark.parametrize("hold", [None, [0.5], np.array([0.5]), "long", -1, np.nan, 1e300, True], ids=repr)
 def test_a_hold_of_ones_own_that_is_no_time_is_refused_at_once(hold):
-    with pytest.raises(ValueError, match=r"^the hold of a schedule must be a number from 0"):
+    with pytest.raises(ValueError, match=r"^schedule: the hold of a schedule must be a number from 0"):
         make(schedule=Own(hold))
 
 
@@ -327,3 +328,69 @@ def test_commands_of_ones_own_may_be_lists_and_must_be_one_for_each_arm():
     for commands in (lambda number: [[0.1, 0.4]] * (number + 1), lambda number: [0.1, 0.4], lambda number: []):
         with pytest.raises(ValueError, match=r"for each of 1 arms|2 components"):
             make(schedule=Own(commands=commands)).reset(seed=1)
+
+
+# --- what is wrong says of which argument ---------------------------------------------------------
+
+
+def needs_nothing():
+    return [0.0, 0.4]
+
+
+NAMED = {
+    "word": (lambda t: "x", r"must return a command \(target_x, target_y\), not 'x'"),
+    "pair of words": (lambda t: ["x", "y"], r"must return a command"),
+    "ragged": (lambda t: [[0.1], [0.1, 0.4]], r"must return a command"),
+    "nothing": (lambda t: None, r"2 components"),
+    "no time": (needs_nothing, r"function must take the time \[s\] alone"),
+    "two arguments": (lambda t, u: [0.0, 0.4], r"function must take the time \[s\] alone"),
+    "out of reach": ([[9, 9]], r"the hand can't reach \[9\.0, 9\.0\] m"),
+    "empty": ([], r"one a row, and this has shape \(0,\)"),
+    "empty rows": ([[]], r"one a row"),
+    "underscore": ([["0.1", "0_4"]], r"array of numbers"),
+    "truth": ([[True, False]], r"array of numbers"),
+}
+
+
+@pytest.mark.parametrize(("value", "match"), NAMED.values(), ids=NAMED)
+def test_an_error_of_a_schedule_names_the_argument(value, match):
+    env = make()
+    for name, given in (
+        ("schedule", lambda: make(schedule=value)),
+        ("schedule", lambda: env.reset(options={"schedule": value})),
+        ("targets", lambda: env.reset(options={"targets": value})),
+        ("schedule", lambda: setattr(env, "schedule", value)),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: .*{match}"):
+            given()
+
+
+@pytest.mark.parametrize("wrong", ["x", [9, 9], [0.1], None, [0.1, "0.4m"]], ids=str)
+def test_a_function_that_goes_wrong_on_the_way_names_the_argument_and_moves_nothing(wrong):
+    env = make(schedule=lambda t: wrong if t > 0.015 else [0.0, 0.4])
+    env.reset(seed=1)
+    env.step(np.zeros(6))
+    before = env.simulation.state.copy()
+    with pytest.raises(ValueError, match=r"^schedule: "):
+        env.step(np.zeros(6))
+    np.testing.assert_array_equal(env.simulation.state, before)
+
+
+def test_a_schedule_of_ones_own_that_gives_no_numbers_names_the_argument():
+    for commands in ("x", [["x", "y"]], {1: 2}):
+        with pytest.raises(ValueError, match=r"^schedule: commands must be numbers"):
+            make(schedule=Own(commands=lambda number, c=commands: c)).reset(seed=1)
+
+
+def test_a_function_s_own_error_is_its_own():
+    def broken(t):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        make(schedule=broken)
+
+
+def test_tensors_whose_gradient_is_wanted_are_commands():
+    target = torch.tensor([0.1, 0.4], dtype=torch.float64, requires_grad=True)
+    for schedule in (target, lambda t: target, Own(commands=lambda number: target.expand(number, 2))):
+        assert make(schedule=schedule).reset(seed=1)[1]["target"].tolist() == [0.1, 0.4]

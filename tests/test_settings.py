@@ -99,9 +99,9 @@ REFUSED = [
     ({"noise": "loud"}, r"noise must be a number from 0 to 10, not 'loud'"),
     ({"noise": True}, r"noise must be a number"),
     ({"noise": b"0.2"}, r"noise must be a number"),
-    ({"schedule": "x" * 100_000}, r"^unknown schedule .{1,600}$"),
+    ({"schedule": "x" * 100_000}, r"^schedule: 'xxx.{1,600}$"),
     ({"schedule": ".relative:f"}, r"can't be imported"),
-    ({"schedule": [[10**400, 0]]}, r"unknown schedule"),
+    ({"schedule": [[10**400, 0]]}, r"is no schedule"),
     ({"schedule": {"kind": "moving-command", "function": 3}}, r"function must be a function of the time"),
     ({"noise": None}, r"noise must be a number"),
     ({"noise": 1e308}, r"noise must be a number from 0 to 10"),
@@ -110,7 +110,7 @@ REFUSED = [
     ({"schedule": {"kind": "command-list"}}, r"schedule.*values"),
     ({"schedule": {"kind": "command-list", "values": [[0.9, 0.0]]}}, r"can't reach"),
     ({"schedule": "no.such.module:f"}, r"can't be imported"),
-    ({"schedule": RandomJumps}, r"unknown schedule"),
+    ({"schedule": RandomJumps}, r"is no schedule"),
 ]
 REFUSED_ORBITS = [
     ("elipse", r"unknown orbit 'elipse': give one of circle, ellipse, rounded-polygon, or module:name"),
@@ -449,3 +449,139 @@ def test_arms_of_a_vector_environment_say_what_single_ones_say(env_id):
         env.reset(seed=1)
         env.simulation.state[0], env.simulation.command = info["state"][i], info["command"][[i]]
         assert bool(env.simulation.costs(np.zeros((1, 6)))[0, 4]) == info["is_success"][i]
+
+
+# --- names for subclasses ---------------------------------------------------------------------------
+
+
+def subclasses_with(**attributes):
+    """Environments of one and of many arms whose ``__init__`` sets attributes before and after ours."""
+
+    def init(self, **arguments):
+        self.early = 1
+        super(type(self), self).__init__(**arguments)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    for base in (arm_env.ReachArmEnv, arm_env.vector_env.ReachArmVectorEnv):
+        yield type("M", (base,), {"__init__": init})()
+
+
+@pytest.mark.parametrize("name", ["mask", "_noise", "tasks", "weight", "alarm", "nosie", "arms", "spec_"])
+def test_a_subclass_and_a_wrapper_may_have_any_attribute_of_their_own(name):
+    for env in subclasses_with(**{name: 3}):
+        assert getattr(env, name) == 3 and env.early == 1
+        env.noise = 0.1  # and settings are settings
+        assert env.noise == 0.1
+
+    class Wrapper(gym.Wrapper):
+        def __init__(self, env):
+            super().__init__(env)
+            setattr(self, name, 3)
+
+    assert getattr(Wrapper(gym.make("ReachArm-v0")), name) == 3
+
+
+@pytest.mark.parametrize("name", ["mask", "_noise", "alarm", "note", "goal"])
+def test_names_that_are_no_misspelt_setting_may_be_set(name):
+    env = make()
+    setattr(env, name, 3)
+    assert getattr(env, name) == 3
+
+
+class Mixin:
+    noise = 0.05
+
+
+@pytest.mark.parametrize("name", ["noise", "weights", "arm", "control_period", "schedule", "task", "perturbation"])
+@pytest.mark.parametrize("base", [arm_env.ReachArmEnv, arm_env.vector_env.ReachArmVectorEnv])
+def test_a_setting_in_the_body_of_a_subclass_is_refused_instead_of_hidden(base, name):
+    with pytest.raises(TypeError, match=rf"^{name} in the body of M .* super\(\).__init__\({name}=...\)"):
+        type("M", (base,), {name: None})
+    if name == "noise":
+        with pytest.raises(TypeError, match=r"^noise in the body of M"):
+            type("M", (Mixin, base), {})
+
+
+def test_a_subclass_may_put_a_property_in_a_setting_s_place():
+    class M(arm_env.ReachArmEnv):
+        @property
+        def noise(self):
+            return super().noise
+
+        @noise.setter
+        def noise(self, value):
+            arm_env.ReachArmEnv.noise.__set__(self, 2 * value)
+
+    env = M()
+    env.noise = 0.05
+    assert env.noise == 0.1
+
+
+def test_a_setting_that_is_set_too_early_says_when_it_can_be():
+    class M(arm_env.ReachArmEnv):
+        def __init__(self):
+            self.noise = 0.05
+            super().__init__()
+
+    with pytest.raises(AttributeError, match=r"the setting noise is there after super\(\).__init__\(\)"):
+        M()
+
+
+@pytest.mark.parametrize("name", ["action_space", "observation_space"])
+def test_a_space_that_is_none_is_refused(name):
+    for env in (make(), gym.make_vec("ReachArm-v0", 2).unwrapped, *subclasses_with()):
+        before = getattr(env, name)
+        with pytest.raises(ValueError, match=f"^{name} must be a gymnasium.Space, not None"):
+            setattr(env, name, None)
+        assert getattr(env, name) is before
+    for env in subclasses_with(**{name: gym.spaces.Discrete(3)}):  # it may translate them
+        assert getattr(env, name) == gym.spaces.Discrete(3)
+
+
+def test_a_misspelt_setting_of_many_arms_is_refused_with_a_hint():
+    with pytest.raises(AttributeError, match=r"no attribute 'nosie' to set: did you mean noise\?"):
+        gym.make_vec("ReachArm-v0", 2).unwrapped.set_attr("nosie", 0.0)
+
+
+# --- numbers that are equal, and texts that are none ------------------------------------------------
+
+
+@pytest.mark.parametrize("delay", [0.0333333, 0.033333333, 1 / 30, 0.0999999, 0.1, 0.3333333])
+def test_a_delay_with_the_digits_that_a_person_writes_is_a_multiple(delay):
+    periods = Perturbation(delay=delay).delay_periods(1 / 30)
+    assert periods == round(30 * delay)
+    make(control_period=1 / 30, perturbation={"delay": delay})
+
+
+@pytest.mark.parametrize("delay", [0.03333, 0.0334, 0.05, 1e-9, 0.99])
+def test_another_delay_is_none(delay):
+    with pytest.raises(ValueError, match="multiple of the control period"):
+        make(control_period=1 / 30, perturbation={"delay": delay})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"noise": "1_0"}, {"control_period": "0.0_1"}, {"weights": {"alpha": "1_0"}}, {"arm": {"mass": ["1", "1_0"]}}],
+    ids=str,
+)
+def test_underscores_in_numbers_are_refused(arguments):
+    with pytest.raises(ValueError, match=r"must be .*not .*_"):
+        make(**arguments)
+    with pytest.raises(ValueError, match="num_envs must be a whole number"):
+        gym.make_vec("ReachArm-v0", num_envs="1_0")
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_whose_gradient_is_wanted_are_numbers():
+    weight = torch.tensor(0.25, requires_grad=True)
+    env = make(noise=weight, arm={"mass": torch.tensor([1.0, 2.0], requires_grad=True)})
+    assert env.noise == 0.25 and env.arm.mass == (1.0, 2.0)
+    env.reset(seed=1, options={"posture": torch.tensor([0.5, 1.5], requires_grad=True)})
+    action = torch.full((6,), 0.5, requires_grad=True)
+    expected = make(noise=0.25, arm={"mass": (1, 2)})
+    expected.reset(seed=1, options={"posture": [0.5, 1.5]})
+    np.testing.assert_array_equal(env.step(action)[0], expected.step(np.full(6, 0.5))[0])
+    envs = gym.make_vec("ReachArm-v0", 2)
+    envs.reset(seed=1)
+    envs.step(action.expand(2, 6))

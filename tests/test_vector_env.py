@@ -86,7 +86,7 @@ def test_metadata_tells_the_mode_of_this_one(mode):
         ({"render_mode": "human"}, r"render_mode 'human'.*rgb_array"),
         ({"noise": -1}, "noise must be"),
         ({"control_period": 0}, "control_period must be"),
-        ({"schedule": "circle"}, "unknown schedule"),
+        ({"schedule": "circle"}, "is no schedule"),
     ],
     ids=str,
 )

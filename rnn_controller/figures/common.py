@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from arm_env.controllers import Controller
+from arm_env.controllers import Controller, check_period
 from arm_env.evaluation import record
 from arm_env.files import write_whole
 from arm_env.parameters import Arm
@@ -104,13 +104,10 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
 
 def check_fit(controller: Controller, simulation: Any) -> None:
     """Refuse a controller that was made for another control period or another ceiling than the environment has."""
-    config = getattr(getattr(controller, "network", None), "config", None)
-    for name, wanted, given in (
-        ("control_period", getattr(config, "control_period", None), simulation.control_period),
-        ("ceiling", getattr(controller, "ceiling", None), simulation.arm.ceiling),
-    ):
-        if wanted not in (None, given):
-            raise ValueError(f"the controller was made for a {name} of {wanted:g}, and the environment has {given:g}")
+    check_period(controller, simulation.control_period)
+    wanted, given = getattr(controller, "ceiling", None), simulation.arm.ceiling
+    if wanted not in (None, given):
+        raise ValueError(f"the controller was made for a ceiling of {wanted:g}, and the environment has {given:g}")
 
 
 def draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
