@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
+from arm_env.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.ilqr import Expansion, Trajectory
 from arm_env.parameters import Arm, CostWeights
 from arm_env.plant import (
@@ -13,15 +13,16 @@ from arm_env.plant import (
     ELEMENTARY,
     MUSCLE_COUNT,
     STATE_SIZE,
-    compile_task,
+    TracedTask,
     step,
     step_rows,
     step_vjp_rows,
-    symbols,
+    task_kernels,
+    trace_task,
 )
 from arm_env.simulation import substeps_of
 from arm_env.tasks import Task
-from arm_env.tracing import SYMBOLIC, constant, flatten, function_source, gradient, load
+from arm_env.tracing import constant, flatten, function_source, gradient, load
 
 SIZE = STATE_SIZE + MUSCLE_COUNT
 MOTION = ACTIVATIONS.start  # angles and velocities lead the state; activations are linear in it and the excitations
@@ -52,17 +53,16 @@ def expand_cost(p, w, period, command, states, controls, slope, hessian):
 """
 
 
-@once_for_each_task
-def compiled(task: Task) -> Kernels:
-    """Kernels that know the task's cost: ``follow`` and ``expand_cost``, and the parts they call."""
-    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
-    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
-    total = flatten([sum(task.cost(SYMBOLIC, arm, weights, x, u, k))])
+@once_for_each_trace(trace_task)
+def compiled(traced: TracedTask) -> Kernels:
+    """Kernels that know a task's cost: ``follow`` and ``expand_cost``, and the parts they call."""
+    x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
+    total = flatten([sum(traced.terms)])
     z, one = flatten([x, u]), [constant(1.0)]
     slope = gradient(total, one, z)
     rows = [entry for partial in slope for entry in gradient([partial], one, z)]
     source = function_source("cost_derivatives", ["p", "w", "x", "u", "k"], {"slope": slope, "hessian": rows}) + PASSES
-    return compile_source("problem", source, step=step, cost=compile_task(task).cost, **ELEMENTARY)
+    return compile_source("problem", source, step=step, cost=task_kernels(traced).cost, **ELEMENTARY)
 
 
 @jit

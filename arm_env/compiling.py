@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import math
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -19,15 +20,18 @@ import threading
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
 import platformdirs
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 from arm_env.files import write_whole
+from arm_env.tracing import Symbol
 
+T = TypeVar("T")
 _lock = threading.RLock()  # threads may make environments at once
 NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
@@ -74,7 +78,7 @@ def jit(function: Callable[..., Any]) -> Any:
         try:
             compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is
-                with contextlib.suppress(RuntimeError, OSError):  # there is nowhere to keep it
+                with contextlib.suppress(Exception):  # no such folder can be made: it is compiled in every process
                     compiled._cache = _Cache(function)
             return compiled
         finally:
@@ -83,6 +87,13 @@ def jit(function: Callable[..., Any]) -> Any:
 
 class _Cache(FunctionCache):
     """Numba's cache of a function, without which it works as well: a damaged file, or a full disk, costs time only."""
+
+    def __init__(self, function: Any):
+        super().__init__(function)
+        if cache_folder() not in Path(self.cache_path).parents:
+            raise OSError("Numba would keep it where it does not know what else the code depends on")
+        locator = self._impl.locator
+        self._cache_file = _CheckedFile(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
@@ -93,9 +104,27 @@ class _Cache(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # What is there is damaged or unwritable, and the folder may be read from again later.
-        with contextlib.suppress(Exception):
-            super().save_overload(sig, data)
+        for prepare in (lambda: None, self.flush):  # an index that can't be read is emptied
+            with contextlib.suppress(Exception):
+                prepare()
+                super().save_overload(sig, data)
+                return
+
+
+class _CheckedFile(IndexDataCacheFile):
+    """Numba's files, with a digest before the machine code: what is damaged is not run."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        code = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(code).digest() + code)
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        digest, code = content[:32], content[32:]
+        if hashlib.sha256(code).digest() != digest:
+            raise ValueError("the file is damaged")
+        return pickle.loads(code)
 
 
 @functools.cache
@@ -108,18 +137,21 @@ def _say_that_it_takes_time() -> None:
 class Kernels:
     """The compiled functions of one generated source, as attributes.
 
-    They belong to their source: whoever compiles the same source in this process gets the same object. A copy of it is
-    itself, and one that is unpickled, here or in another process, is found or made anew by ``recipe``.
+    Whoever compiles the same source in this process gets the same functions. A copy of it is itself, and one that is
+    unpickled, here or in another process, is found or made anew by ``recipe``.
     """
 
-    def __init__(self, functions: dict[str, Any]):
+    def __init__(self, functions: dict[str, Any], recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None):
         self.__dict__.update(functions)
-        self._recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+        self._functions, self._recipe = functions, recipe
 
     def made_by(self, function: Callable[..., Any], *arguments: Any) -> "Kernels":
-        """Remember the call that makes these kernels, for copies; return them."""
-        self._recipe = (function, arguments)
-        return self
+        """Return these kernels for somebody whose copies make them by this call."""
+        return Kernels(self._functions, (function, arguments))
+
+    def has_recipe(self) -> bool:
+        """Whether copies know how to make them."""
+        return self._recipe is not None
 
     if TYPE_CHECKING:
 
@@ -165,60 +197,74 @@ def _digest_of_file(module: str) -> str:
 
 def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
     path = cache_folder() / f"{stem}.py"
-    if not path.exists():
-        with contextlib.suppress(OSError):
-            write_whole(path, source)
-    spec = importlib.util.spec_from_file_location(stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[stem] = module  # cached kernels look their callees up by this name
-    vars(module).update({"sqrt": math.sqrt, "empty": np.empty}, **known)
-    if path.exists():
-        spec.loader.exec_module(module)
-    else:  # it could not be written
-        exec(compile(source, str(path), "exec"), vars(module))
+    kept = _is_kept(path, source)
+    numbers = {"sqrt": math.sqrt, "empty": np.empty, "inf": math.inf, "nan": math.nan}
+
+    def fresh() -> ModuleType:
+        module = sys.modules[stem] = ModuleType(stem)  # cached kernels look their callees up by this name
+        vars(module).update(numbers, **known)
+        return module
+
+    module = fresh()
+    try:
+        if not kept:
+            raise ImportError(path)
+        spec = importlib.util.spec_from_file_location(stem, path)
+        assert spec and spec.loader
+        spec.loader.exec_module(module)  # from Python's own cache, which may be damaged, too
+    except Exception:
+        module = fresh()
+        exec(compile(source, str(path) if kept else f"<{stem}>", "exec"), vars(module))
     functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
     vars(module).update(functions)
     return functions
 
 
-def once_for_each_task(build: Callable[[Any], Kernels]) -> Callable[[Any], Kernels]:
-    """Decorate a function that compiles kernels for a task: it traces the task's equations once, not at every call.
+def _is_kept(path: Path, source: str) -> bool:
+    """Whether the file holds that source, now if not before: Numba looks at it to know whether code is stale."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == source.encode():
+            return True
+    with contextlib.suppress(OSError):
+        write_whole(path, source)
+        return True
+    return False
 
-    Tasks are taken to be the same if their class is, and all that they hold. One that holds more than plain values
-    (numbers, strings, tuples of them) may change from within, and is traced anew each time.
+
+def once_for_each_trace(
+    trace: Callable[[Any], T],
+) -> Callable[[Callable[[T], Kernels]], Callable[[Any], Kernels]]:
+    """Decorate a function that compiles kernels from what ``trace`` records of an object.
+
+    The object's equations are traced at every call and compiled once for each record, so that nothing stale can run.
     """
 
-    @functools.lru_cache(maxsize=128)
-    def known(key: _TaskKey) -> Kernels:
-        return build(key.task)
+    def decorate(build: Callable[[T], Kernels]) -> Callable[[Any], Kernels]:
+        known: dict[Any, tuple[T, Kernels]] = {}  # the record keeps the symbols whose identities are its key
 
-    @functools.wraps(build)
-    def kernels(task: Any) -> Kernels:
-        key = _TaskKey(task)
-        with _lock:
-            made = known(key) if key.plain else build(task)
-            return made.made_by(kernels, task)
+        @functools.wraps(build)
+        def kernels(origin: Any) -> Kernels:
+            with _lock:
+                traced = trace(origin)
+                key = _identity(traced)
+                if key not in known:
+                    again = trace(origin)
+                    if _identity(again) != key:
+                        raise ValueError(
+                            f"the equations of {type(origin).__name__} are others each time they are traced: they must "
+                            "not draw random numbers, nor change anything"
+                        )
+                    known[key] = traced, build(traced)
+                made = known[key][1]
+                return made if made.has_recipe() else made.made_by(kernels, origin)
 
-    return kernels
+        return kernels
 
-
-class _TaskKey:
-    """A task as a key of a table."""
-
-    def __init__(self, task: Any):
-        self.task, held = task, getattr(task, "__dict__", None)
-        self.plain = held is not None and all(map(_plain, held.values()))
-        self._content = (type(task), tuple(sorted((held or {}).items())) if self.plain else id(task))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _TaskKey) and self._content == other._content
-
-    def __hash__(self) -> int:
-        return hash(self._content)
+    return decorate
 
 
-def _plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_plain, value))
-    return isinstance(value, int | float | str | None)
+def _identity(record: Any) -> Any:
+    """A record as a key of a table, in which a symbol is itself."""
+    if isinstance(record, list | tuple):
+        return tuple(map(_identity, record))
+    return id(record) if isinstance(record, Symbol) else record

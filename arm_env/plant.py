@@ -4,16 +4,17 @@ Every kernel takes ``p``, the arm's flat parameter vector (``Arm.flat()``), and 
 arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from arm_env import elementary, equations
-from arm_env.compiling import Kernels, compile_source, jit, once_for_each_task
+from arm_env.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.lanes import lane_source, row_source
 from arm_env.parameters import Arm, CostWeights, Parameters
 from arm_env.random_numbers import standard_normals
-from arm_env.tracing import SYMBOLIC, Symbol, flatten, function_source, gradient, load
+from arm_env.tracing import SYMBOLIC, Symbol, explained, flatten, function_source, gradient, load
 
 STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
 COSTS = 7
@@ -33,6 +34,9 @@ def symbols(parameters: Parameters, name: str) -> Any:
         return loaded if value.ndim else loaded.item()
 
     return parameters.map(next_symbols)
+
+
+ARM_SYMBOLS, WEIGHT_SYMBOLS = symbols(Arm(), "p"), symbols(CostWeights(), "w")
 
 
 def with_adjoint(name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]) -> str:
@@ -56,7 +60,7 @@ ELEMENTARY = {name: getattr(elementary, name) for name in ("exp", "log", "sin", 
 
 
 def _source() -> str:
-    arm = symbols(Arm(), "p")
+    arm = ARM_SYMBOLS
     x, u, noise = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("noise", (MUSCLE_COUNT,))
     h = Symbol("scalar", "h")
     xs, us = flatten([x]), flatten([u])
@@ -156,8 +160,47 @@ def noise_of(deviation, key, draw, noise):
         noise[i] *= deviation
 
 
-@once_for_each_task
-def compile_task(task: Any) -> Kernels:
+TASKS_MAY_HOLD = (
+    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as command[..., 0], and exp, "
+    "log, sin, cos, sqrt, where, stack and concatenate of xp (docs/equations.md)"
+)
+
+
+class TracedTask(NamedTuple):
+    """What a task's equations compute of the state x, excitations u and command k, as symbols."""
+
+    terms: list[Symbol]  # of the cost
+    squared_distance: Symbol  # [m²]
+    success: Symbol  # above 0 on the attractor
+
+
+def trace_task(task: Any) -> TracedTask:
+    """Run the equations of a task on symbols."""
+    arm, weights = ARM_SYMBOLS, WEIGHT_SYMBOLS
+    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
+    name = type(task).__name__
+    with explained(name, TASKS_MAY_HOLD):
+        hand = equations.hand(SYMBOLIC, arm, x)
+        error = _parts(f"{name}.error", task.error(SYMBOLIC, k, *hand[:2]), ERROR)
+        terms = _parts(f"{name}.cost", task.cost(SYMBOLIC, arm, weights, x, u, k), TERMS)
+        (success,) = _parts(f"{name}.success", [task.success(SYMBOLIC, k, *hand)], SUCCESS)
+    return TracedTask(terms, error[0], success)
+
+
+ERROR = ("squared distance", "desired velocity x", "desired velocity y")
+TERMS = ("distance", "velocity", "effort")
+SUCCESS = ("success",)
+
+
+def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
+    """The symbols of what a function returned, if it is one number for each of the ``parts``."""
+    shapes = [np.shape(value) for value in values] if isinstance(values, tuple | list) else [np.shape(values)]
+    if [math.prod(shape) for shape in shapes] != [1] * len(parts):
+        raise TypeError(f"{name} must give one number for each of {', '.join(parts)}, not shapes {shapes}")
+    return flatten(values)
+
+
+def task_kernels(traced: TracedTask) -> Kernels:
     """Kernels over a batch that know the task's cost.
 
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole step in one call:
@@ -165,13 +208,10 @@ def compile_task(task: Any) -> Kernels:
     the period in ``elapsed``, (B,), fills ``costs`` under the present command, and lets the first states ``observe``
     with the following command. Noise is that of the ``key`` and the number of the ``draw``.
     """
-    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
-    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
-    terms = task.cost(SYMBOLIC, arm, weights, x, u, k)
-    hand = equations.hand(SYMBOLIC, arm, x)
-    distance = SYMBOLIC.sqrt(task.error(SYMBOLIC, k, *hand[:2])[0])
-    success = SYMBOLIC.where(task.success(SYMBOLIC, k, *hand), 1.0, 0.0)
-    results = {"out": flatten([*terms, distance, success, *hand[:2]])}
+    hand = equations.hand(SYMBOLIC, ARM_SYMBOLS, load("x", (STATE_SIZE,)))
+    distance = SYMBOLIC.sqrt(traced.squared_distance)
+    success = SYMBOLIC.where(traced.success, 1.0, 0.0)
+    results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
     batch = f"""
 def costs(p, w, x, u, k, out):
     cost_rows(0, len(x), p, w, x, u, k, out)
@@ -192,3 +232,9 @@ def advance(p, w, h, substeps, u, deviation, key, draw, k, following, low, high,
     source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
     known = {"control_steps": control_steps, "observe": observe, "noise_of": noise_of}
     return compile_source("task", source, **known, **ELEMENTARY)
+
+
+@once_for_each_trace(trace_task)
+def compile_task(traced: TracedTask) -> Kernels:
+    """Return the ``task_kernels`` of a task."""
+    return task_kernels(traced)

@@ -7,7 +7,8 @@ nor its adjoint is written a second time.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,20 @@ from arm_env.equations import Primitives
 LEAVES = ("const", "scalar", "load")
 UNIFORM = ("p", "w")
 """Names of the arguments that hold parameters: the arm's, and the cost's weights."""
+NO_ANSWER = (
+    "equations are compiled before their values are known, so nothing can be asked of a value: no if, and, or, max, "
+    "min, ==, <, >"
+)
+
+
+@contextmanager
+def explained(name: str, allowed: str) -> Iterator[None]:
+    """Say whose equations can't be traced, why, and what is ``allowed`` in them."""
+    try:
+        yield
+    except (TypeError, AttributeError, IndexError, ArithmeticError) as error:
+        message = f"the equations of {name} can't be compiled: {error}. {allowed}"
+        raise TypeError(message) from error
 
 
 class Symbol:
@@ -31,7 +46,7 @@ class Symbol:
     _known: WeakValueDictionary[tuple[Any, ...], "Symbol"] = WeakValueDictionary()
 
     def __new__(cls, op: str, *args: Any) -> "Symbol":
-        key = (op, *(a if op in LEAVES else id(a) for a in args))
+        key = (op, *args) if op in LEAVES else (op, *map(id, args))
         symbol = cls._known.get(key)
         if symbol is None:
             symbol = super().__new__(cls)
@@ -75,6 +90,28 @@ class Symbol:
     def __neg__(self) -> "Symbol":
         return constant(0.0) - self
 
+    def __pos__(self) -> "Symbol":
+        return self
+
+    def __abs__(self) -> "Symbol":
+        """With slope 0 at 0, as torch has it; what is no number stays so."""
+        return _where(self, self, _where(-self, -self, Symbol("-", self, self)))
+
+    def __pow__(self, exponent: Any) -> "Symbol":
+        return _power(self, exponent)
+
+    def __rpow__(self, base: Any) -> "Symbol":
+        return _power(base, self)
+
+    def _asked(self, *_: Any) -> Any:
+        raise TypeError(
+            f"{NO_ANSWER}. xp.where(x, a, b) is a where x > 0, else b; at_least and at_most of arm_env.equations are "
+            "the larger and the smaller of two"
+        )
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _asked  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
     # NumPy calls these methods for np.exp(object_array) and the like.
     def exp(self) -> "Symbol":
         return _unary("exp", self)
@@ -113,7 +150,7 @@ def _symbol(x: Any) -> Symbol:
 
 
 def _binary(op: str, left: Any, right: Any) -> Any:
-    if any(isinstance(x, np.ndarray) and x.ndim for x in (left, right)):
+    if (isinstance(left, np.ndarray) and left.ndim) or (isinstance(right, np.ndarray) and right.ndim):
         return NotImplemented  # NumPy broadcasts, and comes back with elements
     a, b = _symbol(left), _symbol(right)
     va, vb = _value(a), _value(b)
@@ -128,6 +165,21 @@ def _binary(op: str, left: Any, right: Any) -> Any:
     if op == "/" and b.uniform and not a.uniform:
         return a * (1.0 / b)  # whose reciprocal is computed once
     return Symbol(op, a, b)
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """Whole powers by products, halves by roots."""
+    if isinstance(exponent, np.ndarray) and exponent.ndim:
+        return NotImplemented
+    base, power = _symbol(base), _value(_symbol(exponent))
+    if power is None or not (2 * power).is_integer():
+        raise TypeError("** takes whole exponents and halves, such as 2, -1 and 0.5; x ** p is else exp(p * log(x))")
+    if power < 0:
+        return 1.0 / _power(base, -power)
+    if not power.is_integer():
+        return _power(base, power - 0.5) * base.sqrt()
+    half = _power(base * base, power // 2) if power > 1 else constant(1.0)
+    return half * base if power % 2 else half
 
 
 def _where(x: Any, a: Any, b: Any) -> Symbol:

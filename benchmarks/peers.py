@@ -62,8 +62,9 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
         lambda x, a, b: jnp.where(x > 0, a, b), jnp.stack, jnp.concatenate,
     )  # fmt: skip
     layers = NetworkPrimitives(
-        lambda w, v: v @ w.T, lambda *v: jnp.concatenate(v, -1), jax.nn.relu, jnp.tanh, jax.nn.sigmoid
-    )
+        lambda w, v: v @ w.T, lambda *v: jnp.concatenate(v, -1),
+        jax.nn.relu, jnp.tanh, jax.nn.sigmoid, jnp.exp, jnp.sqrt,
+    )  # fmt: skip
     arm, cost = Arm().map(jnp.asarray), CostWeights().map(jnp.asarray)
     constants, observed = pontryagin.plain_constants(network), 18 + network.command_size
 

@@ -11,6 +11,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from arm_env.compiling import jit
@@ -52,6 +53,8 @@ def _product_instructions(
     typing_context: Any, matrix: Any, v: Any, out: Any, rows: Any, columns: Any, down: Any, right: Any
 ) -> Any:
     """out += M v, where element (i, j) of M lies at ``down`` i + ``right`` j."""
+    if matrix.layout != "C":
+        raise TypingError("a matrix must lie in memory row after row")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         elements, vectors, sums = _pointers(context, builder, signature, arguments)

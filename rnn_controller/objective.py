@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arm_env.compiling import Kernels, compile_source, once_for_each_task
+from arm_env.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.parameters import Arm, CostWeights
-from arm_env.plant import ELEMENTARY, MUSCLE_COUNT, STATE_SIZE, symbols, with_adjoint
+from arm_env.plant import ELEMENTARY, MUSCLE_COUNT, STATE_SIZE, TracedTask, trace_task, with_adjoint
 from arm_env.tasks import Task
-from arm_env.tracing import SYMBOLIC, flatten, load
+from arm_env.tracing import flatten, load
 from rnn_controller.parallel import in_parallel
 from rnn_controller.plant import TORCH, tensors
 
@@ -34,12 +34,11 @@ def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
 """
 
 
-@once_for_each_task
-def value_kernels(task: Task) -> Kernels:
+@once_for_each_trace(trace_task)
+def value_kernels(traced: TracedTask) -> Kernels:
     """``values`` of a batch of movements, and their adjoint."""
-    arm, weights = symbols(Arm(), "p"), symbols(CostWeights(), "w")
-    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
-    cost = flatten([sum(task.cost(SYMBOLIC, arm, weights, x, u, k))])
+    x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
+    cost = flatten([sum(traced.terms)])
     source = with_adjoint("cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])})
     return compile_source("values", source + VALUES, **ELEMENTARY)
 

@@ -13,8 +13,8 @@ from arm_env.controllers import checked_observation, period_of
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.plain_torch import float64_array, plain_torch
-from rnn_controller.pontryagin import EquationNetwork, kernels_of, plain_constants
+from rnn_controller.plain_torch import float64, float64_array, plain_torch
+from rnn_controller.pontryagin import EquationNetwork, kernels_of, plain_constants, plain_weights
 
 
 class _Predicting:
@@ -69,12 +69,13 @@ class Policy(_Predicting):
     def __init__(self, network: EquationNetwork, arm: Arm | None = None):
         super().__init__(np.zeros(network.state_size), SENSORY_SIZE + network.command_size, arm)
         self.network = network
-        named = network.weights._asdict().items()
-        self._weights = type(network.weights)(*(np.array(float64_array(name, w), order="C") for name, w in named))
-        self._constants, self._kernels = copy.deepcopy(plain_constants(network)), kernels_of(network)
+        self._kernels = kernels_of(network)
+        self._weights = plain_weights(float64(name, w) for name, w in network.weights._asdict().items())
+        self._constants = copy.deepcopy(tuple(plain_constants(network)))
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        o, y, u = observation[:, None], state[:, None], np.empty((len(state), 1, MUSCLE_COUNT))
+        o, y = np.ascontiguousarray(observation)[:, None], np.ascontiguousarray(state)[:, None]
+        u = np.empty((len(state), 1, MUSCLE_COUNT))
         following = np.empty_like(y)
         self._kernels.steps(self._weights, self._constants, o, y, u, following)
         return u[:, 0], following[:, 0]

@@ -4,21 +4,21 @@
 derivatives of the cost from torch, so any cost of the trajectory can be trained.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arm_env.compiling import Kernels
+from arm_env.compiling import Kernels, once_for_each_trace
 from arm_env.lanes import LANES
 from arm_env.parameters import Arm
 from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from rnn_controller.closed_loop import Body, Given, Path, closed_loop_of
 from rnn_controller.parallel import in_parallel
-from rnn_controller.vector_tracing import network_source
+from rnn_controller.vector_tracing import Traced, network_source, trace
 
 
 class EquationNetwork(Protocol):
@@ -36,11 +36,11 @@ class EquationNetwork(Protocol):
 
     @property
     def weights(self) -> Any:
-        """A named tuple of the float64 matrices and vectors that are trained."""
+        """A named tuple of the float64 matrices, vectors and numbers that are trained."""
 
     @property
     def constants(self) -> Any:
-        """A named tuple of numbers and vectors that are not."""
+        """A named tuple of the numbers, vectors and matrices that are not."""
 
     def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
         """Excitations (…, 6) and the next state (…, N), computed with ``NetworkPrimitives``."""
@@ -51,23 +51,32 @@ def has_equations(network: Any) -> bool:
     return callable(getattr(network, "equations", None))
 
 
-_known: WeakKeyDictionary[Any, tuple[Any, Kernels]] = WeakKeyDictionary()
-
-
-def kernels_of(network: EquationNetwork) -> Kernels:
-    """The compiled closed loop of the network's kind, whose equations are traced again if its configuration changes."""
-    groups = (network.weights, network.constants)
-    shapes = [[tuple(getattr(value, "shape", ())) for value in group] for group in groups]
-    key = (network.config, shapes)
-    if network not in _known or _known[network][0] != key:
-        _known[network] = (key, closed_loop_of(network_source(network)))
-    return _known[network][1]
+@once_for_each_trace(trace)
+def kernels_of(traced: Traced) -> Kernels:
+    """The compiled closed loop of a network's kind."""
+    return closed_loop_of(network_source(traced))
 
 
 def plain_constants(network: EquationNetwork) -> Any:
-    """The network's constants as numbers and arrays."""
+    """The network's constants as numbers and arrays, in the order of memory that compiled code takes."""
     constants = network.constants
-    return type(constants)(*(c.detach().numpy() if isinstance(c, Tensor) else float(c) for c in constants))
+    return type(constants)(*(_plain(f"c.{name}", value) for name, value in constants._asdict().items()))
+
+
+def _plain(name: str, value: Any) -> float | np.ndarray:
+    array = value.detach().cpu().resolve_neg().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    if not np.can_cast(array.dtype, np.float64, "same_kind"):
+        raise TypeError(f"{name} must be a number, a vector or a matrix of real numbers, not {value!r}")
+    array = np.require(array, np.float64, ["C", "W"])
+    return array if array.ndim else float(array)
+
+
+def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
+    """Weights as compiled code takes them: a plain tuple, whose order its source knows; a number is a vector of one.
+
+    A named tuple's class would be part of the compiled code, which might then outlive the class.
+    """
+    return tuple(np.atleast_1d(value.detach().contiguous().numpy()) for value in weights)
 
 
 class _Loop(NamedTuple):
@@ -75,8 +84,7 @@ class _Loop(NamedTuple):
 
     kernels: Kernels
     body: Body
-    weights: type  # the named tuple
-    constants: Any
+    constants: tuple[Any, ...]
 
 
 class _Rollout(torch.autograd.Function):
@@ -104,9 +112,9 @@ class _Rollout(torch.autograd.Function):
         x, y = np.zeros((batch, periods + 1, STATE_SIZE)), np.zeros((batch, periods + 1, neurons))
         u = np.zeros((batch, periods, MUSCLE_COUNT))
         x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
-        w = loop.weights(*(value.detach().contiguous().numpy() for value in weights))
         if periods:
-            in_parallel(loop.kernels.forward, blocks, loop.body, w, loop.constants, given, path, x, u, y)
+            constant = tuple(loop.body), plain_weights(weights), loop.constants
+            in_parallel(loop.kernels.forward, blocks, *constant, tuple(given), tuple(path), x, u, y)
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
         ctx.loop, ctx.given, ctx.path = loop, given, path
         return tuple(map(torch.from_numpy, (x, u, y)))
@@ -115,15 +123,15 @@ class _Rollout(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor) -> Any:
         loop, (blocks, _, neurons) = ctx.loop, ctx.path.y.shape
-        w = loop.weights(*(value.detach().contiguous().numpy() for value in ctx.saved_tensors))
-        gw = loop.weights(*(np.zeros((blocks, *value.shape)) for value in w))
+        w = plain_weights(ctx.saved_tensors)
+        gw = tuple(np.zeros((blocks, *value.shape)) for value in w)
         cost = cx.contiguous().numpy(), cu.contiguous().numpy()
         gx, gy = cost[0][:, :1].copy(), np.zeros((len(cx), 1, neurons // LANES))
         if cu.shape[1]:
-            in_parallel(
-                loop.kernels.costate, blocks, loop.body, w, loop.constants, ctx.given, ctx.path, *cost, gw, gx, gy
-            )
-        summed = (torch.from_numpy(g.sum(0)) for g in gw)
+            constant = tuple(loop.body), w, loop.constants
+            in_parallel(loop.kernels.costate, blocks, *constant, tuple(ctx.given), tuple(ctx.path), *cost, gw, gx, gy)
+        pairs = zip(gw, ctx.saved_tensors, strict=True)
+        summed = (torch.from_numpy(g.sum(0)).reshape(value.shape) for g, value in pairs)
         return None, torch.from_numpy(gx[:, 0]), torch.from_numpy(gy[:, 0]), None, None, None, *summed
 
 
@@ -147,6 +155,8 @@ def rollout(
     weights = network.weights._asdict()
     given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **weights}
     for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a float64 tensor on the CPU, not {type(value).__name__}")
         if value.dtype != torch.float64 or value.device.type != "cpu":
             raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
     size, neurons = network.command_size, network.state_size
@@ -169,6 +179,6 @@ def rollout(
     if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 0) & (lengths <= periods)).all():
         raise ValueError(f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}")
     body = Body(arm.flat(), network.config.control_period / substeps, substeps)
-    loop = _Loop(kernels_of(network), body, type(network.weights), plain_constants(network))
+    loop = _Loop(kernels_of(network), body, tuple(plain_constants(network)))
     x, u, y = _Rollout.apply(loop, x0, y0, commands, noise, lengths, *weights.values())
     return x, u, y.detach()

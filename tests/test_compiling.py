@@ -1,6 +1,9 @@
 """Compiled code: where it is kept, whatever the home, the folder and the neighbours are like."""
 
+import builtins
+import io
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -154,6 +157,95 @@ def test_a_damaged_cache_is_compiled_again(tmp_path):
         for path in damaged:
             path.write_bytes(damage)
         assert damaged and run().stdout == whole
+
+
+def of_another_version(path):
+    other = {".py": b"def plus(x):\n    return x + 99\n", ".nbi": pickle.dumps("0.0.1") + b"?"}
+    path.write_bytes(other.get(path.suffix, path.read_bytes()[::-1]))
+
+
+def with_one_bit_turned(path):
+    data = bytearray(path.read_bytes())
+    if path.suffix == ".nbc":  # the others hold no machine code
+        data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def as_a_folder(path):
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "garbage": lambda path: path.write_bytes(b"\x80garbage"),
+    "another version": of_another_version,
+    "one bit": with_one_bit_turned,
+    "gone": Path.unlink,
+    "a folder": as_a_folder,
+}
+
+
+class Small:
+    """A cache with one small function, in a folder of its own; and whether something was compiled for a value."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.said = folder, []
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+        monkeypatch.setattr(compiling, "cache_folder", lambda: folder)
+        monkeypatch.setattr(compiling, "_say_that_it_takes_time", lambda: self.said.append(1))
+
+    def value(self):
+        self.said.clear()
+        return compiling._compiled("small", "def plus(x):\n    return x + 1\n", {})["plus"](1.0), bool(self.said)
+
+    def files(self, kind="*"):
+        return [path for path in self.folder.rglob(kind) if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["*", "*.py", "*.pyc", "*.nbi", "*.nbc"])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_any_damage_of_any_file_of_the_cache_costs_time_only(damage, kind, tmp_path, monkeypatch):
+    cache = Small(tmp_path, monkeypatch)
+    assert cache.value() == (2.0, True) and cache.value() == (2.0, False)
+    assert len(cache.files()) == 4
+    for path in cache.files(kind):
+        damage(path)
+    assert cache.value()[0] == 2.0
+    for_ever = damage is as_a_folder and kind in ("*.nbi", "*.nbc")  # and without a word where no source can be kept
+    assert cache.value() == (2.0, for_ever)
+
+
+@pytest.mark.parametrize("kind", [".py", ".nb"])
+def test_another_user_s_files_are_compiled_anew(kind, tmp_path, monkeypatch):
+    cache, opened = Small(tmp_path, monkeypatch), open
+    cache.value()
+
+    def refuse(path, *arguments, **more):
+        if str(path).startswith(str(tmp_path)) and kind in Path(path).suffix:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **more)
+
+    for module in (builtins, io):
+        monkeypatch.setattr(module, "open", refuse)
+    assert cache.value()[0] == 2.0
+
+
+def test_a_file_in_the_place_of_numba_s_folder_sends_its_cache_nowhere_else(tmp_path, monkeypatch):
+    """Beside the source, its other choice, code would outlive a change of what it calls."""
+    Small(tmp_path, monkeypatch)
+
+    def plus(x):
+        return x + 1
+
+    folder = Path(compiling.jit(plus)._cache.cache_path)
+    assert folder.parent == tmp_path
+    folder.rmdir()
+    folder.write_text("")
+    again = compiling.jit(plus)
+    assert again._cache.cache_path is None and again(1.0) == 2.0
 
 
 def test_a_cache_that_becomes_full_costs_time_only(monkeypatch):

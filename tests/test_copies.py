@@ -234,7 +234,7 @@ def distance(task):
 
 
 def test_equal_tasks_share_kernels_and_different_ones_do_not():
-    assert plant.compile_task(Squashed(factor=0.5)) is plant.compile_task(Squashed())
+    assert plant.compile_task(Squashed(factor=0.5)).costs is plant.compile_task(Squashed()).costs
     assert distance(Squashed(factor=0.25)) == pytest.approx(distance(Squashed(factor=0.5)) / 2)
 
 
@@ -258,6 +258,80 @@ def test_a_task_that_changes_from_within_is_seen_as_it_is():
     before = distance(task)
     task.factors[0] = 3.0
     assert distance(task) == pytest.approx(3 * before)
+
+
+ABOVE = 1.0  # a global that equations read
+
+
+class Raised(arm_env.Circle):
+    def outline(self, xp, x, y, radius):
+        d, out_x, out_y = super().outline(xp, x, y, radius)
+        return ABOVE * d, out_x, out_y
+
+
+def double(self, xp, command, x, y):
+    d, *velocity = arm_env.Circle.error(self, xp, command, x, y)
+    return 4.0 * d, *velocity
+
+
+def other_cost(self, xp, arm, weights, state, u, command):
+    terms = arm_env.Circle.cost(self, xp, arm, weights, state, u, command)
+    return 2.0 * terms[0], *terms[1:]
+
+
+CHANGES = {
+    "a tolerance": lambda patch: patch.setattr(Raised, "tolerance", 0.03),
+    "a global": lambda patch: patch.setitem(globals(), "ABOVE", 2.0),
+    "a method": lambda patch: patch.setattr(Raised, "error", double),
+    "the cost": lambda patch: patch.setattr(Raised, "cost", other_cost),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_equations_read_may_change_in_a_running_process(change, monkeypatch):
+    """As in a notebook with autoreload: kernels belong to what was traced, not to the class."""
+    task = Raised()
+    before = plant.compile_task(task).costs
+    change(monkeypatch)
+    assert plant.compile_task(task).costs is not before
+    monkeypatch.undo()
+    assert plant.compile_task(task).costs is before
+
+
+def test_equations_that_are_others_each_time_are_refused(monkeypatch):
+    monkeypatch.setattr(Raised, "error", lambda self, xp, k, x, y: (x * np.random.rand(), 0.0, 0.0))
+    with pytest.raises(ValueError, match=r"Raised are others each time .* must not draw random numbers"):
+        plant.compile_task(Raised())
+
+
+@dataclass(frozen=True)
+class Elsewhere(arm_env.Reach):
+    """Equations of another class, so that both share machine code."""
+
+
+def test_a_copy_does_not_depend_on_another_task_with_the_same_equations():
+    kernels = plant.compile_task(arm_env.Reach())
+    assert plant.compile_task(Elsewhere()).costs is kernels.costs
+    assert b"Elsewhere" not in pickle.dumps(kernels)
+
+
+WRONG_ERRORS = {
+    "if": (lambda xp, k, x, y: (x if x > 0 else y, 0.0, 0.0), r"xp\.where\(x, a, b\)"),
+    "maximum": (lambda xp, k, x, y: (np.maximum(x, 0.0), 0.0, 0.0), "at_least and at_most"),
+    "NumPy": (lambda xp, k, x, y: (np.hypot(x, y), 0.0, 0.0), "may hold numbers.*sqrt"),
+    "number": (lambda xp, k, x, y: (float(x), 0.0, 0.0), "may hold numbers.*sqrt"),
+    "two": (lambda xp, k, x, y: (x * x, 0.0), r"error must give one number for each of squared distance, desired"),
+    "one": (lambda xp, k, x, y: x * x, "error must give one number for each of"),
+    "many": (lambda xp, k, x, y: (k * k, 0.0, 0.0), r"one number for each of .*, not shapes \[\(4,\), \(\), \(\)\]"),
+    "no such part": (lambda xp, k, x, y: (k[4], 0.0, 0.0), "index 4 is out of bounds"),
+}
+
+
+@pytest.mark.parametrize(("error", "text"), WRONG_ERRORS.values(), ids=WRONG_ERRORS)
+def test_equations_that_cannot_be_compiled_are_refused_with_what_can_be(error, text, monkeypatch):
+    monkeypatch.setattr(Raised, "error", lambda self, *given: error(*given))
+    with pytest.raises(TypeError, match=rf"^the equations of Raised can't be compiled: .*{text}"):
+        gym.make("CircleArm-v0", orbit=Raised())
 
 
 def test_kernels_without_a_recipe_are_not_pickled():
@@ -294,7 +368,7 @@ def test_symbols_live_as_long_as_somebody_holds_them():
     held = Symbol("scalar", "nobody else's") + 1.0
     gc.collect()
     count = len(Symbol._known)
-    plant.compile_task.__wrapped__(arm_env.Reach())
+    plant.task_kernels(plant.trace_task(arm_env.Reach()))
     gc.collect()
     assert len(Symbol._known) == count
     assert (Symbol("scalar", "nobody else's") + 1.0) is held

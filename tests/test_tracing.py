@@ -33,6 +33,11 @@ FUNCTIONS = {
     "multiply": lambda xp, x: x[0] * x[2],
     "multiply number": lambda xp, x: 3.0 * x[0] * 0.5,
     "square": lambda xp, x: x[0] * x[0],
+    "whole power": lambda xp, x: x[2] ** 5 + x[0] ** 2 + x[1] ** 1 + x[1] ** 0,
+    "negative power": lambda xp, x: x[2] ** -3,
+    "half power": lambda xp, x: x[0] ** 0.5 + x[1] ** 2.5 + x[1] ** -1.5,
+    "power of an array": lambda xp, x: (x**2 + x[0:2].sum(-1) ** np.float64(3)).sum(-1),
+    "absolute": lambda xp, x: abs(x[2]) * abs(x[0]) + abs(x).sum(-1) + +x[0],
     "divide": lambda xp, x: x[0] / x[2],
     "divide number": lambda xp, x: 2.0 / x[1],
     "divide by itself": lambda xp, x: x[1] / x[1],
@@ -202,3 +207,36 @@ def test_results_may_overwrite_the_arguments():
     values = np.array([1.0, 2.0, 3.0])
     scope["rotate"](values, values)
     np.testing.assert_array_equal(values, [2, 3, 3])
+
+
+def test_an_absolute_value_has_torch_s_slope_at_0_and_what_is_no_number_stays_so():
+    x = load("x", (1,))
+    outputs = [abs(x[0]), *gradient([abs(x[0])], [constant(1.0)], list(x))]
+    assert run(outputs, x=[0.0]).tolist() == [0.0, 0.0]
+    assert np.isnan(run(outputs, x=[np.nan])[0])
+
+
+ASKED = {
+    "if": lambda x: x[1] if x[0] else x[2],
+    "greater": lambda x: x[1] if x[0] > 0 else x[2],
+    "equal": lambda x: x[0] == 0,
+    "unequal array": lambda x: x != 1.0,
+    "and": lambda x: x[0] and x[1],
+    "max": lambda x: max(x[0], 0.0),
+    "np.maximum": lambda x: np.maximum(x[0], 0.0),
+    "np.where": lambda x: np.where(x > 0, x, 0.0),
+    "np.clip": lambda x: np.clip(x, 0.0, 1.0),
+    "np.sign": lambda x: np.sign(x[0]),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_nothing_can_be_asked_of_a_value_and_the_message_says_what_to_write(ask):
+    with pytest.raises(TypeError, match=r"no if.*xp\.where\(x, a, b\).*at_least and at_most"):
+        ask(load("x", (3,)))
+
+
+@pytest.mark.parametrize("power", [lambda x: x**1.3, lambda x: 2**x, lambda x: x**x])
+def test_other_powers_are_refused(power):
+    with pytest.raises(TypeError, match=r"whole exponents and halves.*exp\(p \* log\(x\)\)"):
+        power(load("x", (3,))[0])

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pytest
 import torch
 
+from arm_env.compiling import cache_folder
 from arm_env.lanes import LANES
 from arm_env.parameters import Arm, CostWeights
 from arm_env.tasks import Reach
@@ -19,7 +22,7 @@ from rnn_controller.movements import sample
 from rnn_controller.objective import risk_sensitive, values
 from rnn_controller.plant import rollout
 from rnn_controller.policy import Policy
-from rnn_controller.vector_tracing import network_source
+from rnn_controller.vector_tracing import network_source, trace
 
 ARM, TASK, WEIGHTS = Arm(), Reach(), CostWeights()
 
@@ -30,25 +33,37 @@ class Blocks(NamedTuple):
     shared: Any
     motor: Any
     tonic: Any
+    gain: Any
+    lift: Any
 
 
 class Leaks(NamedTuple):
     fast: Any
     offset: Any
+    average: Any
+    mixing: Any
 
 
 class Odd(torch.nn.Module):
-    """Everything that equations may hold: a shared matrix, cuts of cuts, quotients, numbers and vectors that stay."""
+    """Everything that equations may hold: a shared matrix, cuts of cuts, quotients, numbers and vectors that stay.
+
+    And a layer norm, powers, vectors of one component, trained numbers, and a matrix in another order of memory.
+    """
 
     def __init__(self, n: int = 3):
         super().__init__()
         self.config, self.command_size, self.state_size, self.n = NetworkConfig(), 2, 2 * n, n
         generator = torch.Generator().manual_seed(3)
-        shapes = [(n, 18), (n, 2), (n, n), (6, 2 * n), (6,)]
+        shapes = [(n, 18), (n, 2), (n, n), (6, 2 * n), (6,), (), (1,)]
         self.blocks = torch.nn.ParameterList(
-            0.3 * torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes
+            0.3 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes
         )
-        self.constants = Leaks(0.8, torch.linspace(0.5, 1.5, n, dtype=torch.float64))
+        self.constants = Leaks(
+            fast=torch.tensor(0.8),
+            offset=torch.linspace(0.5, 1.5, n, dtype=torch.float64),
+            average=torch.full((1, n), 1 / n, dtype=torch.float64),
+            mixing=torch.randn(n, n, generator=generator, dtype=torch.float64).T,
+        )
 
     @property
     def weights(self):
@@ -60,6 +75,10 @@ class Odd(torch.nn.Module):
         fast = xp.tanh(xp.product(w.first, sensed) + xp.product(w.shared, state[..., : self.n]) / 2)
         slow = xp.relu(1 - xp.product(w.second, command) * c.offset + xp.product(w.shared, old))
         slow = c.fast * old + (1 - c.fast) * (slow - old * fast) / (2.0 + fast)
+        centred = old - xp.product(c.average, old)
+        normed = centred / xp.sqrt(xp.product(c.average, centred**2) + 0.1)
+        fast = xp.tanh(fast + w.gain * xp.product(-0.5 * c.mixing, normed) + w.lift + 0.0 * old)
+        fast = fast / (1 + xp.exp(-abs(fast))) * xp.tanh(0.3) - 1 / (4.0 + fast[..., -1:])
         both = xp.concatenate(fast, slow)
         return xp.sigmoid(xp.product(w.motor, both) + w.tonic), both
 
@@ -185,11 +204,173 @@ def test_equations_that_cannot_be_compiled_are_refused():
     network = recurrent("relu")
     network.equations = lambda xp, w, c, o, state: (o[0], state)
     with pytest.raises(TypeError, match=r"cut as v\[..., a:b\]"):
-        network_source(network)
+        trace(network)
     cube = Odd()
-    cube.constants = Leaks(0.8, torch.zeros(2, 2, 2))
+    cube.constants = cube.constants._replace(offset=torch.zeros(2, 2, 2))
     with pytest.raises(TypeError, match=r"c\.offset must be a matrix, a vector or a number"):
-        network_source(cube)
+        trace(cube)
+
+
+class FewWeights(NamedTuple):
+    inputs: Any
+    bias: Any
+    motor: Any
+    one: Any
+
+
+class FewConstants(NamedTuple):
+    leak: Any
+    shape: Any
+
+
+class Few:
+    """A network of 8 neurons with any equations, to be traced only."""
+
+    command_size, state_size, config, scale = 2, 8, NetworkConfig(), 1.0
+
+    def __init__(self, equations):
+        shapes = [(8, 20), (5,), (6, 8), (1,)]
+        self.weights = FewWeights(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
+        self.constants, self._equations = FewConstants(0.5, torch.zeros(8)), equations
+
+    def equations(self, xp, w, c, observation, state):
+        following = self._equations(xp, w, c, observation, state)
+        return following if isinstance(following, tuple) else (xp.product(w.motor, state), following)
+
+
+ASKED, HELD = "no if, and, or.*xp.relu", "must be a field of the network's weights if it is trained, else of its const"
+REFUSED = {
+    "a bias of 5 on 8 neurons": (lambda xp, w, c, o, y: y + w.bias, r"\+ of the state \(8\) and w.bias \(5\).*length"),
+    "too few columns": (lambda xp, w, c, o, y: xp.product(w.inputs, y), r"w.inputs \(8, 20\) and the state \(8\)"),
+    "too many columns": (lambda xp, w, c, o, y: xp.product(w.motor, o), r"w.motor \(6, 8\) and the observation \(20\)"),
+    "a part beyond the end": (lambda xp, w, c, o, y: y[..., 4:12], r"no part \[\.\.\., 4:12\].*within 0:8"),
+    "a part before the start": (lambda xp, w, c, o, y: y[..., -9:], r"no part .*within 0:8"),
+    "one component": (lambda xp, w, c, o, y: y[..., 0], r"one component is v\[\.\.\., a : a \+ 1\]"),
+    "every second": (lambda xp, w, c, o, y: y[..., ::2], r"cut as v\[\.\.\., a:b\]"),
+    "one output": (lambda xp, w, c, o, y: (y,), "must give two vectors"),
+    "three outputs": (lambda xp, w, c, o, y: (y, y, y), "must give two vectors"),
+    "wrong excitations": (lambda xp, w, c, o, y: (y, y), r"excitations must be a vector \(6\), not the state \(8\)"),
+    "wrong state": (lambda xp, w, c, o, y: o, r"the next state must be a vector \(8\), not the observation \(20\)"),
+    "a number as state": (lambda xp, w, c, o, y: c.leak, r"the next state must be a vector \(8\), not a number"),
+    "if": (lambda xp, w, c, o, y: y if y[..., :1] else -y, ASKED),
+    "equal": (lambda xp, w, c, o, y: y * (y == 0), ASKED),
+    "max": (lambda xp, w, c, o, y: max(y, -y), ASKED),
+    "a random tensor": (lambda xp, w, c, o, y: y + torch.rand(8), HELD),
+    "an array": (lambda xp, w, c, o, y: np.ones(8) * y, HELD),
+    "a trained number": (lambda xp, w, c, o, y: torch.ones((), requires_grad=True) + y, HELD),
+    "NumPy": (lambda xp, w, c, o, y: np.tanh(y), "may hold numbers.*sqrt of xp"),
+    "torch": (lambda xp, w, c, o, y: torch.tanh(y), "may hold numbers.*sqrt of xp"),
+    "no such function": (lambda xp, w, c, o, y: xp.cos(y), "may hold numbers.*sqrt of xp"),
+    "a mean": (lambda xp, w, c, o, y: y - y.mean(-1), "may hold numbers.*sqrt of xp"),
+    "a power": (lambda xp, w, c, o, y: y**1.3, "whole exponents and halves"),
+    "@": (lambda xp, w, c, o, y: w.inputs @ o, r"xp.product\(matrix, vector\), not by @"),
+    "a matrix and a number": (lambda xp, w, c, o, y: xp.product(w.inputs + 1, o), r"w.inputs \(8, 20\) is a matrix"),
+    "a function of a matrix": (lambda xp, w, c, o, y: xp.tanh(w.inputs), r"vector or a number, not w.inputs"),
+    "a number in a product": (lambda xp, w, c, o, y: xp.product(w.motor, 1.0), "takes a matrix .* and then a vector"),
+    "numbers put together": (lambda xp, w, c, o, y: xp.concatenate(y, 1.0), "takes vectors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("equations", "text"), REFUSED.values(), ids=REFUSED)
+def test_what_does_not_fit_is_refused_before_anything_runs(equations, text):
+    with pytest.raises(TypeError, match=rf"^the equations of Few can't be compiled: .*{text}"):
+        Policy(Few(equations))
+
+
+def test_what_is_no_named_tuple_or_no_number_is_refused():
+    network = Few(lambda xp, w, c, o, y: y)
+    network.weights = list(network.weights)
+    with pytest.raises(TypeError, match="weights must be a named tuple, not list"):
+        trace(network)
+    network = Few(lambda xp, w, c, o, y: y)
+    network.constants = FewConstants(0.5j, "8")
+    with pytest.raises(TypeError, match=r"c\.leak must be a number, a vector or a matrix of real numbers, not 0\.5j"):
+        pontryagin.plain_constants(network)
+
+
+def test_what_equations_read_may_change_after_the_first_call():
+    network = Few(lambda xp, w, c, o, y: network.scale * y)
+    before = pontryagin.kernels_of(network).steps
+    network.scale = 2.0
+    assert pontryagin.kernels_of(network).steps is not before
+    network.scale = 1.0
+    assert pontryagin.kernels_of(network).steps is before
+
+
+def test_equations_that_are_others_each_time_are_refused():
+    network = Few(lambda xp, w, c, o, y: torch.rand(()).item() * y)
+    with pytest.raises(ValueError, match=r"Few are others each time .* must not draw random numbers"):
+        pontryagin.kernels_of(network)
+
+
+def test_constants_in_any_order_of_memory_and_of_any_kind_are_made_plain():
+    class Kinds(NamedTuple):
+        turned: Any
+        every_second: Any
+        single: Any
+        whole: Any
+        read_only: Any
+
+    network, matrix = Few(None), torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
+    network.constants = Kinds(matrix.T, matrix[:, ::2], torch.ones(3), np.int64(2), np.broadcast_to(1.5, (2, 2)))
+    plain = pontryagin.plain_constants(network)
+    for given, array in zip(network.constants[:3], plain[:3], strict=True):
+        assert array.flags["C_CONTIGUOUS"] and array.dtype == np.float64
+        np.testing.assert_array_equal(array, given.numpy())
+    assert plain.whole == 2.0 and type(plain.whole) is float and plain.read_only.flags.writeable
+
+
+def test_a_matrix_in_another_order_of_memory_is_no_argument_of_a_product():
+    """The products walk through memory by themselves: they would compute with the wrong elements."""
+    for function in (add_product, add_transposed_product):
+        with pytest.raises(numba.TypingError, match="row after row"):
+            function(np.ones((3, 3)).T[:, :2], np.ones(3 * LANES), np.ones(3 * LANES))
+
+
+def test_no_class_of_a_user_is_part_of_compiled_code():
+    """A named tuple whose fields were put into another order would run the old code."""
+    network = recurrent("relu")
+    policy = Policy(network)
+    policy._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
+    arguments = policy._kernels.steps.nopython_signatures[0].args[:2]
+    assert not any(isinstance(argument, numba.types.NamedTuple | numba.types.NamedUniTuple) for argument in arguments)
+
+    class Turned(NamedTuple):
+        motor: Any
+        bias: Any
+        inputs: Any
+        one: Any
+
+    network = Few(lambda xp, w, c, o, y: xp.product(w.inputs, o))
+    before = network_source(trace(network))
+    network.weights = Turned(*(getattr(network.weights, field) for field in Turned._fields))
+    after = network_source(trace(network))
+    assert "add_product(w[0], signal" in before and "add_product(w[2], signal" in after
+
+
+def test_the_named_tuples_of_a_script_are_found_in_the_cache(tmp_path):
+    network = recurrent("relu")
+    Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
+    (tmp_path / "script.py").write_text(
+        """
+from typing import Any, NamedTuple
+import numpy as np
+from rnn_controller import NetworkConfig, RecurrentController
+from rnn_controller.network import Weights
+from rnn_controller.policy import Policy
+Mine = NamedTuple("Mine", [(field, Any) for field in Weights._fields])
+class Network(RecurrentController):
+    weights = property(lambda self: Mine(*RecurrentController.weights.fget(self)))
+network = Network(NetworkConfig(), 2)
+Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
+"""
+    )
+    before = sorted(cache_folder().rglob("*.nbc"))
+    environment = {**os.environ, "ARM_ENV_QUIET": "", "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")  # it did not say that it compiles
+    assert sorted(cache_folder().rglob("*.nbc")) == before
 
 
 def test_a_debugger_may_step_through_the_closed_loop():
