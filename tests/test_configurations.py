@@ -55,7 +55,7 @@ def test_numbers_of_other_libraries_become_plain(kind, name, allowed):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_number_of_a_configuration_has_a_range(kind):
-    for f in fields(kind):
+    for f in (f for f in fields(kind) if f.name != "orbit"):  # is no number
         assert ("range" in f.metadata) == (type(getattr(kind(), f.name)) in (int, float, tuple, type(None))), f.name
 
 
