@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import math
 import os
 import pickle
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arm_env import compiling
+from arm_env import compiling, tracing
 from arm_env.files import write_whole
 
 MAKE = """
@@ -334,3 +335,12 @@ def test_compiling_is_announced_in_one_line_and_only_when_it_happens(tmp_path):
     assert [run.stdout for run in runs] == ["1.0\n", "1.0\n"]
     first, second = (run.stderr for run in runs)
     assert first.count("\n") == 1 and "compiling for this machine" in first and second == ""
+
+
+def test_numbers_without_end_are_printed_so_that_they_compile():
+    x = tracing.load("x", (1,))[0]
+    outputs = [x * math.inf, x - math.inf, tracing.constant(math.nan)]
+    kernels = compiling.compile_source("test", tracing.function_source("without_end", ["x"], {"out": outputs}))
+    out = np.empty(3)
+    kernels.without_end(np.ones(1), out)
+    np.testing.assert_array_equal(out, [np.inf, -np.inf, np.nan])
