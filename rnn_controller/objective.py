@@ -79,6 +79,13 @@ def values(
     """
     lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
     given = (x, u, commands)
+    batch, periods = (*u.shape, 0, 0)[:2]
+    shapes = (batch, periods + 1, STATE_SIZE), (batch, periods, MUSCLE_COUNT), (batch, periods, task.command_size)
+    if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
+        found = ", ".join(str(tuple(value.shape)) for value in (*given, lengths))
+        raise ValueError(f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}")
+    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= periods:
+        raise ValueError(f"lengths go from 0 to {periods} periods, not from {lengths.min()} to {lengths.max()}")
     if compiled and all(value.dtype == torch.float64 and value.device.type == "cpu" for value in given):
         return _Values.apply(task, (arm.flat(), weights.flat(), control_period), *given, lengths)
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)

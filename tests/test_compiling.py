@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import math
 import os
 import pickle
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arm_env import compiling
+from arm_env import compiling, tracing
 from arm_env.files import write_whole
 
 MAKE = """
@@ -390,3 +391,12 @@ def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_pa
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
+
+
+def test_numbers_without_end_are_printed_so_that_they_compile():
+    x = tracing.load("x", (1,))[0]
+    outputs = [x * math.inf, x - math.inf, tracing.constant(math.nan)]
+    kernels = compiling.compile_source("test", tracing.function_source("without_end", ["x"], {"out": outputs}))
+    out = np.empty(3)
+    kernels.without_end(np.ones(1), out)
+    np.testing.assert_array_equal(out, [np.inf, -np.inf, np.nan])

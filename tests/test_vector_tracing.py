@@ -373,6 +373,24 @@ Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
     assert sorted(cache_folder().rglob("*.nbc")) == before
 
 
+WRONG_SHAPES = {
+    "states": {"x": torch.zeros(3, 5, 10)},
+    "excitations": {"u": torch.zeros(3, 5, 5)},
+    "commands": {"commands": torch.zeros(3, 5, 1)},
+    "lengths": {"lengths": torch.tensor([5, 5])},
+    "long": {"lengths": torch.tensor([5, 6, 5])},
+    "negative": {"lengths": torch.tensor([5, -1, 5])},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_SHAPES.values(), ids=WRONG_SHAPES)
+def test_values_of_what_does_not_fit_are_refused(wrong):
+    given = {"x": torch.zeros(3, 6, 10), "u": torch.zeros(3, 5, 6), "commands": torch.zeros(3, 5, 2)}
+    given = {name: value.double() for name, value in given.items()} | {"lengths": torch.tensor([5, 4, 5])} | wrong
+    with pytest.raises(ValueError, match=r"^(x, u, commands and lengths must be|lengths go from 0 to 5)"):
+        values(TASK, ARM, WEIGHTS, control_period=0.01, **given)
+
+
 def test_a_debugger_may_step_through_the_closed_loop():
     code = (
         "import numpy as np, torch\n"
