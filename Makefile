@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check speed comparison package clean
+.PHONY: demo test check lowest speed comparison package clean
 
 demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo
@@ -15,6 +15,9 @@ check: .venv/dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lowest: .venv-lowest/installed  ## whether the oldest versions that pyproject.toml allows still work
+	.venv-lowest/bin/python tests/lowest.py smoke
 
 speed: .venv/dev  ## ratios of speed within this package; benchmarks.peers has the README's
 	$(BIN)/python -m benchmarks.speed
@@ -37,5 +40,11 @@ package: .venv/dev  ## sdist and wheel under dist/
 	$(INSTALL) -e '.[dev]'
 	touch $@ .venv/demo
 
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(PYTHON) tests/lowest.py > .venv-lowest/requirements.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -r .venv-lowest/requirements.txt -e .
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,14 @@
 """The wheel holds all it needs: built, installed in an empty environment, used from another folder."""
 
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 USE = """
@@ -50,3 +53,16 @@ def test_the_wheel_is_typed_and_ships_the_controller(environment):
     for name in ("arm_env/py.typed", "rnn_controller/py.typed", "rnn_controller/trained/reach.safetensors"):
         assert (site / name).is_file(), name
     assert not (site / "tests").exists()
+
+
+def test_lower_bounds_are_what_make_lowest_installs():
+    """It says so of every dependency, none above the version that the tests pass with."""
+    listed = run(sys.executable, ROOT / "tests" / "lowest.py").split()
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert [line.split("==")[0] for line in listed] == [d.split(">=")[0] for d in dependencies]
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    for name, version in (line.split("==") for line in listed):
+        assert Version(version) <= Version(pinned[name]), name
+    assert Version(dict(line.split("==") for line in listed)["tyro"]) >= Version(
+        "0.9.5"
+    )  # earlier ones read no command
