@@ -138,10 +138,10 @@ def figure(rows: Rows) -> Figure:
         axes.set_xticks(sizes, sizes)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="neurons", ylabel=label)
-        if not label.endswith("[%]"):
-            axes.set_ylim(bottom=0)
+        lowest = min(factor * row[name] for row in rows for name in names)
+        axes.set_ylim(bottom=min(90, lowest) if label.endswith("[%]") else 0)
         if len(names) > 1:
-            axes.legend()
+            axes.legend(loc="lower right" if label.endswith("[%]") else "best")
         axes.grid()
     return whole
 
