@@ -74,7 +74,7 @@ def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Sch
 
 def as_orbit(value: Any) -> Orbit:
     """Return the orbit that a user wrote: None for circles, an orbit, its name, or a mapping of its fields."""
-    orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle())
+    orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle(), Orbit)
     if not isinstance(orbit, Orbit):
         known = ", ".join(f"{kind.__name__}()" for kind in ORBITS.values())
         raise ValueError(

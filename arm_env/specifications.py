@@ -82,12 +82,12 @@ def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any, base
     """Return what a plain form of the argument ``name`` stands for; anything else is returned as it is.
 
     Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name as its ``kind``, or
-    a mapping of the fields of ``default`` that differ. With a ``base``, a mapping makes an instance
-    of a subclass of it, or is refused.
+    a mapping of the fields of ``default`` that differ. With a ``base``, no class is called but one
+    derived from it.
     """
     if isinstance(value, str):
         kind = _found(name, value, kinds)
-        return kind() if isinstance(kind, type) else kind
+        return revived(name, {"kind": value}, kinds, default, base) if isinstance(kind, type) else kind
     if isinstance(value, Nameless):
         return value.value
     if not isinstance(value, Mapping):

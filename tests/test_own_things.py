@@ -161,6 +161,8 @@ def test_what_is_no_orbit_to_be_trained_is_refused():
     for given, text in [
         ({"orbit": "ellipse"}, "an orbit belongs to the task circle, not to reach"),
         ({"task": "circle", "orbit": "line"}, "unknown orbit 'line'"),
+        ({"task": "circle", "orbit": "subprocess:Popen"}, "orbit must be of a class derived from Orbit, not "),
+        ({"task": "circle", "orbit": {"kind": "math:pi"}}, "orbit must be of a class derived from Orbit, not "),
         ({"task": Reach()}, "task must be reach, circle, or an orbit"),
         ({"task": Ellipse(), "orbit": Circle()}, "an orbit without another one"),
         ({"task": Local()}, "the orbit can't be stored: .*Local, as module:Class, so it must be"),
