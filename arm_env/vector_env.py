@@ -1,5 +1,6 @@
 """The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset modes."""
 
+import importlib
 from typing import Any
 
 import gymnasium as gym
@@ -195,9 +196,15 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
 def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
     """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an ``ArmVectorEnv``.
 
-    What a function makes that is registered as the entry point is not known before it has.
+    What a function makes that is registered as the entry point is not known before it has. An id that is not
+    registered is left to ``make_vec``, which has an error of its own.
     """
-    entry_point = gym.spec(env_id).vector_entry_point
+    module, _, name = str(env_id).rpartition(":")
+    if module:
+        importlib.import_module(module)
+    if name not in gym.registry:
+        return
+    entry_point = gym.registry[name].vector_entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     foreign = creator is None or (isinstance(creator, type) and not issubclass(creator, ArmVectorEnv))
     if foreign or vectorization_mode not in (None, "vector_entry_point", gym.VectorizeMode.VECTOR_ENTRY_POINT):

@@ -670,3 +670,11 @@ def test_an_unknown_argument_comes_with_a_hint(arguments, hint):
     ):
         with pytest.raises(TypeError, match=f"unexpected keyword argument .*did you mean {hint}"):
             made()
+
+
+def test_an_id_may_name_the_module_that_registers_it():
+    assert evaluate(Still(), "arm_env:ReachArm-v0", movements=2) == evaluate(Still(), movements=2)
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        evaluate(Still(), "no_such_module:ReachArm-v0", movements=2)
+    with pytest.raises(gym.error.NameNotFound, match="NoSuchArm"):
+        evaluate(Still(), "NoSuchArm-v0", movements=2)
