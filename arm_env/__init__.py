@@ -4,20 +4,51 @@
 >>> env = gym.make("ReachArm-v0")
 """
 
+import sys
+from importlib import import_module
+from typing import Any
+
 from gymnasium.envs.registration import register
 
-from arm_env.arm_problem import ArmProblem
-from arm_env.controllers import Controller, JointPD, Random, Still
-from arm_env.env import CircleArmEnv, ReachArmEnv
+from arm_env.control.arm_problem import ArmProblem
+from arm_env.control.controllers import Controller, JointPD, Random, Still
+from arm_env.control.ilqr import Solution, solve
+from arm_env.control.receding import RecedingHorizon
+from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
+from arm_env.dynamics.perturbations import Perturbation
+from arm_env.envs.env import CircleArmEnv, ReachArmEnv
 from arm_env.evaluation import CycleMeasures, ReachMeasures, Recording, evaluate, record
-from arm_env.ilqr import Solution, solve
-from arm_env.orbits import Circle, Ellipse, Orbit, RoundedPolygon
-from arm_env.parameters import MUSCLES, Arm, CostWeights
-from arm_env.perturbations import Perturbation
-from arm_env.receding import RecedingHorizon
-from arm_env.schedules import CommandList, MovingCommand, RandomJumps, Schedule
-from arm_env.tasks import Reach, Task, hand_position, joint_angles
+from arm_env.moved import Moved
+from arm_env.tasks.orbits import Circle, Ellipse, Orbit, RoundedPolygon
+from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
+from arm_env.tasks.task import Reach, Task, hand_position, joint_angles
 
+_EARLIER = {
+    "compiling": "codegen.compiling",
+    "elementary": "codegen.elementary",
+    "lanes": "codegen.lanes",
+    "tracing": "codegen.tracing",
+    "parameters": "dynamics.parameters",
+    "equations": "dynamics.equations",
+    "perturbations": "dynamics.perturbations",
+    "random_numbers": "dynamics.random_numbers",
+    "plant": "dynamics.plant",
+    "orbits": "tasks.orbits",
+    "schedules": "tasks.schedules",
+    "simulation": "envs.simulation",
+    "env": "envs.env",
+    "vector_env": "envs.vector_env",
+    "rendering": "envs.rendering",
+    "settings": "envs.settings",
+    "specifications": "envs.specifications",
+    "attributes": "envs.attributes",
+    "controllers": "control.controllers",
+    "ilqr": "control.ilqr",
+    "box_qp": "control.box_qp",
+    "arm_problem": "control.arm_problem",
+    "receding": "control.receding",
+}
+sys.meta_path.insert(0, Moved(__name__, _EARLIER))
 __version__ = "0.1.0"
 
 __all__ = [
@@ -56,13 +87,19 @@ __all__ = [
 
 register(
     "ReachArm-v0",
-    entry_point="arm_env.env:ReachArmEnv",
-    vector_entry_point="arm_env.vector_env:ReachArmVectorEnv",
+    entry_point="arm_env.envs.env:ReachArmEnv",
+    vector_entry_point="arm_env.envs.vector_env:ReachArmVectorEnv",
     max_episode_steps=200,
 )
 register(
     "CircleArm-v0",
-    entry_point="arm_env.env:CircleArmEnv",
-    vector_entry_point="arm_env.vector_env:CircleArmVectorEnv",
+    entry_point="arm_env.envs.env:CircleArmEnv",
+    vector_entry_point="arm_env.envs.vector_env:CircleArmVectorEnv",
     max_episode_steps=600,
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EARLIER:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

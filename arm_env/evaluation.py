@@ -7,11 +7,12 @@ import gymnasium as gym
 import numpy as np
 
 from arm_env.arguments import count, detached, same
-from arm_env.controllers import SIGNATURE, as_controller, check_period
-from arm_env.equations import NUMPY, hand
-from arm_env.orbits import SPEED_TOLERANCE, Orbit
-from arm_env.schedules import hold_of
-from arm_env.vector_env import ArmVectorEnv, check_native
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.controllers import SIGNATURE, as_controller, check_period
+from arm_env.dynamics.equations import hand
+from arm_env.envs.vector_env import ArmVectorEnv, check_native
+from arm_env.tasks.orbits import SPEED_TOLERANCE, Orbit
+from arm_env.tasks.schedules import hold_of
 
 MOST_MOVEMENTS = 10**6
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6

@@ -21,10 +21,10 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from arm_env.arguments import detached, number, shown
-from arm_env.controllers import ADAPTERS, Prediction, checked_observation, kept
-from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.settings import LONGEST_PERIOD, SHORTEST_PERIOD
-from arm_env.vector_env import ArmVectorEnv, check_native
+from arm_env.control.controllers import ADAPTERS, Prediction, checked_observation, kept
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
+from arm_env.envs.vector_env import ArmVectorEnv, check_native
 
 Indices = None | int | Iterable[int]
 SHORTEST_LENGTH = 0.4  # [optimal lengths] in any posture, half of an arm's muscles are much longer than this

@@ -17,11 +17,11 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import Actor as SACActor
 
+from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
-from arm_env.parameters import CostWeights
 from arm_env.sb3 import Trained, as_sb3_vec_env
 from benchmarks.runs import RECORD, TASKS
-from rnn_controller.trainer import narrowing_radius
+from rnn_controller.training.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}
 ACTORS: dict[str, type[BasePolicy]] = {

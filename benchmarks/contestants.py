@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 import arm_env
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 from benchmarks.runs import TASKS, Run, stored_runs
 
 ENVIRONMENTS = tuple(TASKS)

@@ -16,10 +16,10 @@ import tyro
 from tqdm import tqdm
 
 from arm_env import Controller, JointPD, RandomJumps, Recording, Task
-from arm_env.arm_problem import ArmProblem
-from arm_env.ilqr import Solution, follow, solve
-from arm_env.plant import MUSCLE_COUNT
-from arm_env.simulation import Simulation
+from arm_env.control.arm_problem import ArmProblem
+from arm_env.control.ilqr import Solution, follow, solve
+from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.envs.simulation import Simulation
 from benchmarks.runs import command_line
 from benchmarks.yardstick import (
     AGREE,

@@ -23,14 +23,14 @@ import torch
 import tyro
 
 import arm_env  # noqa: F401  (registers the environments)
-from arm_env import equations
-from arm_env.equations import Primitives
+from arm_env.codegen.primitives import Primitives
+from arm_env.dynamics import equations
+from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
-from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
+from arm_env.tasks.task import Reach
 from benchmarks.speed import BETA, CONTROL_PERIOD, STEPS, Problem, gated, interleaved, recurrent, single_run, vector_run
-from rnn_controller import pontryagin
-from rnn_controller.vector_tracing import NetworkPrimitives
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.vector_tracing import NetworkPrimitives
 
 SIZES = ((200, 12), (400, 36))  # movements and neurons
 BATCHES = (64, 1024, 4096)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import arm_env
 from arm_env import Perturbation
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 from arm_env.evaluation import reach_measures, record
 from arm_env.files import write_whole
 from benchmarks.compare import read_rows, write_rows

@@ -13,10 +13,10 @@ from typing import Any
 import tyro
 
 import arm_env
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 from rnn_controller import checkpoint
 from rnn_controller.checkpoint import ENVIRONMENTS
-from rnn_controller.trainer import TrainingError
+from rnn_controller.training.trainer import TrainingError
 
 TASKS: dict[str, arm_env.Task] = {ENVIRONMENTS[name]: task for name, task in checkpoint.TASKS.items()}
 RESULTS = Path(__file__).with_name("results")

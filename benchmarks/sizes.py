@@ -3,7 +3,7 @@
 Success, error and value are those of 1000 held-out jumps under noise. The error without noise is
 that of the same jumps. A command has a stable attractor if the noise-free closed loop has a stable
 fixed point for it; the starts are random ones, and the hand of those counted ends within 2 mm of it
-(``rnn_controller.attractors``).
+(``rnn_controller.analysis.attractors``).
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from arm_env.files import write_whole
 from benchmarks.compare import SEED, read_rows, write_rows
 from benchmarks.report import Column, Rows
 from benchmarks.runs import NOISE, RECORD, RESULTS, STORED, Run, command_line, read_run
-from rnn_controller.attractors import ClosedLoop, analyse, grid
+from rnn_controller.analysis.attractors import ClosedLoop, analyse, grid
 from rnn_controller.checkpoint import TASKS, load_checkpoint
 from rnn_controller.figures import save
 from rnn_controller.figures.common import COLOURS, STYLE

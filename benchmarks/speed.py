@@ -16,15 +16,16 @@ import tyro
 from tqdm import tqdm
 
 import arm_env  # noqa: F401  (registers the environments)
-from arm_env import plant
+from arm_env.dynamics import plant
+from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
-from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
-from rnn_controller import NetworkConfig, RecurrentController, pontryagin
-from rnn_controller.modules import Baseline, ModuleConfig
-from rnn_controller.movements import Movements, sample
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from arm_env.tasks.task import Reach
+from rnn_controller import NetworkConfig, RecurrentController
+from rnn_controller.networks.modules import Baseline, ModuleConfig
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.plant import rollout
+from rnn_controller.training.movements import Movements, sample
+from rnn_controller.training.objective import risk_sensitive, values
 
 MOVEMENTS, STEPS, ARMS = 200, 2000, 1024
 CONTROL_PERIOD, BETA = 0.01, 3.0

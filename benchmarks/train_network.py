@@ -16,9 +16,9 @@ import tyro
 from arm_env.files import write_whole
 from benchmarks.runs import RECORD, command_line, curve_point
 from rnn_controller.checkpoint import ENVIRONMENTS
-from rnn_controller.modules import ModuleConfig
+from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.policy import controller_of
-from rnn_controller.trainer import DEFAULTS, TrainConfig, Trainer
+from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
 
 SHORTER = {"iterations": 1000, "movements": 50}
 VARIANTS: dict[str, dict[str, Any]] = {

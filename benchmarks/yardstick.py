@@ -24,12 +24,12 @@ import numpy as np
 from tqdm import tqdm
 
 from arm_env import Controller, Recording, record
-from arm_env.arm_problem import ArmProblem
-from arm_env.equations import NUMPY
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.arm_problem import ArmProblem
+from arm_env.control.ilqr import solve
+from arm_env.dynamics.parameters import Arm
 from arm_env.files import write_whole
-from arm_env.ilqr import solve
-from arm_env.orbits import Orbit
-from arm_env.parameters import Arm
+from arm_env.tasks.orbits import Orbit
 from benchmarks.runs import RESULTS
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS
 

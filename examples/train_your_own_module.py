@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from arm_env import Arm, CostWeights, Reach
-from rnn_controller.movements import sample
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from rnn_controller.rollouts.plant import rollout
+from rnn_controller.training.movements import sample
+from rnn_controller.training.objective import risk_sensitive, values
 
 
 class GRUController(nn.Module):

@@ -1,7 +1,7 @@
 """A limit cycle of your own shape: a stadium, two straights and two half circles, in ten lines.
 
 ``train(dataclasses.replace(DEFAULTS["circle"], orbit=Stadium()), "runs/stadium")`` of
-``rnn_controller.trainer`` trains a network on it. If the class is in a module of its own, such as
+``rnn_controller.training.trainer`` trains a network on it. If the class is in a module of its own, such as
 ``stadium.py``, so does ``python -m rnn_controller train circle --orbit stadium:Stadium``.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gymnasium as gym
 
 import arm_env
-from arm_env.equations import at_least, at_most
+from arm_env.codegen.primitives import at_least, at_most
 from rnn_controller import load
 
 

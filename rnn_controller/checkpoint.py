@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from arm_env.arguments import choice, group, number
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.envs.settings import as_orbit
+from arm_env.envs.specifications import ORBITS, plain, revived
 from arm_env.files import write_whole
-from arm_env.orbits import Circle, Orbit
-from arm_env.parameters import Arm, CostWeights
-from arm_env.settings import as_orbit
-from arm_env.specifications import ORBITS, plain, revived
-from arm_env.tasks import Reach, Task
-from rnn_controller.equation_module import EquationConfig, EquationModule
-from rnn_controller.modules import AnyConfig, Baseline, ModuleConfig, build
-from rnn_controller.network import NetworkConfig, RecurrentController
-from rnn_controller.plain_torch import float64, plain_torch
+from arm_env.tasks.orbits import Circle, Orbit
+from arm_env.tasks.task import Reach, Task
+from rnn_controller.networks.equation_module import EquationConfig, EquationModule
+from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
+from rnn_controller.networks.plain_torch import float64, plain_torch
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
 T = TypeVar("T")
 FORMAT = "rnn-motor-control 1"

@@ -15,15 +15,15 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from arm_env.arguments import Checked, within
+from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import Measures, evaluate
 from arm_env.files import write_whole
-from arm_env.perturbations import Perturbation
 from rnn_controller.checkpoint import ENVIRONMENTS, Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.network import RecurrentController
+from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
-from rnn_controller.trainer import DEFAULTS, TrainConfig, TrainingError, train
+from rnn_controller.training.trainer import DEFAULTS, TrainConfig, TrainingError, train
 from rnn_controller.watching import Watched, remark
 
 LARGEST_SEED = 2**63 - 1
@@ -193,7 +193,8 @@ class Attractors(Checked):
 
     def run(self) -> None:
         """Analyse, print the measures and the commands without a stable attractor, write figure and table."""
-        from rnn_controller import attractors, figures
+        from rnn_controller import figures
+        from rnn_controller.analysis import attractors
 
         checkpoint = load_checkpoint(self.controller)
         task = checkpoint.goal

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from arm_env.controllers import checked_observation, period_of
-from arm_env.parameters import Arm
-from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.control.controllers import checked_observation, period_of
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.plain_torch import float64, float64_array, plain_torch
-from rnn_controller.pontryagin import EquationNetwork, kernels_of, plain_constants, plain_weights
+from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
+from rnn_controller.rollouts.pontryagin import EquationNetwork, kernels_of, plain_constants, plain_weights
 
 
 class _Predicting:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 
 DELAY = 3.0  # [s] work that is done sooner shows no bar
 

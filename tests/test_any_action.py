@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arm_env.parameters import Arm
-from arm_env.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, control_steps
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, control_steps
 
 # A search for the worst (random bang-bang, alternating groups at all periods, greedy choices, an
 # evolution of actions and posture) got this far at a ceiling of 4, in rad and rad/s; at 1 and 2 it

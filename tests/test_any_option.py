@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rnn_controller import attractors, commands, figures
-from rnn_controller import trainer as training
-from rnn_controller.trainer import Stage
+from rnn_controller import commands, figures
+from rnn_controller.analysis import attractors
+from rnn_controller.training import trainer as training
+from rnn_controller.training.trainer import Stage
 
 SMALL = ("--neurons=3", "--settling=0.1", "--iterations=1", "--movements=1")
 COMMANDS = {  # by what help is asked for: the smallest run

@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from arm_env import Arm, Circle, Reach
-from arm_env.equations import NUMPY, hand
-from rnn_controller import NetworkConfig, RecurrentController, attractors, load_checkpoint, pontryagin
-from rnn_controller.attractors import ClosedLoop, components, fixed_point, limit_cycle, return_map
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.equations import hand
+from rnn_controller import NetworkConfig, RecurrentController, load_checkpoint
+from rnn_controller.analysis import attractors
+from rnn_controller.analysis.attractors import ClosedLoop, components, fixed_point, limit_cycle, return_map
+from rnn_controller.rollouts import pontryagin
 
 EYE = torch.eye(3, dtype=torch.float64)
 

@@ -19,9 +19,9 @@ from benchmarks.runs import RESULTS, STORED, read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from benchmarks.train_baseline import Args, open_run
 from rnn_controller.checkpoint import TRAINED
-from rnn_controller.modules import ModuleConfig
-from rnn_controller.network import NetworkConfig
-from rnn_controller.trainer import DEFAULTS, RECIPES, Stage, Trainer, stored_config
+from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.recurrent import NetworkConfig
+from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, Trainer, stored_config
 
 
 def write_record(folder, name, seed=0):

@@ -16,17 +16,17 @@ import torch
 
 import arm_env
 import rnn_controller
+from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
-from arm_env.parameters import Arm, CostWeights
 from rnn_controller import checkpoint as checkpoints
 from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import load
 
 NEURONS = 3
 MACAQUE = Path(__file__).parent / "data" / "reach-macaque.safetensors"
-SOURCES = [path for package in (arm_env, rnn_controller) for path in Path(package.__file__).parent.glob("*.py")]
+SOURCES = [path for package in (arm_env, rnn_controller) for path in Path(package.__file__).parent.rglob("*.py")]
 
 
 def network(**config):

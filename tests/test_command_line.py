@@ -11,10 +11,10 @@ import torch
 from arm_env import Arm, Circle, CycleMeasures, Perturbation, ReachMeasures
 from rnn_controller import commands as command_line
 from rnn_controller import load_checkpoint
-from rnn_controller import trainer as training
 from rnn_controller.checkpoint import Checkpoint
-from rnn_controller.network import NetworkConfig, RecurrentController
-from rnn_controller.trainer import Stage, Trainer
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+from rnn_controller.training import trainer as training
+from rnn_controller.training.trainer import Stage, Trainer
 
 TINY = ("--neurons", "3", "--settling", "0.1")
 MEASURES = {field.name for field in fields(ReachMeasures)}

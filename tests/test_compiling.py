@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arm_env import compiling, tracing
+from arm_env.codegen import compiling, tracing
 from arm_env.files import write_whole
 
 MAKE = """
 import gymnasium as gym, arm_env
-from arm_env.compiling import cache_folder
+from arm_env.codegen.compiling import cache_folder
 env = gym.make("ReachArm-v0")
 env.reset(seed=1)
 reward = env.step(env.action_space.high)[1]
@@ -29,10 +29,10 @@ print(cache_folder(), reward, sep="\\n")
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
 
 
-def folder_of(tmp_path, code="from arm_env.compiling import cache_folder; print(cache_folder())", **changes):
+def folder_of(tmp_path, code="from arm_env.codegen.compiling import cache_folder; print(cache_folder())", **changes):
     """The folder that another process with these variables uses, and whether it is still there."""
     environment = {k: v for k, v in os.environ.items() if k not in ("ARM_ENV_CACHE", "XDG_CACHE_HOME")}
-    environment["PYTHONPATH"] = str(Path(compiling.__file__).parents[1])
+    environment["PYTHONPATH"] = str(Path(compiling.__file__).parents[2])
     for key, value in changes.items():
         environment.pop(key, None)
         if value is not None:
@@ -62,7 +62,7 @@ def test_a_process_that_changes_its_folder_keeps_its_cache(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     code = """
 import os, gymnasium as gym, arm_env
-from arm_env.compiling import cache_folder
+from arm_env.codegen.compiling import cache_folder
 os.chdir("elsewhere")
 gym.make("ReachArm-v0")
 print(cache_folder())
@@ -90,7 +90,7 @@ def test_a_home_that_is_not_there_makes_the_cache_temporary(tmp_path):
 
 SOMEBODY_ELSE = """
 import os
-from arm_env.compiling import cache_folder
+from arm_env.codegen.compiling import cache_folder
 os.setgroups([]), os.setgid(54321), os.setuid(54321)
 print(cache_folder.__wrapped__())
 """
@@ -122,7 +122,7 @@ def test_a_forked_child_that_ends_first_leaves_the_temporary_folder(tmp_path):
     (tmp_path / "file").write_text("")
     code = """
 import os, sys
-from arm_env.compiling import cache_folder
+from arm_env.codegen.compiling import cache_folder
 folder = cache_folder()
 if os.fork() == 0:
     sys.exit()
@@ -145,7 +145,7 @@ def test_processes_that_compile_at_once_share_one_cache(tmp_path):
 
 
 def test_a_damaged_cache_is_compiled_again(tmp_path):
-    code = "from arm_env.plant import hold_to_action_space; import numpy as np; u = np.full((1, 6), 2.0); " \
+    code = "from arm_env.dynamics.plant import hold_to_action_space; import numpy as np; u = np.full((1, 6), 2.0); " \
            "print(hold_to_action_space(u, 1.0), u)"  # fmt: skip
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path)}
 
@@ -328,7 +328,7 @@ def test_the_same_source_is_compiled_once_and_another_callee_is_another_source()
 
 
 def test_compiling_is_announced_in_one_line_and_only_when_it_happens(tmp_path):
-    code = "from arm_env.elementary import exp, log; print(exp(0.0) + log(1.0))"
+    code = "from arm_env.codegen.elementary import exp, log; print(exp(0.0) + log(1.0))"
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path), "ARM_ENV_QUIET": ""}
     runs = [
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True) for _ in range(2)
@@ -369,7 +369,7 @@ def test_environments_are_made_where_nothing_can_be_written(tmp_path):
 
 ARCHIVED = """
 import sys, arm_env, rnn_controller
-from arm_env.compiling import cache_folder
+from arm_env.codegen.compiling import cache_folder
 from rnn_controller import load
 assert all(module.__file__.startswith(sys.argv[1]) for module in (arm_env, rnn_controller))
 print(cache_folder(), load("reach").predict([0.1] * 20)[0].tobytes().hex())
@@ -377,7 +377,7 @@ print(cache_folder(), load("reach").predict([0.1] * 20)[0].tobytes().hex())
 
 
 def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_path):
-    root, archive = Path(compiling.__file__).parents[1], tmp_path / "packages.zip"
+    root, archive = Path(compiling.__file__).parents[2], tmp_path / "packages.zip"
     with zipfile.ZipFile(archive, "w") as written:
         for package in ("arm_env", "rnn_controller"):
             for path in (root / package).rglob("*"):

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.parameters import Arm, CostWeights
-from arm_env.perturbations import Perturbation
-from arm_env.tasks import Reach
-from rnn_controller import trainer as training
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.perturbations import Perturbation
+from arm_env.tasks.task import Reach
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.modules import ModuleConfig
-from rnn_controller.movements import sample
-from rnn_controller.network import CONTROL_PERIODS, NetworkConfig, RecurrentController
-from rnn_controller.recipes import OF_ALL_STAGES
-from rnn_controller.trainer import DEFAULTS, RECIPES, Stage, TrainConfig, Trainer, train
+from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.recurrent import CONTROL_PERIODS, NetworkConfig, RecurrentController
+from rnn_controller.training import trainer as training
+from rnn_controller.training.movements import sample
+from rnn_controller.training.recipes import OF_ALL_STAGES
+from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, TrainConfig, Trainer, train
 
 BRIEF = Stage("adam", 2, movements=2, first=(0.1, 0.4), second=(0.2, 0.5))
 KINDS = (NetworkConfig, ModuleConfig, Stage, TrainConfig)

@@ -8,9 +8,10 @@ from stable_baselines3.common.monitor import Monitor
 
 import arm_env
 from arm_env import JointPD, Random, Reach, Still, evaluate, hand_position
-from arm_env.controllers import BEYOND, JointSense, as_controller
-from arm_env.equations import NUMPY, force_curves, moment_arms, muscle_length, muscle_velocity, sense
-from arm_env.parameters import Arm
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.controllers import BEYOND, JointSense, as_controller
+from arm_env.dynamics.equations import force_curves, moment_arms, muscle_length, muscle_velocity, sense
+from arm_env.dynamics.parameters import Arm
 
 ARM = Arm()
 NAMES = ("still", "random", "joint PD")

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 import arm_env
-from arm_env import compiling, plant
-from arm_env.equations import at_least
-from arm_env.tracing import Symbol
+from arm_env.codegen import compiling
+from arm_env.codegen.primitives import at_least
+from arm_env.codegen.tracing import Symbol
+from arm_env.dynamics import plant
 
 IDS = ("ReachArm-v0", "CircleArm-v0")
 WAYS = {

@@ -14,9 +14,9 @@ from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo, RescaleActi
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import arm_env
-from arm_env import equations
-from arm_env.equations import NUMPY
-from arm_env.parameters import MUSCLES, Arm, CostWeights
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics import equations
+from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
 
 REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
 IDS = sorted(spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("arm_env."))

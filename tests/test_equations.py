@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from arm_env import plant
-from arm_env.equations import (
+from arm_env.dynamics import plant
+from arm_env.dynamics.equations import (
     FASTEST_SHORTENING,
     NUMPY,
     ROUNDING,
@@ -23,7 +23,7 @@ from arm_env.equations import (
     muscle_velocity,
     step,
 )
-from arm_env.parameters import Arm
+from arm_env.dynamics.parameters import Arm
 
 ARM = Arm()
 NUMBERS = ARM.arrays()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from arm_env import Circle, CycleMeasures, JointPD, Random, RandomJumps, Recording, Still, evaluate, record
+from arm_env.dynamics.parameters import Arm
 from arm_env.evaluation import (
     TARGET_SIZE,
     closest_minimum_jerk,
@@ -19,7 +20,6 @@ from arm_env.evaluation import (
     starts_toward,
     trailing_mean,
 )
-from arm_env.parameters import Arm
 
 PERIOD, JUMP = 0.01, 100
 START, TARGET = np.array([-0.1, 0.4]), np.array([0.1, 0.3])

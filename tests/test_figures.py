@@ -21,14 +21,15 @@ from matplotlib.text import Text
 from PIL import Image
 
 from arm_env import Arm, JointPD, Reach, Still, joint_angles, record
-from arm_env.controllers import Function
-from arm_env.env import ArmEnv
-from arm_env.equations import NUMPY, force_curves, isometric_torques, muscle_length
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.controllers import Function
+from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_length
+from arm_env.dynamics.parameters import MUSCLES
+from arm_env.envs.env import ArmEnv
+from arm_env.envs.rendering import muscle_paths
 from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
-from arm_env.parameters import MUSCLES
-from arm_env.rendering import muscle_paths
 from rnn_controller import commands, figures
-from rnn_controller.attractors import Analysis, Attractor
+from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.checkpoint import TASKS, Checkpoint
 from rnn_controller.commands import environment_of, short_name
 from rnn_controller.figures import COLOURS, TARGETS, animate, figure_5, figure_6, moving_target, save
@@ -36,7 +37,7 @@ from rnn_controller.figures.common import NOISY
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, OF_SHAPES, PARTS, plan
 from rnn_controller.figures.muscles import workspace_angles
 from rnn_controller.figures.reaching import LONGEST_LAG, tracking_lag
-from rnn_controller.network import NetworkConfig, RecurrentController
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import controller_of
 
 SEED, NOISE = 3, 0.1
@@ -662,7 +663,8 @@ def test_attractors_are_drawn_however_near_their_values_lie(tmp_path, values):
 def test_a_figure_that_fails_leaves_no_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     point = Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)
-    monkeypatch.setattr("rnn_controller.attractors.analyse", lambda *_, **k: Analysis("reach", [point], 0, 1, (1, 1)))
+    found = Analysis("reach", [point], 0, 1, (1, 1))
+    monkeypatch.setattr("rnn_controller.analysis.attractors.analyse", lambda *_, **k: found)
     monkeypatch.setattr(figures, "figure_attractors", lambda *_, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         commands.Attractors("reach").run()

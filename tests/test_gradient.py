@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from arm_env.equations import NUMPY, hand, muscle_velocity
-from arm_env.orbits import SINGULAR, Circle
-from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach, Task
-from rnn_controller import pontryagin
-from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.equations import hand, muscle_velocity
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.tasks.orbits import SINGULAR, Circle
+from arm_env.tasks.task import Reach, Task
+from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.plant import rollout
+from rnn_controller.training.objective import risk_sensitive, values
 
 BLOCKS = ("recurrent", "sensory", "command", "motor", "reflex", "neural_bias", "motor_bias")
 INPUTS = (*BLOCKS, "x0", "y0")

@@ -6,11 +6,11 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from arm_env import Arm, Circle, CostWeights, Reach
-from arm_env.arm_problem import ArmProblem, expand_dynamics
-from arm_env.box_qp import box_qp
-from arm_env.equations import NUMPY
-from arm_env.ilqr import Expansion, residual, solve
-from arm_env.simulation import Simulation
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.arm_problem import ArmProblem, expand_dynamics
+from arm_env.control.box_qp import box_qp
+from arm_env.control.ilqr import Expansion, residual, solve
+from arm_env.envs.simulation import Simulation
 
 ARM = Arm()
 TASKS = pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import arm_env
-from arm_env import elementary, plant
-from arm_env.lanes import FEW, LANES
-from arm_env.parameters import Arm, CostWeights
+from arm_env.codegen import elementary
+from arm_env.codegen.lanes import FEW, LANES
+from arm_env.dynamics import plant
+from arm_env.dynamics.parameters import Arm, CostWeights
 
 P, W, H = Arm().flat(), CostWeights().flat(), 0.005
 NUMBERS = (1, FEW - 1, FEW, LANES - 1, LANES, LANES + 1, 2 * LANES + FEW - 1, 3 * LANES + FEW)
@@ -152,8 +153,8 @@ RECORDED = "3dc219169d3fc5aa"
 ROLLOUT = """
 import hashlib
 import numpy as np
-from arm_env import plant
-from arm_env.parameters import Arm
+from arm_env.dynamics import plant
+from arm_env.dynamics.parameters import Arm
 
 p, x, bits = Arm().flat(), np.zeros((100, 10)), hashlib.sha256()
 x[:, 0], x[:, 1] = np.linspace(0.1, 1.8, 100), np.linspace(0.6, 2.3, 100)

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-import rnn_controller.trainer as training
-from arm_env.parameters import Arm
-from arm_env.plant import STATE_SIZE
-from arm_env.tasks import Reach
-from rnn_controller import body
-from rnn_controller.attractors import ClosedLoop
-from rnn_controller.body import CompiledBody, EagerBody
+import rnn_controller.training.trainer as training
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import STATE_SIZE
+from arm_env.tasks.task import Reach
+from rnn_controller.analysis.attractors import ClosedLoop
 from rnn_controller.checkpoint import TASKS, CheckpointError, load_checkpoint
-from rnn_controller.modules import Baseline, ModuleConfig
-from rnn_controller.movements import sample
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.policy import ModuleController, Policy, load
-from rnn_controller.trainer import Stage, TrainConfig, Trainer, train
+from rnn_controller.rollouts import body
+from rnn_controller.rollouts.body import CompiledBody, EagerBody
+from rnn_controller.rollouts.plant import rollout
+from rnn_controller.training.movements import sample
+from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, train
 
 BATCH, NEURONS = 5, 4
 KINDS = ("gru", "mlp")

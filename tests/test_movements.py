@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.equations import NUMPY, hand
-from arm_env.orbits import Circle
-from arm_env.parameters import Arm
-from arm_env.tasks import Reach, joint_angles
-from rnn_controller.movements import Movements, sample
-from rnn_controller.objective import of_parts, risk_sensitive
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.equations import hand
+from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.orbits import Circle
+from arm_env.tasks.task import Reach, joint_angles
+from rnn_controller.training.movements import Movements, sample
+from rnn_controller.training.objective import of_parts, risk_sensitive
 
 ARM, TASK, NEURONS = Arm(), Reach(), 3
 FIELDS = ("x0", "y0", "commands", "noise")

@@ -11,13 +11,13 @@ import safetensors
 import safetensors.torch
 import torch
 
-from arm_env.parameters import Arm
-from rnn_controller import trainer as training
+from arm_env.dynamics.parameters import Arm
 from rnn_controller.checkpoint import TASKS, TRAINED, Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.modules import ModuleConfig, build
-from rnn_controller.network import NetworkConfig
+from rnn_controller.networks.modules import ModuleConfig, build
+from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.policy import controller_of
-from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError
+from rnn_controller.training import trainer as training
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError
 
 STORED = Path(__file__).parents[1] / "benchmarks" / "results" / "runs"
 CHECKPOINTS = {

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from arm_env.plant import MUSCLE_COUNT, SENSORY_SIZE
-from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 
 NEURONS, COMMANDS = 5, 2
 SHAPES = {

@@ -6,7 +6,7 @@ import torch
 
 from arm_env import Arm
 from rnn_controller import NetworkConfig, RecurrentController, load_checkpoint
-from rnn_controller.neural import analyse, linear_fit, rotational_fit
+from rnn_controller.analysis.neural import analyse, linear_fit, rotational_fit
 
 
 def test_linear_fit_finds_a_plane_and_its_r2():

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env import equations, plant
-from arm_env.equations import NUMPY
-from arm_env.orbits import Circle, RoundedPolygon
-from arm_env.parameters import Arm, CostWeights
-from arm_env.random_numbers import standard_normals
-from arm_env.tasks import Reach
-from rnn_controller import pontryagin
-from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
-from rnn_controller.objective import values
-from rnn_controller.plant import TORCH, rollout, tensors
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics import equations, plant
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.random_numbers import standard_normals
+from arm_env.tasks.orbits import Circle, RoundedPolygon
+from arm_env.tasks.task import Reach
+from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.plant import TORCH, rollout, tensors
+from rnn_controller.training.objective import values
 
 ARM = Arm()
 OTHER_ARM = Arm(

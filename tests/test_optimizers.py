@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from rnn_controller.optimizers import OPTIMIZERS, Adam, ConjugateGradient, Soap, line_search
+from rnn_controller.training.optimizers import OPTIMIZERS, Adam, ConjugateGradient, Soap, line_search
 
 SUFFICIENT = 1e-4  # the first Wolfe constant; the second is an argument
 

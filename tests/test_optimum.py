@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from arm_env import Arm, JointPD, Reach, Still, record
-from arm_env.arm_problem import ArmProblem
-from arm_env.ilqr import follow
-from arm_env.plant import MUSCLE_COUNT
+from arm_env.control.arm_problem import ArmProblem
+from arm_env.control.ilqr import follow
+from arm_env.dynamics.plant import MUSCLE_COUNT
 from benchmarks import optimum as search
 from benchmarks import yardstick
 from benchmarks.optimum import Args, main

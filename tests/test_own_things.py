@@ -15,9 +15,9 @@ import torch
 import arm_env
 from arm_env import Circle, Ellipse, Reach
 from arm_env.arguments import within
-from arm_env.controllers import Function
-from arm_env.equations import at_least, at_most
-from arm_env.schedules import CommandList
+from arm_env.codegen.primitives import at_least, at_most
+from arm_env.control.controllers import Function
+from arm_env.tasks.schedules import CommandList
 from rnn_controller import (
     Checkpoint,
     CheckpointError,
@@ -33,11 +33,11 @@ from rnn_controller import (
     load_checkpoint,
     train,
 )
-from rnn_controller import trainer as training
-from rnn_controller.attractors import Analysis, Attractor, ClosedLoop, grid
+from rnn_controller.analysis.attractors import Analysis, Attractor, ClosedLoop, grid
 from rnn_controller.figures import cycles
 from rnn_controller.policy import ModuleController, Policy
-from rnn_controller.trainer import Stage
+from rnn_controller.training import trainer as training
+from rnn_controller.training.trainer import Stage
 
 PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))
 BRIEF = Stage("adam", 3, movements=2, first=(0.1, 0.1), second=(0.1, 0.1))
@@ -202,7 +202,7 @@ def test_the_courses_of_a_hand_on_its_orbit_are_those_commanded():
     command = np.array([[0.0, 0.4, 0.08, 0.3]])
     for orbit in (Circle(), Stadium(), Ellipse()):
         place = orbit.track(command[0])[3:4]
-        _, wish_x, wish_y = orbit.error(arm_env.equations.NUMPY, command, *place.T)
+        _, wish_x, wish_y = orbit.error(arm_env.dynamics.NUMPY, command, *place.T)
         hand, velocity = np.vstack([place, place]), np.column_stack([wish_x, wish_y]).repeat(2, 0)
         run = figures.common.Run(None, None, None, hand, velocity, command, orbit)
         assert cycles._outside(run) == pytest.approx(0, abs=1e-4)

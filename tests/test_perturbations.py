@@ -11,10 +11,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RescaleAction
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
-from arm_env import equations, plant
-from arm_env.equations import NUMPY
-from arm_env.parameters import Arm
-from arm_env.perturbations import Perturbation
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics import equations, plant
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.perturbations import Perturbation
 
 ARM = Arm()
 OTHER_ARM = replace(ARM, mass=(2.0, 1.3), length=(0.35, 0.28), centre_of_mass=(0.12, 0.14), inertia=(0.05, 0.06))

@@ -9,17 +9,18 @@ import pytest
 import torch
 
 import arm_env
-from arm_env.parameters import Arm, CostWeights
-from arm_env.plant import SPEED_BOUND
-from arm_env.tasks import Reach
-from rnn_controller import load, pontryagin
-from rnn_controller.attractors import ClosedLoop
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.plant import SPEED_BOUND
+from arm_env.tasks.task import Reach
+from rnn_controller import load
+from rnn_controller.analysis.attractors import ClosedLoop
 from rnn_controller.checkpoint import Checkpoint
-from rnn_controller.modules import ModuleConfig, build
-from rnn_controller.movements import sample
-from rnn_controller.network import ACTIVATIONS, NetworkConfig, RecurrentController
-from rnn_controller.objective import values
+from rnn_controller.networks.modules import ModuleConfig, build
+from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 from rnn_controller.policy import ModuleController, Policy
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.training.movements import sample
+from rnn_controller.training.objective import values
 
 NEURONS, SIGNALS = 4, 20
 ARM, HIGH = Arm(ceiling=2.0), Arm(ceiling=100)

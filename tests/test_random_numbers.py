@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import arm_env  # noqa: F401
-from arm_env.random_numbers import AT_ONCE, philox, standard_normals
+from arm_env.dynamics.random_numbers import AT_ONCE, philox, standard_normals
 
 KNOWN = {  # the authors' own known answers for philox4x32-10 (Random123)
     ((0, 0), (0, 0, 0, 0)): (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8),

@@ -48,7 +48,7 @@ def test_readme_s_ppo_is_the_example_s():
 
 
 def test_help_of_an_environment_is_its_specification(tmp_path):
-    for name in ("arm_env.env.ReachArmEnv", "arm_env.ReachArmEnv", "arm_env.env.CircleArmEnv"):
+    for name in ("arm_env.envs.env.ReachArmEnv", "arm_env.ReachArmEnv", "arm_env.envs.env.CircleArmEnv"):
         assert "## Observation space" in run("-c", f"import arm_env; help({name})", cwd=tmp_path)
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
-from arm_env.equations import moment_arms
-from arm_env.orbits import Circle, Ellipse, RoundedPolygon
-from arm_env.parameters import MUSCLES, Arm
-from arm_env.rendering import (
+from arm_env.dynamics.equations import moment_arms
+from arm_env.dynamics.parameters import MUSCLES, Arm
+from arm_env.envs.rendering import (
     ACTIVE,
     HAND,
     HEIGHT,
@@ -28,7 +27,8 @@ from arm_env.rendering import (
     muscle_paths,
     to_pixels,
 )
-from arm_env.tasks import Reach, hand_position
+from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon
+from arm_env.tasks.task import Reach, hand_position
 
 ARM = Arm()
 POSTURES = [np.deg2rad(p) for p in itertools.product((-10, 20, 50, 80, 110, 140), (5, 30, 60, 90, 120, 150, 160))]

@@ -10,8 +10,8 @@ from gymnasium.utils import seeding
 
 import arm_env
 from arm_env import CommandList, MovingCommand, RandomJumps, Reach, Schedule, joint_angles
-from arm_env.parameters import Arm
-from arm_env.schedules import as_schedule
+from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.schedules import as_schedule
 
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
 PERIODS = pytest.mark.parametrize("period", [0.005, 0.01, 0.02])

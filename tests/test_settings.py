@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import arm_env
 from arm_env import CommandList, Ellipse, MovingCommand, Perturbation, RandomJumps, RoundedPolygon
-from arm_env.specifications import plain
+from arm_env.envs.specifications import plain
 
 CIRCLE = [0.0, 0.4, 0.05, 0.3]
 
@@ -237,7 +237,7 @@ def test_delays_that_come_and_go_keep_every_arm_s_past():
             observation = envs.step(envs.action_space.high)[0]
         states = envs.unwrapped.simulation.history
         assert len(states) == round(delay / 0.01) + 1
-        np.testing.assert_allclose(observation[:, :6], arm_env.equations.muscle_length(
+        np.testing.assert_allclose(observation[:, :6], arm_env.dynamics.equations.muscle_length(
             envs.unwrapped.arm.arrays(), states[0][:, :2]), rtol=1e-6)  # fmt: skip
 
 
@@ -463,7 +463,7 @@ def subclasses_with(**attributes):
         for name, value in attributes.items():
             setattr(self, name, value)
 
-    for base in (arm_env.ReachArmEnv, arm_env.vector_env.ReachArmVectorEnv):
+    for base in (arm_env.ReachArmEnv, arm_env.envs.vector_env.ReachArmVectorEnv):
         yield type("M", (base,), {"__init__": init})()
 
 
@@ -494,7 +494,7 @@ class Mixin:
 
 
 @pytest.mark.parametrize("name", ["noise", "weights", "arm", "control_period", "schedule", "task", "perturbation"])
-@pytest.mark.parametrize("base", [arm_env.ReachArmEnv, arm_env.vector_env.ReachArmVectorEnv])
+@pytest.mark.parametrize("base", [arm_env.ReachArmEnv, arm_env.envs.vector_env.ReachArmVectorEnv])
 def test_a_setting_in_the_body_of_a_subclass_is_refused_instead_of_hidden(base, name):
     with pytest.raises(TypeError, match=rf"^{name} in the body of M .* super\(\).__init__\({name}=...\)"):
         type("M", (base,), {name: None})

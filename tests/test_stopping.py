@@ -27,7 +27,7 @@ STOPPER = """
 AT_IMPORT = {
     "torch": ["evaluate", "reach"],
     "rnn_controller.commands": ["evaluate", "reach"],
-    "rnn_controller.attractors": ["attractors", "reach"],
+    "rnn_controller.analysis.attractors": ["attractors", "reach"],
     "matplotlib.figure": ["figure", "5"],
     "pygame": ["animate", "6a"],
 }

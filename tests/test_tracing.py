@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.equations import NUMPY
-from arm_env.tracing import SYMBOLIC, Symbol, constant, flatten, function_source, gradient, load
-from rnn_controller.plant import TORCH
+from arm_env.codegen.primitives import NUMPY
+from arm_env.codegen.tracing import SYMBOLIC, Symbol, constant, flatten, function_source, gradient, load
+from rnn_controller.rollouts.plant import TORCH
 
 POINT = np.array([0.7, 1.3, -0.4])
 """Positive, positive, negative: logarithms and roots take the first two, branches take both ways."""

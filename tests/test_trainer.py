@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.orbits import Circle
-from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach, joint_angles
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.tasks.orbits import Circle
+from arm_env.tasks.task import Reach, joint_angles
 from rnn_controller import checkpoint as checkpoints
-from rnn_controller import trainer as training
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.modules import ModuleConfig
-from rnn_controller.movements import sample
-from rnn_controller.network import NetworkConfig, RecurrentController
-from rnn_controller.optimizers import Soap
+from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy
-from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+from rnn_controller.training import trainer as training
+from rnn_controller.training.movements import sample
+from rnn_controller.training.optimizers import Soap
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
 ADAM = Stage("adam", 6, movements=3, widest_target=0.3, **BRIEF)
@@ -171,7 +171,7 @@ def test_a_process_that_compiles_computes_the_bits_of_one_that_finds_all_compile
     """A hundred movements, so that one other rounding in the physics or its adjoint shows."""
     script = """if True:
         import sys
-        from rnn_controller.trainer import TrainConfig, Trainer
+        from rnn_controller.training.trainer import TrainConfig, Trainer
         trainer = Trainer(TrainConfig(), sys.argv[1])
         stage = trainer.stages[0]
         value, gradient = trainer.evaluate(trainer.vector, trainer._movements(stage), trainer.config.cost)

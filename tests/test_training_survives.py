@@ -21,19 +21,20 @@ import numpy as np
 import pytest
 import torch
 
+from arm_env.dynamics.parameters import Arm
 from arm_env.files import write_whole
-from arm_env.parameters import Arm
-from rnn_controller import load, pontryagin
-from rnn_controller import trainer as training
+from rnn_controller import load
 from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.modules import ModuleConfig
-from rnn_controller.movements import sample
-from rnn_controller.network import NetworkConfig, RecurrentController
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.optimizers import Soap
+from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy, controller_of
-from rnn_controller.run_folder import LOCK, claimed
-from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.training import trainer as training
+from rnn_controller.training.movements import sample
+from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.optimizers import Soap
+from rnn_controller.training.run_folder import LOCK, claimed
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
 SOAP = Stage("soap", 6, movements=3, widest_target=0.3, **BRIEF)
@@ -84,10 +85,10 @@ def python(script, *arguments, timeout=60):
 
 SMALL = """if True:
     import multiprocessing, os, sys, torch
-    from rnn_controller import trainer as training
-    from rnn_controller.optimizers import Soap
-    from rnn_controller.network import NetworkConfig
-    from rnn_controller.trainer import Stage, TrainConfig, train
+    from rnn_controller.training import trainer as training
+    from rnn_controller.training.optimizers import Soap
+    from rnn_controller.networks.recurrent import NetworkConfig
+    from rnn_controller.training.trainer import Stage, TrainConfig, train
     Soap.refresh = 2
     stage = Stage("soap", 4, movements=8, widest_target=0.3, first=(0.2, 0.4), second=(0.2, 0.4))
     training.RECIPES["default"] = (stage,)
@@ -421,7 +422,7 @@ def test_a_forked_child_neither_keeps_a_claim_nor_ends_it(tmp_path):
     script = """if True:
         import os, sys
         from pathlib import Path
-        from rnn_controller.run_folder import TrainingError, claimed
+        from rnn_controller.training.run_folder import TrainingError, claimed
         folder, (reading, writing) = Path(sys.argv[1]), os.pipe()
         with claimed(folder):
             lasting = os.fork()

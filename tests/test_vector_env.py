@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import ClipAction, DictInfoToList, RecordEpisodeStatistics, TransformAction
 
 from arm_env import CommandList, RoundedPolygon
-from arm_env.vector_env import CircleArmVectorEnv, ReachArmVectorEnv
+from arm_env.envs.vector_env import CircleArmVectorEnv, ReachArmVectorEnv
 
 REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]

@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.compiling import cache_folder
-from arm_env.lanes import LANES
-from arm_env.parameters import Arm, CostWeights
-from arm_env.tasks import Reach
-from rnn_controller import NetworkConfig, RecurrentController, pontryagin
-from rnn_controller.lane_algebra import add_outer, add_product, add_sums, add_transposed_product, spread
-from rnn_controller.modules import Baseline, ModuleConfig
-from rnn_controller.movements import sample
-from rnn_controller.objective import risk_sensitive, values
-from rnn_controller.plant import rollout
+from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.lanes import LANES
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.tasks.task import Reach
+from rnn_controller import NetworkConfig, RecurrentController
+from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.policy import Policy
-from rnn_controller.vector_tracing import network_source, trace
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.lane_algebra import add_outer, add_product, add_sums, add_transposed_product, spread
+from rnn_controller.rollouts.plant import rollout
+from rnn_controller.rollouts.vector_tracing import network_source, trace
+from rnn_controller.training.movements import sample
+from rnn_controller.training.objective import risk_sensitive, values
 
 ARM, TASK, WEIGHTS = Arm(), Reach(), CostWeights()
 
@@ -106,7 +107,7 @@ class Eager:
         self.network = network
 
     def __call__(self, observation, state):
-        from rnn_controller.vector_tracing import TENSORS
+        from rnn_controller.rollouts.vector_tracing import TENSORS
 
         n = self.network
         return n.equations(TENSORS, n.weights, n.constants, observation, state)
@@ -356,7 +357,7 @@ def test_the_named_tuples_of_a_script_are_found_in_the_cache(tmp_path):
 from typing import Any, NamedTuple
 import numpy as np
 from rnn_controller import NetworkConfig, RecurrentController
-from rnn_controller.network import Weights
+from rnn_controller.networks.recurrent import Weights
 from rnn_controller.policy import Policy
 Mine = NamedTuple("Mine", [(field, Any) for field in Weights._fields])
 class Network(RecurrentController):
@@ -396,7 +397,7 @@ def test_a_debugger_may_step_through_the_closed_loop():
         "import numpy as np, torch\n"
         "from arm_env import Arm, Reach\n"
         "from rnn_controller import NetworkConfig, RecurrentController, pontryagin\n"
-        "from rnn_controller.movements import sample\n"
+        "from rnn_controller.training.movements import sample\n"
         "n = RecurrentController(NetworkConfig(neurons=2), 2, torch.Generator().manual_seed(0))\n"
         "m = sample(np.random.default_rng(0), 1, 2, task=Reach(), arm=Arm(), settling=0, first=(.04, .04),"
         " second=(.02, .02))\n"

@@ -10,10 +10,11 @@ import pytest
 
 from arm_env import Reach
 from rnn_controller import __main__ as start
-from rnn_controller import attractors, commands, figures, load, load_checkpoint
-from rnn_controller import trainer as training
-from rnn_controller.network import NetworkConfig
-from rnn_controller.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+from rnn_controller import commands, figures, load, load_checkpoint
+from rnn_controller.analysis import attractors
+from rnn_controller.networks.recurrent import NetworkConfig
+from rnn_controller.training import trainer as training
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
 SHORT = ("--neurons=3", "--settling=0.1", "--movements=2", "--iterations=2", "--output=here")
 STAGE = Stage("adam", 2, movements=2, first=(0.2, 0.3), second=(0.2, 0.3))

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from arm_env.arguments import number as number_within
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 from arm_env.files import write_whole
-from arm_env.schedules import CommandList
+from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, HOLD, OF_SHAPES, plan
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target

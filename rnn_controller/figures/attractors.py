@@ -5,11 +5,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from arm_env.orbits import Circle
-from arm_env.parameters import Arm
-from arm_env.rendering import workspace_outline
-from arm_env.tasks import Reach, Task
-from rnn_controller.attractors import Analysis
+from arm_env.dynamics.parameters import Arm
+from arm_env.envs.rendering import workspace_outline
+from arm_env.tasks.orbits import Circle
+from arm_env.tasks.task import Reach, Task
+from rnn_controller.analysis.attractors import Analysis
 from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE, sign
 
 BROKEN = COLOURS[1]

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from arm_env.controllers import Controller, check_period
+from arm_env.control.controllers import Controller, check_period
+from arm_env.dynamics.parameters import Arm
+from arm_env.envs.rendering import joint_positions
 from arm_env.evaluation import record
 from arm_env.files import write_whole
-from arm_env.parameters import Arm
-from arm_env.rendering import joint_positions
-from arm_env.tasks import Reach, hand_position
+from arm_env.tasks.task import Reach, hand_position
 from rnn_controller.outputs import output_file
 from rnn_controller.watching import Watched
 

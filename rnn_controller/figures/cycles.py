@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from arm_env.controllers import Controller
-from arm_env.equations import NUMPY
-from arm_env.orbits import Circle
-from arm_env.schedules import CommandList
-from arm_env.settings import as_orbit
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.controllers import Controller
+from arm_env.envs.settings import as_orbit
+from arm_env.tasks.orbits import Circle
+from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import (
     BEHIND,
     COLOURS,

@@ -13,10 +13,11 @@ from matplotlib.patches import Arc, Patch
 from matplotlib.ticker import MultipleLocator
 from mpl_toolkits.mplot3d import Axes3D
 
-from arm_env.equations import NUMPY, force_curves, isometric_torques, muscle_length
-from arm_env.parameters import MUSCLES, Arm
-from arm_env.rendering import BELLY, TRUNK_OUTLINE, joint_positions, muscle_paths
-from arm_env.tasks import Reach
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_length
+from arm_env.dynamics.parameters import MUSCLES, Arm
+from arm_env.envs.rendering import BELLY, TRUNK_OUTLINE, joint_positions, muscle_paths
+from arm_env.tasks.task import Reach
 from rnn_controller.figures.common import COLOURS, FLESH, GRID, INK, STYLE, draw_arm, sign
 
 JOINTS = ("shoulder", "elbow")

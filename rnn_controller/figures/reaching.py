@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from arm_env.controllers import Controller
+from arm_env.control.controllers import Controller
 from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
-from arm_env.schedules import CommandList
+from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import (
     COLOURS,
     FLESH,

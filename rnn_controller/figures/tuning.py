@@ -7,10 +7,10 @@ from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from arm_env.parameters import MUSCLES, Arm
+from arm_env.dynamics.parameters import MUSCLES, Arm
+from rnn_controller.analysis.neural import Tuning, analyse
 from rnn_controller.figures.common import COLOURS, INK, STYLE, sign
-from rnn_controller.network import RecurrentController
-from rnn_controller.neural import Tuning, analyse
+from rnn_controller.networks.recurrent import RecurrentController
 
 WHEEL = colormaps["twilight_shifted"]
 MOST_TICKS = 18  # of a row of neurons: more labels would run into each other

@@ -1,0 +1,1 @@
+"""Equations to compiled code: tracing, code generation, the cache."""

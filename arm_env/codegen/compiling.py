@@ -1,0 +1,279 @@
+"""Numba with an on-disk cache that can never serve stale physics, and one set of kernels for one source.
+
+Numba notices when a function's own file changes, but not when a function that it calls does. So
+everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
+Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without a word.
+"""
+
+import atexit
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import math
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+import numpy as np
+import platformdirs
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from arm_env.codegen.tracing import Symbol
+from arm_env.files import write_whole
+
+T = TypeVar("T")
+PACKAGE = Path(__file__).parents[1]  # whose source names the cache
+_lock = threading.RLock()  # threads may make environments at once
+NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one can't be written."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in _sources(files("arm_env")):
+        digest.update(file.read_bytes())
+    try:
+        given = os.environ.get("ARM_ENV_CACHE")
+        root = os.path.abspath(os.path.expanduser(given)) if given else platformdirs.user_cache_dir("arm_env")
+        if not os.path.isabs(root):
+            raise RuntimeError(f"without a home there is no such folder as {root}")
+        folder = Path(root) / digest.hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError, ValueError):  # no permission, no home, or no path at all
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="arm_env-"))
+        except OSError:  # nothing can be written anywhere
+            return NOWHERE
+        atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _sources(folder: Traversable) -> Iterator[Traversable]:
+    """All Python files of a package in a fixed order, be it a folder or in a zip archive."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if item.is_dir():
+            yield from _sources(item)
+        elif item.name.endswith(".py"):
+            yield item
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a forked child that leaves before its parent does
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile for arrays of float64, no lock held.
+
+    IEEE semantics, without fused multiply-add: which products are fused depends on what is inlined where, and then the
+    first process, which compiles, would not compute the same bits as the next, which finds all in the cache.
+    """
+    config: Any = numba.config
+    with _lock:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+        try:
+            compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
+            if compiled is not function:  # with JIT off it is
+                with contextlib.suppress(Exception):  # no such folder can be made: it is compiled in every process
+                    compiled._cache = _Cache(function)
+            return compiled
+        finally:
+            config.CACHE_DIR = before
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of a function, without which it works as well: a damaged file, or a full disk, costs time only."""
+
+    def __init__(self, function: Any):
+        super().__init__(function)
+        if cache_folder() not in Path(self.cache_path).parents:
+            raise OSError("Numba would keep it where it does not know what else the code depends on")
+        locator = self._impl.locator
+        self._cache_file = _CheckedFile(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = None
+        with contextlib.suppress(Exception):  # unpickling what was cut short fails in any way: it is compiled again
+            found = super().load_overload(sig, target_context)
+        if found is None:
+            _say_that_it_takes_time()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        for prepare in (lambda: None, self.flush):  # an index that can't be read is emptied
+            with contextlib.suppress(Exception):
+                prepare()
+                super().save_overload(sig, data)
+                return
+
+
+class _CheckedFile(IndexDataCacheFile):
+    """Numba's files, with a digest before the machine code: what is damaged is not run."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        code = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(hashlib.sha256(code).digest() + code)
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        digest, code = content[:32], content[32:]
+        if hashlib.sha256(code).digest() != digest:
+            raise ValueError("the file is damaged")
+        return pickle.loads(code)
+
+
+@functools.cache
+def _say_that_it_takes_time() -> None:
+    """Write one line, the first time that something is compiled in this process."""
+    if sys.stderr is not None and not os.environ.get("ARM_ENV_QUIET"):
+        print("arm_env: compiling for this machine; this takes up to half a minute, once", file=sys.stderr, flush=True)
+
+
+class Kernels:
+    """The compiled functions of one generated source, as attributes.
+
+    Whoever compiles the same source in this process gets the same functions. A copy of it is itself, and one that is
+    unpickled, here or in another process, is found or made anew by ``recipe``.
+    """
+
+    def __init__(self, functions: dict[str, Any], recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None):
+        self.__dict__.update(functions)
+        self._functions, self._recipe = functions, recipe
+
+    def made_by(self, function: Callable[..., Any], *arguments: Any) -> "Kernels":
+        """Return these kernels for somebody whose copies make them by this call."""
+        return Kernels(self._functions, (function, arguments))
+
+    def has_recipe(self) -> bool:
+        """Whether copies know how to make them."""
+        return self._recipe is not None
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __deepcopy__(self, memo: Any) -> "Kernels":
+        return self
+
+    def __reduce__(self) -> Any:
+        if self._recipe is None:
+            raise TypeError("kernels without a recipe can't be pickled")
+        return self._recipe
+
+
+_tables: dict[str, Kernels] = {}
+
+
+def compile_source(name: str, source: str, **known: Any) -> Kernels:
+    """Compile the functions of generated source, which may call those ``known``, unless that has been done before."""
+    origins = {key: getattr(value, "py_func", value) for key, value in known.items()}  # with JIT off it is itself
+    callees = sorted(
+        f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} {_digest_of_file(origin.__module__)}"
+        for key, origin in origins.items()
+    )
+    stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
+    with _lock:
+        if stem not in _tables:
+            _tables[stem] = Kernels(_compiled(stem, source, known))
+        return _tables[stem]
+
+
+@functools.cache
+def _digest_of_file(module: str) -> str:
+    """A digest of the file of a module that the cache folder's name does not know, else nothing."""
+    found = sys.modules.get(module)
+    path = getattr(found, "__file__", None)
+    if not path or PACKAGE in Path(path).parents or Path(path).parent == cache_folder():
+        return ""
+    loader = getattr(found, "__loader__", None)  # of files, or of a zip archive
+    read = getattr(loader, "get_data", None)
+    return hashlib.sha256(read(path) if read else Path(path).read_bytes()).hexdigest()[:16]
+
+
+def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
+    path = cache_folder() / f"{stem}.py"
+    kept = _is_kept(path, source)
+    numbers = {"sqrt": math.sqrt, "empty": np.empty, "inf": math.inf, "nan": math.nan}
+
+    def fresh() -> ModuleType:
+        module = sys.modules[stem] = ModuleType(stem)  # cached kernels look their callees up by this name
+        vars(module).update(numbers, **known)
+        return module
+
+    module = fresh()
+    try:
+        if not kept:
+            raise ImportError(path)
+        spec = importlib.util.spec_from_file_location(stem, path)
+        assert spec and spec.loader
+        spec.loader.exec_module(module)  # from Python's own cache, which may be damaged, too
+    except Exception:
+        module = fresh()
+        exec(compile(source, str(path) if kept else f"<{stem}>", "exec"), vars(module))
+    functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
+    vars(module).update(functions)
+    return functions
+
+
+def _is_kept(path: Path, source: str) -> bool:
+    """Whether the file holds that source, now if not before: Numba looks at it to know whether code is stale."""
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == source.encode():
+            return True
+    with contextlib.suppress(OSError):
+        write_whole(path, source)
+        return True
+    return False
+
+
+def once_for_each_trace(
+    trace: Callable[[Any], T],
+) -> Callable[[Callable[[T], Kernels]], Callable[[Any], Kernels]]:
+    """Decorate a function that compiles kernels from what ``trace`` records of an object.
+
+    The object's equations are traced at every call and compiled once for each record, so that nothing stale can run.
+    """
+
+    def decorate(build: Callable[[T], Kernels]) -> Callable[[Any], Kernels]:
+        known: dict[Any, tuple[T, Kernels]] = {}  # the record keeps the symbols whose identities are its key
+
+        @functools.wraps(build)
+        def kernels(origin: Any) -> Kernels:
+            with _lock:
+                traced = trace(origin)
+                key = _identity(traced)
+                if key not in known:
+                    again = trace(origin)
+                    if _identity(again) != key:
+                        raise ValueError(
+                            f"the equations of {type(origin).__name__} are others each time they are traced: they must "
+                            "not draw random numbers, nor change anything"
+                        )
+                    known[key] = traced, build(traced)
+                made = known[key][1]
+                return made if made.has_recipe() else made.made_by(kernels, origin)
+
+        return kernels
+
+    return decorate
+
+
+def _identity(record: Any) -> Any:
+    """A record as a key of a table, in which a symbol is itself."""
+    if isinstance(record, list | tuple):
+        return tuple(map(_identity, record))
+    return id(record) if isinstance(record, Symbol) else record

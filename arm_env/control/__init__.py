@@ -1,0 +1,1 @@
+"""Controllers that need no training, and the optimal-control solver."""

@@ -1,0 +1,214 @@
+"""Optimal movements: control-limited differential dynamic programming (Tassa, Mansard & Todorov 2014).
+
+``solve`` improves a sequence of controls within a box until its projected gradient vanishes. It knows
+a problem by two passes over a trajectory, ``follow`` and ``expand``; ``ArmProblem`` is the arm under one
+command, with the environment's own step and cost. First come Gauss-Newton steps (iLQR: the cost's
+curvature made convex, the dynamics' left out), which get far from anywhere; then Newton's (DDP with the
+curvature of both, the costate of the trajectory weighing that of the dynamics), which converge.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from arm_env.codegen.compiling import jit
+from arm_env.control.box_qp import box_qp, solve_factored
+
+SCALES = 0.5 ** np.arange(0, 14, 1.5)
+"""Shares of a change that a forward pass tries, largest first."""
+Trajectory = tuple[np.ndarray, np.ndarray, float]
+"""States (T + 1, n), controls (T, m), value."""
+
+
+class Expansion(NamedTuple):
+    """Derivatives along a trajectory, z_t = (x_t, u_t); the cost of period t is that of (x_{t+1}, u_t)."""
+
+    dynamics: np.ndarray  # (T, n, n + m) of x_{t+1} with respect to z_t
+    slope: np.ndarray  # (T, n + m) of the cost of (x_{t+1}, u_t)
+    hessian: np.ndarray  # (T, n + m, n + m) of the same
+    curvature: np.ndarray  # (T, n + m, n + m) of λᵀ x_{t+1} with respect to z_t, λ the costate; or 0
+    gradient: np.ndarray  # (T, m) of the value with respect to the controls
+
+
+class Problem(Protocol):
+    """What ``solve`` needs to know of plant and cost: n, the lowest and highest controls (m,), and two passes."""
+
+    size: int
+    low: np.ndarray
+    high: np.ndarray
+
+    def follow(
+        self, states: np.ndarray, controls: np.ndarray, change: np.ndarray, gains: np.ndarray, scale: float
+    ) -> Trajectory:
+        """What u_t = clip(controls_t + scale · change_t + gains_t (x_t − states_t)) leads to."""
+
+    def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
+        """Derivatives along a trajectory: exact ones, or Gauss-Newton's, with a convex cost and no curvature."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A locally optimal movement."""
+
+    controls: np.ndarray  # (T, m)
+    states: np.ndarray  # (T + 1, n)
+    value: float
+    """Sum of the costs, c Δt [s] for the arm."""
+    residual: float
+    """Largest |u − clip(u − ∂V/∂u)| over all controls: the slope of the value along whichever control may still
+    move. For the arm in seconds per unit of excitation held for one control period; the effort term
+    alone has the slope γ Δt u, so a residual of 1e-3 γ Δt is an error of about 1e-3 in the excitations."""
+    iterations: int
+
+
+def solve(
+    problem: Problem,
+    start: ArrayLike,
+    controls: ArrayLike,
+    *,
+    iterations: int = 300,
+    exact_iterations: int = 200,
+    tolerance: float = 1e-9,
+    slow: float = 1e-7,
+) -> Solution:
+    """Improve controls (T, m) from the state ``start`` (n,), never to a higher value.
+
+    ``iterations`` of Gauss-Newton until one gains less than the share ``slow`` of the value, then up to
+    ``exact_iterations`` of Newton, ending at a residual of ``tolerance`` or where no step improves.
+    ValueError for shapes that do not fit, and for what is not finite.
+    """
+    low, high = problem.low, problem.high
+    best, done = follow(problem, start, controls), 0
+    expansion = problem.expand(*best[:2], False)
+    for exact, most in ((False, iterations), (True, exact_iterations)):
+        damping, gain = Damping(), np.inf
+        if exact and most:
+            expansion = problem.expand(*best[:2], True)
+        for _ in range(most):
+            if residual(best[1], expansion.gradient, low, high) <= tolerance or (not exact and gain < slow * best[2]):
+                break
+            better = improve(problem, expansion, best, damping)
+            done += 1
+            if better is None:
+                break
+            gain, best = best[2] - better[2], better
+            expansion = problem.expand(*best[:2], exact)
+    states, tried, value = best
+    return Solution(tried, states, value, residual(tried, expansion.gradient, low, high), done)
+
+
+def follow(problem: Problem, start: ArrayLike, controls: ArrayLike) -> Trajectory:
+    """What the controls (T, m), held to the box, do from the state ``start`` (n,); ValueError as for ``solve``."""
+    first, tried = _checked(problem, start, controls)
+    gains = np.zeros((*tried.shape, len(first)))
+    best = problem.follow(np.tile(first, (len(tried) + 1, 1)), tried, np.zeros_like(tried), gains, 0.0)
+    if not np.isfinite(best[2]):
+        raise ValueError(f"the value that a movement starts with must be finite, not {best[2]}")
+    return best
+
+
+def residual(controls: np.ndarray, gradient: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Infinity norm of the projected gradient, u − clip(u − ∂V/∂u, low, high)."""
+    return float(np.abs(controls - np.clip(controls - gradient, low, high)).max())
+
+
+@dataclass
+class Damping:
+    """The schedule of the regularisation μ of Q_uu: quickly up where a step fails, quickly down again."""
+
+    value: float = 0.0
+    factor: float = 1.0
+    least: float = 1e-9
+    most: float = 1e6
+
+    def raised(self) -> bool:
+        """More of it; False if there is no more."""
+        self.factor = max(2.0, 2 * self.factor)
+        self.value = max(self.least, self.value * self.factor)
+        return self.value <= self.most
+
+    def lowered(self) -> None:
+        self.factor = min(0.5, self.factor / 2)
+        self.value *= self.factor
+        if self.value < self.least:
+            self.value = 0.0
+
+
+def improve(problem: Problem, expansion: Expansion, best: Trajectory, damping: Damping) -> Trajectory | None:
+    """One iteration: a better trajectory, or None if no damping leads to one. ``damping`` remembers what it took."""
+    states, controls, value = best
+    while True:
+        ok, change, gains, linear, quadratic = backward(
+            *expansion[:4], controls, problem.low, problem.high, damping.value
+        )
+        for scale in SCALES if ok else ():
+            new = problem.follow(states, controls, change, gains, scale)
+            gain, expected = value - new[2], -scale * (linear + scale * quadratic)
+            if gain > max(0.0, 0.01 * expected):  # False for NaN
+                damping.lowered()
+                return new
+        if not damping.raised():
+            return None
+
+
+def _checked(problem: Problem, start: ArrayLike, controls: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of both, the controls held to the box."""
+    first, tried = np.array(start, dtype=float), np.array(controls, dtype=float)
+    n, m = problem.size, len(problem.low)
+    if first.shape != (n,) or tried.ndim != 2 or tried.shape[1] != m or not len(tried):
+        wanted = f"a start ({n},) and controls (T, {m}), T at least 1"
+        raise ValueError(f"a movement has {wanted}, not {first.shape} and {tried.shape}")
+    if not (np.isfinite(first).all() and np.isfinite(tried).all()):
+        raise ValueError("the start and the controls of a movement must be finite")
+    return first, np.clip(tried, problem.low, problem.high)
+
+
+@jit
+def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
+    """The backward pass: success, changes (T, m), gains (T, m, n), and the expected change of the value.
+
+    That is scale · linear + scale² · quadratic. It fails if Q_uu + ``damping`` is not positive definite.
+    """
+    length, n, nm = dynamics.shape
+    m = nm - n
+    change, gains = np.zeros((length, m)), np.zeros((length, m, n))
+    vx, vxx = np.zeros(n), np.zeros((n, n))
+    jacobian, g, w, damped = np.zeros((nm, nm)), np.empty(nm), np.empty((nm, nm)), np.empty((m, m))
+    free, factor, column = np.empty(m, dtype=np.int64), np.empty((m, m)), np.empty(m)
+    linear = quadratic = 0.0
+    for i in range(m):
+        jacobian[n + i, n + i] = 1.0
+    for t in range(length - 1, -1, -1):
+        jacobian[:n] = dynamics[t]
+        g[:] = slope[t]
+        w[:] = hessian[t]
+        g[:n] += vx
+        w[:n, :n] += vxx
+        qz = g @ jacobian
+        qzz = jacobian.T @ (w @ jacobian) + curvature[t]
+        damped[:] = qzz[n:, n:]
+        for i in range(m):
+            damped[i, i] += damping
+        du, k = change[t], gains[t]
+        if t + 1 < length:
+            for i in range(m):
+                du[i] = min(max(change[t + 1, i], low[i] - controls[t, i]), high[i] - controls[t, i])
+        number = box_qp(damped, qz[n:], low - controls[t], high - controls[t], du, free, factor)
+        if number < 0:
+            return False, change, gains, linear, quadratic
+        for j in range(n):
+            for i in range(number):
+                column[i] = -qzz[n + free[i], j]
+            solve_factored(factor, number, column)
+            for i in range(number):
+                k[free[i], j] = column[i]
+        quu, qux = qzz[n:, n:].copy(), qzz[n:, :n].copy()
+        linear += du @ qz[n:]
+        quadratic += 0.5 * (du @ (quu @ du))
+        back = quu @ k + qux
+        vx = qz[:n] + k.T @ qz[n:] + back.T @ du
+        vxx = qzz[:n, :n] + k.T @ back + qux.T @ k
+        vxx = 0.5 * (vxx + vxx.T)
+    return True, change, gains, linear, quadratic

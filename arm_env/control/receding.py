@@ -1,0 +1,148 @@
+"""A receding-horizon controller: it knows arm and cost, and plans its next moments anew every control period."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from arm_env.codegen.primitives import NUMPY
+from arm_env.control.arm_problem import ArmProblem
+from arm_env.control.controllers import JointSense, checked_observation
+from arm_env.control.ilqr import Damping, follow, improve
+from arm_env.dynamics.equations import force_curves, muscle_length, muscle_velocity
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.plant import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, VELOCITIES, control_steps
+from arm_env.envs.simulation import noise_deviation, substeps_of
+from arm_env.tasks.task import Task, hand_position
+
+WIDENING = 1.5  # [-] from one radius of the planned target to the next
+LARGEST_DAMPING = 1e-2  # [s] an iteration that needs more is given up
+TONIC = 0.02  # [-] excitation that the first plan begins with: from none at all there is no slope to follow
+RECENT = 0.2  # [-] gain of the average that notices when a command changes
+LEAST_GAIN = 0.04  # [-] of the command's mean, for changes too small to notice
+LEAST_PULL = 0.05  # [-] a muscle that could pull less than this does not tell its activation
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What the controller remembers of B arms."""
+
+    body: np.ndarray  # (B, 10) state expected when it next senses
+    command: np.ndarray  # (B, K) mean since it last changed
+    recent: np.ndarray  # (B, K) mean of the latest few
+    samples: np.ndarray  # (B, 2) sensed since the start, and since the command changed
+    plan: np.ndarray  # (B, T, 6) excitations, the first for when it next senses
+
+
+class RecedingHorizon:
+    """Model-predictive control: a few warm-started iterations of ``solve`` every control period.
+
+    It plans from an estimate of the body's state: what its own model predicts for the excitations it
+    issued, drawn by fixed ``gains`` towards angles, velocities and activations as lengths, velocities and
+    tensions show them. Noise is a part of a signal's size, so lengths are worth little and the
+    velocities of a slow arm much. The command is averaged since it last changed, which it is taken to
+    have done when its latest few values are ``surprise`` standard deviations off. With noise it excites
+    nothing for the first ``patience`` of an episode, while it finds out where it is.
+
+    Far targets have no slope under the true cost. So it plans with a target as wide as ``width`` of the
+    distance still to go, and with the true one when that is smaller.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        arm: Arm | None = None,
+        weights: CostWeights | None = None,
+        noise: float = 0.2,
+        control_period: float = 0.01,  # [s]
+        horizon: float = 0.5,  # [s]
+        iterations: int = 2,
+        gains: tuple[float, float, float] = (0.02, 0.3, 0.1),
+        surprise: float = 3.5,
+        width: float = 0.5,
+        patience: float = 0.1,  # [s]
+    ):
+        if not (horizon > 0 and iterations >= 1 and noise >= 0):
+            raise ValueError(
+                f"a plan needs a horizon above 0 s, an iteration and a noise of 0 or above, "
+                f"not {horizon}, {iterations}, {noise}"
+            )
+        self.task, self.arm = task, arm or Arm()
+        self.control_period, self.iterations, self.gains, self.width = control_period, iterations, gains, width
+        self.length = max(1, round(horizon / control_period))
+        true, none = weights or task.weights, np.zeros(task.command_size)
+        self._radii = true.target_radius * WIDENING ** np.arange(9)
+        self._problems = [
+            ArmProblem(task, none, self.arm, replace(true, target_radius=float(r)), control_period) for r in self._radii
+        ]
+        self._patience = round(patience / control_period) if noise else 0
+        self._deviation = noise_deviation(noise, control_period)
+        self._threshold = surprise * self._deviation * (RECENT / (2 - RECENT)) ** 0.5
+        self._substeps, self._p = substeps_of(control_period), self.arm.flat()
+        self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        size = SENSORY_SIZE + self.task.command_size
+        sensed = np.atleast_2d(checked_observation(observation, size))
+        begins = np.zeros(len(sensed), dtype=bool) if episode_start is None else np.reshape(episode_start, -1)
+        belief = self._first(sensed)
+        if state is not None:
+            belief = _rows(np.asarray(begins, dtype=bool), belief, state)
+        belief = self._corrected(belief, sensed)
+        plan, body = belief.plan.copy(), belief.body.copy()
+        action = np.zeros((len(sensed), MUSCLE_COUNT), dtype=np.float32)
+        for i in np.flatnonzero(belief.samples[:, 0] > self._patience):
+            plan[i] = self._planned(body[i], belief.command[i], plan[i])
+            action[i] = plan[i, 0]
+        step = self.control_period / self._substeps
+        control_steps(self._p, step, self._substeps, action.astype(float), np.zeros(action.shape), body)
+        memory = replace(belief, body=body, plan=np.concatenate([plan[:, 1:], plan[:, -1:]], 1))
+        return (action if np.ndim(observation) > 1 else action[0]), memory
+
+    def _first(self, sensed: np.ndarray) -> Belief:
+        angles = self._joints.angles(sensed[:, :6])
+        velocities = self._joints.velocities(sensed[:, 6:12], angles)
+        body = np.concatenate([angles, velocities, np.zeros((len(sensed), MUSCLE_COUNT))], -1)
+        command, plan = sensed[:, SENSORY_SIZE:], np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC)
+        return Belief(body, command, command, np.zeros((len(sensed), 2)), plan)
+
+    def _corrected(self, old: Belief, sensed: np.ndarray) -> Belief:
+        """The belief after sensing (B, 18 + K)."""
+        samples, body = old.samples + 1, old.body.copy()
+        angles = self._joints.angles(sensed[:, :6])
+        body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (angles - body[:, ANGLES])
+        velocities = self._joints.velocities(sensed[:, 6:12], body[:, ANGLES])
+        body[:, VELOCITIES] += self.gains[1] * (velocities - body[:, VELOCITIES])
+        length = muscle_length(self._numbers, body[:, ANGLES])
+        velocity = muscle_velocity(self._numbers, body[:, ANGLES], body[:, VELOCITIES])
+        pull = force_curves(NUMPY, length, velocity)[0]
+        seen = np.minimum(np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.ceiling)
+        body[:, ACTIVATIONS] += self.gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
+        command = sensed[:, SENSORY_SIZE:]
+        recent = old.recent + RECENT * (command - old.recent)
+        if not self._deviation:
+            recent = command
+        changed = (np.abs(recent - old.command) > self._threshold * np.abs(old.command)).any(-1)
+        samples[changed, 1] = 2 / RECENT - 1  # as many as the recent mean is worth
+        gain = np.maximum(1 / samples[:, 1:], LEAST_GAIN)
+        mean = np.where(changed[:, None], recent, old.command + gain * (command - old.command))
+        return Belief(body, mean, np.where(changed[:, None], mean, recent), samples, old.plan)
+
+    def _planned(self, body: np.ndarray, command: np.ndarray, plan: np.ndarray) -> np.ndarray:
+        """A plan (T, 6) for one arm."""
+        x, y = hand_position(self.arm, body[ANGLES])
+        distance = float(self.task.error(NUMPY, command, x, y)[0]) ** 0.5
+        problem = self._problems[min(int(np.searchsorted(self._radii, self.width * distance)), len(self._problems) - 1)]
+        problem.command = command
+        best, damping = follow(problem, body, plan), Damping(most=LARGEST_DAMPING)
+        for _ in range(self.iterations):
+            better = improve(problem, problem.expand(*best[:2], exact=False), best, damping)
+            if better is None:
+                break
+            best = better
+        return best[1]
+
+
+def _rows(chosen: np.ndarray, new: Belief, old: Belief) -> Belief:
+    """The new belief's rows where chosen, else the old one's."""
+    pairs = zip(vars(new).values(), vars(old).values(), strict=True)
+    return Belief(*(np.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))

@@ -1,0 +1,191 @@
+"""The equations of the arm, each written once.
+
+Every function takes ``xp``, the primitives to compute with, and arrays whose last axis is the
+component: NumPy arrays here, tensors in ``rnn_controller.rollouts.plant``, symbols in ``arm_env.codegen.tracing``,
+which turns these very functions into the compiled step and its adjoint.
+
+The sources LT04, NK00, B99 and HT09 are those of ``arm_env.dynamics.parameters``.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from arm_env.codegen.primitives import Array, Primitives, at_least, at_most
+
+RIGHT_ANGLE = 0.5 * np.pi  # [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
+SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
+FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
+ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
+
+
+def moment_arms(arm: Any, angles: Array) -> tuple[Array, Array]:
+    """Moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6), flexion positive (NK00).
+
+    They are −∂λ/∂θ of the length λ of muscle and tendon, at joint angles [rad], (..., 2).
+    """
+    return -arm.path_slope[0], -(arm.path_slope[1] + 2 * arm.path_curvature * angles[..., 1:2])
+
+
+def muscle_length(arm: Any, angles: Array) -> Array:
+    """Lengths of the muscles' fibres [L0], (..., 6), at joint angles [rad], (..., 2) (NK00)."""
+    shoulder, elbow = angles[..., 0:1] - RIGHT_ANGLE, angles[..., 1:2]
+    bend = arm.path_slope[0] * shoulder + (arm.path_slope[1] + arm.path_curvature * elbow) * elbow
+    return (arm.path_offset - arm.tendon_length + bend) / arm.optimal_length
+
+
+def muscle_velocity(arm: Any, angles: Array, velocities: Array) -> Array:
+    """Velocities of the muscles' fibres [L0/s], shortening negative, (..., 6)."""
+    r1, r2 = moment_arms(arm, angles)
+    return -(r1 * velocities[..., 0:1] + r2 * velocities[..., 1:2]) / arm.optimal_length
+
+
+def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array, Array]:
+    """Normalised tension of a fully active muscle, and its slope along velocity (B99).
+
+    F_L(l) F_V(l, v) + F_P(l), rounded off to stay positive: a muscle pulls. (F_P falls to −16000
+    on the short side; left alone it would make a flexed biarticular muscle push with kilonewtons.)
+    """
+    l = at_least(xp, length, SHORTEST)
+    z = (xp.exp(1.93 * xp.log(l)) - 1) / 1.03
+    z = at_least(xp, xp.where(z, z, -z), 1e-6)  # |z|, kept where its logarithm has a derivative
+    force_length = xp.exp(-xp.exp(1.87 * xp.log(z)))
+
+    v = at_least(xp, velocity, -FASTEST_SHORTENING)
+    shortening = xp.where(v, 0.0, v)  # each branch sees its own side only: no overflow to select away
+    lengthening = xp.where(v, v, 0.0)
+    curvature = 1.38 + 2.09 * l
+    hill = -FASTEST_SHORTENING + curvature * shortening
+    concentric = (-FASTEST_SHORTENING - shortening) / hill
+    plateau = -3.12 + 4.21 * l - 2.67 * l * l
+    eccentric = (0.62 - plateau * lengthening) / (0.62 + lengthening)
+    force_velocity = xp.where(v, eccentric, concentric)
+    # The slope jumps at v = 0. The implicit step needs one that is continuous and not too small:
+    # the concentric side is scaled up to meet the eccentric one.
+    kink = -(1 + plateau) / 0.62 * FASTEST_SHORTENING / (1 + curvature)
+    slope = xp.where(
+        v,
+        -(plateau + eccentric) / (0.62 + lengthening),
+        kink * -(1 + concentric * curvature) / hill,
+    )
+
+    pull = force_length * force_velocity - 0.02 * xp.exp(13.8 - 18.7 * l)
+    root = xp.sqrt(pull * pull + ROUNDING * ROUNDING)
+    return 0.5 * (pull + root), 0.5 * (1 + pull / root) * force_length * slope
+
+
+def moment_arm_matrix(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """Moment arms [m] about both joints in one array, (..., 2, 6), at joint angles [rad], (..., 2)."""
+    r1, r2 = moment_arms(arm, angles)
+    return xp.stack([r1 + 0 * r2, r2], -2)
+
+
+def isometric_torques(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest; flexion positive."""
+    length = muscle_length(arm, angles)
+    tension = arm.maximum_force * force_curves(xp, length, 0 * length)[0]
+    return moment_arm_matrix(xp, arm, angles) * tension[..., None, :]
+
+
+def mass_matrix(xp: Primitives, arm: Any, angles: Array) -> tuple[Array, Array, Array]:
+    """M11, M12 = M21, M22 [kg m²] (LT04)."""
+    shared = arm.inertia[1]
+    coupling = arm.mass[1] * arm.length[0] * arm.centre_of_mass[1] * xp.cos(angles[..., 1])
+    first = arm.inertia[0] + arm.inertia[1] + arm.mass[1] * arm.length[0] * arm.length[0]
+    return first + 2 * coupling, shared + coupling, shared
+
+
+def coriolis(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tuple[Array, Array]:
+    """Velocity-dependent torques C [N m] (LT04)."""
+    w1, w2 = velocities[..., 0], velocities[..., 1]
+    a2 = arm.mass[1] * arm.length[0] * arm.centre_of_mass[1] * xp.sin(angles[..., 1])
+    return -a2 * w2 * (2 * w1 + w2), a2 * w1 * w1
+
+
+def joint_stop(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tuple[Array, Array]:
+    """Torque [N m] and damping [N m s] of the soft stops, (..., 2) each.
+
+    A one-sided spring with a damper, both growing with the penetration (after Hunt & Crossley
+    1975), so that nothing jumps where contact begins.
+    """
+    below = at_least(xp, arm.lower_stop - angles, 0.0)
+    above = at_least(xp, angles - arm.upper_stop, 0.0)
+    damping = arm.stop_damping * (below + above)
+    return arm.stop_stiffness * (below * below - above * above) - damping * velocities, damping
+
+
+def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
+    """k [N m s] of the curl field's torques (k ω2, −k ω1), which do no work (after Shadmehr & Mussa-Ivaldi 1994).
+
+    A hand force R v, R a turn to the right times ``arm.curl``, is the torque Jᵀ R J ω = det(J) R ω.
+    """
+    return arm.curl * arm.length[0] * arm.length[1] * xp.sin(angles[..., 1])
+
+
+def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
+    """The excitation that reaches the muscles: u (1 + ω), held to [tone, ceiling] (HT09, V.A.4)."""
+    return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.ceiling)
+
+
+def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
+    """One step of h [s] of the body state x, (..., 10), under excitations u, (..., 6).
+
+    A midpoint step, linearly implicit in the joint velocities:
+        θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a,
+    M, torques and D, the damping of muscles, friction, stops and curl field, at θ½; activation exact for constant u.
+    First order (torques see the starting ω), with an error ten times below that of linearly implicit
+    Euler. M + h/2 D is always positive definite; the field is its skew part. Explicit 5 ms steps diverge
+    at an activation of 0.6.
+    """
+    half = 0.5 * h
+    velocities = x[..., 2:4]
+    angles = x[..., 0:2] + half * velocities
+    lag = x[..., 4:10] - u
+    strength = arm.maximum_force * (u + lag * xp.exp(-half / arm.activation_time))
+    length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, velocities)
+    pull, slope = force_curves(xp, length, velocity)
+    tension = strength * pull
+    damping = strength * slope / arm.optimal_length
+    r1, r2 = moment_arms(arm, angles)
+    stop, stop_damping = joint_stop(xp, arm, angles, velocities)
+    m11, m12, m22 = mass_matrix(xp, arm, angles)
+    c1, c2 = coriolis(xp, arm, angles, velocities)
+    b11, b12, b22 = arm.friction[0], arm.friction[1], arm.friction[2]
+    k = curl_coupling(xp, arm, angles)
+    w1, w2 = velocities[..., 0], velocities[..., 1]
+
+    t1 = (r1 * tension).sum(-1) + stop[..., 0] - c1 - b11 * w1 - b12 * w2 + k * w2
+    t2 = (r2 * tension).sum(-1) + stop[..., 1] - c2 - b12 * w1 - b22 * w2 - k * w1
+    s11 = m11 + half * ((damping * r1 * r1).sum(-1) + stop_damping[..., 0] + b11)
+    shared = m12 + half * ((damping * r1 * r2).sum(-1) + b12)
+    s12, s21 = shared - half * k, shared + half * k
+    s22 = m22 + half * ((damping * r2 * r2).sum(-1) + stop_damping[..., 1] + b22)
+    scale = h / (s11 * s22 - s12 * s21)
+    gain1, gain2 = scale * (s22 * t1 - s12 * t2), scale * (s11 * t2 - s21 * t1)  # h a
+    angle1, angle2 = x[..., 0] + h * w1 + half * gain1, x[..., 1] + h * w2 + half * gain2
+    motion = xp.stack([angle1, angle2, w1 + gain1, w2 + gain2], -1)
+    return xp.concatenate([motion, u + lag * xp.exp(-h / arm.activation_time)], -1)
+
+
+def sense(xp: Primitives, arm: Any, x: Array) -> Array:
+    """Sensory signal s = [l, l̇, T] of the body state, noise-free, (..., 18) (HT09, V.A.2)."""
+    angles = x[..., 0:2]
+    length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, x[..., 2:4])
+    tension = x[..., 4:10] * force_curves(xp, length, velocity)[0]
+    return xp.concatenate([length, velocity, tension], -1)
+
+
+def hand(xp: Primitives, arm: Any, x: Array) -> tuple[Array, Array, Array, Array]:
+    """Hand position x, y [m] and velocity [m/s] of the body state; the shoulder is the origin."""
+    first, both = x[..., 0], x[..., 0] + x[..., 1]
+    x1, y1 = arm.length[0] * xp.cos(first), arm.length[0] * xp.sin(first)
+    x2, y2 = arm.length[1] * xp.cos(both), arm.length[1] * xp.sin(both)
+    w1, w12 = x[..., 2], x[..., 2] + x[..., 3]
+    return x1 + x2, y1 + y2, -y1 * w1 - y2 * w12, x1 * w1 + x2 * w12
+
+
+def kinetic_energy(xp: Primitives, arm: Any, x: Array) -> Array:
+    """½ ωᵀ M ω [J], (...)."""
+    m11, m12, m22 = mass_matrix(xp, arm, x[..., 0:2])
+    w1, w2 = x[..., 2], x[..., 3]
+    return 0.5 * (m11 * w1 * w1 + 2 * m12 * w1 * w2 + m22 * w2 * w2)

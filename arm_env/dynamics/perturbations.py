@@ -1,0 +1,65 @@
+"""What may be otherwise than what a controller was made for: body, force field, load, sensory delay.
+
+Sources
+-------
+SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a motor
+       task: viscous force fields on the reaching hand. Theirs is a saddle; the curl field is that of
+TS99   Thoroughman & Shadmehr (1999), Electromyographic correlates of learning an internal model of
+       reaching movements (13 N s/m).
+PS12   Pruszynski & Scott (2012), Optimal feedback control and the long-latency stretch response.
+own    Chosen here.
+"""
+
+from dataclasses import dataclass, replace
+
+from arm_env.arguments import Checked, same, within
+from arm_env.dynamics.parameters import Arm
+
+LONGEST_DELAY = 1.0  # [s]
+
+
+@dataclass(frozen=True)
+class Perturbation(Checked):
+    """What differs from the arm that observation and action spaces are those of; the defaults change nothing.
+
+    Within the ranges stated here, one or all of them at once, the default arm stays finite whatever the actions.
+    """
+
+    mass: float = within(1.0, 0.5, 4)
+    """Factor on mass and inertia of both links, 0.5 to 4; 0.8 to 1.2 is what a test asks (own). The muscles of the
+    human arm are too stiff for a lighter one: from a factor of 0.35 down, steps of 5 ms diverge."""
+    strength: float = within(1.0, 0.05, 2)
+    """Factor on the muscles' largest force, 0.05 to 2; 0.8 to 1.2 is what a test asks (own)."""
+    curl: float = within(0.0, -200, 200)
+    """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right of the movement
+    (SM94, TS99)."""
+    load: float = within(0.0, 0, 10)
+    """Point mass in the hand [kg], up to 10, felt by its inertia only: the plane is horizontal (own)."""
+    delay: float = within(0.0, 0, LONGEST_DELAY)
+    """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in humans (PS12)."""
+
+    def applied_to(self, arm: Arm) -> Arm:
+        """The arm with everything but the delay, which is none of the body's.
+
+        A load at the end of the forearm is a forearm of another mass, centre of mass and inertia.
+        """
+        upper, forearm = (self.mass * mass for mass in arm.mass)
+        upper_inertia, inertia = (self.mass * about_joint for about_joint in arm.inertia)
+        (upper_centre, centre), length = arm.centre_of_mass, arm.length[1]
+        return replace(
+            arm,
+            mass=(upper, forearm + self.load),
+            centre_of_mass=(upper_centre, centre + self.load / (forearm + self.load) * (length - centre)),
+            inertia=(upper_inertia, inertia + self.load * length * length),
+            maximum_force=tuple(self.strength * force for force in arm.maximum_force),  # type: ignore[arg-type]
+            curl=arm.curl + self.curl,
+        )
+
+    def delay_periods(self, control_period: float) -> int:
+        """The delay in control periods; ValueError if it is no whole number of them."""
+        periods = round(self.delay / control_period)
+        if not same(periods * control_period, self.delay):
+            raise ValueError(
+                f"a sensory delay is a multiple of the control period, {control_period} s here, not {self.delay}"
+            )
+        return periods

@@ -1,0 +1,1 @@
+"""Gymnasium environments of one arm and of many."""

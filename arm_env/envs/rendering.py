@@ -1,0 +1,295 @@
+"""The arm seen from above: where its muscles run, and a pygame renderer.
+
+The muscle paths are for the eye only. The model has no paths: its moment arms, of 14 to 44 mm, are
+functions of the joint angles. Here each muscle is a string drawn taut round a pulley at every joint
+that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor other
+muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for their look.
+"""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
+from arm_env.dynamics.parameters import MUSCLES
+from arm_env.tasks.orbits import Orbit
+from arm_env.tasks.task import Reach, Task, hand_position
+
+Colour = tuple[int, ...]
+
+
+class Attachment(NamedTuple):
+    """A point of link 0 (trunk), 1 (upper arm) or 2 (forearm), polar about the link's near joint."""
+
+    link: int
+    distance: float  # [m]
+    bearing: float  # [degrees] from the link's axis; the trunk's is the x axis
+
+
+class Muscle(NamedTuple):
+    """How a muscle is drawn."""
+
+    side: int  # +1: runs on the counter-clockwise side of its joints (flexor), -1: on the other
+    pulley: float  # [m] radius
+    origin: Attachment
+    insertion: Attachment
+
+
+# Origins on the trunk keep within 7 cm of the shoulder: the folded forearm would cut off any further.
+LAYOUT = (
+    Muscle(+1, 0.022, Attachment(0, 0.060, 190), Attachment(1, 0.10, 4)),
+    Muscle(-1, 0.022, Attachment(0, 0.045, 225), Attachment(1, 0.10, -4)),
+    Muscle(+1, 0.022, Attachment(1, 0.14, 3), Attachment(2, 0.04, 6)),
+    Muscle(-1, 0.022, Attachment(1, 0.14, -3), Attachment(2, 0.04, -6)),
+    Muscle(+1, 0.041, Attachment(0, 0.070, 170), Attachment(2, 0.06, 5)),
+    Muscle(-1, 0.041, Attachment(0, 0.062, 235), Attachment(2, 0.06, -5)),
+)
+
+
+def joint_positions(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Shoulder, elbow and hand [m], (3, 2), at joint angles [rad], (2,)."""
+    links = np.asarray(arm.length)[:, None] * _unit(np.cumsum(angles))
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(links, 0)])
+
+
+def muscle_paths(arm: Any, angles: np.ndarray, number: int = 48) -> list[np.ndarray]:
+    """Polylines [m] of the six muscles in the order of MUSCLES, at joint angles [rad], (2,).
+
+    Each is (number, 2), evenly spaced from origin to insertion.
+    """
+    joints = joint_positions(arm, angles)
+    headings = np.concatenate([[0.0], np.cumsum(angles)])  # [rad] of trunk, upper arm, forearm
+    return [_resample(_taut(_slack(muscle, joints, headings), muscle.side), number) for muscle in LAYOUT]
+
+
+def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
+    """A slack string [m], (n, 2), on the muscle's side: down the bones, round the pulleys."""
+    chain = _place(muscle.origin, joints, headings)
+    insertion = _place(muscle.insertion, joints, headings)
+    for joint in range(muscle.origin.link, muscle.insertion.link):
+        onward = insertion[0] if joint + 1 == muscle.insertion.link else joints[joint + 1]
+        start, end = (np.arctan2(y, x) for x, y in (chain[-1] - joints[joint], onward - joints[joint]))
+        # Origin and insertion may pass one another on the folded side, beyond the joint stops: 0.1 rad.
+        sweep = (muscle.side * (start - end) + 0.1) % (2 * np.pi) - 0.1
+        arc = _unit(start - muscle.side * sweep * np.linspace(0, 1, 40))
+        chain = np.concatenate([chain, joints[joint] + muscle.pulley * arc])
+    return np.concatenate([chain, insertion])
+
+
+def _place(attachment: Attachment, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
+    """The attachment's position [m], (1, 2)."""
+    near = joints[[max(attachment.link - 1, 0)]]
+    return near + attachment.distance * _unit(headings[[attachment.link]] + np.deg2rad(attachment.bearing))
+
+
+def _unit(angle: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def _taut(chain: np.ndarray, side: int) -> np.ndarray:
+    """Pull the string: keep only the points at which it bends round a pulley (Graham's scan)."""
+    kept: list[list[float]] = []
+    for x, y in chain.tolist():
+        while len(kept) > 1:
+            (x0, y0), (x1, y1) = kept[-2:]
+            dx, dy, ex, ey = x1 - x0, y1 - y0, x - x1, y - y1
+            if side * (dx * ey - dy * ex) < 0 < dx * ex + dy * ey:  # towards the pulley, and no hook
+                break
+            kept.pop()
+        kept.append([x, y])
+    return np.array(kept)
+
+
+def _resample(path: np.ndarray, number: int) -> np.ndarray:
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=-1))])
+    even = np.linspace(0, along[-1], number)
+    return np.stack([np.interp(even, along, path[:, 0]), np.interp(even, along, path[:, 1])], -1)
+
+
+WIDTH, HEIGHT, SCALE = 720, 540, 540  # [px], [px], [px/m]
+LEFT, TOP = -0.65, 0.70  # [m] the corner of the view
+FINE = 2  # pictures are drawn this much larger and averaged down, which smooths the edges
+
+PAPER, INK, TRACK = (252, 252, 250), (90, 90, 98), (236, 234, 232)
+TRUNK, HEAD, BONE = (232, 228, 223), (218, 212, 205), (246, 240, 226)
+WORKSPACE = (226, 236, 247)
+TARGET, TARGET_EDGE = (172, 219, 186), (84, 176, 114)
+HAND, RESTING, ACTIVE = (38, 70, 130), (226, 202, 202), (208, 12, 36)
+
+BARS = (16, 38)  # [px] the activation bars lie in a corner that the hand can't reach
+TURN = _unit(np.linspace(0, 2 * np.pi, 120))
+TRUNK_OUTLINE = np.sign(TURN) * np.abs(TURN) ** 0.75 * (0.225, 0.095) + (-0.18, -0.02)  # [m]
+HEAD_OUTLINE = TURN * (0.075, 0.095) + (-0.18, 0.0)
+NOSE = np.array([(-0.20, 0.08), (-0.18, 0.115), (-0.16, 0.08)])
+BELLY = np.sin(np.linspace(0, np.pi, 48)) ** 0.7  # muscles are thickest in the middle, bones at the ends
+BONE_WIDTH = 0.009 + 0.006 * np.linspace(-1, 1, 41) ** 6  # [m] half
+
+
+def to_pixels(points: Any) -> np.ndarray:
+    """Where points [m], (..., 2), lie in a frame: column and row [px], (..., 2)."""
+    return (np.asarray(points, dtype=float) - (LEFT, TOP)) * (SCALE, -SCALE)
+
+
+def activation_colour(activation: float) -> Colour:
+    """Pale grey-pink at rest, red at an activation of one and above."""
+    return _mix(RESTING, ACTIVE, float(np.clip(activation, 0, 1)))
+
+
+def _mix(colour: Colour, other: Colour, share: float) -> Colour:
+    return tuple(round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
+
+
+def workspace_outline(arm: Any, task: Task) -> np.ndarray:
+    """The edge [m], (n, 2), of the hand positions in the task's range of postures."""
+    t = np.linspace(0, 1, 60)
+    shoulder, elbow = (low + (high - low) * t for low, high in (task.shoulder, task.elbow))
+    edges = [(shoulder, elbow[0]), (shoulder[-1], elbow), (shoulder[::-1], elbow[-1]), (shoulder[0], elbow[::-1])]
+    return hand_position(arm, np.concatenate([np.stack(np.broadcast_arrays(*edge), -1) for edge in edges]))
+
+
+class Renderer:
+    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``).
+
+    A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which is opened when one
+    of them draws and closed with the last of them.
+    """
+
+    _showing: WeakSet["Renderer"] = WeakSet()  # those that have drawn into the window
+
+    def __init__(self, arm: Any, mode: str, fps: int, task: Task | None = None):
+        if mode not in ("rgb_array", "human"):
+            raise ValueError(f"mode must be 'rgb_array' or 'human', not {mode!r}")
+        self.arm, self.mode, self.fps, self.task = arm, mode, fps, task or Reach()
+        try:
+            import pygame
+        except ImportError as e:
+            raise DependencyNotInstalled("pygame is not installed, run `pip install pygame-ce`") from e
+        self.pygame: Any = pygame
+        self.clock = pygame.time.Clock()
+        self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))
+        self._draw_background()
+        self.background = self.canvas.copy()
+
+    def __reduce__(self) -> Any:
+        return Renderer, (self.arm, self.mode, self.fps, self.task)
+
+    def draw(self, state: Any, command: Any, path: Any, radius: float) -> np.ndarray | None:
+        """One picture: (540, 720, 3) uint8 in 'rgb_array' mode; shown, and None, in 'human' mode.
+
+        state    (10,)   angles [rad], velocities [rad/s], activations [-]
+        command  (K,)    of the task: a target is drawn as a disc, an orbit as a line with arrows
+        path     (n, 2)  recent hand positions [m], the latest last
+        radius           of a target's disc [m]
+        """
+        self.canvas.blit(self.background, (0, 0))
+        if isinstance(self.task, Orbit):
+            self._draw_orbit(self.task.track(np.asarray(command, dtype=float)))
+        else:
+            self._disc(command[:2], radius, TARGET, TARGET_EDGE)
+        self._draw_path(FINE * to_pixels(np.reshape(path, (-1, 2))))
+        self._draw_arm(np.asarray(state[0:2], dtype=float), state[4:10])
+        for row, activation in enumerate(state[4:10]):
+            self._bar(row, float(np.clip(activation, 0, 1)), activation_colour(activation))
+        return self._show(self.pygame.transform.smoothscale(self.canvas, (WIDTH, HEIGHT)))
+
+    def close(self) -> None:
+        """Close the window, if there is one and no other renderer shows anything in it."""
+        if self in self._showing:
+            self._showing.discard(self)
+            if not self._showing:
+                self.pygame.display.quit()
+
+    def _show(self, frame: Any) -> np.ndarray | None:
+        if self.mode == "rgb_array":
+            pixels = np.frombuffer(self.pygame.image.tobytes(frame, "RGB"), np.uint8)
+            return pixels.reshape(HEIGHT, WIDTH, 3).copy()  # the caller's own, and writable
+        self._window().blit(frame, (0, 0))
+        self.pygame.event.pump()
+        self.clock.tick(self.fps)
+        self.pygame.display.flip()
+        return None
+
+    def _window(self) -> Any:
+        """The window, opened again if somebody else has closed it or made another of it."""
+        display = self.pygame.display
+        display.init()
+        self._showing.add(self)
+        window = display.get_surface()
+        return window if window and window.get_size() == (WIDTH, HEIGHT) else display.set_mode((WIDTH, HEIGHT))
+
+    def _draw_arm(self, angles: np.ndarray, activations: np.ndarray) -> None:
+        joints = joint_positions(self.arm, angles)
+        for near, far in pairwise(joints):
+            self._ribbon(np.linspace(near, far, len(BONE_WIDTH)), BONE_WIDTH, BONE)
+        for path, activation in zip(muscle_paths(self.arm, angles, len(BELLY)), activations, strict=True):
+            width = 0.0025 + (0.0025 + 0.0035 * np.clip(activation, 0, 1)) * BELLY  # [m] half
+            self._ribbon(path, width, activation_colour(activation))
+        self._disc(joints[2], 0.013, HAND, PAPER)
+
+    def _draw_orbit(self, track: np.ndarray) -> None:
+        pixels = FINE * to_pixels(track)
+        self.pygame.draw.lines(self.canvas, TARGET, True, pixels, FINE * 9)
+        for centre in pixels:  # round joints
+            self.pygame.draw.circle(self.canvas, TARGET, centre, FINE * 4.5)
+        for i in range(0, len(track), len(track) // 6):
+            along = pixels[(i + 1) % len(pixels)] - pixels[i - 1]
+            length = np.linalg.norm(along)
+            if length > 0:  # a point has no direction
+                along = FINE * 6 * along / length
+                across = along[::-1] * (-1, 1)
+                tip = pixels[i] + 1.4 * along
+                self.pygame.draw.polygon(self.canvas, TARGET_EDGE, [tip, pixels[i] + across, pixels[i] - across])
+
+    def _draw_path(self, pixels: np.ndarray) -> None:
+        for i, (start, end) in enumerate(pairwise(pixels)):
+            youth = (i + 1) / len(pixels)
+            colour = _mix(WORKSPACE, HAND, 0.7 * youth)
+            self.pygame.draw.line(self.canvas, colour, start, end, FINE * round(1 + 3 * youth))
+            self.pygame.draw.circle(self.canvas, colour, end, FINE * (1 + 3 * youth) / 2)
+
+    def _draw_background(self) -> None:
+        """All that stays: the person, the workspace, the legend, the scale."""
+        self.canvas.fill(PAPER)
+        self._polygon(TRUNK_OUTLINE, TRUNK)
+        self._polygon(workspace_outline(self.arm, self.task), WORKSPACE)
+        self._polygon(NOSE, HEAD)
+        self._polygon(HEAD_OUTLINE, HEAD)
+        self._text("activation, 0 to 1", BARS[0], BARS[1] - 20)
+        for row, name in enumerate(MUSCLES):
+            self._text(name, BARS[0], BARS[1] + 16 * row - 1)
+            self._bar(row, 1.0, TRACK)
+        self._rectangle(INK, BARS[0], HEIGHT - 20, 0.1 * SCALE, 3)
+        self._text("10 cm", BARS[0] + 9, HEIGHT - 36)
+
+    def _bar(self, row: int, length: float, colour: Colour) -> None:
+        self._rectangle(colour, BARS[0] + 26, BARS[1] + 16 * row, 84 * length, 10)
+
+    def _rectangle(self, colour: Colour, *place: float) -> None:
+        self.pygame.draw.rect(self.canvas, colour, [FINE * p for p in place])
+
+    def _text(self, text: str, x: float, y: float) -> None:
+        self.pygame.font.init()
+        font = self.pygame.font.Font(None, FINE * 18)
+        self.canvas.blit(font.render(text, True, INK), (FINE * x, FINE * y))
+
+    def _polygon(self, points: np.ndarray, colour: Colour) -> None:
+        self.pygame.draw.polygon(self.canvas, colour, FINE * to_pixels(points))
+
+    def _disc(self, centre: Any, radius: float, fill: Colour, edge: Colour) -> None:
+        """A disc of ``radius`` [m] with an edge of 2 px inside it."""
+        place, pixels = FINE * to_pixels(centre), FINE * SCALE * radius
+        self.pygame.draw.circle(self.canvas, edge, place, pixels)
+        self.pygame.draw.circle(self.canvas, fill, place, pixels - 2 * FINE)
+
+    def _ribbon(self, path: np.ndarray, half: np.ndarray, colour: Colour) -> None:
+        """A line along path [m], (n, 2), of half width ``half`` [m], (n,), with round ends and a dark edge."""
+        along = np.gradient(path, axis=0)
+        across = along[:, ::-1] * (-1, 1) / np.linalg.norm(along, axis=-1, keepdims=True)
+        for extra, paint in ((1.2 / SCALE, _mix(colour, (0, 0, 0), 0.35)), (0.0, colour)):
+            offset = across * (half + extra)[:, None]
+            self._polygon(np.concatenate([path + offset, (path - offset)[::-1]]), paint)
+            for end in (0, -1):
+                radius = FINE * SCALE * (half[end] + extra)
+                self.pygame.draw.circle(self.canvas, paint, FINE * to_pixels(path[end]), radius)

@@ -1,0 +1,83 @@
+"""What an environment is made with: its arguments, checked and made plain."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from arm_env.arguments import group, number, shown
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.perturbations import Perturbation
+from arm_env.envs.specifications import ORBITS, SCHEDULES, revived
+from arm_env.tasks.orbits import Circle, Orbit
+from arm_env.tasks.schedules import RandomJumps, Schedule, as_schedule, unknown_schedule
+from arm_env.tasks.task import Task
+
+LARGEST_NOISE = 10.0  # [-] standard deviation at a 5 ms step
+LONGEST_PERIOD, SHORTEST_PERIOD = 0.1, 1e-4  # [s]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of an environment, checked and made plain."""
+
+    task: Task
+    arm: Arm
+    weights: CostWeights
+    noise: float
+    control_period: float  # [s]
+    schedule: Schedule
+    perturbation: Perturbation
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        arm: Any = None,
+        weights: Any = None,
+        noise: Any = 0.2,
+        control_period: Any = 0.01,
+        schedule: Any = None,
+        perturbation: Any = None,
+    ) -> "Settings":
+        """Return settings from what a user wrote; ValueError names the argument that is none."""
+        if not isinstance(task, Task):
+            raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {shown(task)}")
+        arm = group("arm", arm, Arm, Arm())
+        settings = cls(
+            task=task,
+            arm=arm,
+            weights=group("weights", weights, CostWeights, task.weights),
+            noise=number("noise", noise, 0, LARGEST_NOISE),
+            control_period=number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD),
+            schedule=schedule_of("schedule", schedule, task, arm, task.hold),
+            perturbation=group("perturbation", perturbation, Perturbation, Perturbation()),
+        )
+        settings.perturbation.delay_periods(settings.control_period)  # must be a whole number of them
+        return settings
+
+    def changed(self, **changes: Any) -> "Settings":
+        """Return these settings with some of them given anew, in any form that an environment takes."""
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
+        return Settings.of(**given)
+
+
+def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Schedule:
+    """Return the schedule that a user wrote as the argument ``name``, in code or in a specification's plain form."""
+    try:
+        try:
+            schedule = revived("schedule", value, SCHEDULES, RandomJumps(hold))
+        except ValueError as error:
+            raise unknown_schedule(value, task, error) from None
+        return as_schedule(schedule, task, arm, hold)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def as_orbit(value: Any) -> Orbit:
+    """Return the orbit that a user wrote: None for circles, an orbit, its name, or a mapping of its fields."""
+    orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle(), Orbit)
+    if not isinstance(orbit, Orbit):
+        known = ", ".join(f"{kind.__name__}()" for kind in ORBITS.values())
+        raise ValueError(
+            f"orbit must be {known}, an arm_env.Orbit of your own, or a name or mapping, not {shown(value)}"
+        )
+    return orbit

@@ -1,0 +1,230 @@
+"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset modes."""
+
+import importlib
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from arm_env.arguments import count, mapping
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.perturbations import Perturbation
+from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse
+from arm_env.envs.env import action_space, frame_rate
+from arm_env.envs.settings import as_orbit
+from arm_env.envs.simulation import Simulation, observation_names
+from arm_env.tasks.task import Reach, Task
+
+MOST_ENVS = 10**7
+NO_LIMIT = -1  # what gymnasium.make takes for an episode that never ends
+
+
+class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the specification.
+
+    Arguments as there, and ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its
+    reward is 0), SAME_STEP (``final_obs`` and ``final_info`` in info) or DISABLED (call
+    ``reset(options={"reset_mask": mask})``). Options of ``reset`` hold until the next call of it.
+
+    All arms share the settings. New ones (``envs.unwrapped.noise = 0.0``, ``envs.unwrapped.set_attr("noise", 0.0)``)
+    act on all arms from the next reset of any, one by itself included. A ``max_episode_steps`` of −1 is no limit.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    default_max_episode_steps = 200
+
+    def __init__(
+        self,
+        task: Task,
+        /,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        arm: Arm | None = None,
+        weights: CostWeights | None = None,
+        noise: float = 0.2,
+        control_period: float = 0.01,
+        schedule: Any = None,
+        perturbation: Perturbation | None = None,
+        **unknown: Any,
+    ):
+        refuse(unknown, type(self))
+        number = count("num_envs", num_envs, 1, MOST_ENVS)
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
+        self.max_episode_steps = self._time_limit(max_episode_steps)
+        self.render_mode = render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.simulation = Simulation(number, task, arm, weights, noise, control_period, schedule, perturbation)
+        self.metadata = {
+            **self.metadata,
+            "autoreset_mode": self.autoreset_mode,
+            "render_fps": frame_rate(self.control_period),
+        }
+        self.single_observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
+        self.single_action_space = action_space(self.simulation.arm)
+        self.observation_space = batch_space(self.single_observation_space, number)
+        self.action_space = batch_space(self.single_action_space, number)
+        self.observation_names = observation_names(self.task)
+        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step starts anew
+        self._start = self.simulation.start(None)  # of episodes that begin by themselves
+        self._renderer: Any = None
+        self._ready = False
+
+    @property
+    def num_envs(self) -> int:  # type: ignore[override]
+        """Number B of arms."""
+        return self.simulation.number
+
+    def _time_limit(self, steps: Any) -> int:
+        """The last step of an episode, as ``gymnasium.make`` understands ``max_episode_steps``."""
+        if steps is None:
+            return self.default_max_episode_steps
+        if isinstance(steps, int | np.integer) and steps == NO_LIMIT:
+            return np.iinfo(np.int64).max
+        return count("max_episode_steps", steps, 1)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """What all arms share, once for each."""
+        return (getattr(self, name),) * self.num_envs
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set what all arms share: one value, or a list of one for each arm, which must be equal."""
+        if not hasattr(self, name):
+            raise AttributeError(f"the environment has no attribute {name!r} to set{meant(name)}")
+        if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
+            if any(value != values[0] for value in values):
+                raise ValueError(f"the arms of a vector environment share {name}: give one value for all, not {values}")
+            values = values[0]
+        setattr(self, name, values)
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Refuse to call a method of each arm; an attribute is returned once for each."""
+        if callable(getattr(self, name)):
+            raise AttributeError(f"the arms of a vector environment are no environments of their own: no {name}()")
+        return self.get_attr(name)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        given = mapping("options", options)  # a copy: wrappers read the mask after us
+        mask = given.pop("reset_mask", None)
+        which = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        if which.dtype != bool or which.shape != (self.num_envs,) or not which.any():
+            raise ValueError(f"reset_mask is a boolean array of shape ({self.num_envs},) with one True at least")
+        if not self._ready and not which.all():
+            raise ResetNeeded("the first reset must be of all environments")
+        start = self.simulation.start(given)  # may refuse, and then nothing has changed
+        super().reset(seed=seed)
+        self.simulation.reset(self.np_random, which, start)
+        self._start, self._ready = start, True
+        self._ended = self._ended & ~which
+        return self.simulation.observe(), self._present_info()
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        if not self._ready:
+            raise ResetNeeded("call reset before the first step")
+        simulation, again = self.simulation, self._ended
+        u = simulation.checked_action(actions, ignored=again)
+        command = simulation.command
+        costs, observations = simulation.step(self.np_random, u)
+        rewards = -costs[:, :3].sum(1) * simulation.control_period
+        if again.any():
+            simulation.reset(self.np_random, again, self._start)
+            costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
+            command = np.where(again[:, None], simulation.command, command)
+            observations = np.where(again[:, None], simulation.observe(), observations)
+            rewards[again] = 0.0
+        truncated = simulation.elapsed >= self.max_episode_steps
+        infos = self._info(costs, command)
+        if truncated.any() and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            observations, infos = self._restart(truncated, observations, infos)
+        self._ended = truncated & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
+        return observations, rewards, np.zeros(self.num_envs, dtype=bool), truncated, infos
+
+    def _restart(
+        self, ended: np.ndarray, observations: np.ndarray, infos: dict[str, Any]
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Reset the arms whose episode has ended; what they ended with goes into the new infos."""
+        self.simulation.reset(self.np_random, ended, self._start)
+        final = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(ended):
+            final[i] = observations[i]
+        fresh = np.where(ended[:, None], self.simulation.observe(), observations)
+        new = self._present_info()
+        for key, value in infos.items():
+            kept = ~ended if value.ndim == 1 else ~ended[:, None]
+            new[key] = np.where(kept, value, new[key])
+        last = {**infos, **{f"_{key}": ended.copy() for key in infos if key[0] != "_"}}
+        return fresh, {
+            **new, "final_obs": final, "_final_obs": ended.copy(), "final_info": last, "_final_info": ended.copy(),
+        }  # fmt: skip
+
+    def _present_info(self) -> dict[str, Any]:
+        return self._info(self.simulation.costs(np.zeros((self.num_envs, MUSCLE_COUNT))), self.simulation.command)
+
+    def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
+        info: dict[str, Any] = self.simulation.info(costs, command)
+        return {**info, **{f"_{key}": np.ones(self.num_envs, dtype=bool) for key in info}}
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            from arm_env.envs.rendering import Renderer
+
+            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
+        radius, nowhere = self.simulation.settings.weights.target_radius, np.empty((0, 2))
+        return tuple(
+            self._renderer.draw(state, command, nowhere, radius).copy()
+            for state, command in zip(self.simulation.state, self.simulation.command, strict=True)
+        )
+
+    def close_extras(self, **kwargs: Any) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
+    """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an ``ArmVectorEnv``.
+
+    What a function makes that is registered as the entry point is not known before it has. An id that is not
+    registered is left to ``make_vec``, which has an error of its own.
+    """
+    module, _, name = str(env_id).rpartition(":")
+    if module:
+        importlib.import_module(module)
+    if name not in gym.registry:
+        return
+    entry_point = gym.registry[name].vector_entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    foreign = creator is None or (isinstance(creator, type) and not issubclass(creator, ArmVectorEnv))
+    if foreign or vectorization_mode not in (None, "vector_entry_point", gym.VectorizeMode.VECTOR_ENTRY_POINT):
+        how = "" if vectorization_mode is None else f" with vectorization_mode {vectorization_mode!r}"
+        raise ValueError(
+            f"this is for this package's arms in their own vector environment, not {env_id!r}{how}: {otherwise}"
+        )
+
+
+class ReachArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """Many ``ReachArmEnv`` at once."""
+
+    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **arguments: Any):
+        super().__init__(Reach(), num_envs, max_episode_steps, **arguments)
+
+
+class CircleArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """Many ``CircleArmEnv`` at once."""
+
+    default_max_episode_steps = 600
+
+    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, orbit: Any = None, **arguments: Any):
+        super().__init__(as_orbit(orbit), num_envs, max_episode_steps, **arguments)

@@ -1,0 +1,200 @@
+"""Limit cycles: circles and other closed curves for the hand to run along (Huh & Todorov 2009, V.B.2).
+
+An orbit is a shape that answers two questions about a point: how far outside the curve it lies, and
+which way is out. Cost, environment, start and drawing follow from these. The functions are
+array-generic like ``arm_env.dynamics.equations``, so a new shape compiles and trains like the circle.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arm_env.arguments import within
+from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
+from arm_env.dynamics.equations import hand
+from arm_env.dynamics.parameters import CostWeights
+from arm_env.tasks.task import Task, hand_position, joint_angles
+
+SINGULAR = 1e-4  # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
+LONGEST_SEARCH = 2000  # rounds of drawing random commands
+FASTEST = 2.0  # [m/s] no command is faster
+SPEED_TOLERANCE = 0.25  # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
+OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is checked
+
+
+def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
+    """√(x² + y²), and a parabola with the same value and slope below ``SINGULAR``."""
+    square = x * x + y * y
+    away = xp.sqrt(at_least(xp, square, SINGULAR * SINGULAR))
+    return xp.where(square - SINGULAR * SINGULAR, away, (square + SINGULAR * SINGULAR) / (2 * SINGULAR))
+
+
+@dataclass(frozen=True)
+class Orbit(Task):
+    """The command is centre x, y [m], radius [m] and speed v_d [m/s], above 0 for clockwise.
+
+    Random commands have a ``radius`` [m] and a duration of one round, ``lap`` [s], uniform in these
+    ranges, either direction, and a centre uniform over those whose whole orbit lies in the workspace.
+    The speed follows: 2π radius / lap. A subclass defines ``outline``.
+    """
+
+    radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
+    lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000, ascending=True)
+
+    command_names = ("centre_x", "centre_y", "radius", "speed")
+    tolerance = 0.015
+    hold = 3.0
+    weights = CostWeights(alpha=2.0, gamma=0.05)
+
+    def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
+        """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""
+        raise NotImplementedError
+
+    def error(self, xp, command, x, y):
+        d, out_x, out_y = self.outline(xp, x - command[..., 0], y - command[..., 1], command[..., 2])
+        return d * d, command[..., 3] * out_y, -(command[..., 3] * out_x)
+
+    def success(self, xp, command, x, y, vx, vy):
+        """Near the curve and, if the command moves, with about its speed along the curve, the right way round."""
+        _, wish_x, wish_y = self.error(xp, command, x, y)
+        square = command[..., 3] * command[..., 3]
+        off = vx * wish_x + vy * wish_y - square  # speed along the curve less that commanded, times the latter
+        on_speed = SPEED_TOLERANCE * SPEED_TOLERANCE * square * square - off * off
+        near = super().success(xp, command, x, y, vx, vy)
+        return xp.where(square, at_most(xp, near, on_speed), near)
+
+    def points(self, commands: np.ndarray, phase: np.ndarray) -> np.ndarray:
+        """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from the centre."""
+        centre, radius = commands[:, None, :2], commands[:, None, 2]
+        x, y, distance = np.cos(phase), np.sin(phase), radius + 0 * phase
+        for _ in range(10):  # Newton's method along the ray
+            d, out_x, out_y = self.outline(NUMPY, distance * x, distance * y, radius)
+            distance = np.clip(distance - d / np.maximum(out_x * x + out_y * y, 0.2), 0, 4 * radius)
+        return centre + distance[..., None] * np.stack([x, y], -1)
+
+    def track(self, command: np.ndarray) -> np.ndarray:
+        """One orbit [m], (48, 2), in the order in which the hand runs along it; without speed, anticlockwise."""
+        return self.points(command[None], OUTLINE[None] * (-1 if command[3] > 0 else 1))[0]
+
+    def sample_commands(self, rng, number, arm):
+        accepted = np.empty((0, 4))
+        for _ in range(LONGEST_SEARCH):
+            if len(accepted) >= number:
+                return accepted[:number]
+            centre = hand_position(arm, self.sample_angles(rng, 2 * number))
+            radius, lap = rng.uniform(*self.radius, 2 * number), rng.uniform(*self.lap, 2 * number)
+            speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
+            drawn = np.column_stack([centre, radius, speed])
+            accepted = np.vstack([accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]])
+        raise ValueError(f"hardly any orbit lies in the workspace: the radius must be smaller than {self.radius} m")
+
+    def outlines(self, commands: np.ndarray) -> np.ndarray:
+        return self.points(commands, np.broadcast_to(OUTLINE, (len(commands), len(OUTLINE))))
+
+    def command_bounds(self, arm):
+        reach = sum(arm.length)
+        return np.array([-reach, -reach, 0.0, -FASTEST]), np.array([reach, reach, reach, FASTEST])
+
+    def check_commands(self, arm, commands):
+        self.checked_shape(commands)
+        radius, speed = commands[:, 2], commands[:, 3]
+        if (radius < 0).any():
+            raise ValueError(f"a radius is 0 m or above, not {radius.min()}")
+        if (abs(speed) > FASTEST).any():
+            raise ValueError(f"a speed is up to {FASTEST} m/s either way, not {speed[abs(speed).argmax()]}")
+        try:
+            joint_angles(arm, self.outlines(commands))
+        except ValueError as error:
+            raise ValueError(f"the orbit leaves what the arm can reach: {error}") from None
+
+    def attractor_state(self, rng, arm, commands):
+        """On the orbit at a random phase, with the velocity commanded there."""
+        place = self.points(commands, rng.uniform(0, 2 * np.pi, (len(commands), 1)))[:, 0]
+        velocity = np.stack(self.error(NUMPY, commands, *place.T)[1:], -1)
+        state = np.zeros((len(commands), 10))
+        state[:, :2] = joint_angles(arm, place)
+        state[:, 2:4] = np.linalg.solve(jacobian(arm, state[:, :2]), velocity[..., None])[..., 0]
+        return state
+
+    def period(self, commands):
+        """One round; half a second for a command that stands still."""
+        speed = np.abs(commands[:, 3])
+        return np.where(speed > 0, 2 * np.pi * commands[:, 2] / np.where(speed > 0, speed, 1), 0.5)
+
+
+@dataclass(frozen=True)
+class Circle(Orbit):
+    """Circles. With radius and speed 0 the cost is that of reaching, exactly."""
+
+    def outline(self, xp, x, y, radius):
+        length = smooth_length(xp, x, y)
+        return length - radius, x / length, y / length
+
+    def error(self, xp, command, x, y):
+        squared, *velocity = super().error(xp, command, x, y)
+        dx, dy = x - command[..., 0], y - command[..., 1]
+        return xp.where(command[..., 2], squared, dx * dx + dy * dy), *velocity
+
+
+@dataclass(frozen=True)
+class Ellipse(Orbit):
+    """Ellipses of the circle's area, ``aspect`` times as long (along x) as wide."""
+
+    aspect: float = within(2.0, 0.1, 10)
+
+    def outline(self, xp, x, y, radius):
+        """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius near the curve."""
+        size = at_least(xp, radius, SINGULAR)
+        a, b = size * self.aspect**0.5, size / self.aspect**0.5
+        px, py = xp.where(x, x, -x), xp.where(y, y, -y)
+        tx = ty = px * 0 + 0.5**0.5
+        for _ in range(3):
+            ex, ey = (a * a - b * b) * tx * tx * tx / a, (b * b - a * a) * ty * ty * ty / b
+            ratio = smooth_length(xp, a * tx - ex, b * ty - ey) / smooth_length(xp, px - ex, py - ey)
+            tx = at_most(xp, at_least(xp, ((px - ex) * ratio + ex) / a, 0.0), 1.0)
+            ty = at_most(xp, at_least(xp, ((py - ey) * ratio + ey) / b, 0.0), 1.0)
+            length = smooth_length(xp, tx, ty)
+            tx, ty = tx / length, ty / length
+        out_x, out_y = tx / a, ty / b
+        length = smooth_length(xp, out_x, out_y)
+        out_x, out_y = out_x / length, out_y / length
+        d = (px - a * tx) * out_x + (py - b * ty) * out_y
+        return d, xp.where(x, out_x, -out_x), xp.where(y, out_y, -out_y)
+
+
+@dataclass(frozen=True)
+class RoundedPolygon(Orbit):
+    """Regular polygons whose corners, ``rounding`` of the radius from their tips, are arcs."""
+
+    corners: int = within(3, 3, 24)
+    rounding: float = within(0.3, 0.01, 0.99)
+
+    def outline(self, xp, x, y, radius):
+        """Distance from a smaller polygon, less the rounding."""
+        size, rounding = (1 - self.rounding) * radius, self.rounding * radius
+        half = np.pi / self.corners
+        apothem, side = size * float(np.cos(half)), size * float(np.sin(half))
+        nearest: Any = None
+        inside: Any = None
+        for k in range(self.corners):
+            angle = np.pi / 2 + half + 2 * half * k  # of this edge's normal; one corner points up
+            c, s = float(np.cos(angle)), float(np.sin(angle))
+            out, along = x * c + y * s - apothem, y * c - x * s
+            beyond = at_least(xp, along - side, 0.0) + at_most(xp, along + side, 0.0)
+            candidate = (out * out + beyond * beyond, out * c - beyond * s, out * s + beyond * c)
+            if nearest is None:
+                nearest, inside = candidate, -out
+            else:
+                closer = nearest[0] - candidate[0]
+                nearest = tuple(xp.where(closer, new, old) for new, old in zip(candidate, nearest, strict=True))
+                inside = at_most(xp, inside, -out)
+        length = smooth_length(xp, nearest[1], nearest[2])
+        d = xp.where(inside, -length, length)
+        return d - rounding, nearest[1] / d, nearest[2] / d
+
+
+def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
+    turning = [np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)]
+    return np.stack([np.stack(hand(NUMPY, arm, state)[2:], -1) for state in turning], -1)

@@ -1,0 +1,195 @@
+"""What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and the reaching task.
+
+Other tasks: ``arm_env.tasks.orbits``.
+
+Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these functions.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from arm_env.arguments import Checked, within
+from arm_env.codegen.primitives import NUMPY, Array, Primitives
+from arm_env.dynamics.equations import hand
+from arm_env.dynamics.parameters import CostWeights
+
+
+def cost_terms(
+    xp: Primitives, weights: Any, error: tuple[Array, ...], velocity: tuple[Array, Array], u: Array
+) -> tuple[Array, Array, Array]:
+    """Distance, velocity and effort terms of the instantaneous cost c, their sum (eq. 7).
+
+    ``error`` is (d², desired velocity x, y) of the hand; at rest on a point it makes this eq. 6.
+    With e = exp(−d²/2d0²):  1 − e,  α/2 (e |v − v_d|² + (1 − e) |v_d|²) / v0²,  γ/2 |u|².
+    While training narrows the target, the velocity term's e has a radius of its own.
+    """
+    squared_distance, wish_x, wish_y = error
+    near = xp.exp(-0.5 * squared_distance / (weights.target_radius * weights.target_radius))
+    braking = xp.exp(-0.5 * squared_distance / (weights.brake_radius * weights.brake_radius))
+    dx, dy = velocity[0] - wish_x, velocity[1] - wish_y
+    speed = braking * (dx * dx + dy * dy) + (1 - braking) * (wish_x * wish_x + wish_y * wish_y)
+    scale = 0.5 * weights.alpha / (weights.reference_speed * weights.reference_speed)
+    return 1 - near, scale * speed, 0.5 * weights.gamma * (u * u).sum(-1)
+
+
+@dataclass(frozen=True)
+class Task(Checked):
+    """A family of attractors, one for every command (K,).
+
+    A kind of task says what is wrong with a hand's position (``error``), which commands there are and
+    where their attractors lie. Positions and postures are drawn uniformly in space over the hand
+    positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
+    """
+
+    shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi, ascending=True)
+    elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi, ascending=True)
+
+    command_names: ClassVar[tuple[str, ...]]
+    tolerance: ClassVar[float]
+    """A hand this near [m] is on the attractor."""
+    hold: ClassVar[float]
+    """How long an environment holds a command [s], unless told otherwise."""
+    weights: ClassVar[CostWeights]
+    """The cost's, unless told otherwise."""
+
+    @property
+    def command_size(self) -> int:
+        """Number K of a command's components."""
+        return len(self.command_names)
+
+    def error(self, xp: Primitives, command: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at x, y."""
+        raise NotImplementedError
+
+    def success(self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array) -> Array:
+        """Above 0 where a hand at x, y [m] with velocity vx, vy [m/s] is on the attractor, as ``is_success`` says."""
+        squared_distance = self.error(xp, command, x, y)[0]
+        return self.tolerance * self.tolerance - squared_distance
+
+    def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
+        """Commands (number, K) whose attractors lie within the workspace."""
+        raise NotImplementedError
+
+    def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest command, (K,) each."""
+        raise NotImplementedError
+
+    def check_commands(self, arm: Any, commands: np.ndarray) -> None:
+        """Raise ValueError unless commands is (n, K), finite, and the hand can be on every attractor."""
+        raise NotImplementedError
+
+    def attractor_state(self, rng: np.random.Generator, arm: Any, commands: np.ndarray) -> np.ndarray:
+        """Body states (n, 10) on the attractors of ``commands``, activations zero."""
+        raise NotImplementedError
+
+    def period(self, commands: np.ndarray) -> np.ndarray:
+        """How long a command is held once the attractor is reached: T [s] of IV.C (HT09), (n,)."""
+        raise NotImplementedError
+
+    def cost(
+        self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
+    ) -> tuple[Array, Array, Array]:
+        """The three terms of eq. 7 for body states (..., 10), excitations (..., 6), commands (..., K)."""
+        x, y, vx, vy = hand(xp, arm, state)
+        return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
+
+    def sample_angles(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """Joint angles [rad], (number, 2), of hand positions uniform over the workspace.
+
+        The area element of the hand is l1 l2 |sin θ2| dθ1 dθ2, so cos θ2 is uniform.
+        """
+        shoulder = rng.uniform(*self.shoulder, number)
+        elbow = np.arccos(rng.uniform(np.cos(self.elbow[1]), np.cos(self.elbow[0]), number))
+        return np.stack([shoulder, elbow], -1)
+
+    def in_workspace(self, arm: Any, position: np.ndarray) -> np.ndarray:
+        """Whether hand positions [m], (..., 2), lie in the workspace."""
+        angles = nearest_angles(arm, position)
+        low, high = np.stack([self.shoulder, self.elbow], -1)
+        exact = (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1)
+        return exact & ((angles >= low) & (angles <= high)).all(-1)
+
+    def checked_shape(self, commands: np.ndarray) -> np.ndarray:
+        """The commands, if they are finite and (n, K)."""
+        if commands.ndim != 2 or commands.shape[1] != self.command_size:
+            raise ValueError(
+                f"a command has {self.command_size} components ({', '.join(self.command_names)}), "
+                f"not shape {commands.shape[1:]}"
+            )
+        if not np.isfinite(commands).all():
+            bad = commands[~np.isfinite(commands).all(1)][0].tolist()
+            raise ValueError(f"a command must be finite, not {dict(zip(self.command_names, bad, strict=True))}")
+        return commands
+
+
+@dataclass(frozen=True)
+class Reach(Task):
+    """Point attractors: the command is the target's position x, y [m] from the shoulder."""
+
+    command_names = ("target_x", "target_y")
+    tolerance = 0.04
+    hold = 1.0
+    weights = CostWeights()
+
+    def error(self, xp, command, x, y):
+        dx, dy = x - command[..., 0], y - command[..., 1]
+        return dx * dx + dy * dy, 0.0, 0.0
+
+    def sample_commands(self, rng, number, arm):
+        return hand_position(arm, self.sample_angles(rng, number))
+
+    def command_bounds(self, arm):
+        reach = np.full(2, sum(arm.length))
+        return -reach, reach
+
+    def check_commands(self, arm, commands):
+        joint_angles(arm, self.checked_shape(commands))
+
+    def attractor_state(self, rng, arm, commands):
+        state = np.zeros((len(commands), 10))
+        state[:, :2] = joint_angles(arm, commands)
+        return state
+
+    def period(self, commands):
+        return np.full(len(commands), 0.5)
+
+
+def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Hand position [m], (..., 2), at joint angles [rad], (..., 2)."""
+    state = np.concatenate([angles, np.zeros_like(angles)], -1)
+    return np.stack(hand(NUMPY, arm, state)[:2], -1)
+
+
+def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2), or towards it.
+
+    For a position out of reach the links point at it, stretched or folded; the joint stops are not looked at.
+    """
+    x, y = position[..., 0], position[..., 1]
+    l1, l2 = arm.length
+    elbow = np.arccos(np.clip((x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2), -1, 1))
+    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
+    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
+    return np.stack([shoulder, elbow], -1)
+
+
+def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
+
+    Raises ValueError for a position that the arm cannot reach within its joint stops.
+    """
+    position = np.asarray(position, dtype=float)
+    l1, l2 = arm.length
+    angles = nearest_angles(arm, position)
+    inside = (angles >= arm.lower_stop) & (angles <= arm.upper_stop)  # also False for NaN
+    inside &= (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1, keepdims=True)
+    if not inside.all():
+        worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
+        low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
+        raise ValueError(
+            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from {low.tolist()} "
+            f"to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
+        )
+    return angles

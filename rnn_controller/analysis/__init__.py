@@ -1,0 +1,1 @@
+"""What a trained controller does: attractors, and the tuning of its neurons."""

@@ -1,0 +1,121 @@
+"""What the neurons do: tuning to place and direction, and the population's trajectory.
+
+After the analyses that the paper's introduction calls for (HT09; preferred directions after Georgopoulos
+et al. 1982). Everything is noise-free and for the recurrent network on the reaching task.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.envs.simulation import substeps_of
+from arm_env.tasks.task import Reach, hand_position
+from rnn_controller.networks.recurrent import RecurrentController
+from rnn_controller.rollouts import pontryagin
+
+DIRECTIONS = 16
+LENGTH = 0.10  # [m] of the centre-out reaches
+HOLD, MOVE = 1.5, 1.0  # [s] on the centre, and after the jump
+EARLY = (0.05, 0.30)  # [s] after the jump: the window in which a movement's activity is averaged
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Each of N neurons' tuning."""
+
+    places: np.ndarray  # (P, 2) [m] targets on which the hand was held
+    held: np.ndarray  # (P, N) activity there
+    place_gradient: np.ndarray  # (N, 2) [1/m] of the plane fitted to it
+    place_r2: np.ndarray  # (N,) how much of its variance the plane explains
+    directions: np.ndarray  # (D,) [rad] of the centre-out reaches
+    early: np.ndarray  # (D, N) mean activity in the early window
+    preferred: np.ndarray  # (N,) [rad] preferred direction of the cosine fitted to it
+    modulation: np.ndarray  # (N,) its amplitude
+    direction_r2: np.ndarray  # (N,)
+    time: np.ndarray  # (T,) [s] after the jump
+    courses: np.ndarray  # (D, T, N) activity in the centre-out reaches
+    hands: np.ndarray  # (D, T, 2) [m]
+    components: np.ndarray  # (3, N) principal components of the courses about the mean over directions
+    explained: np.ndarray  # (N,) share of variance of each principal component
+    rotation_r2: float  # share of the first six components' rate of change that a rotation explains (jPCA)
+
+
+def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares with a constant: slopes (k, N) of values (P, N) on regressors (P, k),
+    and R² (N,), 0 if constant."""
+    design = np.column_stack([np.ones(len(regressors)), regressors])
+    coefficients = np.linalg.lstsq(design, values, rcond=None)[0]
+    left = ((values - design @ coefficients) ** 2).sum(0)
+    total = ((values - values.mean(0)) ** 2).sum(0)
+    varies = total > 1e-20
+    return coefficients[1:], np.where(varies, 1 - left / np.where(varies, total, 1), 0.0)
+
+
+def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
+    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation (jPCA).
+
+    0 without any change, as of neurons that are all silent.
+    """
+    k = points.shape[1]
+    pairs = [(i, j) for i in range(k) for j in range(i)]
+    design = np.zeros((change.size, len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        flow = np.zeros_like(change)
+        flow[:, i], flow[:, j] = points[:, j], -points[:, i]
+        design[:, column] = flow.ravel()
+    fitted = design @ np.linalg.lstsq(design, change.ravel(), rcond=None)[0]
+    total = (change**2).sum()
+    return float(1 - ((change.ravel() - fitted) ** 2).sum() / total) if total else 0.0
+
+
+def play(
+    network: RecurrentController, arm: Arm, start: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Body (B, T + 1, 10) and neural states (B, T + 1, N) of a hold at ``start`` and a jump to ``targets``, (B, 2)."""
+    period = network.config.control_period
+    hold, move = round(HOLD / period), round(MOVE / period)
+    commands = np.repeat(np.stack([start, targets], 1), [hold, move], axis=1)
+    body = Reach().attractor_state(np.random.default_rng(0), arm, start)
+    silence = torch.zeros(len(start), hold + move, SENSORY_SIZE + 2 + MUSCLE_COUNT, dtype=torch.float64)
+    with torch.no_grad():
+        x, _, y = pontryagin.rollout(
+            network, arm, torch.from_numpy(body), network.initial_state(len(start)), torch.from_numpy(commands),
+            silence, substeps_of(period),
+        )  # fmt: skip
+    return x[:, hold:].numpy(), y[:, hold:].numpy()
+
+
+def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[float, float] = (0.0, 0.38)) -> Tuning:
+    """Tuning of a reaching network's neurons."""
+    if network.command_size != Reach().command_size:
+        raise ValueError(
+            f"tuning is that of a reaching network, with commands of 2 numbers, not {network.command_size}"
+        )
+    arm = arm or Arm()
+    shoulder, elbow = (np.linspace(*limits, 9) for limits in (Reach.shoulder, Reach.elbow))
+    directions = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    targets = np.array(centre) + LENGTH * np.column_stack([np.cos(directions), np.sin(directions)])
+    Reach().check_commands(arm, np.vstack([centre, targets]))
+    places = hand_position(arm, np.stack(np.meshgrid(shoulder, elbow), -1).reshape(-1, 2))
+    held = play(network, arm, places, places)[1][:, -1]
+    gradient, place_r2 = linear_fit(places, held)
+
+    body, courses = play(network, arm, np.tile(centre, (DIRECTIONS, 1)), targets)
+    time = np.arange(courses.shape[1]) * network.config.control_period
+    early = courses[:, (time >= EARLY[0]) & (time <= EARLY[1])].mean(1)
+    cosine, direction_r2 = linear_fit(np.column_stack([np.cos(directions), np.sin(directions)]), early)
+
+    varying = courses - courses.mean(0)
+    _, sizes, components = np.linalg.svd(varying.reshape(-1, varying.shape[-1]), full_matrices=False)
+    first = varying[:, time <= 0.4] @ components[:6].T
+    middle, change = (first[:, 1:] + first[:, :-1]) / 2, np.diff(first, axis=1)
+    k = first.shape[-1]
+    return Tuning(
+        places, held, gradient.T, place_r2, directions, early,
+        np.arctan2(cosine[1], cosine[0]), np.hypot(*cosine), direction_r2,
+        time, courses, hand_position(arm, body[..., :2]), components[:3], sizes**2 / ((sizes**2).sum() or 1.0),
+        rotational_fit(middle.reshape(-1, k), change.reshape(-1, k)),
+    )  # fmt: skip

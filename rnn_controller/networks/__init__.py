@@ -1,0 +1,1 @@
+"""Networks, each given by its equations."""

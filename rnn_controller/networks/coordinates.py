@@ -1,0 +1,100 @@
+"""The coordinates in which the optimisers move: weights on standardised signals.
+
+Muscle lengths, velocities and tensions, and commands, vary by different amounts. With W' = W σ and
+b' = b + W μ, a step of the same size matters alike for each, and does not shift what a mean signal
+does. The network itself keeps the weights of eq. 2; this is a linear change of variables, a
+preconditioner, and changes no function.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.tasks.task import Task
+from rnn_controller.networks.plain_torch import plain_torch
+from rnn_controller.networks.recurrent import RecurrentController
+
+# Means and deviations of l, l̇, T that the recipes were found with, those of a macaque's muscles. Human
+# ones have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained movements;
+# docs/choices.md says what that changes.
+with plain_torch():
+    SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+    SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+
+
+def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the task's commands, (K,) each."""
+    commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
+    return commands.mean(0), commands.std(0)
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The map between a network's weights and the flat vector that is optimised."""
+
+    network: RecurrentController
+    command_mean: Tensor  # (K,)
+    command_deviation: Tensor  # (K,)
+
+    @classmethod
+    def of(cls, network: RecurrentController, task: Task, arm: Arm) -> "Coordinates":
+        """Coordinates for a network that receives the task's commands."""
+        return cls(network, *command_scale(task, arm))
+
+    def vector(self) -> Tensor:
+        """The network's present weights as a vector."""
+        w = self.network
+        neural = w.neural_bias + w.sensory @ SENSORY_MEAN + w.command @ self.command_mean
+        motor = w.motor_bias + w.reflex @ SENSORY_MEAN
+        scaled = (w.sensory * SENSORY_DEVIATION, w.command * self.command_deviation, w.reflex * SENSORY_DEVIATION)
+        biases = (neural, motor) if w.config.bias else ()
+        return torch.cat([part.detach().flatten() for part in (w.recurrent, w.motor, *scaled, *biases)])
+
+    def parts(self, vector: Tensor) -> dict[str, Tensor]:
+        """The vector's entries by the weights that they stand for."""
+        w = self.network
+        names = ["recurrent", "motor", "sensory", "command", "reflex"] + ["neural_bias", "motor_bias"] * w.config.bias
+        shapes = [getattr(w, name).shape for name in names]
+        parts = torch.split(vector, [shape.numel() for shape in shapes])
+        return {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+
+    def weights(self, vector: Tensor) -> dict[str, Tensor]:
+        """Weights by name; differentiable."""
+        w, result = self.network, self.parts(vector)
+        result["sensory"] = result["sensory"] / SENSORY_DEVIATION
+        result["command"] = result["command"] / self.command_deviation
+        result["reflex"] = result["reflex"] / SENSORY_DEVIATION
+        if w.config.bias:
+            means = result["sensory"] @ SENSORY_MEAN + result["command"] @ self.command_mean
+            result["neural_bias"] = result["neural_bias"] - means
+            result["motor_bias"] = result["motor_bias"] - result["reflex"] @ SENSORY_MEAN
+        return result
+
+    def receivers(self) -> list[Tensor]:
+        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        index = self.parts(torch.arange(len(self.vector()), device="cpu"))
+        neural, motor = ["recurrent", "sensory", "command"], ["motor", "reflex"]
+        if self.network.config.bias:
+            neural, motor = [*neural, "neural_bias"], [*motor, "motor_bias"]
+        joined = (
+            torch.cat([index[name].reshape(rows, -1) for name in names], 1)
+            for rows, names in ((self.network.config.neurons, neural), (MUSCLE_COUNT, motor))
+        )
+        return [row for matrix in joined for row in matrix]
+
+    def assign(self, vector: Tensor) -> None:
+        """Give the network the weights of a vector."""
+        with torch.no_grad():
+            for name, value in self.weights(vector).items():
+                getattr(self.network, name).copy_(value)
+
+    def gradient(self, vector: Tensor) -> Tensor:
+        """The gradient along the vector, from that which the network's weights hold."""
+        point = vector.detach().requires_grad_()
+        weights = self.weights(point)
+        received = [getattr(self.network, name).grad for name in weights]
+        return torch.autograd.grad(list(weights.values()), point, received)[0]

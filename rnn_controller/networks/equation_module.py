@@ -1,0 +1,73 @@
+"""What every network has that is given by its equations, and how one of a user's own is configured.
+
+>>> @dataclass(frozen=True)
+... class LeakyConfig(EquationConfig):
+...     neurons: int = 8
+...
+...     def build(self, task, arm, generator):
+...         return Leaky(self, task.command_size, generator)
+
+With ``Leaky`` an ``EquationModule``, ``TrainConfig(network=LeakyConfig())`` trains it. Checkpoints
+name the configuration as ``module:LeakyConfig``, and loading one imports that module.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from arm_env.arguments import Checked, within
+from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.task import Task
+from rnn_controller.rollouts.vector_tracing import TENSORS
+
+CONTROL_PERIODS = (0.0001, 0.1)
+"""Shortest and longest time between two evaluations [s]; the environments take no longer one."""
+
+
+class EquationModule(nn.Module):
+    """A network that is given by its equations, from which it is compiled.
+
+    A subclass has ``config``, ``command_size``, ``state_size``, ``weights``, ``constants`` and
+    ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are float64
+    parameters.
+    """
+
+    if TYPE_CHECKING:  # attributes or properties of the subclass
+        config: Any
+        command_size: int
+
+        @property
+        def state_size(self) -> int: ...
+
+        @property
+        def weights(self) -> Any: ...
+
+        @property
+        def constants(self) -> Any: ...
+
+    def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
+        """Excitations (…, 6) and the next state (…, N), computed with the primitives ``xp``."""
+        raise NotImplementedError
+
+    def initial_state(self, batch: int) -> Tensor:
+        """The state at rest, zeros (batch, N)."""
+        zeros: Tensor = self.weights[0].new_zeros(batch, self.state_size)
+        return zeros
+
+    def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Excitations (B, 6) and the next state (B, N), from (B, 18 + K) and (B, N)."""
+        return self.equations(TENSORS, self.weights, self.constants, observation, state)
+
+
+@dataclass(frozen=True)
+class EquationConfig(Checked):
+    """Size and constants of a network of one's own: numbers, names, and tuples of them."""
+
+    control_period: float = within(0.01, *CONTROL_PERIODS)
+    """Time between two evaluations Δt [s], equal to the environment's."""
+
+    def build(self, task: Task, arm: Arm, generator: torch.Generator) -> EquationModule:
+        """Return a fresh network for the task, with this configuration as its ``config``."""
+        raise NotImplementedError

@@ -1,0 +1,112 @@
+"""The recurrent network of Huh & Todorov (2009), eq. 2, as a module of five named weight blocks."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from arm_env.arguments import Checked, choice, within
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationModule
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+"""Neural transfer functions σ_y."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Checked):
+    """Size and constants of the network."""
+
+    neurons: int = within(36, 1, 10_000)
+    """Number of neurons N (in the paper 12 for reaching, 36 for circles)."""
+    time_constant: float = within(0.1, 0.0001, 100)
+    """Neural time constant τ_y [s]; the paper gives none."""
+    activation: str = "relu"
+    """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""
+    bias: bool = True
+    """Whether neurons and muscles have a tonic drive (the paper's eq. 2 shows none)."""
+    control_period: float = within(0.01, *CONTROL_PERIODS)
+    """Time between two evaluations Δt [s], equal to the environment's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("activation", self.activation, ACTIVATIONS)
+
+
+class Weights(NamedTuple):
+    """The weights of eq. 2; a row for each neuron or muscle that receives."""
+
+    recurrent: Any  # W_yy (N, N)
+    sensory: Any  # W_ys (N, 18)
+    command: Any  # W_yk (N, K)
+    motor: Any  # W_uy (6, N)
+    reflex: Any  # W_us (6, 18)
+    neural_bias: Any  # b_y (N,)
+    motor_bias: Any  # b_u (6,)
+
+
+class Constants(NamedTuple):
+    """What is not trained."""
+
+    leak: Any  # what is left of the neural state after one control period
+
+
+class RecurrentController(EquationModule):
+    """τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊.
+
+    Integrated exactly for inputs held over one control period. There is no direct route from the
+    command to the muscles. All weights are float64.
+    """
+
+    def __init__(self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config, self.command_size = config, command_size
+        n = config.neurons
+        as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+
+        def block(rows: int, columns: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **as_numbers))
+
+        self.recurrent = block(n, n, 0.5 / n**0.5)  # W_yy
+        self.sensory = block(n, SENSORY_SIZE, 0.5 / SENSORY_SIZE**0.5)  # W_ys
+        self.command = block(n, command_size, 1.0)  # W_yk
+        # Small and positive: a muscle that is silent everywhere has no gradient, while strong
+        # ones co-contract before anything is learnt.
+        self.motor = nn.Parameter(block(MUSCLE_COUNT, n, 0.2 / n).detach().abs())  # W_uy
+        self.reflex = block(MUSCLE_COUNT, SENSORY_SIZE, 0.01)  # W_us
+        self.neural_bias = nn.Parameter(torch.zeros(n, **as_numbers), requires_grad=config.bias)
+        tonic = torch.full((MUSCLE_COUNT,), 0.1 if config.bias else 0.0, **as_numbers)
+        self.motor_bias = nn.Parameter(tonic, requires_grad=config.bias)
+
+    @property
+    def leak(self) -> float:
+        """What is left of the neural state after one control period."""
+        exponent = -self.config.control_period / self.config.time_constant
+        return float(torch.exp(torch.tensor(exponent, dtype=torch.float64, device="cpu")))
+
+    @property
+    def weights(self) -> Weights:
+        """The five blocks and two biases."""
+        return Weights(
+            self.recurrent, self.sensory, self.command, self.motor, self.reflex,
+            self.neural_bias, self.motor_bias,
+        )  # fmt: skip
+
+    @property
+    def constants(self) -> Constants:
+        """What the equations hold beside weights."""
+        return Constants(self.leak)
+
+    @property
+    def state_size(self) -> int:
+        """Number N of neurons."""
+        return self.config.neurons
+
+    def equations(self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any) -> tuple[Any, Any]:
+        """Eq. 2 over one control period, with the primitives ``xp``."""
+        s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
+        drive = xp.product(w.recurrent, state) + xp.product(w.sensory, s) + xp.product(w.command, k) + w.neural_bias
+        rate = getattr(xp, self.config.activation)(drive)
+        u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
+        return u, c.leak * state + (1 - c.leak) * rate

@@ -1,0 +1,1 @@
+"""Network and arm in closed loop: compiled, with its adjoint, and for torch modules."""

@@ -1,0 +1,142 @@
+"""The arm's body under torch, for any module to be trained through: eager on tensors, or compiled.
+
+Both map the body's state to its sensory signal, and to the state one control period later, with
+gradients. The compiled one runs the kernels of ``arm_env.dynamics.plant`` and their exact adjoints.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from arm_env.codegen.compiling import jit
+from arm_env.codegen.primitives import Primitives
+from arm_env.dynamics import equations
+from arm_env.dynamics.parameters import Arm, Parameters
+from arm_env.dynamics.plant import (
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    excite_rows,
+    excite_vjp_rows,
+    sense_rows,
+    sense_vjp_rows,
+    step_rows,
+    step_vjp_rows,
+)
+from rnn_controller.rollouts.parallel import in_parallel
+
+TORCH = Primitives(
+    torch.exp, torch.log, torch.sin, torch.cos, torch.sqrt,
+    lambda x, a, b: torch.where(x > 0, a, b), torch.stack, torch.concatenate,
+)  # fmt: skip
+SHARE = 100  # arms that are worth a thread: handing work over costs as much as a period of these
+
+
+def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = "cpu") -> Any:
+    """The group's fields as tensors."""
+    return parameters.map(lambda value: torch.tensor(value, dtype=dtype, device=device))
+
+
+class Body(Protocol):
+    """A batch of arms that does not hold their states x, (B, 10), but maps them."""
+
+    def sense(self, x: Tensor) -> Tensor:
+        """Sensory signals (B, 18), noise-free."""
+
+    def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        """States (B, 10) one control period later, under excitations u and their noise ω, (B, 6) each."""
+
+
+class EagerBody:
+    """The equations on tensors of any type, on any device, differentiable any number of times."""
+
+    def __init__(
+        self, arm: Arm, control_period: float, substeps: int, dtype: torch.dtype = torch.float64, device: Any = "cpu"
+    ):
+        self.numbers, self.substeps = tensors(arm, dtype, device), substeps
+        self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
+
+    def sense(self, x: Tensor) -> Tensor:
+        return equations.sense(TORCH, self.numbers, x)
+
+    def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        excitation = equations.excitation(TORCH, self.numbers, u, noise)
+        for _ in range(self.substeps):
+            x = equations.step(TORCH, self.numbers, x, excitation, self.step)
+        return x
+
+
+class CompiledBody:
+    """The same in compiled code, for float64 on the CPU; differentiable once, and not along the noise."""
+
+    def __init__(self, arm: Arm, control_period: float, substeps: int):
+        self.constants, self.substeps = (arm.flat(), control_period / substeps), substeps
+
+    def sense(self, x: Tensor) -> Tensor:
+        return _Sense.apply(x, self.constants[0])
+
+    def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        return _Move.apply(x, u, noise, *self.constants, self.substeps)
+
+
+@jit
+def _move(first, last, p, h, u, noise, excitation, path):
+    """Fill path (substeps + 1, B, 10) from its first states."""
+    excite_rows(first, last, p, u, noise, excitation)
+    for i in range(len(path) - 1):
+        step_rows(first, last, p, h, path[i], excitation, path[i + 1])
+
+
+@jit
+def _move_vjp(first, last, p, h, u, noise, excitation, path, gx, ge, part, gu):
+    """Cotangents of the path's first states and of u; gx, (B, 10), comes as that of its last states."""
+    excite_rows(first, last, p, u, noise, excitation)
+    ge[first:last] = 0
+    for i in range(len(path) - 2, -1, -1):
+        step_vjp_rows(first, last, p, h, path[i], excitation, gx, gx, part)
+        ge[first:last] += part[first:last]
+    excite_vjp_rows(first, last, p, u, noise, ge, gu)
+
+
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().contiguous().numpy()
+
+
+class _Sense(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, p: np.ndarray) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.p = p
+        signal = np.empty((len(x), SENSORY_SIZE))
+        in_parallel(sense_rows, len(x), p, _array(x), signal, share=SHARE)
+        return torch.from_numpy(signal)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        gx = np.empty((len(x), STATE_SIZE))
+        in_parallel(sense_vjp_rows, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
+        return torch.from_numpy(gx), None
+
+
+class _Move(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int) -> Tensor:
+        ctx.save_for_backward(u, noise)
+        path, excitation = np.empty((substeps + 1, len(x), STATE_SIZE)), np.empty((len(x), MUSCLE_COUNT))
+        path[0] = x.detach().numpy()
+        ctx.constants, ctx.path = (p, h), path
+        in_parallel(_move, len(x), p, h, _array(u), _array(noise), excitation, path, share=SHARE)
+        return torch.from_numpy(path[-1].copy())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        given = [_array(value) for value in ctx.saved_tensors]
+        gx, (excitation, ge, part, gu) = _array(g).copy(), np.empty((4, len(g), MUSCLE_COUNT))
+        in_parallel(_move_vjp, len(g), *ctx.constants, *given, excitation, ctx.path, gx, ge, part, gu, share=SHARE)
+        return torch.from_numpy(gx), torch.from_numpy(gu), None, None, None, None

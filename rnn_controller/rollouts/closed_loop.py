@@ -1,0 +1,221 @@
+"""Arm and network in closed loop, and the costate equations backwards through it, for any network.
+
+These functions are compiled for each kind of network together with its ``network_step`` and
+``network_vjp`` (``rnn_controller.rollouts.vector_tracing``). They take ``LANES`` movements at a
+time, a block, from the longest to the shortest.
+Within a block an array of n components holds component i of all its movements in [LANES i : LANES (i + 1)].
+
+The modified maximum principle (Huh & Todorov 2009, III.A): ṗ = −f_qᵀ p − c_qᵀ backwards from p(t_f) = 0, and
+dV/dW = ∫ (pᵀ f_W + c_W) dt. In discrete time this is the exact adjoint of the steps.
+"""
+
+import functools
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arm_env.codegen.compiling import Kernels, compile_source
+from arm_env.codegen.lanes import LANES
+from arm_env.dynamics.plant import (
+    ELEMENTARY,
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    excite_lanes,
+    excite_vjp_lanes,
+    sense_lanes,
+    sense_vjp_lanes,
+    step_lanes,
+    step_vjp_lanes,
+)
+from rnn_controller.rollouts.lane_algebra import add_outer, add_product, add_sums, add_transposed_product, spread
+
+network_scratch: Any = None  # these three belong to a kind of network, and stand here when it is compiled
+network_step: Any = None
+network_vjp: Any = None
+
+
+class Body(NamedTuple):
+    """The arm's parameters, and the steps of its physics."""
+
+    p: np.ndarray
+    h: float  # [s]
+    substeps: int  # of a control period
+
+
+class Given(NamedTuple):
+    """B movements of up to T control periods."""
+
+    order: np.ndarray  # (B,) from the longest to the shortest
+    lengths: np.ndarray  # (B,) control periods
+    commands: np.ndarray  # (B, T, K)
+    noise: np.ndarray  # (B, T, 18 + K + 6) ω of s, k and u
+
+
+class Path(NamedTuple):
+    """What the costate equations need of the movements, a block a row."""
+
+    x: np.ndarray  # (blocks, T substeps + 1, 10 LANES) body states
+    y: np.ndarray  # (blocks, T + 1, N LANES) neural states
+    o: np.ndarray  # (blocks, T, (18 + K) LANES) noisy observations
+    u: np.ndarray  # (blocks, T, 6 LANES) excitations, before their noise
+
+
+def to_lanes(values, members, lengths, t, at, first, lanes):
+    """Put values[b, at] of the movements that go on at t into their lanes, from component ``first`` on."""
+    for lane in range(len(members)):
+        b = members[lane]
+        if t < lengths[b]:
+            for i in range(values.shape[2]):
+                lanes[LANES * (first + i) + lane] = values[b, at, i]
+
+
+def add_to_lanes(values, members, lengths, t, at, lanes):
+    """Add values[b, at] of the movements that go on at t to their lanes."""
+    for lane in range(len(members)):
+        b = members[lane]
+        if t < lengths[b]:
+            for i in range(values.shape[2]):
+                lanes[LANES * i + lane] += values[b, at, i]
+
+
+def from_lanes(lanes, members, lengths, t, at, values):
+    """Take values[b, at] of the movements that go on at t from their lanes."""
+    for lane in range(len(members)):
+        b = members[lane]
+        if t < lengths[b]:
+            for i in range(values.shape[2]):
+                values[b, at, i] = lanes[LANES * i + lane]
+
+
+def silence(members, lengths, t, lanes):
+    """Set the lanes of movements that have ended to zero: nobody looks at them, but they must stay finite."""
+    for lane in range(len(members)):
+        if t >= lengths[members[lane]]:
+            for i in range(len(lanes) // LANES):
+                lanes[LANES * i + lane] = 0.0
+
+
+def forward(first, last, body, w, c, given, path, x, u, y):
+    """Fill the path of blocks first … last − 1, and x (B, T + 1, 10), u (B, T, 6) and y (B, T + 1, N) from it.
+
+    The first rows of x and y are given.
+    """
+    p, h, substeps = body
+    order, lengths, commands, noise = given
+    bodies, neurons, observations, controls = path
+    observed = observations.shape[2]
+    omega = np.zeros(observed + LANES * MUSCLE_COUNT)
+    excitation = np.empty(LANES * MUSCLE_COUNT)
+    work = np.empty(network_scratch(w, c, observations[0, 0], neurons[0, 0]))
+    always = np.ones_like(lengths)
+    for block in range(first, last):
+        members = order[LANES * block : LANES * (block + 1)]
+        bodies[block, 0] = 0.0
+        neurons[block, 0] = 0.0
+        observations[block] = 0.0
+        to_lanes(x, members, always, 0, 0, 0, bodies[block, 0])
+        to_lanes(y, members, always, 0, 0, 0, neurons[block, 0])
+        for t in range(lengths[members[0]]):
+            o, i = observations[block, t], t * substeps
+            sense_lanes(p, bodies[block, i], o)
+            to_lanes(commands, members, lengths, t, t, SENSORY_SIZE, o)
+            to_lanes(noise, members, lengths, t, t, 0, omega)
+            for j in range(observed):
+                o[j] *= 1 + omega[j]
+            silence(members, lengths, t, o)
+            silence(members, lengths, t, neurons[block, t])
+            network_step(w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1])
+            excite_lanes(p, controls[block, t], omega[observed:], excitation)
+            for s in range(i, i + substeps):
+                step_lanes(p, h, bodies[block, s], excitation, bodies[block, s + 1])
+            from_lanes(bodies[block, i + substeps], members, lengths, t, t + 1, x)
+            from_lanes(controls[block, t], members, lengths, t, t, u)
+            from_lanes(neurons[block, t + 1], members, lengths, t, t + 1, y)
+
+
+def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
+    """Carry the costate back through blocks first … last − 1.
+
+    cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partial derivatives. Adds to each block's gradients of the
+    weights ``gw`` (blocks, …), and fills the costate at the start, gx (B, 1, 10) and gy (B, 1, N).
+    """
+    p, h, substeps = body
+    order, lengths, _, noise = given
+    bodies, neurons, observations, controls = path
+    observed = observations.shape[2]
+    omega = np.zeros(observed + LANES * MUSCLE_COUNT)
+    excitation, part = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
+    excitation_costate, control_costate = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
+    signal_costate = np.empty(observed)
+    body_costate, earlier = np.empty(LANES * STATE_SIZE), np.empty(LANES * STATE_SIZE)
+    neural_costate, earlier_neural = np.empty(neurons.shape[2]), np.empty(neurons.shape[2])
+    work = np.empty(network_scratch(w, c, observations[0, 0], neurons[0, 0]))
+    always = np.ones_like(lengths)
+    for block in range(first, last):
+        members = order[LANES * block : LANES * (block + 1)]
+        body_costate[:] = 0.0  # also of movements that have ended: it stays zero until their last period
+        neural_costate[:] = 0.0
+        for t in range(lengths[members[0]] - 1, -1, -1):
+            to_lanes(noise, members, lengths, t, t, 0, omega)
+            add_to_lanes(cx, members, lengths, t, t + 1, body_costate)
+            excite_lanes(p, controls[block, t], omega[observed:], excitation)
+            excitation_costate[:] = 0.0
+            for s in range((t + 1) * substeps - 1, t * substeps - 1, -1):
+                step_vjp_lanes(p, h, bodies[block, s], excitation, body_costate, earlier, part)
+                body_costate, earlier = earlier, body_costate
+                for j in range(len(part)):
+                    excitation_costate[j] += part[j]
+            excite_vjp_lanes(p, controls[block, t], omega[observed:], excitation_costate, control_costate)
+            add_to_lanes(cu, members, lengths, t, t, control_costate)
+            network_vjp(
+                w, c, observations[block, t], neurons[block, t], control_costate, neural_costate, work,
+                signal_costate, earlier_neural, gw, block,
+            )  # fmt: skip
+            neural_costate, earlier_neural = earlier_neural, neural_costate
+            for j in range(observed):
+                signal_costate[j] *= 1 + omega[j]
+            sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier)
+            for j in range(len(earlier)):
+                body_costate[j] += earlier[j]
+        add_to_lanes(cx, members, always, 0, 0, body_costate)
+        from_lanes(body_costate, members, always, 0, 0, gx)
+        from_lanes(neural_costate, members, always, 0, 0, gy)
+
+
+def steps(w, c, o, y, u, following):
+    """Fill excitations u (B, 1, 6) and next neural states (B, 1, N) from observations o (B, 1, 18 + K) and y."""
+    signal, state = np.zeros(LANES * o.shape[2]), np.zeros(LANES * y.shape[2])
+    excitations, moved = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * y.shape[2])
+    work = np.empty(network_scratch(w, c, signal, state))
+    every, always = np.arange(len(o)), np.ones(len(o), dtype=np.int64)
+    for first in range(0, len(o), LANES):
+        members = every[first : first + LANES]
+        to_lanes(o, members, always, 0, 0, 0, signal)
+        to_lanes(y, members, always, 0, 0, 0, state)
+        network_step(w, c, signal, state, work, excitations, moved)
+        from_lanes(excitations, members, always, 0, 0, u)
+        from_lanes(moved, members, always, 0, 0, following)
+
+
+SHARED = (to_lanes, add_to_lanes, from_lanes, silence, forward, costate, steps)
+HEADER = f"""
+import numpy as np
+LANES, STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = {LANES}, {STATE_SIZE}, {SENSORY_SIZE}, {MUSCLE_COUNT}
+"""
+CALLED = ELEMENTARY | {
+    function.__name__: function
+    for function in (
+        *(excite_lanes, excite_vjp_lanes, sense_lanes, sense_vjp_lanes, step_lanes, step_vjp_lanes),
+        *(add_product, add_transposed_product, add_outer, add_sums, spread),
+    )
+}
+
+
+@functools.lru_cache(maxsize=128)
+def closed_loop_of(source: str) -> Kernels:
+    """``forward``, ``costate`` and ``steps``, compiled for the network of that source."""
+    shared = [inspect.getsource(function) for function in SHARED]
+    made = compile_source("closed_loop", "\n".join([HEADER, source, *shared]), **CALLED)
+    return made.made_by(closed_loop_of, source)

@@ -1,0 +1,84 @@
+"""The arm as a differentiable torch plant.
+
+Any module that maps (observation, state) to (excitations, state) can be trained through ``rollout``: the
+module runs in torch, the body compiled where it can be. ``rnn_controller.rollouts.pontryagin`` compiles both, for
+networks that are given by their equations.
+"""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from arm_env.dynamics.parameters import Arm
+from rnn_controller.rollouts.body import SENSORY_SIZE, TORCH, Body, CompiledBody, EagerBody, tensors
+
+__all__ = ["TORCH", "DifferentiableController", "advance", "rollout", "tensors"]
+
+
+class DifferentiableController(Protocol):
+    """What ``rollout`` trains; an ``nn.Module`` with these two methods."""
+
+    def initial_state(self, batch: int) -> Any:
+        """The controller's state before the first observation."""
+
+    def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Excitations (B, 6) and the next state, from the observation (B, 18 + K)."""
+
+
+def advance(
+    controller: DifferentiableController, body: Body, x: Tensor, state: Any, command: Tensor, noise: Tensor
+) -> tuple[Tensor, Tensor, Any]:
+    """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the next state.
+
+    Noise (B, 18 + K + 6) is ω of s, k and u.
+    """
+    observed = SENSORY_SIZE + command.shape[-1]
+    signal = torch.cat([body.sense(x), command], -1)  # (B, 18 + K)
+    u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, 6)
+    return body.move(x, u, noise[..., observed:]), u, state
+
+
+def rollout(
+    controller: DifferentiableController,
+    arm: Arm,
+    x0: Tensor,
+    commands: Tensor,
+    noise: Tensor,
+    control_period: float = 0.01,
+    substeps: int = 2,
+    state: Any = None,
+    compiled: bool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Run body and controller in closed loop, with gradients.
+
+    x0 (B, 10) body states; commands (B, T, K); noise (B, T, 18 + K + 6), the ω of every signal in
+    the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6).
+
+    The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first derivatives,
+    none along the noise. ``compiled=False`` is for second derivatives and for torch's function transforms.
+    Raises ValueError if True is asked for but impossible.
+    """
+    obstacle = _obstacle(x0, noise)
+    if compiled and obstacle:
+        raise ValueError(f"the compiled body {obstacle}: leave compiled=None, or change that")
+    body: Body
+    if compiled is False or obstacle:
+        body = EagerBody(arm, control_period, substeps, x0.dtype, x0.device)
+    else:
+        body = CompiledBody(arm, control_period, substeps)
+    state = controller.initial_state(len(x0)) if state is None else state
+    x, states, actions = x0, [x0], []
+    for t in range(commands.shape[1]):
+        x, u, state = advance(controller, body, x, state, commands[:, t], noise[:, t])
+        states.append(x)
+        actions.append(u)
+    return torch.stack(states, 1), torch.stack(actions, 1)
+
+
+def _obstacle(x0: Tensor, noise: Tensor) -> str | None:
+    """What keeps the compiled body from running, if anything."""
+    for name, value in (("x0", x0), ("noise", noise)):
+        if value.dtype != torch.float64 or value.device.type != "cpu":
+            return f"takes float64 tensors on the CPU, but {name} is {value.dtype} on {value.device}"
+    return "has no gradient along the noise, but noise requires one" if noise.requires_grad else None

@@ -1,0 +1,184 @@
+"""Trajectories of arm and network, and their gradient by the modified maximum principle, as torch functions.
+
+``rnn_controller.rollouts.closed_loop`` computes both (Huh & Todorov 2009, III.A). The costate pass receives the partial
+derivatives of the cost from torch, so any cost of the trajectory can be trained.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from arm_env.codegen.compiling import Kernels, once_for_each_trace
+from arm_env.codegen.lanes import LANES
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
+from rnn_controller.rollouts.closed_loop import Body, Given, Path, closed_loop_of
+from rnn_controller.rollouts.parallel import in_parallel
+from rnn_controller.rollouts.vector_tracing import Traced, network_source, trace
+
+
+class EquationNetwork(Protocol):
+    """A network that is given by its equations, and so can be compiled."""
+
+    command_size: int
+
+    @property
+    def config(self) -> Any:
+        """Its configuration, with ``control_period`` [s]."""
+
+    @property
+    def state_size(self) -> int:
+        """Size N of its state."""
+
+    @property
+    def weights(self) -> Any:
+        """A named tuple of the float64 matrices, vectors and numbers that are trained."""
+
+    @property
+    def constants(self) -> Any:
+        """A named tuple of the numbers, vectors and matrices that are not."""
+
+    def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
+        """Excitations (…, 6) and the next state (…, N), computed with ``NetworkPrimitives``."""
+
+
+def has_equations(network: Any) -> bool:
+    """Whether it is an ``EquationNetwork``."""
+    return callable(getattr(network, "equations", None))
+
+
+@once_for_each_trace(trace)
+def kernels_of(traced: Traced) -> Kernels:
+    """The compiled closed loop of a network's kind."""
+    return closed_loop_of(network_source(traced))
+
+
+def plain_constants(network: EquationNetwork) -> Any:
+    """The network's constants as numbers and arrays, in the order of memory that compiled code takes."""
+    constants = network.constants
+    return type(constants)(*(_plain(f"c.{name}", value) for name, value in constants._asdict().items()))
+
+
+def _plain(name: str, value: Any) -> float | np.ndarray:
+    array = value.detach().cpu().resolve_neg().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    if not np.can_cast(array.dtype, np.float64, "same_kind"):
+        raise TypeError(f"{name} must be a number, a vector or a matrix of real numbers, not {value!r}")
+    array = np.require(array, np.float64, ["C", "W"])
+    return array if array.ndim else float(array)
+
+
+def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
+    """Weights as compiled code takes them: a plain tuple, whose order its source knows; a number is a vector of one.
+
+    A named tuple's class would be part of the compiled code, which might then outlive the class.
+    """
+    return tuple(np.atleast_1d(value.detach().contiguous().numpy()) for value in weights)
+
+
+class _Loop(NamedTuple):
+    """What a rollout takes beside tensors."""
+
+    kernels: Kernels
+    body: Body
+    constants: tuple[Any, ...]
+
+
+class _Rollout(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        loop: _Loop,
+        x0: Tensor,
+        y0: Tensor,
+        commands: Tensor,
+        noise: Tensor,
+        lengths: Tensor,
+        *weights: Tensor,
+    ) -> Any:
+        (batch, periods, size), neurons = commands.shape, y0.shape[1]
+        blocks = -(-batch // LANES)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        given = Given(*(value.contiguous().numpy() for value in (order, lengths, commands, noise)))
+        path = Path(
+            x=np.empty((blocks, periods * loop.body.substeps + 1, LANES * STATE_SIZE)),
+            y=np.empty((blocks, periods + 1, LANES * neurons)),
+            o=np.empty((blocks, periods, LANES * (SENSORY_SIZE + size))),
+            u=np.empty((blocks, periods, LANES * MUSCLE_COUNT)),
+        )
+        x, y = np.zeros((batch, periods + 1, STATE_SIZE)), np.zeros((batch, periods + 1, neurons))
+        u = np.zeros((batch, periods, MUSCLE_COUNT))
+        x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
+        if periods:
+            constant = tuple(loop.body), plain_weights(weights), loop.constants
+            in_parallel(loop.kernels.forward, blocks, *constant, tuple(given), tuple(path), x, u, y)
+        ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
+        ctx.loop, ctx.given, ctx.path = loop, given, path
+        return tuple(map(torch.from_numpy, (x, u, y)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor) -> Any:
+        loop, (blocks, _, neurons) = ctx.loop, ctx.path.y.shape
+        w = plain_weights(ctx.saved_tensors)
+        gw = tuple(np.zeros((blocks, *value.shape)) for value in w)
+        cost = cx.contiguous().numpy(), cu.contiguous().numpy()
+        gx, gy = cost[0][:, :1].copy(), np.zeros((len(cx), 1, neurons // LANES))
+        if cu.shape[1]:
+            constant = tuple(loop.body), w, loop.constants
+            in_parallel(loop.kernels.costate, blocks, *constant, tuple(ctx.given), tuple(ctx.path), *cost, gw, gx, gy)
+        pairs = zip(gw, ctx.saved_tensors, strict=True)
+        summed = (torch.from_numpy(g.sum(0)).reshape(value.shape) for g, value in pairs)
+        return None, torch.from_numpy(gx[:, 0]), torch.from_numpy(gy[:, 0]), None, None, None, *summed
+
+
+def rollout(
+    network: EquationNetwork,
+    arm: Arm,
+    x0: Tensor,
+    y0: Tensor,
+    commands: Tensor,
+    noise: Tensor,
+    substeps: int = 2,
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run body and network in closed loop, compiled; gradients are those of the maximum principle.
+
+    x0 (B, 10), y0 (B, N), commands (B, T, K), noise (B, T, 18 + K + 6), all float64. Returns body
+    states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N); the last carry no
+    gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
+    ``torch.set_num_threads`` sets the number of threads.
+    """
+    weights = network.weights._asdict()
+    given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **weights}
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a float64 tensor on the CPU, not {type(value).__name__}")
+        if value.dtype != torch.float64 or value.device.type != "cpu":
+            raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
+    size, neurons = network.command_size, network.state_size
+    batch, periods = (*commands.shape, 0, 0)[:2]
+    expected = {
+        "x0": (x0, (batch, STATE_SIZE)),
+        "y0": (y0, (batch, neurons)),
+        "commands": (commands, (batch, periods, size)),
+        "noise": (noise, (batch, periods, SENSORY_SIZE + size + MUSCLE_COUNT)),
+    }
+    for name, (value, shape) in expected.items():
+        if value.shape != shape:
+            raise ValueError(
+                f"{name} must be {shape} for {neurons} neurons and commands {tuple(commands.shape)}, "
+                f"not {tuple(value.shape)}"
+            )
+    if substeps < 1:
+        raise ValueError(f"a control period has at least one physics step, not {substeps}")
+    lengths = torch.full((batch,), periods, device="cpu") if lengths is None else lengths
+    if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 0) & (lengths <= periods)).all():
+        raise ValueError(f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}")
+    body = Body(arm.flat(), network.config.control_period / substeps, substeps)
+    loop = _Loop(kernels_of(network), body, tuple(plain_constants(network)))
+    x, u, y = _Rollout.apply(loop, x0, y0, commands, noise, lengths, *weights.values())
+    return x, u, y.detach()

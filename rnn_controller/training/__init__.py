@@ -1,0 +1,1 @@
+"""The trainer: configuration, movements, objective, optimiser, loop."""

@@ -1,0 +1,124 @@
+"""Training samples (Huh & Todorov 2009, IV.C and fig. 4): hold on one attractor, jump to another."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arm_env.arguments import count
+from arm_env.arguments import number as real
+from arm_env.arguments import numbers as reals
+from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.plant import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, VELOCITIES
+from arm_env.dynamics.random_numbers import standard_normals
+from arm_env.envs.simulation import noise_deviation
+from arm_env.tasks.task import Task
+
+Range = tuple[float, float]
+THROWN_SPEED = 2.0  # [rad/s] standard deviation of the joints' velocities in a thrown body
+THROWN_ACTIVATION = 0.5  # [-] largest activation there
+
+
+@dataclass(frozen=True)
+class Movements:
+    """A batch of B movements of up to T control periods."""
+
+    x0: Tensor  # (B, 10) body on the first attractor
+    y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
+    commands: Tensor  # (B, T, K)
+    noise: Tensor  # (B, T, 18 + K + 6) ω of s, k and u
+    lengths: Tensor  # (B,) control periods of each; what lies beyond doesn't count
+
+    def parts(self, size: int) -> Iterator["Movements"]:
+        """The movements in order, ``size`` at a time."""
+        fields = (self.x0, self.y0, self.commands, self.noise, self.lengths)
+        yield from (Movements(*part) for part in zip(*(field.split(size) for field in fields), strict=True))
+
+
+def sample(
+    rng: np.random.Generator,
+    number: int,
+    neurons: int,
+    *,
+    task: Task,
+    arm: Arm,
+    settling: float = 0.5,
+    first: Range = (1.0, 1.0),
+    second: Range = (1.0, 1.0),
+    noise: float = 0.2,
+    noise_scale: Range = (1.0, 1.0),
+    quiet: float = 0.0,
+    quiet_second: Range = (1.0, 1.0),
+    quiet_noise_scale: Range = (0.0, 0.0),
+    thrown: float = 0.0,
+    control_period: float = 0.01,
+) -> Movements:
+    """Draw ``number`` movements.
+
+    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold is
+    that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever saw
+    the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a factor from
+    ``noise_scale``: full noise hides the tremor that is there without it.
+
+    The first ``quiet`` share of the movements draw the second hold from ``quiet_second`` and the factor of the noise
+    from ``quiet_noise_scale`` instead. Long holds with little noise show a slow drift, which costs little in a
+    short one and is lost in the noise of a loud one.
+
+    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first attractor: a network that
+    only knows starts at rest may hold still at other places, where it gets from elsewhere.
+    """
+    number, neurons = count("number", number, 1), count("neurons", neurons)
+    settling, noise = real("settling", settling, 0), real("noise", noise, 0)
+    control_period = real("control_period", control_period, 0, above=True)
+    quiet, thrown = real("quiet", quiet, 0, 1), real("thrown", thrown, 0, 1)
+    ranges = {
+        "first": first, "second": second, "noise_scale": noise_scale,
+        "quiet_second": quiet_second, "quiet_noise_scale": quiet_noise_scale,
+    }  # fmt: skip
+    first, second, noise_scale, quiet_second, quiet_noise_scale = (
+        reals(name, factors, (2,), 0) for name, factors in ranges.items()
+    )
+    is_quiet = np.arange(number) < round(quiet * number)  # (B,)
+    targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
+    x0 = task.attractor_state(rng, arm, targets[0])
+    anywhere = round(thrown * number)
+    x0[:anywhere] = thrown_bodies(rng, task, anywhere)
+    holds = [settling + task.period(commands) for commands in targets]
+    factors = (rng.uniform(*first, number), drawn(rng, is_quiet, second, quiet_second))
+    jump, rest = (
+        np.maximum(1, np.round(hold * factor / control_period).astype(int))
+        for hold, factor in zip(holds, factors, strict=True)
+    )
+    lengths = jump + rest
+    shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
+    key, omega = int(rng.integers(2**63)), np.zeros(shape)
+    if noise:
+        standard_normals(key, 0, omega.reshape(-1))
+    y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
+    scale = noise_deviation(noise, control_period) * drawn(rng, is_quiet, noise_scale, quiet_noise_scale)
+    omega *= scale[:, None, None]
+    before = np.arange(shape[1]) < jump[:, None]  # (B, T)
+    return Movements(
+        x0=torch.from_numpy(x0),
+        y0=torch.from_numpy(y0),
+        commands=torch.from_numpy(np.where(before[..., None], targets[0][:, None], targets[1][:, None])),
+        noise=torch.from_numpy(omega),
+        lengths=torch.from_numpy(lengths),
+    )
+
+
+def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarray:
+    """Body states (number, 10) in any posture of the workspace, moving, with muscles active anyhow."""
+    body = np.zeros((number, STATE_SIZE))
+    body[:, ANGLES] = task.sample_angles(rng, number)
+    body[:, VELOCITIES] = rng.normal(0, THROWN_SPEED, (number, 2))
+    body[:, ACTIVATIONS] = rng.uniform(0, THROWN_ACTIVATION, (number, MUSCLE_COUNT))
+    return body
+
+
+def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:
+    """Factors (B,) uniform in the range ``quiet`` for the quiet movements, (B,) bool, and ``usual`` for the others."""
+    low, high = np.where(is_quiet[:, None], quiet, usual).T
+    return rng.uniform(low, high)

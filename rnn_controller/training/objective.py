@@ -1,0 +1,118 @@
+"""Value and objective (Huh & Todorov 2009, eqs. 4 and 5')."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
+from arm_env.codegen.tracing import flatten, load
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.plant import ELEMENTARY, MUSCLE_COUNT, STATE_SIZE, TracedTask, trace_task, with_adjoint
+from arm_env.tasks.task import Task
+from rnn_controller.rollouts.parallel import in_parallel
+from rnn_controller.rollouts.plant import TORCH, tensors
+
+VALUES = """
+def values(first, last, p, w, period, x, u, k, lengths, v):
+    cost = empty((u.shape[1], 1))
+    for b in range(first, last):
+        cost_rows(0, lengths[b], p, w, x[b, 1:], u[b], k[b], cost)
+        total = 0.0
+        for t in range(lengths[b]):
+            total += cost[t, 0]
+        v[b] = period * total
+
+def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
+    g = empty((u.shape[1], 1))
+    for b in range(first, last):
+        g[:] = period * gv[b]
+        cost_vjp_rows(0, lengths[b], p, w, x[b, 1:], u[b], k[b], g, gx[b, 1:], gu[b])
+"""
+
+
+@once_for_each_trace(trace_task)
+def value_kernels(traced: TracedTask) -> Kernels:
+    """``values`` of a batch of movements, and their adjoint."""
+    x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
+    cost = flatten([sum(traced.terms)])
+    source = with_adjoint("cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])})
+    return compile_source("values", source + VALUES, **ELEMENTARY)
+
+
+class _Values(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, task: Task, constants: Any, x: Tensor, u: Tensor, *given: Tensor) -> Tensor:
+        ctx.arguments = *constants, *(value.detach().contiguous().numpy() for value in (x, u, *given))
+        ctx.kernels, v = value_kernels(task), np.empty(len(x))
+        in_parallel(ctx.kernels.values, len(x), *ctx.arguments, v)
+        return torch.from_numpy(v)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gv: Tensor) -> Any:
+        *_, x, u, _, _ = ctx.arguments
+        gx, gu = np.zeros_like(x), np.zeros_like(u)
+        in_parallel(ctx.kernels.values_vjp, len(x), *ctx.arguments, gv.contiguous().numpy(), gx, gu)
+        return None, None, torch.from_numpy(gx), torch.from_numpy(gu), None, None
+
+
+def values(
+    task: Task,
+    arm: Arm,
+    weights: CostWeights,
+    x: Tensor,
+    u: Tensor,
+    commands: Tensor,
+    control_period: float,
+    lengths: Tensor | None = None,
+    compiled: bool = True,
+) -> Tensor:
+    """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
+
+    x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
+    those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is ``compiled``, and then
+    differentiable once, along x and u.
+    """
+    lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
+    given = (x, u, commands)
+    batch, periods = (*u.shape, 0, 0)[:2]
+    shapes = (batch, periods + 1, STATE_SIZE), (batch, periods, MUSCLE_COUNT), (batch, periods, task.command_size)
+    if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
+        found = ", ".join(str(tuple(value.shape)) for value in (*given, lengths))
+        raise ValueError(f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}")
+    if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= periods:
+        raise ValueError(f"lengths go from 0 to {periods} periods, not from {lengths.min()} to {lengths.max()}")
+    if compiled and all(value.dtype == torch.float64 and value.device.type == "cpu" for value in given):
+        return _Values.apply(task, (arm.flat(), weights.flat(), control_period), *given, lengths)
+    numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
+    cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
+    cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])
+    return cost.sum(-1) * control_period
+
+
+def risk_sensitive(v: Tensor, beta: float) -> Tensor:
+    """A = (1/β) log mean exp(β V) (eq. 5'); the mean for β = 0, the maximum for β = ∞."""
+    if not beta >= 0:
+        raise ValueError(f"the risk sensitivity β is 0 or above, not {beta}")
+    if beta < 1e-9:  # where the logarithm would have lost all digits
+        return v.mean()
+    if math.isinf(beta):
+        return v.max()
+    return (torch.logsumexp(beta * v, 0) - math.log(len(v))) / beta
+
+
+def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
+    """Return the objective of all movements from the ``risk_sensitive`` ones of parts of ``numbers`` movements.
+
+    Its gradient along the parts' objectives says how much each part's own gradient weighs.
+    """
+    share = numbers / numbers.sum()
+    if beta < 1e-9:
+        return (share * objectives).sum()
+    if math.isinf(beta):
+        return objectives.max()
+    return torch.logsumexp(beta * objectives + torch.log(share), 0) / beta

@@ -1,0 +1,95 @@
+"""Where a training run stands, and how a checkpoint holds it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arm_env.arguments import count
+from rnn_controller.checkpoint import exactly, mapping, real_and_finite
+from rnn_controller.training.optimizers import OPTIMIZERS
+from rnn_controller.training.recipes import Stage
+
+PATIENCE = 5  # failures in a row before a run gives up
+COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")  # of a position; the rest are tensors
+PREFIX = "optimizer."
+
+History = list[tuple[float, float]]
+"""Objective and target radius [m] of every iteration."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
+
+    vector: Tensor  # what is optimised
+    sound: Tensor  # the last one whose objective was found finite
+    stage: int = 0
+    iteration: int = 0  # of the stage
+    done: int = 0  # iterations in all
+    failures: int = 0  # in a row
+    stalls: int = 0  # line searches in a row that found nothing
+    steps: int = 0  # of the environment, simulated in all
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+
+    def counters(self) -> dict[str, int]:
+        """The whole numbers, by name."""
+        return {name: getattr(self, name) for name in COUNTERS}
+
+    def tensors(self, history: History) -> dict[str, Tensor]:
+        """Everything else, by the names that a checkpoint gives it."""
+        state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
+        past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
+        return {**state, "vector": self.vector, "sound": self.sound, "history": past}
+
+
+def restored(
+    counters: Any, tensors: Mapping[str, Tensor], stages: tuple[Stage, ...], weights: int
+) -> tuple[Position, History]:
+    """Return the position of a run of that many weights, and its history; ValueError if it can't stand there."""
+    exactly("the position", mapping("the position", counters), COUNTERS)
+    stage = count("stage", counters["stage"], 0, len(stages))
+    running = stages[stage] if stage < len(stages) else None
+    last = running.iterations - 1 if running else 0
+    earlier = sum(s.iterations for s in stages[:stage])
+    whole = {
+        "stage": stage,
+        "iteration": count("iteration", counters["iteration"], 0, last),
+        "done": count("done", counters["done"], stage, earlier + last),
+        "failures": count("failures", counters["failures"], 0, PATIENCE),
+        "stalls": count("stalls", counters["stalls"], 0, PATIENCE - 1),
+        "steps": count("steps", counters["steps"]),
+    }
+    optimizer = {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
+    rest = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
+    exactly("the training", rest, ("vector", "sound", "history"))
+    check_shapes(rest, {"vector": "n", "sound": "n", "history": "hc"}, n=weights, h=whole["done"], c=2)
+    for name in ("vector", "sound"):
+        real_and_finite(name, rest[name])
+    if optimizer:
+        layout = OPTIMIZERS[running.optimizer].layout if running else {}
+        exactly("the optimizer's state", optimizer, layout)
+        check_shapes(optimizer, layout, n=weights)
+        for name, value in optimizer.items():
+            real_and_finite(name, value)
+        pairs = zip(optimizer.get("steps", ()), optimizer.get("changes", ()), strict=True)
+        if not all(float(change @ step) > 0 for step, change in pairs):
+            raise ValueError("the optimizer's state holds a step without curvature")
+    history = [(value, radius) for value, radius in rest["history"].tolist()]
+    if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
+        raise ValueError("history holds a target radius that is none")
+    return Position(rest["vector"], rest["sound"], optimizer=optimizer, **whole), history
+
+
+def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **sizes: int) -> None:
+    """Raise ValueError unless float64 tensors have their shapes, a letter an axis; a letter means one size."""
+    for name, letters in layout.items():
+        value = tensors[name]
+        bound = {**dict(zip(letters, value.shape, strict=False)), **sizes}
+        expected = tuple(bound.get(letter, 0) for letter in letters)
+        if value.dtype != torch.float64 or tuple(value.shape) != expected:
+            raise ValueError(f"{name} must be float64, shape {expected}, not {value.dtype}, {tuple(value.shape)}")
+        sizes.update(dict(zip(letters, expected, strict=True)))

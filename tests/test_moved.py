@@ -1,0 +1,63 @@
+"""Modules are found under the names that they had before they were sorted into folders."""
+
+import json
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import arm_env
+import rnn_controller
+from arm_env.envs.env import ReachArmEnv
+
+OLD = {
+    "arm_env.env": "arm_env.envs.env",
+    "arm_env.vector_env": "arm_env.envs.vector_env",
+    "arm_env.parameters": "arm_env.dynamics.parameters",
+    "arm_env.equations": "arm_env.dynamics.equations",
+    "arm_env.plant": "arm_env.dynamics.plant",
+    "arm_env.tasks": "arm_env.tasks",
+    "arm_env.orbits": "arm_env.tasks.orbits",
+    "arm_env.controllers": "arm_env.control.controllers",
+    "rnn_controller.plant": "rnn_controller.rollouts.plant",
+    "rnn_controller.pontryagin": "rnn_controller.rollouts.pontryagin",
+    "rnn_controller.neural": "rnn_controller.analysis.neural",
+    "rnn_controller.attractors": "rnn_controller.analysis.attractors",
+    "rnn_controller.network": "rnn_controller.networks.recurrent",
+    "rnn_controller.modules": "rnn_controller.networks.modules",
+    "rnn_controller.trainer": "rnn_controller.training.trainer",
+}
+
+
+def fresh(code):
+    """What a new interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_an_earlier_name_means_the_same_module_whichever_comes_first(first):
+    pairs = OLD.items() if first == "old" else [(new, old) for old, new in OLD.items()]
+    code = f"""
+import importlib, json
+same = [importlib.import_module(a) is importlib.import_module(b) for a, b in {list(pairs)}]
+specs = [importlib.import_module(a).__spec__.name == importlib.import_module(a).__name__ for a, b in {list(pairs)}]
+print(json.dumps([all(same), all(specs)]))
+"""
+    assert json.loads(fresh(code)) == [True, True]
+
+
+def test_an_earlier_name_is_an_attribute_of_its_package():
+    assert fresh("import arm_env; print(arm_env.env.ReachArmEnv.__module__)") == "arm_env.envs.env"
+    assert fresh("import rnn_controller as r; print(r.neural.play.__module__)") == "rnn_controller.analysis.neural"
+
+
+@pytest.mark.parametrize("package", [arm_env, rnn_controller])
+def test_a_name_that_never_was_is_refused(package):
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = package.nonsense
+
+
+def test_what_was_pickled_under_an_earlier_name_is_read():
+    pickled = pickle.dumps(ReachArmEnv, protocol=0)
+    assert pickle.loads(pickled.replace(b"arm_env.envs.env", b"arm_env.env")) is ReachArmEnv
