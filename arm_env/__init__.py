@@ -17,9 +17,11 @@ from arm_env.control.receding import RecedingHorizon
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
-from arm_env.evaluation import CycleMeasures, ReachMeasures, Recording, evaluate, record
+from arm_env.evaluation import evaluate, record
 from arm_env.moved import Moved
+from arm_env.tasks.measures import CycleMeasures, ReachMeasures, Recording
 from arm_env.tasks.orbits import Circle, Ellipse, Orbit, RoundedPolygon
+from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
 from arm_env.tasks.task import Reach, Task, hand_position, joint_angles
 
@@ -85,18 +87,14 @@ __all__ = [
     "solve",
 ]
 
-register(
-    "ReachArm-v0",
-    entry_point="arm_env.envs.env:ReachArmEnv",
-    vector_entry_point="arm_env.envs.vector_env:ReachArmVectorEnv",
-    max_episode_steps=200,
-)
-register(
-    "CircleArm-v0",
-    entry_point="arm_env.envs.env:CircleArmEnv",
-    vector_entry_point="arm_env.envs.vector_env:CircleArmVectorEnv",
-    max_episode_steps=600,
-)
+for _task in TASKS.values():
+    _name = _task.env_id.removesuffix("-v0")
+    register(
+        _task.env_id,
+        entry_point=f"arm_env.envs.env:{_name}Env",
+        vector_entry_point=f"arm_env.envs.vector_env:{_name}VectorEnv",
+        max_episode_steps=_task.max_episode_steps,
+    )
 
 
 def __getattr__(name: str) -> Any:

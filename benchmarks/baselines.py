@@ -20,7 +20,8 @@ from stable_baselines3.sac.policies import Actor as SACActor
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.sb3 import Trained, as_sb3_vec_env
-from benchmarks.runs import RECORD, TASKS
+from arm_env.tasks.registry import TASKS, task_of_environment
+from benchmarks.places import RECORD
 from rnn_controller.training.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}
@@ -59,7 +60,7 @@ class Settings:
 
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """The cost at ``progress`` from 0 to 1."""
-        exact = TASKS[env_id].weights
+        exact = task_of_environment(env_id).weights
         radius = narrowing_radius(progress, self.widest_target, self.narrowing, exact.target_radius)
         return replace(exact, target_radius=radius)
 
@@ -71,7 +72,7 @@ class Settings:
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
     """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
     table = tomllib.loads(SETTINGS.read_text())[algorithm]
-    alone = {name: table.pop(name) for name in TASKS}
+    alone = {name: table.pop(name) for name in [task.env_id for task in TASKS.values()] if name in table}
     table = merged(table, alone[env_id])
     names = ", ".join(table)
     for change in changes:

@@ -22,8 +22,9 @@ from tqdm import tqdm
 import arm_env
 from arm_env.files import write_whole
 from benchmarks.contestants import FEW, Contestant, contestants, microseconds_per_action, your_own
+from benchmarks.places import RESULTS, STORED
 from benchmarks.report import with_value_over_best, write_report
-from benchmarks.runs import NOISE, RESULTS, STORED, command_line
+from benchmarks.runs import NOISE, command_line
 from benchmarks.yardstick import mean_of_ratios, optimality_ratios, ratio_of_means, stored_optimum
 
 SEED = 1_000_000  # of the movements, which no training ever sees

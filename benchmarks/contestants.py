@@ -12,9 +12,10 @@ import numpy as np
 
 import arm_env
 from arm_env.control.controllers import Controller
-from benchmarks.runs import TASKS, Run, stored_runs
+from arm_env.tasks.registry import TASKS, task_of_environment
+from benchmarks.runs import Run, stored_runs
 
-ENVIRONMENTS = tuple(TASKS)
+ENVIRONMENTS = tuple(task.env_id for task in TASKS.values())
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ FEW = 50  # movements over which slow controllers are measured, and all others t
 UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
     "still": (ENVIRONMENTS, lambda env_id: arm_env.Still(), None),
     "random": (ENVIRONMENTS, random_controller, None),
-    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(TASKS[env_id]), FEW),
+    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)), FEW),
     "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
 }
 """Environments, factory, number of movements if measuring is slow."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import tyro
@@ -20,7 +19,8 @@ from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import Solution, follow, solve
 from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.simulation import Simulation
-from benchmarks.runs import command_line
+from arm_env.tasks.registry import TASKS
+from benchmarks.runs import TaskName, command_line
 from benchmarks.yardstick import (
     AGREE,
     HOLDS,
@@ -37,7 +37,6 @@ from benchmarks.yardstick import (
     standing,
 )
 from rnn_controller import load
-from rnn_controller.checkpoint import TASKS
 
 NUMBERS = {"reach": 100, "circle": 24}
 FREE = 2e-4  # [s] a part that costs less, as holding a target does, is not solved from other starts
@@ -50,7 +49,7 @@ Drive = tuple[np.ndarray, object]
 class Args:
     """Find optimal movements, or go on finding them."""
 
-    task: tyro.conf.Positional[Literal["reach", "circle"]]
+    task: tyro.conf.Positional[TaskName]
     """Which environment."""
     movements: int | None = None
     """How many (default: 100 of reach, 24 of circle); a file that is not complete is resumed."""
@@ -151,7 +150,7 @@ def movement(
     def part(problem: ArmProblem, state: np.ndarray, length: int, memory: object, number: int) -> Part:
         moment = (task, state[None], problem.command[None], length)
         given = {"network": drive(network, *moment, memory)[0][0]}
-        if name == "reach":
+        if not task.cyclic:
             given["feedback"] = drive(JointPD(), *moment)[0][0]
         return best_of(problem, state, given, np.random.default_rng([*seed, number]))
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from benchmarks.runs import RECORD, STORED, command_line
+from benchmarks.places import RECORD, STORED
+from benchmarks.runs import command_line
 from rnn_controller.checkpoint import ENVIRONMENTS
 
 REACH, CIRCLE, BOTH = ("reach",), ("circle",), ("reach", "circle")

@@ -20,12 +20,14 @@ from tqdm import tqdm
 import arm_env
 from arm_env import Perturbation
 from arm_env.control.controllers import Controller
-from arm_env.evaluation import reach_measures, record
+from arm_env.evaluation import record
 from arm_env.files import write_whole
+from arm_env.tasks.measures import reach_measures
 from benchmarks.compare import read_rows, write_rows
 from benchmarks.contestants import Contestant, contestants
+from benchmarks.places import RESULTS, STORED
 from benchmarks.report import SUCCESS, WORDS, Rows, colours_of
-from benchmarks.runs import NOISE, RESULTS, STORED, command_line
+from benchmarks.runs import NOISE, command_line
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 

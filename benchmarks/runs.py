@@ -8,20 +8,22 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 import arm_env
 from arm_env.control.controllers import Controller
-from rnn_controller import checkpoint
-from rnn_controller.checkpoint import ENVIRONMENTS
+from arm_env.tasks.registry import TASKS
+from benchmarks.places import RECORD, STORED
 from rnn_controller.training.trainer import TrainingError
 
-TASKS: dict[str, arm_env.Task] = {ENVIRONMENTS[name]: task for name, task in checkpoint.TASKS.items()}
-RESULTS = Path(__file__).with_name("results")
-RECORD = "run.json"
-STORED = RESULTS / "runs"
+if TYPE_CHECKING:
+    TaskName = str
+    EnvironmentId = str
+else:  # on the command line, one of those that are registered
+    TaskName = tyro.extras.literal_type_from_choices(TASKS)
+    EnvironmentId = tyro.extras.literal_type_from_choices([task.env_id for task in TASKS.values()])
 NOISE = 0.2  # [-] the environments' own, at a 5 ms step
 CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
 

@@ -18,11 +18,13 @@ from tqdm import tqdm
 
 import arm_env
 from arm_env.files import write_whole
+from arm_env.tasks.registry import TASKS
 from benchmarks.compare import SEED, read_rows, write_rows
+from benchmarks.places import RECORD, RESULTS, STORED
 from benchmarks.report import Column, Rows
-from benchmarks.runs import NOISE, RECORD, RESULTS, STORED, Run, command_line, read_run
+from benchmarks.runs import NOISE, Run, command_line, read_run
 from rnn_controller.analysis.attractors import ClosedLoop, analyse, grid
-from rnn_controller.checkpoint import TASKS, load_checkpoint
+from rnn_controller.checkpoint import load_checkpoint
 from rnn_controller.figures import save
 from rnn_controller.figures.common import COLOURS, STYLE
 

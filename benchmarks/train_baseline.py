@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings
-from benchmarks.runs import CURVE_MOVEMENTS, CURVE_SEED, NOISE, command_line, curve_point
+from benchmarks.runs import CURVE_MOVEMENTS, CURVE_SEED, NOISE, EnvironmentId, command_line, curve_point
 
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
@@ -32,7 +32,7 @@ class Args:
 
     algo: Literal["ppo", "recurrent-ppo", "sac", "tqc"] = "ppo"
     """The algorithm."""
-    env: Literal["ReachArm-v0", "CircleArm-v0"] = "ReachArm-v0"
+    env: EnvironmentId = "ReachArm-v0"
     """The task."""
     seed: int = 0
     """Seed of weights, movements, noise and exploration."""

@@ -14,7 +14,8 @@ import torch
 import tyro
 
 from arm_env.files import write_whole
-from benchmarks.runs import RECORD, command_line, curve_point
+from benchmarks.places import RECORD
+from benchmarks.runs import TaskName, command_line, curve_point
 from rnn_controller.checkpoint import ENVIRONMENTS
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.policy import controller_of
@@ -35,7 +36,7 @@ class Args:
 
     network: tyro.conf.Positional[Literal["rnn", "gru", "mlp"]]
     """The paper's network, a gated recurrent unit, or a perceptron without memory."""
-    task: tyro.conf.Positional[Literal["reach", "circle"]]
+    task: tyro.conf.Positional[TaskName]
     """What to train it on."""
     seed: int = 0
     """Seed of weights and movements."""

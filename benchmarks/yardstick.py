@@ -29,9 +29,9 @@ from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import solve
 from arm_env.dynamics.parameters import Arm
 from arm_env.files import write_whole
-from arm_env.tasks.orbits import Orbit
-from benchmarks.runs import RESULTS
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS
+from arm_env.tasks.registry import TASKS, task_of_environment
+from benchmarks.places import RESULTS
+from rnn_controller.checkpoint import ENVIRONMENTS
 
 STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
 """No excitation but the tone; a little on all muscles; what the shipped network does in this place;
@@ -75,7 +75,7 @@ class Optimum:
         a point on the first from the second.
         """
         task, (first, second) = TASKS[self.task], self.commands.swapaxes(0, 1)
-        points = task.outlines(first) if isinstance(task, Orbit) else first[:, None]  # (M, P, 2)
+        points = task.outlines(first)  # (M, P, 2)
         squared = task.error(NUMPY, second[:, None], points[..., 0], points[..., 1])[0]
         return np.sqrt(squared).max(1)
 
@@ -99,7 +99,7 @@ def optimum_path(task: str) -> Path:
 @cache
 def stored_optimum(env_id: str) -> Optimum:
     """The stored movements of an environment."""
-    return load_optimum(optimum_path(next(task for task, name in ENVIRONMENTS.items() if name == env_id)))
+    return load_optimum(optimum_path(task_of_environment(env_id).name))
 
 
 def load_optimum(path: Path | str) -> Optimum:

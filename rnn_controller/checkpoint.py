@@ -22,8 +22,9 @@ from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.specifications import ORBITS, plain, revived
 from arm_env.files import write_whole
-from arm_env.tasks.orbits import Circle, Orbit
-from arm_env.tasks.task import Reach, Task
+from arm_env.tasks.orbits import Orbit
+from arm_env.tasks.registry import TASKS
+from arm_env.tasks.task import Task
 from rnn_controller.networks.equation_module import EquationConfig, EquationModule
 from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
 from rnn_controller.networks.plain_torch import float64, plain_torch
@@ -31,8 +32,7 @@ from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
 T = TypeVar("T")
 FORMAT = "rnn-motor-control 1"
-TASKS: dict[str, Task] = {"reach": Reach(), "circle": Circle()}
-ENVIRONMENTS = {"reach": "ReachArm-v0", "circle": "CircleArm-v0"}
+ENVIRONMENTS = {name: task.env_id for name, task in TASKS.items()}
 LARGEST_WEIGHT = 1e9  # a network beyond it overflows within a few steps
 HEADER = ("format", "task", "network", "arm", "weights", "noise", "training")
 TRAINED: Traversable = files("rnn_controller") / "trained"
@@ -107,17 +107,17 @@ def task_of(name: str, orbit: Orbit | None) -> Task:
 
 def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
     """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
-    if isinstance(task, Orbit) and orbit is None:
-        task, orbit = "circle", task
+    if isinstance(task, Task) and task.cyclic and orbit is None:
+        task, orbit = task.name, task
     if isinstance(task, Task):
         raise ValueError(f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}")
     choice("task", task, TASKS)
     if orbit is None:
         return task, None
-    if task != "circle":
+    if not TASKS[task].cyclic:
         raise ValueError(f"an orbit belongs to the task circle, not to {task}")
     orbit = as_orbit(orbit)
-    if orbit == TASKS["circle"]:
+    if orbit == TASKS[task]:
         return task, None
     form("orbit", orbit)  # can be stored
     return task, orbit

@@ -16,9 +16,11 @@ import tyro
 
 from arm_env.arguments import Checked, within
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.evaluation import Measures, evaluate
+from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
-from rnn_controller.checkpoint import ENVIRONMENTS, Checkpoint, CheckpointError, load_checkpoint
+from arm_env.tasks.measures import Measures
+from arm_env.tasks.registry import TASKS
+from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import OPTIONS, OptionError, by_default
 from rnn_controller.outputs import output_file, output_folder
@@ -54,7 +56,7 @@ class Run:
 
 
 RunOfTask: Any = tyro.extras.subcommand_type_from_defaults(
-    {task: Run(config) for task, config in DEFAULTS.items()}, {"reach": "Reach to points.", "circle": "Draw circles."}
+    {name: Run(config) for name, config in DEFAULTS.items()}, {name: task.summary for name, task in TASKS.items()}
 )
 
 
@@ -204,7 +206,7 @@ class Attractors(Checked):
             for name in ("attractors.png", "attractors.csv", "measures.json")
         )
         loop = attractors.ClosedLoop(checkpoint.network, task, checkpoint.arm, checkpoint.network.config.control_period)
-        number = self.commands or (200 if checkpoint.task == "reach" else 100)
+        number = self.commands or task.analysed_commands
         commands = attractors.grid(task, checkpoint.arm, number)
         found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
         figure = figures.figure_attractors(found, checkpoint.arm, task=task, name=short_name(self.controller))
@@ -306,7 +308,7 @@ def measure(
     steps = 2 * round(checkpoint.goal.hold / environment["control_period"])  # of an episode with one jump
     with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
         return evaluate(
-            controller, ENVIRONMENTS[checkpoint.task], movements=movements, seed=seed, noise=noise,
+            controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,
             perturbation=perturbation, **environment,
         )  # fmt: skip
 

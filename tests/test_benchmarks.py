@@ -15,7 +15,8 @@ import arm_env
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
 from benchmarks.contestants import contestants, microseconds_per_action, your_own
-from benchmarks.runs import RESULTS, STORED, read_run, stored_runs
+from benchmarks.places import RESULTS, STORED
+from benchmarks.runs import read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
 from benchmarks.train_baseline import Args, open_run
 from rnn_controller.checkpoint import TRAINED

@@ -10,7 +10,7 @@ import torch
 
 from arm_env import Circle, CycleMeasures, JointPD, Random, RandomJumps, Recording, Still, evaluate, record
 from arm_env.dynamics.parameters import Arm
-from arm_env.evaluation import (
+from arm_env.tasks.measures import (
     TARGET_SIZE,
     closest_minimum_jerk,
     cycle_measures,

@@ -27,7 +27,7 @@ from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_l
 from arm_env.dynamics.parameters import MUSCLES
 from arm_env.envs.env import ArmEnv
 from arm_env.envs.rendering import muscle_paths
-from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
+from arm_env.tasks.measures import TARGET_SIZE, closest_minimum_jerk, path_deviation
 from rnn_controller import commands, figures
 from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.checkpoint import TASKS, Checkpoint

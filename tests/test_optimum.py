@@ -10,10 +10,10 @@ from arm_env import Arm, JointPD, Reach, Still, record
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import follow
 from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.tasks.registry import task_of_environment
 from benchmarks import optimum as search
 from benchmarks import yardstick
 from benchmarks.optimum import Args, main
-from benchmarks.runs import TASKS
 from benchmarks.yardstick import (
     Optimum,
     from_own_state,
@@ -39,7 +39,7 @@ class Replay:
 
 def effort_of_the_tone(env_id):
     """What excitations below the tone can save over an episode [s]: they act as the tone does."""
-    task, arm = TASKS[env_id], Arm()
+    task, arm = task_of_environment(env_id), Arm()
     return 2 * task.hold * MUSCLE_COUNT * task.weights.gamma / 2 * arm.tone**2
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from arm_env.dynamics.parameters import MUSCLES
-from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.task import Reach, Task, hand_position
 
 Colour = tuple[int, ...]
@@ -184,10 +183,11 @@ class Renderer:
         radius           of a target's disc [m]
         """
         self.canvas.blit(self.background, (0, 0))
-        if isinstance(self.task, Orbit):
-            self._draw_orbit(self.task.track(np.asarray(command, dtype=float)))
-        else:
+        track = self.task.track(np.asarray(command, dtype=float))
+        if track is None:
             self._disc(command[:2], radius, TARGET, TARGET_EDGE)
+        else:
+            self._draw_orbit(track)
         self._draw_path(FINE * to_pixels(np.reshape(path, (-1, 2))))
         self._draw_arm(np.asarray(state[0:2], dtype=float), state[4:10])
         for row, activation in enumerate(state[4:10]):

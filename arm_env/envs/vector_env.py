@@ -37,7 +37,6 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
-    default_max_episode_steps = 200
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
-        self.max_episode_steps = self._time_limit(max_episode_steps)
+        self.max_episode_steps = self._time_limit(max_episode_steps, task)
         self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.simulation = Simulation(number, task, arm, weights, noise, control_period, schedule, perturbation)
@@ -83,10 +82,10 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         """Number B of arms."""
         return self.simulation.number
 
-    def _time_limit(self, steps: Any) -> int:
+    def _time_limit(self, steps: Any, task: Task) -> int:
         """The last step of an episode, as ``gymnasium.make`` understands ``max_episode_steps``."""
         if steps is None:
-            return self.default_max_episode_steps
+            return task.max_episode_steps
         if isinstance(steps, int | np.integer) and steps == NO_LIMIT:
             return np.iinfo(np.int64).max
         return count("max_episode_steps", steps, 1)
@@ -223,8 +222,6 @@ class ReachArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarr
 
 class CircleArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Many ``CircleArmEnv`` at once."""
-
-    default_max_episode_steps = 600
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, orbit: Any = None, **arguments: Any):
         super().__init__(as_orbit(orbit), num_envs, max_episode_steps, **arguments)

@@ -6,6 +6,7 @@ array-generic like ``arm_env.dynamics.equations``, so a new shape compiles and t
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from arm_env.arguments import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
+from arm_env.tasks.measures import cycle_measures
 from arm_env.tasks.task import Task, hand_position, joint_angles
 
 SINGULAR = 1e-4  # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
+COARSE, FINEST = 20, 60  # centres of a grid along each joint angle: that many must fit one orbit, and all of them
 LONGEST_SEARCH = 2000  # rounds of drawing random commands
 FASTEST = 2.0  # [m/s] no command is faster
 SPEED_TOLERANCE = 0.25  # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
@@ -41,6 +44,17 @@ class Orbit(Task):
 
     radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
     lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000, ascending=True)
+
+    name, env_id, summary = "circle", "CircleArm-v0", "Draw circles."
+    max_episode_steps = 600
+    success_measure = ("fraction_converged", "converged")
+    cyclic = True
+    dimensions = (4, 17)
+    analysed_commands = 100
+    # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
+    # tremor hides in the noise, and training with all of it makes them more accurate under it.
+    training = MappingProxyType({"recipe": "full-noise", "network": {"neurons": 64}, "beta": 0.5})
+    speed_tolerance = SPEED_TOLERANCE
 
     command_names = ("centre_x", "centre_y", "radius", "speed")
     tolerance = 0.015
@@ -116,6 +130,23 @@ class Orbit(Task):
         state[:, :2] = joint_angles(arm, place)
         state[:, 2:4] = np.linalg.solve(jacobian(arm, state[:, :2]), velocity[..., None])[..., 0]
         return state
+
+    def grid(self, arm, number):
+        """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
+        radii, laps = np.linspace(*self.radius, 3), np.array(self.lap)
+        shapes = [(r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)]
+        for side in range(5, FINEST + 1):
+            commands = np.array([(*c, *shape) for c in self.places(arm, side, side) for shape in shapes])
+            fits = self.in_workspace(arm, self.outlines(commands)).all(1)
+            if fits.sum() >= number:
+                kept = commands[fits]
+                return kept[np.round(np.linspace(0, len(kept) - 1, number)).astype(int)]
+            if side >= COARSE and not fits.any():
+                break
+        raise ValueError(f"the arm's workspace has no room for {number} circles")
+
+    def measures(self, recording, jump, period, *, seed, noise):
+        return cycle_measures(recording, jump, period, self, seed=seed, noise=noise)
 
     def period(self, commands):
         """One round; half a second for a command that stands still."""

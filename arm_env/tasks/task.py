@@ -5,6 +5,7 @@ Other tasks: ``arm_env.tasks.orbits``.
 Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these functions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from arm_env.arguments import Checked, within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
+from arm_env.tasks.measures import Measures, Recording, reach_measures
 
 
 def cost_terms(
@@ -45,6 +47,25 @@ class Task(Checked):
 
     shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi, ascending=True)
     elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi, ascending=True)
+
+    name: ClassVar[str]
+    """What it is called on the command line and in files."""
+    env_id: ClassVar[str]
+    """The environment in which it stands."""
+    summary: ClassVar[str]
+    """What it is, in a sentence."""
+    max_episode_steps: ClassVar[int] = 200
+    """Steps of the registered environment's episodes."""
+    success_measure: ClassVar[tuple[str, str]]
+    """The share of movements that succeed: its name among the measures, and in words."""
+    cyclic: ClassVar[bool] = False
+    """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``."""
+    dimensions: ClassVar[tuple[int, int]] = (2, 4)
+    """Of its attractors, and of the movements between them (HT09, IV)."""
+    analysed_commands: ClassVar[int] = 200
+    """Number of commands whose attractors are looked for, unless told otherwise."""
+    training: ClassVar[Mapping[str, Any]] = {}
+    """Settings of ``rnn_controller.TrainConfig`` that differ from its defaults, beside the cost."""
 
     command_names: ClassVar[tuple[str, ...]]
     tolerance: ClassVar[float]
@@ -88,6 +109,30 @@ class Task(Checked):
         """How long a command is held once the attractor is reached: T [s] of IV.C (HT09), (n,)."""
         raise NotImplementedError
 
+    def outlines(self, commands: np.ndarray) -> np.ndarray:
+        """Points [m] of the attractors of commands (n, K), (n, P, 2)."""
+        return commands[:, None, :2]
+
+    def track(self, command: np.ndarray) -> np.ndarray | None:
+        """The line [m], (P, 2), on which the hand runs under a command (K,); None if it rests on a point."""
+        return None
+
+    def grid(self, arm: Any, number: int) -> np.ndarray:
+        """Commands (number, K) spread evenly over the task's own."""
+        columns = max(1, round((number / 2) ** 0.5))
+        return self.places(arm, -(-number // columns), columns)[:number]
+
+    def measures(self, recording: Recording, jump: int, period: float, *, seed: int, noise: float) -> Measures:
+        """How well the movements went that begin ``jump`` periods [s] into a recording."""
+        return reach_measures(recording, jump, period, seed=seed, noise=noise)
+
+    def places(self, arm: Any, rows: int, columns: int) -> np.ndarray:
+        """Hand positions [m], (rows * columns, 2), even in space: in shoulder angle and in the elbow's cosine."""
+        shoulder = np.linspace(*self.shoulder, 2 * rows + 1)[1::2]
+        nearest, farthest = np.cos(self.elbow)
+        elbow = np.arccos(np.linspace(nearest, farthest, 2 * columns + 1)[1::2])
+        return hand_position(arm, np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1).reshape(-1, 2))
+
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
@@ -127,6 +172,9 @@ class Task(Checked):
 @dataclass(frozen=True)
 class Reach(Task):
     """Point attractors: the command is the target's position x, y [m] from the shoulder."""
+
+    name, env_id, summary = "reach", "ReachArm-v0", "Reach to points."
+    success_measure = ("fraction_within_target", "within the target")
 
     command_names = ("target_x", "target_y")
     tolerance = 0.04

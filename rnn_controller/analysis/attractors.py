@@ -14,7 +14,7 @@ import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +28,10 @@ from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.envs.simulation import substeps_of
-from arm_env.evaluation import Measures, settling_steps
 from arm_env.files import write_whole
-from arm_env.tasks.orbits import Orbit
-from arm_env.tasks.task import Task, hand_position
+from arm_env.tasks.measures import Measures, settling_steps
+from arm_env.tasks.registry import TASKS
+from arm_env.tasks.task import Task
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.body import CompiledBody
 from rnn_controller.rollouts.plant import TORCH, advance, tensors
@@ -42,7 +42,6 @@ NEAR = 0.01  # [m] a hand this near the attractor's has converged
 SAME = 0.002  # [m] a hand this near at the end is on it
 TIME_FOR_POINTS, LAPS = 20.0, 12.0  # [s], [-] how long starts are given to converge
 ROUNDS = 20  # laps that a limit cycle is given before it is polished
-COARSE, FINEST = 20, 60  # centres along each joint angle: that many must fit one circle, and all of them
 CHUNK = 500  # states whose Jacobians are computed at once
 
 Map = Callable[[Tensor], Tensor]
@@ -248,9 +247,9 @@ class Analysis:
             max_residual=max((a.residual for a in found), default=np.nan),
             median_convergence_time_s=float(np.median([a.convergence for a in found])) if found else np.nan,
             largest_multiplier=max((a.multiplier for a in found), default=np.nan),
-            dimensions_of_attractors=2 if self.task == "reach" else 4,
+            dimensions_of_attractors=TASKS[self.task].dimensions[0],
             components_of_attractors=self.components[0],
-            dimensions_of_movements=4 if self.task == "reach" else 17,
+            dimensions_of_movements=TASKS[self.task].dimensions[1],
             components_of_movements=self.components[1],
             starts_per_command=self.starts,
             seed=self.seed,
@@ -268,33 +267,8 @@ class Analysis:
 
 
 def grid(task: Task, arm: Arm, number: int) -> np.ndarray:
-    """Return ``number`` commands (n, K) spread evenly over the task's own.
-
-    Points: even in shoulder angle and in the cosine of the elbow's, so even in space. Circles: three radii
-    × four speeds (two each way) × centres, as many as fit the workspace.
-    """
-    number = count("number", number, 1)
-    if isinstance(task, Orbit):
-        radii, laps = np.linspace(*task.radius, 3), np.array(task.lap)
-        shapes = [(r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)]
-        for side in range(5, FINEST + 1):
-            commands = np.array([(*c, *shape) for c in _places(task, arm, side, side) for shape in shapes])
-            fits = task.in_workspace(arm, task.outlines(commands)).all(1)
-            if fits.sum() >= number:
-                kept = commands[fits]
-                return kept[np.round(np.linspace(0, len(kept) - 1, number)).astype(int)]
-            if side >= COARSE and not fits.any():
-                break
-        raise ValueError(f"the arm's workspace has no room for {number} circles")
-    columns = max(1, round((number / 2) ** 0.5))
-    return _places(task, arm, -(-number // columns), columns)[:number]
-
-
-def _places(task: Task, arm: Arm, rows: int, columns: int) -> np.ndarray:
-    shoulder = np.linspace(*task.shoulder, 2 * rows + 1)[1::2]
-    nearest, farthest = np.cos(task.elbow)
-    elbow = np.arccos(np.linspace(nearest, farthest, 2 * columns + 1)[1::2])
-    return hand_position(arm, np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1).reshape(-1, 2))
+    """Return ``number`` commands (n, K) spread evenly over the task's own."""
+    return task.grid(arm, count("number", number, 1))
 
 
 def random_starts(rng: np.random.Generator, loop: ClosedLoop, number: int) -> Tensor:
@@ -316,7 +290,7 @@ def analyse(
         raise ValueError("at least one command is needed")
     loop.task.check_commands(loop.arm, commands)
     rng = np.random.default_rng(seed)
-    find = _cycle if isinstance(loop.task, Orbit) else _point
+    find = _cycle if loop.task.cyclic else _point
     attractors, on, towards = [], [], []
     for command in progress_bar(commands, disable=not progress, desc="attractors", delay=DELAY):
         begin = random_starts(rng, loop, starts)
@@ -324,8 +298,8 @@ def analyse(
         attractors.append(attractor)
         on.append(states)
         towards.append(paths[:4, ::5].reshape(-1, loop.size))  # some of them
-    name: Literal["circle", "reach"] = "circle" if isinstance(loop.task, Orbit) else "reach"
-    return Analysis(name, attractors, seed, starts, (components(torch.cat(on)), components(torch.cat(towards))))
+    both = components(torch.cat(on)), components(torch.cat(towards))
+    return Analysis(loop.task.name, attractors, seed, starts, both)
 
 
 def components(states: Tensor, share: float = 0.95) -> int:

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from arm_env.dynamics.parameters import Arm
 from arm_env.envs.rendering import workspace_outline
-from arm_env.tasks.orbits import Circle
-from arm_env.tasks.task import Reach, Task
+from arm_env.tasks.registry import TASKS
+from arm_env.tasks.task import Task
 from rnn_controller.analysis.attractors import Analysis
 from rnn_controller.figures.common import COLOURS, FLESH, INK, STYLE, sign
 
@@ -32,7 +32,7 @@ def figure_attractors(
         "time": ("b   Slowest time constant [s]", [a.time_constant for a in found.attractors], "cividis"),
         "same": ("c   Random starts that end on it [%]", [100 * a.same for a in found.attractors], "RdYlGn"),
     }
-    task = task or (Reach() if found.task == "reach" else Circle())
+    task = task or TASKS[found.task]
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 5.4), layout="constrained")
         panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
@@ -49,7 +49,7 @@ def _draw_map(axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm
     axes.fill(*workspace_outline(arm, task).T, color=FLESH, zorder=0)
     stable = np.array([a.stable for a in found.attractors])
     places = np.array([a.command[:2] for a in found.attractors])
-    if found.task == "circle":  # commands share centres: spread them by their other numbers
+    if task.cyclic:  # commands share centres: spread them by their other numbers
         shapes = sorted({a.command[2:] for a in found.attractors})
         angle = np.array([2 * np.pi * shapes.index(a.command[2:]) / len(shapes) for a in found.attractors])
         places = places + 0.018 * np.column_stack([np.cos(angle), np.sin(angle)])

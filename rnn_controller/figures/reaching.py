@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from arm_env.control.controllers import Controller
-from arm_env.evaluation import TARGET_SIZE, closest_minimum_jerk, path_deviation
+from arm_env.tasks.measures import TARGET_SIZE, closest_minimum_jerk, path_deviation
 from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import (
     COLOURS,

@@ -10,7 +10,7 @@ import tyro
 from arm_env.arguments import Checked, OrMapping, choice, fresh, group, within
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.tasks.orbits import Circle
+from arm_env.tasks.registry import TASKS
 from rnn_controller.checkpoint import form, task_and_orbit
 from rnn_controller.networks.equation_module import EquationConfig
 from rnn_controller.networks.modules import ModuleConfig, network_config
@@ -115,7 +115,7 @@ class TrainConfig(Checked):
     ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those for reaching.
     """
 
-    task: tyro.conf.Suppress[tyro.conf.Fixed[Literal["reach", "circle"]]] = "reach"
+    task: tyro.conf.Suppress[tyro.conf.Fixed[str]] = "reach"
     """What to train."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = "default"
     """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper (untouched)."""
@@ -186,12 +186,7 @@ class TrainConfig(Checked):
         return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
 
 
-DEFAULTS = {
-    "reach": TrainConfig(),
-    # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
-    # tremor hides in the noise, and training with all of it makes them more accurate under it.
-    "circle": TrainConfig(
-        task="circle", recipe="full-noise", network=NetworkConfig(neurons=64), cost=Circle.weights, beta=0.5
-    ),
+DEFAULTS: dict[str, TrainConfig] = {
+    name: TrainConfig(task=name, cost=task.weights, **task.training) for name, task in TASKS.items()
 }
 """What each task is trained with."""

@@ -26,7 +26,7 @@ from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.simulation import substeps_of
-from arm_env.evaluation import SETTLED
+from arm_env.tasks.measures import SETTLED
 from rnn_controller.checkpoint import (
     Checkpoint,
     CheckpointError,

@@ -1,0 +1,19 @@
+"""The registered tasks: each has a name, an environment, and brings all that is particular to it.
+
+Registration, evaluation, checkpoints, command line, figures and comparison ask here.
+"""
+
+from arm_env.tasks.orbits import Circle
+from arm_env.tasks.task import Reach, Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle())}
+"""By name, each with its default settings."""
+
+
+def task_of_environment(env_id: str) -> Task:
+    """The registered task that stands in an environment; ValueError if there is none."""
+    for task in TASKS.values():
+        if task.env_id == env_id:
+            return task
+    known = ", ".join(task.env_id for task in TASKS.values())
+    raise ValueError(f"no task of this package stands in {env_id}: there are {known}")
