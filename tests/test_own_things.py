@@ -202,7 +202,7 @@ def test_the_courses_of_a_hand_on_its_orbit_are_those_commanded():
     command = np.array([[0.0, 0.4, 0.08, 0.3]])
     for orbit in (Circle(), Stadium(), Ellipse()):
         place = orbit.track(command[0])[3:4]
-        _, wish_x, wish_y = orbit.error(arm_env.dynamics.NUMPY, command, *place.T)
+        _, wish_x, wish_y = orbit.error(arm_env.codegen.primitives.NUMPY, command, *place.T)
         hand, velocity = np.vstack([place, place]), np.column_stack([wish_x, wish_y]).repeat(2, 0)
         run = figures.common.Run(None, None, None, hand, velocity, command, orbit)
         assert cycles._outside(run) == pytest.approx(0, abs=1e-4)

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import math
 import os
-import pickle
 import shutil
 import sys
 import tempfile
@@ -121,19 +120,18 @@ class _Cache(FunctionCache):
 
 
 class _CheckedFile(IndexDataCacheFile):
-    """Numba's files, with a digest before the machine code: what is damaged is not run."""
+    """Numba's files, with a digest after the machine code: what is damaged is not run."""
 
     def _save_data(self, name: str, data: Any) -> None:
         code = self._dump(data)
         with self._open_for_write(self._data_path(name)) as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(code + hashlib.sha256(code).digest())
 
     def _load_data(self, name: str) -> Any:
         content = Path(self._data_path(name)).read_bytes()
-        digest, code = content[:32], content[32:]
-        if hashlib.sha256(code).digest() != digest:
+        if hashlib.sha256(content[:-32]).digest() != content[-32:]:
             raise ValueError("the file is damaged")
-        return pickle.loads(code)
+        return super()._load_data(name)  # which stops where the digest begins
 
 
 @functools.cache

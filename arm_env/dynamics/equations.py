@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.codegen.primitives import Array, Primitives, at_least, at_most
+from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  NUMPY for others
 
 RIGHT_ANGLE = 0.5 * np.pi  # [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
 SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
