@@ -1,0 +1,70 @@
+"""Whatever is particular to a task comes from the registry."""
+
+import ast
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from arm_env.codegen.primitives import NUMPY
+from arm_env.tasks.registry import TASKS, task_of_environment
+from rnn_controller.training.recipes import DEFAULTS, TrainConfig
+
+ROOT = Path(__file__).parents[1]
+IDS = [task.env_id for task in TASKS.values()]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_says_all_that_is_asked_of_it(name):
+    task = TASKS[name]
+    assert task.name == name and task_of_environment(task.env_id) is task
+    assert gym.spec(task.env_id).max_episode_steps == task.max_episode_steps
+    assert gym.make_vec(task.env_id, num_envs=1).unwrapped.max_episode_steps == task.max_episode_steps
+    assert DEFAULTS[name].task == name and DEFAULTS[name].cost == task.weights
+    assert task.summary.endswith(".")
+
+
+def test_training_is_what_a_task_says_and_the_defaults_otherwise():
+    assert DEFAULTS["reach"] == TrainConfig()
+    circle = DEFAULTS["circle"]
+    assert (circle.recipe, circle.network.neurons, circle.beta) == ("full-noise", 64, 0.5)
+
+
+def test_an_environment_without_a_task_is_named_with_those_that_have_one():
+    with pytest.raises(ValueError, match="CartPole-v1: there are ReachArm-v0, CircleArm-v0"):
+        task_of_environment("CartPole-v1")
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_another_seed_gives_another_start_and_command(env_id):
+    envs = [gym.make(env_id) for _ in range(3)]
+    first, again, other = (env.reset(seed=seed)[1] for env, seed in zip(envs, (1, 1, 2), strict=True))
+    for name in ("state", "command"):
+        np.testing.assert_array_equal(first[name], again[name])
+        assert (first[name] != other[name]).any()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_reward_is_that_of_the_state_that_the_step_ends_in(env_id):
+    env = gym.make(env_id)
+    env.reset(seed=3)
+    action = env.action_space.high
+    for _ in range(5):
+        _, reward, _, _, info = env.step(action)
+        unwrapped = env.unwrapped
+        arm, weights = unwrapped.arm.arrays(), unwrapped.weights
+        terms = unwrapped.task.cost(NUMPY, arm, weights, info["state"], action.astype(float), info["command"])
+        assert reward == pytest.approx(-sum(terms) * unwrapped.control_period, rel=1e-12)
+
+
+def test_nobody_else_asks_what_kind_of_task_it_is():
+    """Except where an orbit is an argument."""
+    asking = []
+    for package in ("arm_env", "rnn_controller", "benchmarks"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                call = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+                if call and ast.unparse(node.args[1]) in ("Orbit", "Reach"):
+                    asking.append(path.relative_to(ROOT).as_posix())
+    assert asking == ["arm_env/envs/settings.py"]
