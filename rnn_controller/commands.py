@@ -253,7 +253,9 @@ class Demo:
             paths = {
                 "checkpoint": path,
                 "measures": write_whole(numbers, json.dumps(measures.as_dict(), indent=2) + "\n"),
-                "figure 6": figures.save(figures.figure_6(controller, **environment), chart),
+                "figure 6": figures.save(
+                    figures.figure_6(controller, name=short_name(str(folder)), **environment), chart
+                ),
                 "animation": figures.animate(controller, film, **environment),
             }
         print(table(measures))

@@ -73,7 +73,7 @@ class SettingsAsAttributes:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in SPACES and not isinstance(value, gym.Space):
             raise ValueError(f"{name} must be a gymnasium.Space, not {shown(value)}")
-        ours = type(self).__module__.partition(".")[0] == __package__
+        ours = type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
         if ours and name[0] != "_" and not hasattr(self, name):
             hint = meant(name)
             if hint:
