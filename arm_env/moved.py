@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -17,6 +18,11 @@ class Moved(MetaPathFinder, Loader):
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """The spec of an earlier name, else None."""
         return ModuleSpec(name, self) if name in self._names else None
+
+    def get_code(self, name: str) -> Any:
+        """What ``python -m`` runs: the code of the module under its new name."""
+        spec = find_spec(self._names[name])
+        return spec.loader.get_code(spec.name) if spec and spec.loader else None  # type: ignore[attr-defined]
 
     def create_module(self, spec: ModuleSpec) -> Any:
         """The module under its new name."""

@@ -23,7 +23,7 @@ from arm_env.envs.settings import as_orbit
 from arm_env.envs.specifications import ORBITS, plain, revived
 from arm_env.files import write_whole
 from arm_env.tasks.orbits import Orbit
-from arm_env.tasks.registry import TASKS
+from arm_env.tasks.registry import TASKS, task_of_environment
 from arm_env.tasks.task import Task
 from rnn_controller.networks.equation_module import EquationConfig, EquationModule
 from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
@@ -108,7 +108,7 @@ def task_of(name: str, orbit: Orbit | None) -> Task:
 def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
     """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
     if isinstance(task, Task) and task.cyclic and orbit is None:
-        task, orbit = task.name, task
+        task, orbit = task_of_environment(task.env_id).name, task
     if isinstance(task, Task):
         raise ValueError(f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}")
     choice("task", task, TASKS)

@@ -61,3 +61,15 @@ def test_a_name_that_never_was_is_refused(package):
 def test_what_was_pickled_under_an_earlier_name_is_read():
     pickled = pickle.dumps(ReachArmEnv, protocol=0)
     assert pickle.loads(pickled.replace(b"arm_env.envs.env", b"arm_env.env")) is ReachArmEnv
+
+
+def test_a_module_runs_under_its_earlier_name():
+    command = [sys.executable, "-m", "arm_env.parameters"]
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
+
+
+def test_measures_are_still_found_where_they_were():
+    from arm_env import evaluation
+    from arm_env.tasks import measures
+
+    assert evaluation.reach_measures is measures.reach_measures and evaluation.TARGET_SIZE == measures.TARGET_SIZE

@@ -1,6 +1,7 @@
 """Whatever is particular to a task comes from the registry."""
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
@@ -8,7 +9,11 @@ import numpy as np
 import pytest
 
 from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.measures import Recording
+from arm_env.tasks.orbits import Circle
 from arm_env.tasks.registry import TASKS, task_of_environment
+from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.training.recipes import DEFAULTS, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +61,53 @@ def test_a_reward_is_that_of_the_state_that_the_step_ends_in(env_id):
         arm, weights = unwrapped.arm.arrays(), unwrapped.weights
         terms = unwrapped.task.cost(NUMPY, arm, weights, info["state"], action.astype(float), info["command"])
         assert reward == pytest.approx(-sum(terms) * unwrapped.control_period, rel=1e-12)
+
+
+@dataclass(frozen=True)
+class Heart(Circle):
+    """An orbit of one's own with a name, a tolerance and few points of its own."""
+
+    name = "heart"
+    dimensions = (5, 9)
+    speed_tolerance = 0.05
+
+    def track(self, command):
+        return super().track(command)[::12]
+
+
+def test_an_orbit_of_ones_own_may_have_a_name_and_dimensions_of_its_own():
+    config = TrainConfig(task=Heart())
+    assert (config.task, config.orbit) == ("circle", Heart())
+    found = Analysis("circle", [Attractor((0, 0.4, 0.08, 0.3), True, 0, 0.9, 0.1, 0, 1, 1, 1)], 0, 1, (1, 1), (5, 9))
+    assert found.measures.dimensions_of_attractors == 5 and found.measures.dimensions_of_movements == 9
+
+
+def test_success_and_measures_have_one_tolerance_of_speed():
+    command = np.array([[0.0, 0.4, 0.08, 0.3]])
+    place = Circle().points(command, np.zeros((1, 1)))[:, 0]
+    _, x, y = Circle().error(NUMPY, command, *place.T)
+    for task, wanted in ((Circle(), True), (Heart(), False)):
+        assert (task.success(NUMPY, command, *place.T, 1.2 * x, 1.2 * y) > 0).all() == wanted
+
+
+def test_few_points_of_a_line_are_drawn():
+    env = gym.make("CircleArm-v0", orbit=Heart(), render_mode="rgb_array")
+    env.reset(seed=1)
+    assert env.render().ndim == 3
+
+
+def test_a_hand_that_rests_where_it_should_has_converged():
+    commands, hand = np.tile([0.0, 0.4, 0.0, 0.0], (300, 2, 1)), np.tile([0.0, 0.4], (301, 2, 1))
+    nothing = np.zeros((300, 2))
+    resting = Recording(np.zeros((301, 2, 10)), commands, np.zeros((300, 2, 6)), nothing, hand, 0 * hand)
+    found = Circle().measures(resting, 100, 0.01, seed=0, noise=0.0)
+    assert found.fraction_converged == 1 and found.median_speed_error == 0
+
+
+@pytest.mark.parametrize("task", [Circle(), Circle(radius=(0.05, 0.05), lap=(1.0, 1.0)), Circle(lap=(1.0, 1.0))])
+def test_a_grid_holds_no_command_twice(task):
+    commands = task.grid(Arm(), 50)
+    assert commands.shape == (50, 4) and len(np.unique(commands, axis=0)) == 50
 
 
 def test_nobody_else_asks_what_kind_of_task_it_is():

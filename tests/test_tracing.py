@@ -8,6 +8,8 @@ import torch
 
 from arm_env.codegen.primitives import NUMPY
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, constant, flatten, function_source, gradient, load
+from arm_env.dynamics.plant import trace_task
+from arm_env.tasks.task import Reach
 from rnn_controller.rollouts.plant import TORCH
 
 POINT = np.array([0.7, 1.3, -0.4])
@@ -240,3 +242,24 @@ def test_nothing_can_be_asked_of_a_value_and_the_message_says_what_to_write(ask)
 def test_other_powers_are_refused(power):
     with pytest.raises(TypeError, match=r"whole exponents and halves.*exp\(p \* log\(x\)\)"):
         power(load("x", (3,))[0])
+
+
+@pytest.mark.parametrize(
+    "broken, text",
+    [
+        (lambda xp, c, x: (c + np.ones(3)).sum(), "could not be broadcast"),
+        (lambda xp, c, x: xp.log(0 * x), "math domain error|expected a positive"),
+        (lambda xp, c, x: "abc", "could not convert"),
+        (lambda xp, c, x: {}["a"], "'a'"),
+    ],
+)
+def test_any_error_of_equations_says_whose_they_are_and_what_they_may_hold(broken, text):
+    class Broken(Reach):
+        def success(self, xp, command, x, y, vx, vy):
+            return broken(xp, command, x)
+
+    with pytest.raises(
+        (TypeError, ValueError), match=rf"the equations of Broken can't be compiled: .*({text})"
+    ) as found:
+        trace_task(Broken())
+    assert "may hold" in str(found.value)

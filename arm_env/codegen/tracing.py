@@ -30,9 +30,10 @@ def explained(name: str, allowed: str) -> Iterator[None]:
     """Say whose equations can't be traced, why, and what is ``allowed`` in them."""
     try:
         yield
-    except (TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        message = f"the equations of {name} can't be compiled: {error}. {allowed}"
-        raise TypeError(message) from error
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, NotImplementedError) as error:
+        problem = str(error) or type(error).__name__
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"the equations of {name} can't be compiled: {problem}. {allowed}") from error
 
 
 class Symbol:

@@ -233,7 +233,7 @@ class Renderer:
         self.pygame.draw.lines(self.canvas, TARGET, True, pixels, FINE * 9)
         for centre in pixels:  # round joints
             self.pygame.draw.circle(self.canvas, TARGET, centre, FINE * 4.5)
-        for i in range(0, len(track), len(track) // 6):
+        for i in range(0, len(track), max(1, len(track) // 6)):
             along = pixels[(i + 1) % len(pixels)] - pixels[i - 1]
             length = np.linalg.norm(along)
             if length > 0:  # a point has no direction

@@ -134,11 +134,12 @@ def cycle_measures(
     command = recording.commands[-1]
     place, velocity = recording.hand[jump + 1 :], recording.velocity[jump + 1 :]  # (T, B, 2)
     squared, *wanted = orbit.error(NUMPY, command, place[..., 0], place[..., 1])
-    speed = np.abs(command[:, 3])
+    speed = np.abs(command[:, 3])  # without speed, only the distance counts
     # Along the tangent, 1 is the commanded speed in the commanded direction.
     progress = (velocity * np.stack(wanted, -1)).sum(-1) / np.where(speed > 0, speed * speed, 1)
     lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
     radial, ratio = trailing_mean(np.sqrt(squared), lap), trailing_mean(progress, lap)
+    ratio = np.where(speed > 0, ratio, 1.0)
     on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < orbit.speed_tolerance)
     settled = np.maximum(settling_steps(~on_orbit) + 1 - lap, 0)  # laps look back
     return CycleMeasures(

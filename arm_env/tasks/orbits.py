@@ -74,7 +74,7 @@ class Orbit(Task):
         _, wish_x, wish_y = self.error(xp, command, x, y)
         square = command[..., 3] * command[..., 3]
         off = vx * wish_x + vy * wish_y - square  # speed along the curve less that commanded, times the latter
-        on_speed = SPEED_TOLERANCE * SPEED_TOLERANCE * square * square - off * off
+        on_speed = self.speed_tolerance * self.speed_tolerance * square * square - off * off
         near = super().success(xp, command, x, y, vx, vy)
         return xp.where(square, at_most(xp, near, on_speed), near)
 
@@ -133,7 +133,7 @@ class Orbit(Task):
 
     def grid(self, arm, number):
         """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
-        radii, laps = np.linspace(*self.radius, 3), np.array(self.lap)
+        radii, laps = sorted({*np.linspace(*self.radius, 3)}), sorted({*self.lap})
         shapes = [(r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)]
         for side in range(5, FINEST + 1):
             commands = np.array([(*c, *shape) for c in self.places(arm, side, side) for shape in shapes])

@@ -30,7 +30,7 @@ from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.envs.simulation import substeps_of
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures, settling_steps
-from arm_env.tasks.registry import TASKS
+from arm_env.tasks.registry import task_of_environment
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.body import CompiledBody
@@ -235,6 +235,7 @@ class Analysis:
     seed: int
     starts: int
     components: tuple[int, int]  # of the states on attractors, and of those on the way to them
+    dimensions: tuple[int, int] = (2, 4)  # of both, as the paper counts them for the task
 
     @property
     def measures(self) -> AttractorMeasures:
@@ -247,9 +248,9 @@ class Analysis:
             max_residual=max((a.residual for a in found), default=np.nan),
             median_convergence_time_s=float(np.median([a.convergence for a in found])) if found else np.nan,
             largest_multiplier=max((a.multiplier for a in found), default=np.nan),
-            dimensions_of_attractors=TASKS[self.task].dimensions[0],
+            dimensions_of_attractors=self.dimensions[0],
             components_of_attractors=self.components[0],
-            dimensions_of_movements=TASKS[self.task].dimensions[1],
+            dimensions_of_movements=self.dimensions[1],
             components_of_movements=self.components[1],
             starts_per_command=self.starts,
             seed=self.seed,
@@ -299,7 +300,8 @@ def analyse(
         on.append(states)
         towards.append(paths[:4, ::5].reshape(-1, loop.size))  # some of them
     both = components(torch.cat(on)), components(torch.cat(towards))
-    return Analysis(loop.task.name, attractors, seed, starts, both)
+    name = task_of_environment(loop.task.env_id).name  # an orbit of one's own may be called otherwise
+    return Analysis(name, attractors, seed, starts, both, loop.task.dimensions)
 
 
 def components(states: Tensor, share: float = 0.95) -> int:
