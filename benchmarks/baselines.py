@@ -20,7 +20,7 @@ from stable_baselines3.sac.policies import Actor as SACActor
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.sb3 import Trained, as_sb3_vec_env
-from arm_env.tasks.registry import TASKS, task_of_environment
+from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
 from benchmarks.places import RECORD
 from rnn_controller.training.trainer import narrowing_radius
 
@@ -72,7 +72,7 @@ class Settings:
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
     """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
     table = tomllib.loads(SETTINGS.read_text())[algorithm]
-    alone = {name: table.pop(name) for name in [task.env_id for task in TASKS.values()] if name in table}
+    alone = {name: table.pop(name) for name in ENVIRONMENTS}
     table = merged(table, alone[env_id])
     names = ", ".join(table)
     for change in changes:

@@ -12,10 +12,10 @@ import numpy as np
 
 import arm_env
 from arm_env.control.controllers import Controller
-from arm_env.tasks.registry import TASKS, task_of_environment
+from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
 from benchmarks.runs import Run, stored_runs
 
-ENVIRONMENTS = tuple(task.env_id for task in TASKS.values())
+EVERYWHERE = tuple(ENVIRONMENTS)
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ def random_controller(env_id: str) -> Controller:
 FEW = 50  # movements over which slow controllers are measured, and all others too beside their own
 
 UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
-    "still": (ENVIRONMENTS, lambda env_id: arm_env.Still(), None),
-    "random": (ENVIRONMENTS, random_controller, None),
-    "receding-horizon": (ENVIRONMENTS, lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)), FEW),
+    "still": (EVERYWHERE, lambda env_id: arm_env.Still(), None),
+    "random": (EVERYWHERE, random_controller, None),
+    "receding-horizon": (EVERYWHERE, lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)), FEW),
     "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
 }
 """Environments, factory, number of movements if measuring is slow."""
@@ -65,7 +65,7 @@ def contestants(root: Path) -> Iterator[Contestant]:
         yield stored(run)
 
 
-def your_own(name: str, environments: tuple[str, ...] = ENVIRONMENTS) -> Iterator[Contestant]:
+def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Contestant]:
     """``module:function`` in each environment; the function takes an environment's id and returns a controller.
 
     One that returns None sits that environment out. Raises ValueError for a name that leads nowhere.

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from arm_env.files import write_whole
-from arm_env.tasks.registry import TASKS
+from arm_env.tasks.registry import ENVIRONMENTS
 from benchmarks.contestants import FEW, UNTRAINED
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
@@ -27,8 +27,8 @@ Column = tuple[str, str, Callable[[float], str]]
 
 # Okabe & Ito, and three more: colour-blind eyes tell them apart.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#888888", "#332288")
-SUCCESS = {task.env_id: task.success_measure[0] for task in TASKS.values()}
-WORDS = {task.env_id: task.success_measure[1] for task in TASKS.values()}
+SUCCESS = {env_id: task.success_measure[0] for env_id, task in ENVIRONMENTS.items()}
+WORDS = {env_id: task.success_measure[1] for env_id, task in ENVIRONMENTS.items()}
 COMMON: tuple[Column, ...] = (
     ("mean_value", "V", lambda x: f"{x:.2f}"),
     ("value_over_best", "V / best", lambda x: f"{x:.2f}"),

@@ -13,9 +13,9 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
+from arm_env.tasks.registry import TASKS
 from benchmarks.places import RECORD, STORED
 from benchmarks.runs import command_line
-from rnn_controller.checkpoint import ENVIRONMENTS
 
 REACH, CIRCLE, BOTH = ("reach",), ("circle",), ("reach", "circle")
 PLAN = {
@@ -59,7 +59,7 @@ def commands(args: Args) -> dict[str, list[str]]:
     found = {}
     for name, (tasks, seeds, line) in PLAN.items():
         for task in tasks:
-            env_id = ENVIRONMENTS[task]
+            env_id = TASKS[task].env_id
             if task in args.tasks and (not args.controllers or name in args.controllers):
                 words = line.format(task=task, env_id=env_id).split()
                 found.update({f"{name}-{env_id}-{seed}": [*words, "--seed", str(seed)] for seed in range(seeds)})

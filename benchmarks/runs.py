@@ -14,7 +14,7 @@ import tyro
 
 import arm_env
 from arm_env.control.controllers import Controller
-from arm_env.tasks.registry import TASKS
+from arm_env.tasks.registry import ENVIRONMENTS, TASKS
 from benchmarks.places import RECORD, STORED
 from rnn_controller.training.trainer import TrainingError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     EnvironmentId = str
 else:  # on the command line, one of those that are registered
     TaskName = tyro.extras.literal_type_from_choices(TASKS)
-    EnvironmentId = tyro.extras.literal_type_from_choices([task.env_id for task in TASKS.values()])
+    EnvironmentId = tyro.extras.literal_type_from_choices(ENVIRONMENTS)
 NOISE = 0.2  # [-] the environments' own, at a 5 ms step
 CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
 

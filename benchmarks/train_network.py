@@ -14,9 +14,9 @@ import torch
 import tyro
 
 from arm_env.files import write_whole
+from arm_env.tasks.registry import TASKS
 from benchmarks.places import RECORD
 from benchmarks.runs import TaskName, command_line, curve_point
-from rnn_controller.checkpoint import ENVIRONMENTS
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
@@ -83,7 +83,7 @@ class Curve:
     def take(self) -> None:
         """Measure the network as it stands, and write the record."""
         begun, config, at = time.monotonic(), self.trainer.config, self.trainer.position
-        checkpoint, env_id = self.trainer.checkpoint(), ENVIRONMENTS[config.task]
+        checkpoint, env_id = self.trainer.checkpoint(), TASKS[config.task].env_id
         point = curve_point(controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused)
         self.points.append({"iteration": at.done, **point})
         record = {
@@ -96,7 +96,7 @@ class Curve:
 
 def open_run(args: Args) -> Curve:
     """A new run or the one in the folder, and its learning curve; ValueError if it is another."""
-    config, folder = args.config, args.output or Path("runs") / f"{args.name}-{ENVIRONMENTS[args.task]}-{args.seed}"
+    config, folder = args.config, args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}"
     trainer, record, points = Trainer(config, folder), folder / RECORD, []
     if args.resume:
         trainer = Trainer.resume(folder)

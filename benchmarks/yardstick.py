@@ -31,7 +31,6 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS, task_of_environment
 from benchmarks.places import RESULTS
-from rnn_controller.checkpoint import ENVIRONMENTS
 
 STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
 """No excitation but the tone; a little on all muscles; what the shipped network does in this place;
@@ -122,7 +121,7 @@ def save(path: Path, optimum: Optimum) -> None:
 
 def episodes(controller: Controller, task: str, movements: int, seed: int) -> Recording:
     """The yardstick's episodes, driven by a controller, noise-free."""
-    envs = gym.make_vec(ENVIRONMENTS[task], num_envs=movements, noise=0.0, max_episode_steps=10**9)
+    envs = gym.make_vec(TASKS[task].env_id, num_envs=movements, noise=0.0, max_episode_steps=10**9)
     recording = record(controller, envs, 2 * round(TASKS[task].hold / PERIOD), seed)
     envs.close()
     return recording
@@ -130,8 +129,8 @@ def episodes(controller: Controller, task: str, movements: int, seed: int) -> Re
 
 def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> np.ndarray:
     """Values of any controller on exactly these episodes over those of the optimum, (M,); 1 is optimal."""
-    if env_id != ENVIRONMENTS[optimum.task]:
-        raise ValueError(f"this optimum is one of {ENVIRONMENTS[optimum.task]}, not of {env_id}")
+    if env_id != TASKS[optimum.task].env_id:
+        raise ValueError(f"this optimum is one of {TASKS[optimum.task].env_id}, not of {env_id}")
     return -same_episodes(controller, optimum).rewards.sum(0)[: len(optimum.start)] / optimum.value
 
 
@@ -188,7 +187,7 @@ def standing(controller: Controller, optimum: Optimum) -> str:
 
     The mean, the median and the range of the ratios leave out jumps shorter than 5 cm.
     """
-    ratios = optimality_ratios(controller, ENVIRONMENTS[optimum.task], optimum)
+    ratios = optimality_ratios(controller, TASKS[optimum.task].env_id, optimum)
     ours, best = from_own_state(controller, optimum).T
     far = ratios[optimum.jumps >= SHORT]
     return (

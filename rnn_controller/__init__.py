@@ -69,7 +69,8 @@ class _Moved:
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
-        if name.removeprefix(f"{__name__}.") not in _EARLIER or not name.startswith(__name__):
+        package, _, earlier = name.partition(".")
+        if package != __name__ or earlier not in _EARLIER:
             return None
         from arm_env.moved import Moved
 

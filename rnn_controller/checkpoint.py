@@ -32,7 +32,6 @@ from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
 T = TypeVar("T")
 FORMAT = "rnn-motor-control 1"
-ENVIRONMENTS = {name: task.env_id for name, task in TASKS.items()}
 LARGEST_WEIGHT = 1e9  # a network beyond it overflows within a few steps
 HEADER = ("format", "task", "network", "arm", "weights", "noise", "training")
 TRAINED: Traversable = files("rnn_controller") / "trained"

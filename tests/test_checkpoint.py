@@ -20,7 +20,7 @@ from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from rnn_controller import checkpoint as checkpoints
-from rnn_controller.checkpoint import ENVIRONMENTS, TASKS, Checkpoint, CheckpointError, load_checkpoint
+from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import load
 
@@ -167,7 +167,7 @@ def test_a_shipped_name_goes_before_a_folder_and_a_dot_before_it_makes_it_a_path
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_its_environment_and_its_controllers_come_back(task, tmp_path):
-    env, size = gym.make(ENVIRONMENTS[task]).unwrapped, TASKS[task].command_size
+    env, size = gym.make(TASKS[task].env_id).unwrapped, TASKS[task].command_size
     assert env.task == TASKS[task] and env.observation_space.shape == (18 + size,)
     controller = RecurrentController(NetworkConfig(NEURONS), size, torch.Generator().manual_seed(1))
     loaded = load_checkpoint(Checkpoint(controller, task).save(tmp_path / "c.safetensors"))

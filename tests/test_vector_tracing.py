@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from arm_env.codegen.compiling import cache_folder
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.tasks.task import Reach
@@ -350,7 +351,8 @@ def test_no_class_of_a_user_is_part_of_compiled_code():
 
 def test_the_named_tuples_of_a_script_are_found_in_the_cache(tmp_path):
     network = recurrent("relu")
-    Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
+    policy = Policy(network)
+    policy._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
     (tmp_path / "script.py").write_text(
         """
 from typing import Any, NamedTuple
@@ -365,10 +367,13 @@ network = Network(NetworkConfig(), 2)
 Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
 """
     )
+    kept = f"{policy._kernels.steps.py_func.__module__}.steps*.nbc"  # other tests may add other functions
+    before = sorted(cache_folder().rglob(kept))
     environment = {**os.environ, "ARM_ENV_QUIET": "", "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "script.py"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")  # it did not say that it compiles
+    assert before and sorted(cache_folder().rglob(kept)) == before
 
 
 WRONG_SHAPES = {

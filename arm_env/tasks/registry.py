@@ -8,12 +8,12 @@ from arm_env.tasks.task import Reach, Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle())}
 """By name, each with its default settings."""
+ENVIRONMENTS: dict[str, Task] = {task.env_id: task for task in TASKS.values()}
+"""The same by the id of the environment that they stand in."""
 
 
 def task_of_environment(env_id: str) -> Task:
     """The registered task that stands in an environment; ValueError if there is none."""
-    for task in TASKS.values():
-        if task.env_id == env_id:
-            return task
-    known = ", ".join(task.env_id for task in TASKS.values())
-    raise ValueError(f"no task of this package stands in {env_id}: there are {known}")
+    if env_id not in ENVIRONMENTS:
+        raise ValueError(f"no task of this package stands in {env_id}: there are {', '.join(ENVIRONMENTS)}")
+    return ENVIRONMENTS[env_id]
