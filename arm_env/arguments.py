@@ -1,8 +1,9 @@
 """Arguments as users write them, checked and made plain in one place.
 
 A person writes ``noise=0.2``; a YAML file, a command line or another library may pass ``"2e-1"``,
-``numpy.float32(0.2)``, ``torch.tensor(0.2)`` or ``{"curl": 15}``. The functions here accept every form that can mean
-only one thing, and refuse the rest with a ``ValueError`` that names the argument and says what would be right.
+``numpy.float32(0.2)``, ``torch.tensor(0.2)`` or ``{"curl": 15}``. The functions here accept every
+form that can mean only one thing, and refuse the rest with a ``ValueError`` that names the argument
+and says what would be right.
 """
 
 import math
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 else:
 
     class OrMapping:
-        """``OrMapping[T]`` is the type of a field that is a ``T``, and may be given as a mapping: just T."""
+        """``OrMapping[T]`` is the type of a field that is a ``T``, and may be given as a mapping:
+        just T.
+        """
 
         def __class_getitem__(cls, kind):
             return kind
@@ -46,7 +49,9 @@ def same(one: float, other: float) -> bool:
 
 
 def detached(value: Any) -> Any:
-    """Return a tensor of torch, which may want a gradient, as an array of the same memory; anything else as it is."""
+    """Return a tensor of torch, which may want a gradient, as an array of the same memory; anything
+    else as it is.
+    """
     if not isinstance(value, np.ndarray) and hasattr(value, "detach") and hasattr(value, "cpu"):
         return value.detach().cpu().numpy()
     return value
@@ -74,10 +79,14 @@ def number(
     above: bool = False,
     infinite: bool = False,
 ) -> float:
-    """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``; infinity only where it has a meaning."""
+    """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``; infinity only where
+    it has a meaning.
+    """
     result = _plain(value)
     if not _inside(result, low, high, above) and not (infinite and result == math.inf):
-        raise ValueError(f"{name} must be {_range('a number', low, high, above)}, not {shown(value)}")
+        raise ValueError(
+            f"{name} must be {_range('a number', low, high, above)}, not {shown(value)}"
+        )
     return result
 
 
@@ -90,12 +99,18 @@ def numbers(
     *,
     above: bool = False,
 ) -> Any:
-    """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as ``number`` has it."""
+    """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as
+    ``number`` has it.
+    """
     try:
         array = floats(value)
     except ValueError:
         array = np.empty(0)
-    if array.shape != shape or isinstance(value, str) or not all(_inside(v, low, high, above) for v in array.flat):
+    if (
+        array.shape != shape
+        or isinstance(value, str)
+        or not all(_inside(v, low, high, above) for v in array.flat)
+    ):
         what = f"{_range('finite numbers', low, high, above)}, shape {shape}"
         raise ValueError(f"{name} must be {what}, not {shown(value)}")
     return _tupled(array.tolist())
@@ -109,7 +124,9 @@ def count(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
         result = _plain(value)
     last = math.inf if high is None else high
     if not low <= result <= last or result == math.inf or result != math.floor(result):
-        raise ValueError(f"{name} must be {_range('a whole number', low, last, False)}, not {shown(value)}")
+        raise ValueError(
+            f"{name} must be {_range('a whole number', low, last, False)}, not {shown(value)}"
+        )
     return int(result)
 
 
@@ -138,7 +155,8 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 def group(name: str, value: Any, kind: type[T], default: T) -> T:
-    """Return an instance of the dataclass ``kind``: ``value`` itself, one made from a mapping, or for None the default.
+    """Return an instance of the dataclass ``kind``: ``value`` itself, one made from a mapping, or
+    for None the default.
 
     A mapping names the fields that differ from the default.
     """
@@ -156,7 +174,9 @@ def group(name: str, value: Any, kind: type[T], default: T) -> T:
 
 
 def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
-    """Return ``default`` with the fields that a mapping names; a field that it does not have is refused."""
+    """Return ``default`` with the fields that a mapping names; a field that it does not have is
+    refused.
+    """
     known = [f.name for f in fields(default)]  # type: ignore[arg-type]
     unknown = [key for key in value if key not in known]
     if unknown:
@@ -169,7 +189,9 @@ def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
 
 @dataclass(frozen=True)
 class Range:
-    """What a field of a ``Checked`` group may be: a number, or a tuple of them shaped like its default."""
+    """What a field of a ``Checked`` group may be: a number, or a tuple of them shaped like its
+    default.
+    """
 
     low: float
     high: float
@@ -185,7 +207,9 @@ class Range:
         if value is None and self.optional:
             return None
         if self.whole:
-            return count(name, value, int(self.low), None if math.isinf(self.high) else int(self.high))
+            return count(
+                name, value, int(self.low), None if math.isinf(self.high) else int(self.high)
+            )
         if self.shape:
             result = numbers(name, value, self.shape, self.low, self.high, above=self.above)
             if self.ascending and list(result) != sorted(result):
@@ -207,9 +231,9 @@ def within(
 ) -> Any:
     """Declare a dataclass field that a ``Checked`` group holds to its range.
 
-    The default's shape is that of the field, unless ``shape`` is given. A default that is an int makes it a whole
-    number. With None as the default, None is allowed; ``whole`` and ``shape`` then say what else is. An ``ascending``
-    tuple is a range: its numbers must not fall.
+    The default's shape is that of the field, unless ``shape`` is given. A default that is an int
+    makes it a whole number. With None as the default, None is allowed; ``whole`` and ``shape`` then
+    say what else is. An ``ascending`` tuple is a range: its numbers must not fall.
     """
     whole = isinstance(default, int) if whole is None else whole
     if shape is None:
@@ -222,8 +246,9 @@ def within(
 class Checked:
     """A frozen group of settings that checks itself when it is made.
 
-    Fields declared by ``within`` become plain floats, ints or tuples in their range, and fields whose default is a
-    bool become bools, or the group is refused by a ``ValueError`` that names the field.
+    Fields declared by ``within`` become plain floats, ints or tuples in their range, and fields
+    whose default is a bool become bools, or the group is refused by a ``ValueError`` that names the
+    field.
     """
 
     def __post_init__(self) -> None:
@@ -265,7 +290,11 @@ def _range(what: str, low: float, high: float, above: bool) -> str:
 
 def _figure(value: float) -> str:
     """A bound as a person would write it."""
-    return str(int(value)) if value == int(value) and (abs(value) < 1e7 or isinstance(value, int)) else f"{value:g}"
+    return (
+        str(int(value))
+        if value == int(value) and (abs(value) < 1e7 or isinstance(value, int))
+        else f"{value:g}"
+    )
 
 
 def shown(value: Any) -> str:

@@ -35,13 +35,18 @@ from arm_env.tasks.schedules import hold_of
 MOST_MOVEMENTS = 10**6
 
 
-def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None) -> Recording:
+def record(
+    controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None
+) -> Recording:
     """Drive a vector environment of this package with a controller, from a reset with ``seed``.
 
-    ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for other environments.
+    ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for
+    other environments.
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
-        raise ValueError(f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}")
+        raise ValueError(
+            f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}"
+        )
     simulation, steps = envs.unwrapped.simulation, count("steps", steps)
     controller = as_controller(controller, simulation.control_period)
     check_period(controller, simulation.control_period)
@@ -51,13 +56,16 @@ def record(controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, o
     for _ in range(steps):
         predicted = controller.predict(observation, memory, start, deterministic=True)
         if not isinstance(predicted, tuple) or len(predicted) != 2:
-            raise ValueError(f"{type(controller).__name__}.predict must return (action, state): {SIGNATURE}")
+            raise ValueError(
+                f"{type(controller).__name__}.predict must return (action, state): {SIGNATURE}"
+            )
         action, memory = predicted
         commands.append(simulation.command.copy())
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
         states.append(np.array(info["state"]))
-        actions.append(np.array(detached(action)))  # a copy: the controller may write to its array again
+        # a copy: the controller may write to its array again
+        actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
     x, y, vx, vy = hand(NUMPY, simulation.arm.arrays(), np.array(states))
     return Recording(
@@ -105,22 +113,29 @@ def evaluate(
     noise: float = 0.2,
     **env_arguments: Any,
 ) -> Measures:
-    """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the environment.
+    """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the
+    environment.
 
-    ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the observations.
-    The same seed gives every controller the same starts, targets and noise.
+    ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the
+    observations. The same seed gives every controller the same starts, targets and noise.
     """
     as_controller(controller)  # may refuse, before anything is made
     movements, seed = count("movements", movements, 1, MOST_MOVEMENTS), count("seed", seed)
     if "num_envs" in env_arguments:
         raise ValueError("give the number of arms as movements, not as num_envs")
     if "max_episode_steps" in env_arguments:
-        raise ValueError("a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps")
+        raise ValueError(
+            "a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps"
+        )
     mode = env_arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "only those can be evaluated")
-    envs = gym.make_vec(env_id, num_envs=movements, noise=noise, max_episode_steps=-1, **env_arguments)
+    envs = gym.make_vec(
+        env_id, num_envs=movements, noise=noise, max_episode_steps=-1, **env_arguments
+    )
     if not isinstance(envs.unwrapped, ArmVectorEnv):
-        raise ValueError(f"the measures are those of this package's arms, and {env_id} is another environment")
+        raise ValueError(
+            f"the measures are those of this package's arms, and {env_id} is another environment"
+        )
     simulation, noise = envs.unwrapped.simulation, envs.unwrapped.noise
     hold, period = hold_of(simulation.settings.schedule), simulation.control_period
     jump = round(hold / period)

@@ -9,8 +9,8 @@ from pathlib import Path
 def write_whole(path: Path | str, data: bytes | str) -> Path:
     """Write a file under a temporary name of its own and rename it, so that nobody sees half of it.
 
-    Several processes may write the same file at once, also from several machines; the last one is kept. Raises OSError,
-    which says what can't be written and why.
+    Several processes may write the same file at once, also from several machines; the last one is
+    kept. Raises OSError, which says what can't be written and why.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -32,7 +32,9 @@ def says_why(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+        place = next(
+            (parent for parent in path.parents if parent.exists() and not parent.is_dir()), None
+        )
         reason = f"{place} is a file, not a folder" if place else error.strerror or str(error)
         told = type(error)(f"{path} can't be written: {reason}")
         told.errno = error.errno

@@ -9,7 +9,9 @@ from typing import Any
 
 
 class Moved(MetaPathFinder, Loader):
-    """Finds a package's modules by their earlier names; each is the very module that its new name means."""
+    """Finds a package's modules by their earlier names; each is the very module that its new name
+    means.
+    """
 
     def __init__(self, package: str, names: Mapping[str, str]):
         self._names = {f"{package}.{old}": f"{package}.{new}" for old, new in names.items()}

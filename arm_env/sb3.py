@@ -27,7 +27,8 @@ from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
 
 Indices = None | int | Iterable[int]
-SHORTEST_LENGTH = 0.4  # [optimal lengths] in any posture, half of an arm's muscles are much longer than this
+# [optimal lengths] in any posture, half of an arm's muscles are much longer than this
+SHORTEST_LENGTH = 0.4
 AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success")
 """What the info of an episode's last step holds beside SB3's own keys."""
 
@@ -44,30 +45,39 @@ class ScaledExcitations(gym.spaces.Box):
 
 
 class SmoothedObservations(gym.spaces.Box):
-    """Observations of which a policy sees the exponential mean over ``time_constant`` [s]; a saved model holds it."""
+    """Observations of which a policy sees the exponential mean over ``time_constant`` [s]; a saved
+    model holds it.
+    """
 
     def __init__(self, space: gym.spaces.Box, time_constant: float):
         super().__init__(space.low, space.high, dtype=np.float32)
         self.time_constant = time_constant
 
 
-def as_sb3_vec_env(env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any) -> "ArmVecEnv":
-    """Return a native vector environment for stable-baselines3; ``arguments`` go to ``gymnasium.make_vec``.
+def as_sb3_vec_env(
+    env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any
+) -> "ArmVecEnv":
+    """Return a native vector environment for stable-baselines3; ``arguments`` go to
+    ``gymnasium.make_vec``.
 
-    Raises ValueError for the environments of other packages and for other vectorization modes: those are what
-    ``stable_baselines3.common.env_util.make_vec_env`` is for.
+    Raises ValueError for the environments of other packages and for other vectorization modes:
+    those are what ``stable_baselines3.common.env_util.make_vec_env`` is for.
     """
     mode = arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "use stable_baselines3.common.env_util.make_vec_env for that")
-    envs = gym.make_vec(env_id, num_envs=num_envs, **{**arguments, "autoreset_mode": AutoresetMode.SAME_STEP})
+    envs = gym.make_vec(
+        env_id, num_envs=num_envs, **{**arguments, "autoreset_mode": AutoresetMode.SAME_STEP}
+    )
     return ArmVecEnv(envs)
 
 
 class ArmVecEnv(VecEnv):
-    """``num_envs`` arms under actions from −1 to 1, which stand for excitations from 0 to the ceiling.
+    """``num_envs`` arms under actions from −1 to 1, which stand for excitations from 0 to the
+    ceiling.
 
-    An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps. The info of its
-    last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other infos are empty.
+    An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps.
+    The info of its last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other
+    infos are empty.
     """
 
     def __init__(self, envs: gym.vector.VectorEnv):
@@ -83,7 +93,10 @@ class ArmVecEnv(VecEnv):
         actions = ScaledExcitations(self._arms.arm.ceiling)
         self._scale = actions.ceiling / 2
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": self._arms.metadata["render_fps"]}
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": self._arms.metadata["render_fps"],
+        }
         self._actions = np.zeros((self.num_envs, MUSCLE_COUNT))
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
         self._begun = time.time()
@@ -135,32 +148,47 @@ class ArmVecEnv(VecEnv):
         return hasattr(self._arms, attr_name)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set what all arms share, such as ``noise``; it acts from the next reset of an arm, one by itself included."""
+        """Set what all arms share, such as ``noise``; it acts from the next reset of an arm, one by
+        itself included.
+        """
         if indices is not None and len(set(self._get_indices(indices))) < self.num_envs:
-            raise ValueError("the arms of a vector environment share their attributes: give no indices")
+            raise ValueError(
+                "the arms of a vector environment share their attributes: give no indices"
+            )
         self._arms.set_attr(attr_name, value)
 
-    def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
-        raise AttributeError(f"the arms of a vector environment are no environments of their own: no {method_name}")
+    def env_method(
+        self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any
+    ) -> list[Any]:
+        raise AttributeError(
+            f"the arms of a vector environment are no environments of their own: no {method_name}"
+        )
 
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Indices = None) -> list[bool]:
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper], indices: Indices = None
+    ) -> list[bool]:
         """Whether episodes are reported as that wrapper does: like ``Monitor``, yes."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 
 
 class Smoothed(VecEnvWrapper):
-    """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that have no memory."""
+    """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that
+    have no memory.
+    """
 
     def __init__(self, venv: VecEnv, time_constant: float):
         if not isinstance(venv, VecEnv) or not venv.has_attr("control_period"):
-            raise ValueError(f"Smoothed wraps a stable-baselines3 VecEnv of this package's arms, not {venv}")
+            raise ValueError(
+                f"Smoothed wraps a stable-baselines3 VecEnv of this package's arms, not {venv}"
+            )
         self._keep = kept(venv.get_attr("control_period")[0], time_constant)
         assert isinstance(venv.observation_space, gym.spaces.Box)
         super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant))
         self._mean: np.ndarray = np.zeros(0)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "class_attributes"}  # SB3's, not for pickles
+        # SB3's, not for pickles
+        return {key: value for key, value in vars(self).items() if key != "class_attributes"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
@@ -184,24 +212,31 @@ class Smoothed(VecEnvWrapper):
 
 
 def normalised(observations: Any) -> bool:
-    """Whether a model saw these observations (B, n) last under ``VecNormalize``: muscles of no length tell it.
+    """Whether a model saw these observations (B, n) last under ``VecNormalize``: muscles of no
+    length tell it.
 
-    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5 optimal ones as the arm
-    senses them, and 0 on average when normalised.
+    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5
+    optimal ones as the arm senses them, and 0 on average when normalised.
     """
     seen: Any = observations if isinstance(observations, np.ndarray) else np.empty(0)
-    return seen.ndim == 2 and seen.shape[1] > SENSORY_SIZE and bool(np.median(seen[:, :MUSCLE_COUNT]) < SHORTEST_LENGTH)
+    return (
+        seen.ndim == 2
+        and seen.shape[1] > SENSORY_SIZE
+        and bool(np.median(seen[:, :MUSCLE_COUNT]) < SHORTEST_LENGTH)
+    )
 
 
 class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
-    It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model what it saw in
-    training. What the model acts on stands in its spaces, saved or not: the ceiling, and the time constant [s] of
-    ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's environment; a model that was loaded
-    without one needs them as ``normalisation``. What is given here goes before what the model says.
+    It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
+    what it saw in training. What the model acts on stands in its spaces, saved or not: the ceiling,
+    and the time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the
+    model's environment; a model that was loaded without one needs them as ``normalisation``. What
+    is given here goes before what the model says.
 
-    ``control_period`` [s] is that of the environment in which it is to act, not that of its training.
+    ``control_period`` [s] is that of the environment in which it is to act, not that of its
+    training.
     """
 
     def __init__(
@@ -212,12 +247,16 @@ class Trained:
         smoothing: float | None = None,
         control_period: float = 0.01,
     ):
-        actions, observations = (getattr(model, f"{name}_space", None) for name in ("action", "observation"))
+        actions, observations = (
+            getattr(model, f"{name}_space", None) for name in ("action", "observation")
+        )
         environment = getattr(model, "get_vec_normalize_env", lambda: None)()
         self.model, self.normalisation = model, normalisation or environment
         self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
         if not callable(getattr(model, "predict", None)):
-            raise ValueError(f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}")
+            raise ValueError(
+                f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}"
+            )
         if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
             warnings.warn(
                 "this model has seen normalised observations: give Trained the statistics of its VecNormalize, "
@@ -226,26 +265,39 @@ class Trained:
             )
         given = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
         self.ceiling = number("ceiling", given, 0, 100, above=True)
-        self.smoothing = getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
+        self.smoothing = (
+            getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
+        )
         self._size = getattr(observations, "shape", (None,))[-1]
         control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
         self._keep = kept(control_period, self.smoothing)
-        self.control_period = control_period if self.smoothing else None  # without a filter there is no clock
+        # without a filter there is no clock
+        self.control_period = control_period if self.smoothing else None
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
     ) -> Prediction:
-        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one; what was learnt, without exploration noise.
+        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one; what was learnt,
+        without exploration noise.
 
-        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin anew.
+        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin
+        anew.
         """
         observation = np.asarray(detached(observation))
         checked_observation(observation, self._size, "this model")
         if state is not None and np.shape(state[0]) != observation.shape:
-            raise ValueError(f"the state is that of observations {np.shape(state[0])}, not {observation.shape}")
+            raise ValueError(
+                f"the state is that of observations {np.shape(state[0])}, not {observation.shape}"
+            )
         past, memory = (observation, None) if state is None else state
         if episode_start is not None:
-            past = np.where(np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past)
+            past = np.where(
+                np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past
+            )
         mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
         seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
         action, memory = self.model.predict(seen, memory, episode_start, deterministic)

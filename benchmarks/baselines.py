@@ -1,4 +1,6 @@
-"""The baselines of stable-baselines3: what they are trained with, and how a trained one is kept and loaded."""
+"""The baselines of stable-baselines3: what they are trained with, and how a trained one is kept and
+loaded.
+"""
 
 import json
 import tomllib
@@ -24,7 +26,12 @@ from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
 from benchmarks.places import RECORD
 from rnn_controller.training.trainer import narrowing_radius
 
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "recurrent-ppo": RecurrentPPO, "sac": SAC, "tqc": TQC}
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "ppo": PPO,
+    "recurrent-ppo": RecurrentPPO,
+    "sac": SAC,
+    "tqc": TQC,
+}
 ACTORS: dict[str, type[BasePolicy]] = {
     "ppo": ActorCriticPolicy, "recurrent-ppo": RecurrentActorCriticPolicy, "sac": SACActor, "tqc": TQCActor,
 }  # fmt: skip
@@ -46,13 +53,19 @@ class Settings:
     legs: int
     """Stretches of training; after each the run is evaluated and saved."""
     widest_target: float
-    """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact eq. 6 or 7."""
+    """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact
+    eq. 6 or 7.
+    """
     narrowing: float
     """Share of the legs over which it does."""
     noise: tuple[float, float]
-    """Shares of the legs after which the noise begins to grow from nothing, and is the environments' own."""
+    """Shares of the legs after which the noise begins to grow from nothing, and is the
+    environments' own.
+    """
     smoothing: float
-    """Time constant [s] of the mean of past observations that the policy sees; 0 shows them as they are."""
+    """Time constant [s] of the mean of past observations that the policy sees; 0 shows them as they
+    are.
+    """
     environment: dict[str, Any]
     """Arguments of the environments that it trains in."""
     model: dict[str, Any]
@@ -79,7 +92,9 @@ def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Sett
         try:
             new = tomllib.loads(change)
         except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}") from None
+            raise ValueError(
+                f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}"
+            ) from None
         if not set(new) <= set(table):
             raise ValueError(f"{change!r} changes none of the settings: {names}")
         table = merged(table, new)
@@ -88,13 +103,21 @@ def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Sett
 
 def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """A nested table with some of its entries replaced."""
-    inner = [key for key, value in changes.items() if isinstance(value, dict) and isinstance(table.get(key), dict)]
+    inner = [
+        key
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(table.get(key), dict)
+    ]
     return {**table, **changes, **{key: merged(table[key], changes[key]) for key in inner}}
 
 
 def acting_parameters(policy: BasePolicy) -> int:
     """How many numbers decide on an action; a critic's don't."""
-    return sum(p.numel() for name, p in policy.named_parameters() if "value" not in name and "critic" not in name)
+    return sum(
+        p.numel()
+        for name, p in policy.named_parameters()
+        if "value" not in name and "critic" not in name
+    )
 
 
 def normalisation_of(model: BaseAlgorithm) -> VecNormalize:
@@ -109,17 +132,24 @@ def keep(model: BaseAlgorithm, folder: Path, record: dict[str, Any]) -> None:
     policy = getattr(model, "actor", None) or model.policy
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "partial.file"
-    for save, name in ((policy.save, "policy.pt"), (normalisation_of(model).save, "normalisation.pkl")):
+    for save, name in (
+        (policy.save, "policy.pt"),
+        (normalisation_of(model).save, "normalisation.pkl"),
+    ):
         save(str(partial))
         partial.replace(folder / name)
-    write_whole(folder / RECORD, json.dumps({**record, "parameters": acting_parameters(policy)}, indent=1) + "\n")
+    write_whole(
+        folder / RECORD,
+        json.dumps({**record, "parameters": acting_parameters(policy)}, indent=1) + "\n",
+    )
 
 
 def load_baseline(folder: Path) -> Trained:
     """A trained baseline as a controller of the environments."""
     record = json.loads((folder / RECORD).read_text())
     saved = torch.load(folder / "policy.pt", weights_only=False)
-    if record["algorithm"] == "recurrent-ppo":  # whose save, in sb3-contrib 2.9, forgets the size of the LSTM
+    # whose save, in sb3-contrib 2.9, forgets the size of the LSTM
+    if record["algorithm"] == "recurrent-ppo":
         saved["data"].update(record["settings"]["model"].get("policy_kwargs", {}))
     policy = ACTORS[record["algorithm"]](**saved["data"])
     policy.load_state_dict(saved["state_dict"])

@@ -1,7 +1,8 @@
 """All controllers on the same movements and measures: table and figure.
 
 ``python -m benchmarks.compare`` measures every stored run and every untrained controller, writes
-``benchmarks/results/comparison.csv``, and draws table and figure from it; ``--table-only`` just draws.
+``benchmarks/results/comparison.csv``, and draws table and figure from it; ``--table-only`` just
+draws.
 
 Three columns say how far a controller is from the best. ``optimality_ratio_of_means`` is its mean
 value over that of the optimum, both without noise. ``optimality_ratio`` is the mean of the ratios
@@ -46,7 +47,10 @@ class Args:
     """Measure controllers, and write the table."""
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these: names of ours (rnn, ppo, …) or of your own, as module:function. Other rows stay as they are."""
+    """Only these: names of ours (rnn, ppo, …) or of your own, as module:function.
+
+    Other rows stay as they are.
+    """
     table_only: bool = False
     """Measure nothing: table and figure from the rows that there are."""
     movements: int = 1000
@@ -90,7 +94,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [{key: number(value) for key, value in line.items()} for line in csv.DictReader(file)]
+        return [
+            {key: number(value) for key, value in line.items()} for line in csv.DictReader(file)
+        ]
 
 
 def number(text: str) -> Any:
@@ -122,7 +128,9 @@ def chosen(args: Args) -> list[Contestant]:
     known = {contestant.name for contestant in ours}
     unknown = [name for name in args.controllers if name not in known and ":" not in name]
     if unknown:
-        raise ValueError(f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}"
+        )
     own = [contestant for name in args.controllers if ":" in name for contestant in your_own(name)]
     return [c for c in ours if not args.controllers or c.name in args.controllers] + own
 

@@ -45,7 +45,11 @@ FEW = 50  # movements over which slow controllers are measured, and all others t
 UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
     "still": (EVERYWHERE, lambda env_id: arm_env.Still(), None),
     "random": (EVERYWHERE, random_controller, None),
-    "receding-horizon": (EVERYWHERE, lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)), FEW),
+    "receding-horizon": (
+        EVERYWHERE,
+        lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)),
+        FEW,
+    ),
     "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
 }
 """Environments, factory, number of movements if measuring is slow."""
@@ -53,7 +57,15 @@ UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | N
 
 def stored(run: Run) -> Contestant:
     """A stored run as a contestant."""
-    return Contestant(run.algorithm, run.environment, run.controller, run.seed, run.steps, run.seconds, run.parameters)
+    return Contestant(
+        run.algorithm,
+        run.environment,
+        run.controller,
+        run.seed,
+        run.steps,
+        run.seconds,
+        run.parameters,
+    )
 
 
 def contestants(root: Path) -> Iterator[Contestant]:
@@ -66,22 +78,30 @@ def contestants(root: Path) -> Iterator[Contestant]:
 
 
 def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Contestant]:
-    """``module:function`` in each environment; the function takes an environment's id and returns a controller.
+    """``module:function`` in each environment; the function takes an environment's id and returns a
+    controller.
 
-    One that returns None sits that environment out. Raises ValueError for a name that leads nowhere.
+    One that returns None sits that environment out. Raises ValueError for a name that leads
+    nowhere.
     """
     module, _, function = name.partition(":")
     try:
         make = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"a controller of your own is named module:function, not {name!r}: {error}") from error
+        raise ValueError(
+            f"a controller of your own is named module:function, not {name!r}: {error}"
+        ) from error
     for env_id in environments:
         if make(env_id) is not None:
             yield Contestant(name, env_id, partial(make, env_id))
 
 
-def microseconds_per_action(controller: Controller, env_id: str, calls: int = 200, rounds: int = 5) -> float:
-    """Median time of ``predict`` for a single arm [µs], in the fastest of some rounds: other work only slows it."""
+def microseconds_per_action(
+    controller: Controller, env_id: str, calls: int = 200, rounds: int = 5
+) -> float:
+    """Median time of ``predict`` for a single arm [µs], in the fastest of some rounds: other work
+    only slows it.
+    """
     return min(_median_time(controller, env_id, calls) for _ in range(rounds)) * 1e6
 
 
@@ -91,7 +111,9 @@ def _median_time(controller: Controller, env_id: str, calls: int) -> float:
     state, times = None, []
     for i in range(calls):
         begun = time.perf_counter()
-        action, state = controller.predict(observation[None], state, np.array([i == 0]), deterministic=True)
+        action, state = controller.predict(
+            observation[None], state, np.array([i == 0]), deterministic=True
+        )
         times.append(time.perf_counter() - begun)
         observation = env.step(np.asarray(action, dtype=np.float32).reshape(6))[0]
         if (i + 1) % 100 == 0:  # short of the time limit

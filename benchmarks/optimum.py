@@ -1,8 +1,9 @@
-"""Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum reach|circle``.
+"""Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum
+reach|circle``.
 
-The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts (``STARTS``) and the best
-is kept, so a value here is an upper bound of the least. It is above the shipped network's by the
-effort of the tone at most (see ``ArmProblem``).
+The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts
+(``STARTS``) and the best is kept, so a value here is an upper bound of the least. It is above the
+shipped network's by the effort of the tone at most (see ``ArmProblem``).
 """
 
 from collections.abc import Callable, Iterator
@@ -69,10 +70,17 @@ class Args:
 
 
 def drive(
-    controller: Controller, task: Task, start: np.ndarray, commands: np.ndarray, length: int, memory: object = None
+    controller: Controller,
+    task: Task,
+    start: np.ndarray,
+    commands: np.ndarray,
+    length: int,
+    memory: object = None,
 ) -> Drive:
     """What a controller does noise-free from states (B, 10) under commands (B, K) that stay."""
-    simulation = Simulation(len(start), task, weights=task.weights, noise=0.0, schedule=RandomJumps(1e6))
+    simulation = Simulation(
+        len(start), task, weights=task.weights, noise=0.0, schedule=RandomJumps(1e6)
+    )
     rng, everyone = np.random.default_rng(0), np.ones(len(start), dtype=bool)
     simulation.reset(rng, everyone, simulation.start(None))
     simulation.state[:], simulation.command = start, commands.copy()
@@ -90,15 +98,21 @@ def narrowed(problem: ArmProblem, start: np.ndarray, controls: np.ndarray) -> np
     weights = problem.weights or problem.task.weights
     for radius in RADII:
         wide = replace(problem, weights=replace(weights, target_radius=radius))
-        controls = solve(wide, start, controls, iterations=40, exact_iterations=0, slow=1e-3).controls
+        controls = solve(
+            wide, start, controls, iterations=40, exact_iterations=0, slow=1e-3
+        ).controls
     return controls
 
 
 def perturbed(rng: np.random.Generator, controls: np.ndarray) -> np.ndarray:
-    """Controls (T, 6) with smooth noise: each muscle's up or down by some 30 %, and by some 0.05, over some 0.1 s."""
+    """Controls (T, 6) with smooth noise: each muscle's up or down by some 30 %, and by some 0.05,
+    over some 0.1 s.
+    """
     window = np.hanning(21)
     noise = rng.standard_normal((2, *controls.shape))
-    smooth = np.apply_along_axis(lambda n: np.convolve(n, window / np.linalg.norm(window), "same"), 1, noise)
+    smooth = np.apply_along_axis(
+        lambda n: np.convolve(n, window / np.linalg.norm(window), "same"), 1, noise
+    )
     return np.clip(controls * np.exp(0.3 * smooth[0]) + 0.05 * smooth[1], 0, None)
 
 
@@ -111,7 +125,9 @@ class Part:
     iterations: int
 
 
-def best_of(problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray], rng: np.random.Generator) -> Part:
+def best_of(
+    problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray], rng: np.random.Generator
+) -> Part:
     """Solve from every start: those ``given`` and those that need no controller."""
     shape, tried, iterations = given["network"].shape, np.full(len(STARTS), np.nan), 0
     best: Solution | None = None
@@ -147,7 +163,9 @@ def movement(
     hold, margin = round(task.hold / PERIOD), round(MARGIN / PERIOD)
     before, after = (ArmProblem(task, command) for command in commands)
 
-    def part(problem: ArmProblem, state: np.ndarray, length: int, memory: object, number: int) -> Part:
+    def part(
+        problem: ArmProblem, state: np.ndarray, length: int, memory: object, number: int
+    ) -> Part:
         moment = (task, state[None], problem.command[None], length)
         given = {"network": drive(network, *moment, memory)[0][0]}
         if not task.cyclic:
@@ -179,7 +197,9 @@ def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, 
     network, commands = load(args.task), both_commands(recording)
 
     def solved(number: int) -> dict[str, np.ndarray]:
-        return movement(args.task, network, recording.states[0, number], commands[number], [args.seed, number])
+        return movement(
+            args.task, network, recording.states[0, number], commands[number], [args.seed, number]
+        )
 
     with ThreadPoolExecutor(args.threads) as pool:
         for first in range(known, args.number, args.batch):
@@ -211,7 +231,9 @@ def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
         return {}
     old = load_optimum(path)
     asked = (args.task, args.seed, args.number)
-    if (old.task, old.seed, old.movements) != asked or not np.array_equal(old.parameters, arm_and_cost(args.task)):
+    if (old.task, old.seed, old.movements) != asked or not np.array_equal(
+        old.parameters, arm_and_cost(args.task)
+    ):
         raise ValueError(
             f"{path} holds other movements than {asked}, or another arm's: move it away or choose --output"
         )
@@ -230,7 +252,10 @@ def main(args: Args) -> Optimum:
 
     with tqdm(total=args.number, initial=known, desc="movements") as progress:
         for batch in batches(args, recording, known):
-            arrays = {name: np.concatenate([arrays[name], new]) if arrays else new for name, new in batch.items()}
+            arrays = {
+                name: np.concatenate([arrays[name], new]) if arrays else new
+                for name, new in batch.items()
+            }
             save(path, optimum())
             progress.update(len(batch["start"]))
     found = optimum()

@@ -1,9 +1,12 @@
-"""Speed beside that of other packages, everything timed in turn in one run. ``python -m benchmarks.peers``.
+"""Speed beside that of other packages, everything timed in turn in one run.
 
-Needs ``pip install 'rnn-motor-control[peers]'``. A gradient is that of the objective with respect to all weights, over
-the same number of movements, neurons and control periods for each. JAX runs the very equations of this package, jitted;
-MotorNet runs its own arm: the same skeleton with rigid tendons and Hill muscles, one Euler step a control period (ours
-takes two implicit ones), float32 (ours is float64), a loss on the hand's distance, no noise.
+``python -m benchmarks.peers``.
+
+Needs ``pip install 'rnn-motor-control[peers]'``. A gradient is that of the objective with respect
+to all weights, over the same number of movements, neurons and control periods for each. JAX runs
+the very equations of this package, jitted; MotorNet runs its own arm: the same skeleton with rigid
+tendons and Hill muscles, one Euler step a control period (ours takes two implicit ones), float32
+(ours is float64), a loss on the hand's distance, no noise.
 """
 
 import json
@@ -28,7 +31,17 @@ from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
 from arm_env.tasks.task import Reach
-from benchmarks.speed import BETA, CONTROL_PERIOD, STEPS, Problem, gated, interleaved, recurrent, single_run, vector_run
+from benchmarks.speed import (
+    BETA,
+    CONTROL_PERIOD,
+    STEPS,
+    Problem,
+    gated,
+    interleaved,
+    recurrent,
+    single_run,
+    vector_run,
+)
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.vector_tracing import NetworkPrimitives
 
@@ -39,14 +52,17 @@ SUBSTEPS = 2
 
 @dataclass(frozen=True)
 class Args:
-    """Measure gradients, batched stepping and single steps beside JAX, MotorNet and Gymnasium's environments."""
+    """Measure gradients, batched stepping and single steps beside JAX, MotorNet and Gymnasium's
+    environments.
+    """
 
     json: Path | None = None
     """Also write the figures to this file."""
     rounds: int = 7
     """How often each is timed; the median counts."""
     threads: int = 2
-    """Processor cores for the gradients; those on one core are measured in a process of their own."""
+    """Processor cores for the gradients; those on one core are measured in a process of their own.
+    """
     only_gradients: bool = False
     """Leave out batched stepping and single steps."""
 
@@ -71,7 +87,9 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
     def period(w: Any, state: Any, given: Any) -> Any:
         x, y = state
         command, noise = given
-        signal = jnp.concatenate([equations.sense(xp, arm, x), command], -1) * (1 + noise[:, :observed])
+        signal = jnp.concatenate([equations.sense(xp, arm, x), command], -1) * (
+            1 + noise[:, :observed]
+        )
         u, y = network.equations(layers, w, constants, signal, y)
         excitation = equations.excitation(xp, arm, u, noise[:, observed:])
         for _ in range(SUBSTEPS):
@@ -79,21 +97,26 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
         return (x, y), sum(Reach().cost(xp, arm, cost, x, u, command))
 
     def objective(w: Any, x0: Any, y0: Any, commands: Any, noise: Any) -> Any:
-        _, costs = jax.lax.scan(lambda state, given: period(w, state, given), (x0, y0), (commands, noise))
+        _, costs = jax.lax.scan(
+            lambda state, given: period(w, state, given), (x0, y0), (commands, noise)
+        )
         v = costs.sum(0) * CONTROL_PERIOD
         return (jax.nn.logsumexp(BETA * v) - np.log(len(v))) / BETA
 
     gradient = jax.jit(jax.grad(objective))
     weights = type(network.weights)(*(jnp.asarray(w.detach().numpy()) for w in network.weights))
     start = [jnp.asarray(value.numpy()) for value in (m.x0, m.y0)]
-    courses = [jnp.asarray(value.numpy().swapaxes(0, 1).copy()) for value in (m.commands, m.noise)]  # time leads
+    # time leads
+    courses = [jnp.asarray(value.numpy().swapaxes(0, 1).copy()) for value in (m.commands, m.noise)]
 
     def run() -> Any:
         return jax.block_until_ready(gradient(weights, *start, *courses))
 
     problem.ours()
     for theirs, parameter in zip(run(), network.weights, strict=True):
-        np.testing.assert_allclose(theirs, parameter.grad, rtol=1e-8, atol=1e-8 * float(parameter.grad.abs().max()))
+        np.testing.assert_allclose(
+            theirs, parameter.grad, rtol=1e-8, atol=1e-8 * float(parameter.grad.abs().max())
+        )
     return run
 
 
@@ -101,7 +124,9 @@ def motornet(batch: int) -> Any:
     """MotorNet's reaching environment with its six-muscle arm, reset for so many arms."""
     import motornet as mn
 
-    arm = mn.effector.RigidTendonArm26(muscle=mn.muscle.RigidTendonHillMuscle(), timestep=CONTROL_PERIOD)
+    arm = mn.effector.RigidTendonArm26(
+        muscle=mn.muscle.RigidTendonHillMuscle(), timestep=CONTROL_PERIOD
+    )
     env = mn.environment.RandomTargetReach(effector=arm, max_ep_duration=1e6)
     env.reset(seed=0, options={"batch_size": batch})
     return env
@@ -164,11 +189,15 @@ def gradient_figures(seconds: dict[str, float], threads: str) -> dict[str, float
     for movements, neurons in SIZES:
         size = f"{movements}x{neurons}"
         suffix = "" if (movements, neurons) == SIZES[0] else f"_{size}"
-        figures[f"gradient_over_jax_{threads}{suffix}"] = seconds[f"jax {size}"] / seconds[f"ours {size}"]
+        figures[f"gradient_over_jax_{threads}{suffix}"] = (
+            seconds[f"jax {size}"] / seconds[f"ours {size}"]
+        )
         figures[f"gradient_seconds_{threads}{suffix}"] = seconds[f"ours {size}"]
         for peer in ("motornet", "eager"):
             if f"{peer} {size}" in seconds:
-                figures[f"gradient_over_{peer}{suffix}"] = seconds[f"{peer} {size}"] / seconds[f"ours {size}"]
+                figures[f"gradient_over_{peer}{suffix}"] = (
+                    seconds[f"{peer} {size}"] / seconds[f"ours {size}"]
+                )
     figures[f"gru_gradient_over_jax_{threads}"] = seconds["jax gru"] / seconds["ours gru"]
     if "eager gru" in seconds:
         figures["gru_gradient_over_eager"] = seconds["eager gru"] / seconds["ours gru"]
@@ -182,11 +211,23 @@ def stepping_figures(rounds: int) -> dict[str, float]:
     runs = {f"ours {b}": vector_run(b, n) for b, n in steps.items()}
     runs |= {f"motornet {b}": motornet_steps(b, n) for b, n in steps.items()}
     seconds = interleaved(runs, rounds)
-    rates = {name: int(name.split()[1]) * steps[int(name.split()[1])] / s for name, s in seconds.items()}
-    best = {peer: max(rate for name, rate in rates.items() if name.startswith(peer)) for peer in ("ours", "motornet")}
+    rates = {
+        name: int(name.split()[1]) * steps[int(name.split()[1])] / s for name, s in seconds.items()
+    }
+    best = {
+        peer: max(rate for name, rate in rates.items() if name.startswith(peer))
+        for peer in ("ours", "motornet")
+    }
     figures = {"vector_over_motornet": best["ours"] / best["motornet"]}
-    figures |= {f"vector_steps_per_s_{name.replace(' ', '_')}": rate for name, rate in rates.items()}
-    singles = {"reach": "ReachArm-v0", "cartpole": "CartPole-v1", "pendulum": "Pendulum-v1", "reacher": "Reacher-v5"}
+    figures |= {
+        f"vector_steps_per_s_{name.replace(' ', '_')}": rate for name, rate in rates.items()
+    }
+    singles = {
+        "reach": "ReachArm-v0",
+        "cartpole": "CartPole-v1",
+        "pendulum": "Pendulum-v1",
+        "reacher": "Reacher-v5",
+    }
     made: dict[str, Callable[[], object]] = {}
     for name, env_id in singles.items():
         try:
@@ -195,7 +236,9 @@ def stepping_figures(rounds: int) -> dict[str, float]:
             print(f"{env_id} is left out: {error}")
     seconds = interleaved(made, rounds)
     figures["single_step_microseconds"] = seconds["reach"] / STEPS * 1e6
-    return figures | {f"single_step_over_{n}": s / seconds["reach"] for n, s in seconds.items() if n != "reach"}
+    return figures | {
+        f"single_step_over_{n}": s / seconds["reach"] for n, s in seconds.items() if n != "reach"
+    }
 
 
 def measure(args: Args) -> dict[str, float]:
@@ -219,8 +262,20 @@ def on_one_core(args: Args) -> dict[str, float]:
     """The gradients in a process that has one core."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"
-        flags = ["--threads", "1", "--only-gradients", "--rounds", str(args.rounds), "--json", str(path)]
-        subprocess.run([sys.executable, "-m", "benchmarks.peers", *flags], check=True, stdout=subprocess.DEVNULL)
+        flags = [
+            "--threads",
+            "1",
+            "--only-gradients",
+            "--rounds",
+            str(args.rounds),
+            "--json",
+            str(path),
+        ]
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.peers", *flags],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         return dict(json.loads(path.read_text()))
 
 

@@ -26,7 +26,17 @@ Rows = list[dict[str, Any]]
 Column = tuple[str, str, Callable[[float], str]]
 
 # Okabe & Ito, and three more: colour-blind eyes tell them apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#888888", "#332288")
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#882255",
+    "#888888",
+    "#332288",
+)
 SUCCESS = {env_id: task.success_measure[0] for env_id, task in ENVIRONMENTS.items()}
 WORDS = {env_id: task.success_measure[1] for env_id, task in ENVIRONMENTS.items()}
 COMMON: tuple[Column, ...] = (
@@ -62,7 +72,9 @@ def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
     for row in rows:
         if row["environment"] == env_id:
             groups[row["controller"]].append(row)
-    return dict(sorted(groups.items(), key=lambda group: np.mean([row["mean_value"] for row in group[1]])))
+    return dict(
+        sorted(groups.items(), key=lambda group: np.mean([row["mean_value"] for row in group[1]]))
+    )
 
 
 def with_value_over_best(rows: Rows) -> Rows:
@@ -149,7 +161,14 @@ def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) ->
     for place, (name, group) in enumerate(groups):
         values = 100 * np.array(scores(group, SUCCESS[env_id]))
         low, high = interval([values], np.random.default_rng(0))
-        axes.plot([low, high], [place, place], color=colours[name], lw=6, alpha=0.35, solid_capstyle="butt")
+        axes.plot(
+            [low, high],
+            [place, place],
+            color=colours[name],
+            lw=6,
+            alpha=0.35,
+            solid_capstyle="butt",
+        )
         axes.plot(values, np.full(len(values), place), ".", color=colours[name], ms=4, alpha=0.7)
         axes.plot(interquartile_mean(values), place, "|", color=colours[name], ms=11, mew=2)
     axes.set_yticks(range(len(groups)), [name for name, _ in groups])
@@ -157,7 +176,9 @@ def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) ->
     axes.grid(axis="x")
 
 
-def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, str]) -> None:
+def draw_curves(
+    axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, str]
+) -> None:
     """Learning curves: mean value of held-out movements against steps or seconds."""
     for run in runs:
         if run.environment == env_id and len(run.curve) > 1:
@@ -165,7 +186,10 @@ def draw_curves(axes: Axes, runs: list[Run], env_id: str, against: str, colours:
             axes.plot(x, y, color=colours[run.algorithm], lw=1.1, alpha=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel={"steps": "environment steps", "seconds": "seconds of training"}[against], ylabel="mean value V")
+    axes.set(
+        xlabel={"steps": "environment steps", "seconds": "seconds of training"}[against],
+        ylabel="mean value V",
+    )
     axes.grid()
 
 
@@ -174,7 +198,9 @@ def figure(rows: Rows, runs: list[Run]) -> Figure:
     """Scores, and learning curves against steps and seconds, of both environments."""
     trained = list(dict.fromkeys(run.algorithm for run in runs))
     colours = colours_of([*trained, *(row["controller"] for row in rows)])
-    environments = [env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)]
+    environments = [
+        env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)
+    ]
     whole = Figure(figsize=(11, 3.2 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), 3, squeeze=False)
     for line, env_id in zip(grid, environments, strict=True):
@@ -192,7 +218,9 @@ def overall(rows: Rows) -> str:
     lines = ["| controller | success over both tasks |", "|---|---:|"]
     groups = [by_controller(rows, env_id) for env_id in SUCCESS]
     for name in [name for name in groups[0] if name in groups[1]]:
-        strata = [scores(group[name], key) for group, key in zip(groups, SUCCESS.values(), strict=True)]
+        strata = [
+            scores(group[name], key) for group, key in zip(groups, SUCCESS.values(), strict=True)
+        ]
         low, high = interval(strata, np.random.default_rng(0))
         middle = interquartile_mean(np.concatenate(strata))
         lines.append(f"| {name} | {100 * middle:.1f} % [{100 * low:.1f}, {100 * high:.1f}] |")

@@ -1,6 +1,9 @@
-"""Train everything that is compared: ``python -m benchmarks.rerun``. Begun runs go on, finished ones stay.
+"""Train everything that is compared: ``python -m benchmarks.rerun``.
 
-The stored runs in ``benchmarks/results/runs`` came from these commands; ``python -m benchmarks.compare`` measures them.
+Begun runs go on, finished ones stay.
+
+The stored runs in ``benchmarks/results/runs`` came from these commands; ``python -m
+benchmarks.compare`` measures them.
 """
 
 import shutil
@@ -30,7 +33,8 @@ PLAN = {
     "ppo": (REACH, 1, "train_baseline --algo ppo --env {env_id}"),
 }
 """Tasks, number of seeds, and what trains them."""
-KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)  # the record last
+# the record last
+KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,21 @@ def commands(args: Args) -> dict[str, list[str]]:
     """Names of runs, and the modules and arguments that train them."""
     unknown = set(args.controllers) - set(PLAN)
     if unknown:
-        raise ValueError(f"nothing is called {', '.join(sorted(unknown))}: there are {', '.join(PLAN)}")
+        raise ValueError(
+            f"nothing is called {', '.join(sorted(unknown))}: there are {', '.join(PLAN)}"
+        )
     found = {}
     for name, (tasks, seeds, line) in PLAN.items():
         for task in tasks:
             env_id = TASKS[task].env_id
             if task in args.tasks and (not args.controllers or name in args.controllers):
                 words = line.format(task=task, env_id=env_id).split()
-                found.update({f"{name}-{env_id}-{seed}": [*words, "--seed", str(seed)] for seed in range(seeds)})
+                found.update(
+                    {
+                        f"{name}-{env_id}-{seed}": [*words, "--seed", str(seed)]
+                        for seed in range(seeds)
+                    }
+                )
     return found
 
 
@@ -84,15 +95,25 @@ def finish(name: str, line: list[str], args: Args) -> None:
     begun = any(folder.glob("leg-*")) or (folder / "checkpoint.safetensors").exists()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("a") as log:
-        subprocess.run([*command, *(["--resume"] if begun else [])], check=True, stdout=log, stderr=log)
+        subprocess.run(
+            [*command, *(["--resume"] if begun else [])], check=True, stdout=log, stderr=log
+        )
     keep(folder, args.stored / name)
 
 
 def main(args: Args) -> None:
     """Train what is not there yet."""
-    left = {name: line for name, line in commands(args).items() if not (args.stored / name / RECORD).exists()}
+    left = {
+        name: line
+        for name, line in commands(args).items()
+        if not (args.stored / name / RECORD).exists()
+    }
     if args.dry:
-        print("\n".join(f"{name:32s} python -m benchmarks.{' '.join(line)}" for name, line in left.items()))
+        print(
+            "\n".join(
+                f"{name:32s} python -m benchmarks.{' '.join(line)}" for name, line in left.items()
+            )
+        )
         return
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(finish, name, line, args) for name, line in left.items()]
@@ -100,7 +121,9 @@ def main(args: Args) -> None:
             try:
                 job.result()
             except subprocess.CalledProcessError as error:
-                raise ValueError(f"a run failed, see log.txt in its folder: {' '.join(error.cmd)}") from None
+                raise ValueError(
+                    f"a run failed, see log.txt in its folder: {' '.join(error.cmd)}"
+                ) from None
     print(f"{len(left)} new runs in {args.stored}")
 
 

@@ -1,8 +1,8 @@
 """Trained controllers under what they were not trained for: ``python -m benchmarks.robustness``.
 
-Noise, a heavier or weaker arm, a curl field, a load in the hand, late senses, and targets that jump in mid-movement.
-One run of each kind stands for it, the first seed. Networks of other sizes are measured if they are
-named.
+Noise, a heavier or weaker arm, a curl field, a load in the hand, late senses, and targets that jump
+in mid-movement. One run of each kind stands for it, the first seed. Networks of other sizes are
+measured if they are named.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,10 @@ class Condition:
 
 def perturbed(name: str, *amounts: float) -> list[Condition]:
     """Conditions that differ in one field of ``Perturbation``."""
-    return [Condition(name, amount, {"perturbation": Perturbation(**{name: amount})}) for amount in amounts]
+    return [
+        Condition(name, amount, {"perturbation": Perturbation(**{name: amount})})
+        for amount in amounts
+    ]
 
 
 CONDITIONS = [
@@ -92,29 +95,49 @@ class DoubleStep:
     hold: float = SECOND_JUMP
 
     def commands(self, rng, segment, time, task, arm):
-        return self.targets[np.clip(segment - round(1.0 / self.hold) + 1, 0, 2), np.arange(len(segment))]
+        return self.targets[
+            np.clip(segment - round(1.0 / self.hold) + 1, 0, 2), np.arange(len(segment))
+        ]
 
 
 def double_step(controller: Controller, movements: int) -> dict[str, Any]:
     """Measures of reaching for a target that jumps again in mid-movement."""
     task, arm = arm_env.Reach(), arm_env.Arm()
-    targets = task.sample_commands(np.random.default_rng(SEED), 3 * movements, arm).reshape(3, movements, 2)
+    targets = task.sample_commands(np.random.default_rng(SEED), 3 * movements, arm).reshape(
+        3, movements, 2
+    )
     schedule = DoubleStep(targets)
-    envs = gym.make_vec("ReachArm-v0", num_envs=movements, schedule=schedule, max_episode_steps=10**9)
+    envs = gym.make_vec(
+        "ReachArm-v0", num_envs=movements, schedule=schedule, max_episode_steps=10**9
+    )
     period = envs.unwrapped.simulation.control_period  # type: ignore[attr-defined]
     jump = round((1.0 + SECOND_JUMP) / period)
     recording = record(controller, envs, jump + round(1.0 / period), SEED)
     return reach_measures(recording, jump, period, seed=SEED, noise=NOISE).as_dict()
 
 
-def rows_of(name: str, controller: Controller, env_id: str, movements: int) -> Iterator[dict[str, Any]]:
+def rows_of(
+    name: str, controller: Controller, env_id: str, movements: int
+) -> Iterator[dict[str, Any]]:
     """A row for each condition."""
     shown = {"controller": name, "environment": env_id, "seed": SEED}
     for condition in CONDITIONS:
-        measures = arm_env.evaluate(controller, env_id, movements=movements, seed=SEED, **condition.arguments)
-        yield {**measures.as_dict(), **shown, "condition": condition.kind, "amount": condition.amount}
+        measures = arm_env.evaluate(
+            controller, env_id, movements=movements, seed=SEED, **condition.arguments
+        )
+        yield {
+            **measures.as_dict(),
+            **shown,
+            "condition": condition.kind,
+            "amount": condition.amount,
+        }
     if env_id == "ReachArm-v0":
-        yield {**double_step(controller, movements), **shown, "condition": "second jump", "amount": SECOND_JUMP}
+        yield {
+            **double_step(controller, movements),
+            **shown,
+            "condition": "second jump",
+            "amount": SECOND_JUMP,
+        }
 
 
 def markdown(rows: Rows, env_id: str) -> str:
@@ -124,11 +147,19 @@ def markdown(rows: Rows, env_id: str) -> str:
     lines = []
     for kind in dict.fromkeys(kind for kind, _ in columns):
         amounts = [amount for other, amount in columns if other == kind]
-        lines += [f"| {kind} [{UNITS[kind]}] | " + " | ".join(f"{amount:g}" for amount in amounts) + " |"]
+        lines += [
+            f"| {kind} [{UNITS[kind]}] | " + " | ".join(f"{amount:g}" for amount in amounts) + " |"
+        ]
         lines += ["|---|" + "---:|" * len(amounts)]
         for name in dict.fromkeys(row["controller"] for row in here):
-            found = {row["amount"]: row for row in here if row["controller"] == name and row["condition"] == kind}
-            cells = [f"{100 * found[a][SUCCESS[env_id]]:.1f} %" if a in found else "–" for a in amounts]
+            found = {
+                row["amount"]: row
+                for row in here
+                if row["controller"] == name and row["condition"] == kind
+            }
+            cells = [
+                f"{100 * found[a][SUCCESS[env_id]]:.1f} %" if a in found else "–" for a in amounts
+            ]
             lines += [f"| {name} | " + " | ".join(cells) + " |"]
         lines += [""]
     return "\n".join(lines)
@@ -137,7 +168,9 @@ def markdown(rows: Rows, env_id: str) -> str:
 @rc_context(STYLE)
 def figure(rows: Rows) -> Figure:
     """Success against the size of every perturbation, a line for each controller."""
-    environments = [env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)]
+    environments = [
+        env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)
+    ]
     colours = colours_of(row["controller"] for row in rows)
     whole = Figure(figsize=(12, 2.6 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), len(AS_TRAINED), squeeze=False, sharey=True)
@@ -149,11 +182,19 @@ def figure(rows: Rows) -> Figure:
                 points = {r["amount"]: r[SUCCESS[env_id]] for r in mine if r["condition"] == kind}
                 trained = [r for r in mine if (r["condition"], r["amount"]) == ("noise", NOISE)]
                 points.update((neutral, r[SUCCESS[env_id]]) for r in trained)
-                axes.plot(sorted(points), [100 * points[a] for a in sorted(points)], ".-", color=colour, label=name)
+                axes.plot(
+                    sorted(points),
+                    [100 * points[a] for a in sorted(points)],
+                    ".-",
+                    color=colour,
+                    label=name,
+                )
             axes.axvline(neutral, color="0.8", lw=0.8, zorder=0)
             axes.set(xlabel=f"{kind} [{UNITS[kind]}]")
             axes.grid(axis="y")
-    whole.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=len(colours))
+    whole.legend(
+        *grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=len(colours)
+    )
     return whole
 
 
@@ -163,7 +204,9 @@ def write_report(path: Path, rows: Rows) -> Iterator[Path]:
     for env_id in SUCCESS:
         if any(row["environment"] == env_id for row in rows):
             parts += [f"## {env_id}: share {WORDS[env_id]}", markdown(rows, env_id)]
-    yield write_whole(path.with_suffix(".md"), "\n\n".join([*parts, "![Success](robustness.png)"]) + "\n")
+    yield write_whole(
+        path.with_suffix(".md"), "\n\n".join([*parts, "![Success](robustness.png)"]) + "\n"
+    )
     yield save(figure(rows), path.with_suffix(".png"))
 
 
@@ -175,7 +218,9 @@ def chosen(args: Args) -> list[Contestant]:
     known = {name for name, _ in first}
     unknown = [name for name in args.controllers if name not in known]
     if unknown:
-        raise ValueError(f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}"
+        )
     wanted = args.controllers or tuple(known - UNASKED)
     return [contestant for (name, _), contestant in first.items() if name in wanted]
 
@@ -187,7 +232,10 @@ def main(args: Args) -> None:
     for contestant in tqdm([] if args.table_only else chosen(args), desc="controllers"):
         mine = (contestant.name, contestant.environment)
         new = rows_of(
-            contestant.name, contestant.make(), contestant.environment, contestant.movements or args.movements
+            contestant.name,
+            contestant.make(),
+            contestant.environment,
+            contestant.movements or args.movements,
         )
         rows = [row for row in rows if (row["controller"], row["environment"]) != mine] + list(new)
         write_rows(path, rows)

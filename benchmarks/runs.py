@@ -1,7 +1,8 @@
 """Stored runs: trained controllers, how their training went, and where they lie.
 
-A run is a folder ``CONTROLLER-ENVIRONMENT-SEED`` with a ``run.json``: algorithm, environment, seed, settings, number of
-parameters, and the learning curve, a list of measures at the steps and seconds of training at which they were taken.
+A run is a folder ``CONTROLLER-ENVIRONMENT-SEED`` with a ``run.json``: algorithm, environment, seed,
+settings, number of parameters, and the learning curve, a list of measures at the steps and seconds
+of training at which they were taken.
 """
 
 import json
@@ -73,7 +74,9 @@ def read_run(folder: Path) -> Run:
         names = ("algorithm", "environment", "seed", "parameters", "curve")
         return Run(folder, **{name: record[name] for name in names})
     except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{folder} holds no finished run: {type(error).__name__} {error}") from error
+        raise ValueError(
+            f"{folder} holds no finished run: {type(error).__name__} {error}"
+        ) from error
 
 
 def stored_runs(root: Path = STORED) -> Iterator[Run]:
@@ -83,7 +86,9 @@ def stored_runs(root: Path = STORED) -> Iterator[Run]:
 
 
 def command_line(main: Callable[[Any], object], arguments: Any) -> None:
-    """Run a command with what is written behind its name; a user's mistake and Ctrl-C end it in one line."""
+    """Run a command with what is written behind its name; a user's mistake and Ctrl-C end it in one
+    line.
+    """
     try:
         main(tyro.cli(arguments))
     except KeyboardInterrupt:

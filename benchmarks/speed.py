@@ -1,4 +1,7 @@
-"""Speed as ratios: everything timed in turn in one run, medians. ``python -m benchmarks.speed [--json FILE]``."""
+"""Speed as ratios: everything timed in turn in one run, medians.
+
+``python -m benchmarks.speed [--json FILE]``.
+"""
 
 import json
 import platform
@@ -64,14 +67,21 @@ class Problem:
     @classmethod
     def of(cls, movements: int, network: Any) -> "Problem":
         """Draw the movements of a reaching network."""
-        return cls(network, sample(np.random.default_rng(0), movements, network.state_size, task=Reach(), arm=Arm()))
+        return cls(
+            network,
+            sample(
+                np.random.default_rng(0), movements, network.state_size, task=Reach(), arm=Arm()
+            ),
+        )
 
     def ours(self) -> None:
         """The gradient, compiled."""
         self.network.zero_grad()
         m = self.m
         x, u, _ = pontryagin.rollout(self.network, Arm(), m.x0, m.y0, m.commands, m.noise)
-        risk_sensitive(values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD), BETA).backward()
+        risk_sensitive(
+            values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD), BETA
+        ).backward()
 
     def eager(self) -> None:
         """The gradient by torch's own automatic differentiation."""
@@ -93,7 +103,9 @@ def gated(neurons: int) -> Baseline:
 
 
 def gradient_runs() -> dict[str, Callable[[], object]]:
-    """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the network's place."""
+    """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the
+    network's place.
+    """
     paper, gru = Problem.of(MOVEMENTS, recurrent(12)), Problem.of(MOVEMENTS, gated(32))
 
     def on_one_thread() -> None:
@@ -162,7 +174,8 @@ def measure(rounds: int, vector_steps: int = 50) -> dict[str, float]:
     seconds = interleaved({**gradient_runs(), **singles, **many}, rounds)
     return {
         "gradient_speedup_over_eager": seconds["eager"] / seconds["compiled"],
-        "gradient_speedup_over_eager_one_thread": seconds["eager"] / seconds["compiled, one thread"],
+        "gradient_speedup_over_eager_one_thread": seconds["eager"]
+        / seconds["compiled, one thread"],
         "gradient_seconds": seconds["compiled"],
         "gru_gradient_speedup_over_eager": seconds["GRU, eager"] / seconds["GRU, compiled"],
         "single_step_over_cartpole": seconds["cartpole"] / seconds["reach"],

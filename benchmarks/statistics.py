@@ -1,4 +1,7 @@
-"""What a few seeds say: interquartile means with stratified bootstrap intervals (Agarwal et al. 2021)."""
+"""What a few seeds say: interquartile means with stratified bootstrap intervals (Agarwal et al.
+
+2021).
+"""
 
 from collections.abc import Sequence
 
@@ -16,10 +19,14 @@ def interquartile_mean(scores: Scores) -> float:
 def interval(
     strata: Sequence[Scores], rng: np.random.Generator, level: float = 0.95, resamples: int = 5000
 ) -> tuple[float, float]:
-    """Percentile interval of the interquartile mean over all strata (tasks), runs drawn anew within each."""
+    """Percentile interval of the interquartile mean over all strata (tasks), runs drawn anew within
+    each.
+    """
     if not strata or not all(len(scores) for scores in strata):
         raise ValueError("every stratum needs one score at least")
-    drawn = [np.asarray(s, dtype=float)[rng.integers(len(s), size=(resamples, len(s)))] for s in strata]
+    drawn = [
+        np.asarray(s, dtype=float)[rng.integers(len(s), size=(resamples, len(s)))] for s in strata
+    ]
     means = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -1,7 +1,7 @@
 """Train a baseline: ``python -m benchmarks.train_baseline --algo ppo --env ReachArm-v0 --seed 0``.
 
-A run goes in legs. Each begins with what the last one saved, new episodes and random numbers of its own, so one that
-was interrupted and resumed ends where an uninterrupted one does.
+A run goes in legs. Each begins with what the last one saved, new episodes and random numbers of its
+own, so one that was interrupted and resumed ends where an uninterrupted one does.
 """
 
 import json
@@ -21,7 +21,14 @@ from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings
-from benchmarks.runs import CURVE_MOVEMENTS, CURVE_SEED, NOISE, EnvironmentId, command_line, curve_point
+from benchmarks.runs import (
+    CURVE_MOVEMENTS,
+    CURVE_SEED,
+    NOISE,
+    EnvironmentId,
+    command_line,
+    curve_point,
+)
 
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
@@ -108,10 +115,19 @@ class Run:
         if number == 0:
             log = str(self.folder / "tensorboard") if self.args.tensorboard else None
             arguments = {**s.model, "learning_rate": rate, "tensorboard_log": log}
-            return algorithm(s.policy, VecNormalize(arms, gamma=s.model["gamma"]), seed=seed, device="cpu", **arguments)
+            return algorithm(
+                s.policy,
+                VecNormalize(arms, gamma=s.model["gamma"]),
+                seed=seed,
+                device="cpu",
+                **arguments,
+            )
         environments = VecNormalize.load(str(self.last / NORMALISATION), arms)
         model = algorithm.load(
-            self.last / MODEL, environments, device="cpu", custom_objects={"seed": seed, "learning_rate": rate}
+            self.last / MODEL,
+            environments,
+            device="cpu",
+            custom_objects={"seed": seed, "learning_rate": rate},
         )
         if hasattr(model, "load_replay_buffer"):
             model.load_replay_buffer(self.last / BUFFER)
@@ -162,18 +178,27 @@ def open_run(args: Args) -> Run:
     changes = args.change if args.steps is None else (*args.change, f"steps={args.steps}")
     s = settings(args.algo, args.env, changes)
     folder = args.output or Path("runs") / f"{args.algo}-{args.env}-{args.seed}"
-    record = {"algorithm": args.algo, "environment": args.env, "seed": args.seed, "settings": asdict(s)}
+    record = {
+        "algorithm": args.algo,
+        "environment": args.env,
+        "seed": args.seed,
+        "settings": asdict(s),
+    }
     saved = sorted(folder.glob("leg-*"), key=lambda path: int(path.name.split("-")[1]))
     if not args.resume:
         if saved:
-            raise SystemExit(f"there is a run in {folder}: --resume goes on with it, --output chooses another folder")
+            raise SystemExit(
+                f"there is a run in {folder}: --resume goes on with it, --output chooses another folder"
+            )
         return Run(args, s, folder, {**record, "curve": []})
     if not saved:
         raise SystemExit(f"there is no run in {folder} to resume: leave out --resume to begin one")
     stored = json.loads((saved[-1] / RECORD).read_text())
     other = [key for key in record if stored[key] != record[key]]
     if other:
-        raise SystemExit(f"the run in {folder} has another {' and '.join(other)}: {stored[other[0]]}")
+        raise SystemExit(
+            f"the run in {folder} has another {' and '.join(other)}: {stored[other[0]]}"
+        )
     return Run(args, s, folder, stored)
 
 

@@ -1,7 +1,7 @@
 """Train a network by the gradient through the arm, and take its learning curve on the way.
 
-``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m rnn_controller train``
-trains it, or a GRU or MLP in its place, on the same movements and objective.
+``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m
+rnn_controller train`` trains it, or a GRU or MLP in its place, on the same movements and objective.
 """
 
 import json
@@ -84,7 +84,9 @@ class Curve:
         """Measure the network as it stands, and write the record."""
         begun, config, at = time.monotonic(), self.trainer.config, self.trainer.position
         checkpoint, env_id = self.trainer.checkpoint(), TASKS[config.task].env_id
-        point = curve_point(controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused)
+        point = curve_point(
+            controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused
+        )
         self.points.append({"iteration": at.done, **point})
         record = {
             "algorithm": self.name, "environment": env_id, "seed": config.seed, "settings": config.form(),
@@ -96,7 +98,10 @@ class Curve:
 
 def open_run(args: Args) -> Curve:
     """A new run or the one in the folder, and its learning curve; ValueError if it is another."""
-    config, folder = args.config, args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}"
+    config, folder = (
+        args.config,
+        args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}",
+    )
     trainer, record, points = Trainer(config, folder), folder / RECORD, []
     if args.resume:
         trainer = Trainer.resume(folder)
@@ -105,7 +110,9 @@ def open_run(args: Args) -> Curve:
         stored = json.loads(record.read_text())["curve"] if record.exists() else []
         points = [point for point in stored if point["iteration"] <= trainer.position.done]
     elif trainer.path.exists():
-        raise ValueError(f"there is a run in {folder}: --resume goes on with it, --output chooses another folder")
+        raise ValueError(
+            f"there is a run in {folder}: --resume goes on with it, --output chooses another folder"
+        )
     iterations = sum(stage.iterations for stage in trainer.stages)
     curve = Curve(trainer, args.name, max(1, iterations // args.points), record, points)
     trainer.log = curve

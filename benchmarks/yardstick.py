@@ -1,12 +1,13 @@
 """The yardstick: how far a controller is from optimal movements that ``benchmarks.optimum`` found.
 
 A movement is one noise-free episode of the environment with its random jump: reset onto the first
-command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long. The
-optimum may not know of the jump in advance, so it is two movements chained: a hold under the first command, then,
-from the state so reached, the optimal control under the second until the episode ends. Two holds are tried, and the
-cheaper whole is kept: the optimal control under the first command, planned ``MARGIN`` beyond the hold, so that the end
-of the horizon does not show, and cut there; and what the shipped network
-does, which expects a jump and tenses the muscles for it. Its value is the sum over the whole episode.
+command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long.
+The optimum may not know of the jump in advance, so it is two movements chained: a hold under the
+first command, then, from the state so reached, the optimal control under the second until the
+episode ends. Two holds are tried, and the cheaper whole is kept: the optimal control under the
+first command, planned ``MARGIN`` beyond the hold, so that the end of the horizon does not show, and
+cut there; and what the shipped network does, which expects a jump and tenses the muscles for it.
+Its value is the sum over the whole episode.
 
 Means of ratios of values leave out jumps shorter than 5 cm (``SHORT``): their optimal values are so
 small that a few of them would decide the mean. Ratios of means keep all movements.
@@ -56,9 +57,12 @@ class Optimum:
     start: np.ndarray  # (M, 10) the body's state
     controls: np.ndarray  # (M, T, 6)
     parts: np.ndarray  # (M, 2) values under first and second command
-    wholes: np.ndarray  # (M, len(HOLDS)) values of whole episodes after each hold; inf where the hold alone costs more
-    residuals: np.ndarray  # (M, 2) projected gradients as in ``Solution``; the first of the optimal hold before its cut
-    tried: np.ndarray  # (M, 2, len(STARTS)) values from each start, the first of the optimal hold; NaN where not tried
+    # (M, len(HOLDS)) values of whole episodes after each hold; inf where the hold alone costs more
+    wholes: np.ndarray
+    # (M, 2) projected gradients as in ``Solution``; the first of the optimal hold before its cut
+    residuals: np.ndarray
+    # (M, 2, len(STARTS)) values from each start, the first of the optimal hold; NaN where not tried
+    tried: np.ndarray
     iterations: np.ndarray  # (M, 2) summed over the starts
 
     @property
@@ -85,7 +89,9 @@ class Optimum:
 
     @property
     def won(self) -> np.ndarray:
-        """Index in ``STARTS`` of what led to each part's best, (M, 2); the first of those that agree."""
+        """Index in ``STARTS`` of what led to each part's best, (M, 2); the first of those that
+        agree.
+        """
         best = np.nanmin(self.tried, -1, keepdims=True)
         return (self.tried <= best * (1 + AGREE)).argmax(-1)
 
@@ -108,7 +114,9 @@ def load_optimum(path: Path | str) -> Optimum:
             values = {f.name: stored[f.name] for f in fields(Optimum)}
     except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} holds no optimal movements of this version: {error}") from error
-    return Optimum(str(values.pop("task")), int(values.pop("seed")), int(values.pop("movements")), **values)
+    return Optimum(
+        str(values.pop("task")), int(values.pop("seed")), int(values.pop("movements")), **values
+    )
 
 
 def save(path: Path, optimum: Optimum) -> None:
@@ -128,7 +136,9 @@ def episodes(controller: Controller, task: str, movements: int, seed: int) -> Re
 
 
 def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> np.ndarray:
-    """Values of any controller on exactly these episodes over those of the optimum, (M,); 1 is optimal."""
+    """Values of any controller on exactly these episodes over those of the optimum, (M,); 1 is
+    optimal.
+    """
     if env_id != TASKS[optimum.task].env_id:
         raise ValueError(f"this optimum is one of {TASKS[optimum.task].env_id}, not of {env_id}")
     return -same_episodes(controller, optimum).rewards.sum(0)[: len(optimum.start)] / optimum.value
@@ -148,10 +158,15 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     """The optimum's episodes, driven by a controller; ValueError if they have become others."""
     if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
         raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
-    recording, found = episodes(controller, optimum.task, optimum.movements, optimum.seed), len(optimum.start)
+    recording, found = (
+        episodes(controller, optimum.task, optimum.movements, optimum.seed),
+        len(optimum.start),
+    )
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
-        raise ValueError("the environment no longer draws the starts and commands of this optimum: compute it anew")
+        raise ValueError(
+            "the environment no longer draws the starts and commands of this optimum: compute it anew"
+        )
     return recording
 
 
@@ -161,11 +176,12 @@ def arm_and_cost(task: str) -> np.ndarray:
 
 
 def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40) -> np.ndarray:
-    """Values after the jump of a controller, and of the optimum from the state that *it* was in then, (M, 2).
+    """Values after the jump of a controller, and of the optimum from the state that *it* was in
+    then, (M, 2).
 
-    A controller that expects jumps tenses its muscles for them, and the yardstick does not. Here the optimum starts
-    as tense, from the controller's own excitations among others, so it is above the controller's
-    value by the effort of the tone at most (see ``ArmProblem``).
+    A controller that expects jumps tenses its muscles for them, and the yardstick does not. Here
+    the optimum starts as tense, from the controller's own excitations among others, so it is above
+    the controller's value by the effort of the tone at most (see ``ArmProblem``).
     """
     recording, task = same_episodes(controller, optimum), TASKS[optimum.task]
     jump, pairs = len(recording.rewards) // 2, []

@@ -1,4 +1,6 @@
-"""From ``predict`` to a row in the table: ``python -m benchmarks.compare examples.a_row_in_the_table:controller``."""
+"""From ``predict`` to a row in the table: ``python -m benchmarks.compare
+examples.a_row_in_the_table:controller``.
+"""
 
 import numpy as np
 
@@ -6,13 +8,16 @@ import arm_env
 
 
 class Sluggish:
-    """Joint PD control through a filter: each excitation goes half of the way to what feedback asks for."""
+    """Joint PD control through a filter: each excitation goes half of the way to what feedback asks
+    for.
+    """
 
     def __init__(self):
         self.feedback = arm_env.JointPD()
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        memory, last = state or (None, np.zeros((len(observation), 6)))  # whatever was returned comes back
+        # whatever was returned comes back
+        memory, last = state or (None, np.zeros((len(observation), 6)))
         wanted, memory = self.feedback.predict(observation, memory, episode_start)
         action = 0.5 * last + 0.5 * wanted  # (B, 6) excitations
         return action, (memory, action)

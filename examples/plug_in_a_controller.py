@@ -15,7 +15,8 @@ class Springs:
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         target_x = np.atleast_2d(observation)[:, 18]
         action = np.full((len(target_x), 6), 0.1, dtype=np.float32)
-        action[:, [0, 2, 4]] += np.clip(0.2 - target_x, 0, 0.3)[:, None]  # flexors bring the hand to the left
+        # flexors bring the hand to the left
+        action[:, [0, 2, 4]] += np.clip(0.2 - target_x, 0, 0.3)[:, None]
         action[:, [1, 3, 5]] += np.clip(target_x - 0.2, 0, 0.3)[:, None]
         return action, state
 

@@ -1,7 +1,8 @@
 """Train stable-baselines3's PPO to reach, then save, load, evaluate and film it.
 
-Some ten minutes of one core. Training begins without noise and with a wide target; both become those of
-``ReachArm-v0`` on the way, by ``set_attr``, which acts from the next reset. ``--steps 200000`` shows that it runs.
+Some ten minutes of one core. Training begins without noise and with a wide target; both become
+those of ``ReachArm-v0`` on the way, by ``set_attr``, which acts from the next reset. ``--steps
+200000`` shows that it runs.
 """
 
 import argparse
@@ -27,7 +28,9 @@ torch.set_num_threads(1)  # small networks gain nothing from more
 
 
 class Curriculum(BaseCallback):
-    """The target narrows from 30 cm to 4 cm in the first quarter; the noise sets in after half of the training."""
+    """The target narrows from 30 cm to 4 cm in the first quarter; the noise sets in after half of
+    the training.
+    """
 
     def _on_step(self):
         return True
@@ -39,8 +42,10 @@ class Curriculum(BaseCallback):
         self.training_env.set_attr("noise", np.interp(progress, [0.55, 0.8], [0.0, 0.2]))
 
 
-arms = as_sb3_vec_env("ReachArm-v0", 256, control_period=0.05, max_episode_steps=40)  # acts every 50 ms
-envs = VecNormalize(Smoothed(arms, time_constant=0.05), gamma=0.95)  # sees the mean of its noisy senses
+# acts every 50 ms
+arms = as_sb3_vec_env("ReachArm-v0", 256, control_period=0.05, max_episode_steps=40)
+# sees the mean of its noisy senses
+envs = VecNormalize(Smoothed(arms, time_constant=0.05), gamma=0.95)
 network = {"net_arch": [64, 64], "log_std_init": -0.7}
 model = PPO(
     "MlpPolicy", envs, n_steps=40, batch_size=2048, n_epochs=6, gamma=0.95, learning_rate=lambda left: 1e-3 * left,
@@ -51,12 +56,18 @@ model.save(folder / "model")
 envs.save(str(folder / "normalisation.pkl"))
 
 model = PPO.load(folder / "model", device="cpu")  # in another process, if you like
-normalisation = VecNormalize.load(str(folder / "normalisation.pkl"), as_sb3_vec_env("ReachArm-v0", 1))
+normalisation = VecNormalize.load(
+    str(folder / "normalisation.pkl"), as_sb3_vec_env("ReachArm-v0", 1)
+)
 controller = Trained(model, normalisation)  # excitations from 0 to 1, as the environments take them
 measures = arm_env.evaluate(controller, "ReachArm-v0", movements=1000, seed=1_000_000)
-print(f"{measures.fraction_within_target:.1%} within the target, {100 * measures.median_endpoint_error_m:.1f} cm off")
+print(
+    f"{measures.fraction_within_target:.1%} within the target, {100 * measures.median_endpoint_error_m:.1f} cm off"
+)
 
-env = gym.wrappers.RecordVideo(gym.make("ReachArm-v0", render_mode="rgb_array"), str(folder / "film"))
+env = gym.wrappers.RecordVideo(
+    gym.make("ReachArm-v0", render_mode="rgb_array"), str(folder / "film")
+)
 observation, info = env.reset(seed=0)
 state, truncated = None, False
 while not truncated:

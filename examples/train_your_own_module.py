@@ -1,7 +1,7 @@
 """Train any ``nn.Module`` through the differentiable plant: here a GRU, on single jumps.
 
-The arm itself runs compiled. ``--iterations 1000`` learns to reach, in some two and a half minutes of one core;
-``benchmarks/train_network.py`` goes further.
+The arm itself runs compiled. ``--iterations 1000`` learns to reach, in some two and a half minutes
+of one core; ``benchmarks/train_network.py`` goes further.
 """
 
 import argparse
@@ -26,7 +26,9 @@ class GRUController(nn.Module):
     def initial_state(self, batch: int) -> torch.Tensor:
         return torch.zeros(batch, self.cell.hidden_size, dtype=torch.float64)
 
-    def forward(self, observation: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, observation: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         state = self.cell(observation, state)
         return nn.functional.softplus(self.motor(state) - 2), state
 
@@ -38,7 +40,8 @@ arguments = parser.parse_args()
 
 torch.manual_seed(0)
 rng, arm, task = np.random.default_rng(0), Arm(), Reach()
-wide = CostWeights(target_radius=0.3)  # the exact eq. 6 is flat far from the target: begin with a wide one
+# the exact eq. 6 is flat far from the target: begin with a wide one
+wide = CostWeights(target_radius=0.3)
 controller = GRUController().double()
 optimizer = torch.optim.Adam(controller.parameters(), lr=3e-3)
 for iteration in range(arguments.iterations):

@@ -1,4 +1,6 @@
-"""Load the shipped controller and watch it reach; ``--headless`` prints instead of opening a window."""
+"""Load the shipped controller and watch it reach; ``--headless`` prints instead of opening a
+window.
+"""
 
 import sys
 

@@ -1,9 +1,9 @@
 """A network of your own, compiled from its equations: two layers of leaky integrators.
 
 The second layer moves the arm. Here a loop of this script trains the network, and a checkpoint
-stores it. ``TrainConfig(network=TwoLayersConfig())`` trains it with this package's recipes. Only this
-script can load the checkpoint, because it defines the classes. If they are in a module of their own,
-every program that can import the module loads it, the command line too.
+stores it. ``TrainConfig(network=TwoLayersConfig())`` trains it with this package's recipes. Only
+this script can load the checkpoint, because it defines the classes. If they are in a module of
+their own, every program that can import the module loads it, the command line too.
 """
 
 import math
@@ -60,7 +60,8 @@ class TwoLayers(EquationModule):
         drawn = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
         self.blocks = torch.nn.ParameterList(0.1 * block for block in drawn)
         period = config.control_period
-        self.constants = Constants(fast=math.exp(-period / 0.03), slow=math.exp(-period / 0.1))  # 30 and 100 ms
+        # 30 and 100 ms
+        self.constants = Constants(fast=math.exp(-period / 0.03), slow=math.exp(-period / 0.1))
 
     @property
     def weights(self) -> Weights:
@@ -69,9 +70,13 @@ class TwoLayers(EquationModule):
     def equations(self, xp, w, c, observation, state):
         n = self.config.neurons
         first, second = state[..., :n], state[..., n:]
-        first = c.fast * first + (1 - c.fast) * xp.tanh(xp.product(w.inputs, observation) + xp.product(w.within, first))
+        first = c.fast * first + (1 - c.fast) * xp.tanh(
+            xp.product(w.inputs, observation) + xp.product(w.within, first)
+        )
         second = c.slow * second + (1 - c.slow) * xp.tanh(xp.product(w.between, first))
-        return xp.sigmoid(xp.product(w.motor, second) + w.tonic - 2.0), xp.concatenate(first, second)
+        return xp.sigmoid(xp.product(w.motor, second) + w.tonic - 2.0), xp.concatenate(
+            first, second
+        )
 
 
 network = TwoLayersConfig().build(Reach(), Arm(), torch.Generator().manual_seed(0))
@@ -79,7 +84,9 @@ optimizer, rng = torch.optim.Adam(network.parameters(), lr=0.01), np.random.defa
 for iteration in range(int(sys.argv[1]) if len(sys.argv) > 1 else 300):
     m = sample(rng, 64, network.state_size, task=Reach(), arm=Arm())
     x, u, _ = rollout(network, Arm(), m.x0, m.y0, m.commands, m.noise)
-    objective = risk_sensitive(values(Reach(), Arm(), CostWeights(target_radius=0.3), x, u, m.commands, 0.01), 3.0)
+    objective = risk_sensitive(
+        values(Reach(), Arm(), CostWeights(target_radius=0.3), x, u, m.commands, 0.01), 3.0
+    )
     optimizer.zero_grad()
     objective.backward()
     optimizer.step()

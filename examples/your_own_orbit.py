@@ -1,8 +1,8 @@
 """A limit cycle of your own shape: a stadium, two straights and two half circles, in ten lines.
 
 ``train(dataclasses.replace(DEFAULTS["circle"], orbit=Stadium()), "runs/stadium")`` of
-``rnn_controller.training.trainer`` trains a network on it. If the class is in a module of its own, such as
-``stadium.py``, so does ``python -m rnn_controller train circle --orbit stadium:Stadium``.
+``rnn_controller.training.trainer`` trains a network on it. If the class is in a module of its own,
+such as ``stadium.py``, so does ``python -m rnn_controller train circle --orbit stadium:Stadium``.
 """
 
 from dataclasses import dataclass
@@ -31,5 +31,7 @@ print(f"centre {info['target']}, the hand is {1000 * info['distance']:.2f} mm of
 
 # A controller trained on circles knows no stadium; the measures say how far off it is.
 measures = arm_env.evaluate(load("circle"), "CircleArm-v0", movements=50, orbit=Stadium())
-print(f"median distance {100 * measures.median_radial_error_m:.1f} cm, {measures.fraction_converged:.0%} converged")
+print(
+    f"median distance {100 * measures.median_radial_error_m:.1f} cm, {measures.fraction_converged:.0%} converged"
+)
 env.close()

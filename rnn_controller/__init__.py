@@ -4,7 +4,8 @@
 >>> policy = load("reach")
 >>> action, state = policy.predict(observation)
 
-The names are imported when they are first used, so that the command line begins, and can be stopped, at once.
+The names are imported when they are first used, so that the command line begins, and can be
+stopped, at once.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """``python -m rnn_controller``: how it starts, and how it ends when it is stopped.
 
-The commands are in ``rnn_controller.commands``, whose imports take seconds. Ctrl-C may come in those, too.
+The commands are in ``rnn_controller.commands``, whose imports take seconds. Ctrl-C may come in
+those, too.
 """
 
 import contextlib
@@ -15,14 +16,18 @@ STATUSES = {128 + number for number in SIGNALS}
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End at once: while modules are imported there is nothing to save, and some would swallow an exception."""
+    """End at once: while modules are imported there is nothing to save, and some would swallow an
+    exception.
+    """
     with contextlib.suppress(OSError):  # without a stderr
         os.write(2, f"{SIGNALS[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)
 
 
 def stop(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the work, so that it is saved or tidied away; the same signal again has no effect on that."""
+    """Raise what ends the work, so that it is saved or tidied away; the same signal again has no
+    effect on that.
+    """
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt(SIGNALS[signal.Signals(number)])
 
@@ -35,7 +40,9 @@ def react(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr take any text; where there are none, replace them by streams to nowhere."""
+    """Let stdout and stderr take any text; where there are none, replace them by streams to
+    nowhere.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # pythonw, a service, or ``2>&-``

@@ -90,12 +90,20 @@ class Checkpoint:
         }
         if self.orbit is not None:
             header["orbit"] = form("orbit", self.orbit)
-        tensors = {f"network.{name}": float64(name, value) for name, value in self.network.state_dict().items()}
-        tensors |= {f"training.{name}": value.detach().clone().contiguous() for name, value in self.tensors.items()}
+        tensors = {
+            f"network.{name}": float64(name, value)
+            for name, value in self.network.state_dict().items()
+        }
+        tensors |= {
+            f"training.{name}": value.detach().clone().contiguous()
+            for name, value in self.tensors.items()
+        }
         try:
             metadata = {key: json.dumps(value) for key, value in header.items()}
         except (TypeError, ValueError) as error:
-            raise ValueError(f"a checkpoint's training must hold JSON values only: {error}") from None
+            raise ValueError(
+                f"a checkpoint's training must hold JSON values only: {error}"
+            ) from None
         return write_whole(Path(path), safetensors.torch.save(tensors, metadata))
 
 
@@ -109,7 +117,9 @@ def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
     if isinstance(task, Task) and task.cyclic and orbit is None:
         task, orbit = task_of_environment(task.env_id).name, task
     if isinstance(task, Task):
-        raise ValueError(f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}")
+        raise ValueError(
+            f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}"
+        )
     choice("task", task, TASKS)
     if orbit is None:
         return task, None
@@ -149,15 +159,26 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} is not a complete checkpoint: {in_one_line(error)}") from error
+        raise CheckpointError(
+            f"{path} is not a complete checkpoint: {in_one_line(error)}"
+        ) from error
     if metadata.get("format") != json.dumps(FORMAT):
         found = in_one_line(metadata.get("format"))
-        raise CheckpointError(f"{path} is no checkpoint of this package: format {found}, not {FORMAT!r}")
+        raise CheckpointError(
+            f"{path} is no checkpoint of this package: format {found}, not {FORMAT!r}"
+        )
     try:
         return _assemble({key: json.loads(value) for key, value in metadata.items()}, tensors)
     except ClassError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise CheckpointError(f"{path} contradicts itself: {in_one_line(error)}") from error
 
 
@@ -166,11 +187,19 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     config, task = stored_network(header["network"]), choice("task", header["task"], TASKS)
     orbit = stored_orbit(header["orbit"]) if "orbit" in header else None
     arm = stored_arm(header["arm"])
-    weights = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
+    weights = {
+        key.removeprefix("network."): value
+        for key, value in tensors.items()
+        if key.startswith("network.")
+    }
     need = "its configuration needs"
     if not isinstance(config, EquationConfig):
-        motor, need = weights.get("motor", weights.get("motor.weight")), f"{config.neurons} neurons need"
-        if motor is None or motor.shape[-1:] != (config.neurons,):  # before one of the wrong size takes the memory
+        motor, need = (
+            weights.get("motor", weights.get("motor.weight")),
+            f"{config.neurons} neurons need",
+        )
+        # before one of the wrong size takes the memory
+        if motor is None or motor.shape[-1:] != (config.neurons,):
             found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
             raise ValueError(f"{need} motor {(6, config.neurons)}, but {found}")
     network = build(config, task_of(task, orbit), arm, torch.Generator("cpu"))
@@ -186,7 +215,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     network.load_state_dict(weights)
     others = sorted(key for key in tensors if not key.startswith(("network.", "training.")))
     if others:
-        raise ValueError(f"a tensor {others[0]!r} belongs neither to the network nor to the training")
+        raise ValueError(
+            f"a tensor {others[0]!r} belongs neither to the network nor to the training"
+        )
     return Checkpoint(
         network=network,
         task=task,
@@ -194,7 +225,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
         weights=stored(CostWeights, "weights", header["weights"]),
         noise=header["noise"],
         training=header["training"],
-        tensors={  # copies: in the file they lie at any address, which linear algebra notices in its last digit
+        # copies: in the file they lie at any address, which linear algebra notices in its last
+        # digit
+        tensors={
             key.removeprefix("training."): value.clone()
             for key, value in tensors.items()
             if key.startswith("training.")
@@ -204,7 +237,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
 
 
 def stored_arm(values: Any) -> Arm:
-    """The arm that a file holds: of today's kind, or with the constant moment arms of earlier files."""
+    """The arm that a file holds: of today's kind, or with the constant moment arms of earlier
+    files.
+    """
     if "moment_arms" not in mapping("arm", values):
         return stored(Arm, "arm", values)
     earlier = {"curl": 0.0, "tone": 0.0, **values}
@@ -272,7 +307,9 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
     Raises ValueError if the same network could not be made from it again.
     """
     config: Any = getattr(network, "config", None)
-    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(type(config)):
+    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(
+        type(config)
+    ):
         return asdict(config)
     kind = type(network).__name__
     if not isinstance(config, EquationConfig):
@@ -282,9 +319,13 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
             "EquationModule and its config from EquationConfig, both of rnn_controller"
         )
     told, again = form("network", config), build(config, task, arm, torch.Generator("cpu"))
-    shapes = [{name: value.shape for name, value in n.state_dict().items()} for n in (network, again)]
+    shapes = [
+        {name: value.shape for name, value in n.state_dict().items()} for n in (network, again)
+    ]
     if type(again) is not type(network) or shapes[0] != shapes[1]:
-        raise ValueError(f"a checkpoint can't hold this {kind}: the build of its config makes another network")
+        raise ValueError(
+            f"a checkpoint can't hold this {kind}: the build of its config makes another network"
+        )
     return told
 
 
@@ -315,13 +356,17 @@ def exactly(name: str, found: Mapping[str, Any], expected: Any) -> None:
 
 
 def real_and_finite(name: str, value: Tensor, limit: float = math.inf) -> None:
-    """Raise ValueError unless a tensor is float64 and finite, and no number in it is beyond the limit."""
+    """Raise ValueError unless a tensor is float64 and finite, and no number in it is beyond the
+    limit.
+    """
     if value.dtype != torch.float64:
         raise ValueError(f"{name} must be float64, not {value.dtype}")
     if not bool(torch.isfinite(value).all()):
         raise ValueError(f"{name} is not finite")
     if value.numel() and float(value.abs().max()) > limit:
-        raise ValueError(f"{name} must hold numbers up to {limit:g}, not {float(value.abs().max()):g}")
+        raise ValueError(
+            f"{name} must hold numbers up to {limit:g}, not {float(value.abs().max()):g}"
+        )
 
 
 def in_one_line(value: Any) -> str:

@@ -48,15 +48,20 @@ class Run:
 
     def run(self) -> None:
         """Train, and say where the checkpoint is."""
-        output = output_folder(self.output or Path("runs") / f"{self.config.task}-{self.config.seed}")
+        output = output_folder(
+            self.output or Path("runs") / f"{self.config.task}-{self.config.seed}"
+        )
         checkpoint = output / "checkpoint.safetensors"
-        with going_on(checkpoint, f"go on with the same command and --resume (checkpoint in {output})"):
+        with going_on(
+            checkpoint, f"go on with the same command and --resume (checkpoint in {output})"
+        ):
             train(self.config, output, resume=self.resume, tensorboard=self.tensorboard)
         print(f"checkpoint: {checkpoint}")
 
 
 RunOfTask: Any = tyro.extras.subcommand_type_from_defaults(
-    {name: Run(config) for name, config in DEFAULTS.items()}, {name: task.summary for name, task in TASKS.items()}
+    {name: Run(config) for name, config in DEFAULTS.items()},
+    {name: task.summary for name, task in TASKS.items()},
 )
 
 
@@ -64,7 +69,12 @@ RunOfTask: Any = tyro.extras.subcommand_type_from_defaults(
 class Train:
     """Train a controller from scratch; Ctrl-C leaves a checkpoint that --resume goes on from."""
 
-    task: Annotated[RunOfTask, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes]
+    task: Annotated[
+        RunOfTask,
+        tyro.conf.arg(name=""),
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.OmitSubcommandPrefixes,
+    ]
 
     def run(self) -> None:
         """Train the task's controller."""
@@ -75,19 +85,22 @@ class Train:
 class Evaluate(Checked):
     """Measure a controller in the environment, on held-out random jumps.
 
-    The arm is the unperturbed one, whatever the training was under, with the perturbation given here.
+    The arm is the unperturbed one, whatever the training was under, with the perturbation given
+    here.
     """
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a run's folder."""
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
+    run's folder.
+    """
     movements: int = within(1000, 1, MOST_MOVEMENTS)
     """Number of movements, up to 20,000."""
     seed: int = within(1_000_000, 0, LARGEST_SEED)
     """Seed of starts, targets and noise; training seeds never meet the default."""
     noise: float = within(0.2, 0, LOUDEST)
     """Standard deviation of the process noise at a 5 ms step; 0 is off."""
-    perturbation: Annotated[Perturbation, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = field(
-        default_factory=Perturbation
+    perturbation: Annotated[Perturbation, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = (
+        field(default_factory=Perturbation)
     )
     """What the arm is measured under."""
     json: bool = False
@@ -95,7 +108,13 @@ class Evaluate(Checked):
 
     def run(self) -> None:
         """Evaluate and print."""
-        measures = measure(load_checkpoint(self.controller), self.movements, self.seed, self.noise, self.perturbation)
+        measures = measure(
+            load_checkpoint(self.controller),
+            self.movements,
+            self.seed,
+            self.noise,
+            self.perturbation,
+        )
         print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
 
 
@@ -104,8 +123,12 @@ class Figure(Checked):
     """Draw a figure of the paper."""
 
     which: tyro.conf.Positional[Literal["5", "6", "7", "8", "tuning"]]
-    """5: the arm and its muscles; 6: reaching and following; 7: circles; 8: drawings; tuning: what neurons do."""
-    controller: tyro.conf.Positional[Annotated[str | None, by_default("the shipped one that fits")]] = None
+    """5: the arm and its muscles; 6: reaching and following; 7: circles; 8: drawings; tuning: what
+    neurons do.
+    """
+    controller: tyro.conf.Positional[
+        Annotated[str | None, by_default("the shipped one that fits")]
+    ] = None
     """Whose: a shipped name, a checkpoint or a run's folder."""
     output: Annotated[Path | None, by_default("runs/figureWHICH.png")] = None
     """File to write, .png, .pdf or .svg."""
@@ -135,7 +158,9 @@ class Figure(Checked):
         checkpoint, name = trained(self.controller, task), short_name(self.controller or task)
         if self.which == "tuning":
             if not isinstance(checkpoint.network, RecurrentController):
-                raise ValueError(f"tuning is drawn of the paper's network, and {self.controller} holds another module")
+                raise ValueError(
+                    f"tuning is drawn of the paper's network, and {self.controller} holds another module"
+                )
             return figures.figure_tuning(checkpoint.network, checkpoint.arm, name=name)
         draw = {"6": figures.figure_6, "7": figures.figure_7, "8": figures.figure_8}[self.which]
         options: dict[str, Any] = {"seed": self.seed, "noise": self.noise, "name": name}
@@ -148,7 +173,9 @@ class Animate(Checked):
 
     which: tyro.conf.Positional[Literal["6a", "6d", "7a", "7b", "8a", "8b"]]
     """6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a clover."""
-    controller: tyro.conf.Positional[Annotated[str | None, by_default("the shipped one that fits")]] = None
+    controller: tyro.conf.Positional[
+        Annotated[str | None, by_default("the shipped one that fits")]
+    ] = None
     """Whose: a shipped name, a checkpoint or a run's folder."""
     output: Annotated[Path | None, by_default("runs/animationWHICH.gif")] = None
     """File to write, .gif or .mp4."""
@@ -176,10 +203,14 @@ class Animate(Checked):
 
 @dataclass(frozen=True)
 class Attractors(Checked):
-    """Find a controller's attractors, test their stability, and count what else there is; a figure and a table."""
+    """Find a controller's attractors, test their stability, and count what else there is; a figure
+    and a table.
+    """
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a run's folder."""
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
+    run's folder.
+    """
     output: Annotated[Path | None, by_default("runs/attractors-TASK")] = None
     """Folder for figure, table and measures."""
     commands: Annotated[int | None, by_default("200 for points, 100 for cycles")] = within(
@@ -194,7 +225,9 @@ class Attractors(Checked):
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        """Analyse, print the measures and the commands without a stable attractor, write figure and table."""
+        """Analyse, print the measures and the commands without a stable attractor, write figure and
+        table.
+        """
         from rnn_controller import figures
         from rnn_controller.analysis import attractors
 
@@ -205,11 +238,15 @@ class Attractors(Checked):
             output_file(folder / name, (Path(name).suffix,), "a result")
             for name in ("attractors.png", "attractors.csv", "measures.json")
         )
-        loop = attractors.ClosedLoop(checkpoint.network, task, checkpoint.arm, checkpoint.network.config.control_period)
+        loop = attractors.ClosedLoop(
+            checkpoint.network, task, checkpoint.arm, checkpoint.network.config.control_period
+        )
         number = self.commands or task.analysed_commands
         commands = attractors.grid(task, checkpoint.arm, number)
         found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
-        figure = figures.figure_attractors(found, checkpoint.arm, task=task, name=short_name(self.controller))
+        figure = figures.figure_attractors(
+            found, checkpoint.arm, task=task, name=short_name(self.controller)
+        )
         paths = {
             "figure": figures.save(figure, chart),
             "table": found.save_table(rows, task.command_names),
@@ -221,7 +258,9 @@ class Attractors(Checked):
         print(table(found.measures))
         for attractor in found.attractors:
             if not attractor.stable:
-                print(f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}")
+                print(
+                    f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}"
+                )
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
@@ -230,8 +269,12 @@ class Demo:
     """Train a reach controller on a short budget, run it, and leave everything under one folder."""
 
     output: Path = Path("runs/demo")
-    """Folder for checkpoint, measures, figure and animation; a finished training there is used again."""
-    iterations: Annotated[int | None, by_default("the short recipe's, about three minutes on two cores")] = None
+    """Folder for checkpoint, measures, figure and animation; a finished training there is used
+    again.
+    """
+    iterations: Annotated[
+        int | None, by_default("the short recipe's, about three minutes on two cores")
+    ] = None
     """Iterations of training."""
 
     def run(self) -> None:
@@ -277,7 +320,9 @@ def trained(name: str | None, task: str) -> Checkpoint:
     """Return a checkpoint of a controller for the task; the shipped one without a name."""
     checkpoint = load_checkpoint(task if name is None else name)
     if checkpoint.task != task:
-        raise ValueError(f"a controller for {task} is wanted, and {name} is one for {checkpoint.task}")
+        raise ValueError(
+            f"a controller for {task} is wanted, and {name} is one for {checkpoint.task}"
+        )
     return checkpoint
 
 
@@ -296,7 +341,11 @@ def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def measure(
-    checkpoint: Checkpoint, movements: int, seed: int, noise: float, perturbation: Perturbation | None = None
+    checkpoint: Checkpoint,
+    movements: int,
+    seed: int,
+    noise: float,
+    perturbation: Perturbation | None = None,
 ) -> Measures:
     """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for.
 
@@ -307,7 +356,8 @@ def measure(
     if before not in (None, asdict(Perturbation()), asdict(perturbation)):
         remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
     environment = environment_of(checkpoint)
-    steps = 2 * round(checkpoint.goal.hold / environment["control_period"])  # of an episode with one jump
+    # of an episode with one jump
+    steps = 2 * round(checkpoint.goal.hold / environment["control_period"])
     with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
         return evaluate(
             controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,
@@ -317,7 +367,10 @@ def measure(
 
 def table(measures: Measures) -> str:
     """Return the measures, a line each."""
-    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in asdict(measures).items()}
+    shown = {
+        name: f"{value:.4g}" if isinstance(value, float) else value
+        for name, value in asdict(measures).items()
+    }
     return "\n".join(f"{name:36s} {value}" for name, value in shown.items())
 
 
@@ -352,13 +405,24 @@ def main() -> None:
     except KeyboardInterrupt as stop:
         reason = str(stop) or "interrupted"
         print("; ".join([reason, *getattr(stop, "__notes__", [])]), file=sys.stderr)
-        raise SystemExit(143 if reason == "terminated" else 130) from None  # as shells have it: 128 + signal
+        # as shells have it: 128 + signal
+        raise SystemExit(143 if reason == "terminated" else 130) from None
     except BrokenPipeError:
         drop_output()
         raise SystemExit(141) from None  # nobody reads on, as in "| head"
-    except (OptionError, CheckpointError, TrainingError, OSError, ValueError, ImportError, MemoryError) as error:
+    except (
+        OptionError,
+        CheckpointError,
+        TrainingError,
+        OSError,
+        ValueError,
+        ImportError,
+        MemoryError,
+    ) as error:
         drop_output()
-        raise SystemExit(f"error: {' '.join(str(error).splitlines()) or type(error).__name__}") from None
+        raise SystemExit(
+            f"error: {' '.join(str(error).splitlines()) or type(error).__name__}"
+        ) from None
 
 
 def drop_output() -> None:

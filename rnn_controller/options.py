@@ -27,7 +27,9 @@ _asked: list[StructTypeInfo] = []
 
 @OPTIONS.primitive_rule
 def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How tyro reads a path, or a number or name that may be left out: never as the word None, nor empty."""
+    """How tyro reads a path, or a number or name that may be left out: never as the word None, nor
+    empty.
+    """
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
     if info.type in (int, float, str) or kinds not in ([int], [float], [str], [Path]):
         return None
@@ -67,8 +69,12 @@ class OptionError(Exception):
 
 @OPTIONS.struct_rule
 def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
-    """How tyro makes a group of settings that checks itself: as it makes any, with what is refused in our own words."""
-    if any(info is asked for asked in _asked) or not (isinstance(info.type, type) and issubclass(info.type, Checked)):
+    """How tyro makes a group of settings that checks itself: as it makes any, with what is refused
+    in our own words.
+    """
+    if any(info is asked for asked in _asked) or not (
+        isinstance(info.type, type) and issubclass(info.type, Checked)
+    ):
         return None
     _asked.append(info)  # so that the next line comes to the other rules
     try:

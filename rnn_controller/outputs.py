@@ -9,7 +9,9 @@ SPARE = 40  # characters that a file's temporary name may have more than its own
 
 
 def output_file(path: Path | str, suffixes: Sequence[str], what: str) -> Path:
-    """Return the path of a file that can be written as one of the ``suffixes``; ValueError or OSError otherwise."""
+    """Return the path of a file that can be written as one of the ``suffixes``; ValueError or
+    OSError otherwise.
+    """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         *others, last = suffixes
@@ -19,7 +21,8 @@ def output_file(path: Path | str, suffixes: Sequence[str], what: str) -> Path:
         raise IsADirectoryError(f"{str(path)!r} is a folder; {what} needs the name of a file")
     if path.exists() and not path.is_file():
         raise OSError(f"{str(path)!r} is a device; {what} needs the name of a file")
-    path.with_name(f"{path.name}{SPARE * '_'}").exists()  # raises OSError if the temporary name is too long
+    # raises OSError if the temporary name is too long
+    path.with_name(f"{path.name}{SPARE * '_'}").exists()
     output_folder(path.parent)
     return path
 
@@ -34,8 +37,11 @@ def output_folder(path: Path | str) -> Path:
     try:
         if not os.access(there, os.W_OK):
             raise PermissionError("it is read-only")
-        with tempfile.TemporaryFile(dir=there):  # a whole file system may be read-only, or not for files
+        # a whole file system may be read-only, or not for files
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise PermissionError(f"{str(there)!r} can't be written to: {error.strerror or error}") from None
+        raise PermissionError(
+            f"{str(there)!r} can't be written to: {error.strerror or error}"
+        ) from None
     return path

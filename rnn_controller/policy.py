@@ -14,7 +14,12 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
-from rnn_controller.rollouts.pontryagin import EquationNetwork, kernels_of, plain_constants, plain_weights
+from rnn_controller.rollouts.pontryagin import (
+    EquationNetwork,
+    kernels_of,
+    plain_constants,
+    plain_weights,
+)
 
 
 class _Predicting:
@@ -31,7 +36,9 @@ class _Predicting:
         return period_of(self.network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Excitations (B, 6) and next states (B, N), from observations (B, 18 + K) and states (B, N)."""
+        """Excitations (B, 6) and next states (B, N), from observations (B, 18 + K) and states (B,
+        N).
+        """
         raise NotImplementedError
 
     def predict(
@@ -43,8 +50,8 @@ class _Predicting:
     ) -> tuple[np.ndarray, Any]:
         """Excitations (B, 6) float32 for observations (B, 18 + K), and the neural state (B, N).
 
-        One observation (18 + K,) gives one action (6,). The network is at rest where ``episode_start``;
-        it is deterministic itself, its noise is the environment's.
+        One observation (18 + K,) gives one action (6,). The network is at rest where
+        ``episode_start``; it is deterministic itself, its noise is the environment's.
         """
         o = checked_observation(observation, self._signals)
         batch = o if o.ndim == 2 else o[None]
@@ -55,7 +62,9 @@ class _Predicting:
         if episode_start is not None:
             starts = np.atleast_1d(np.asarray(episode_start, dtype=bool))
             if starts.shape != (len(batch),):
-                raise ValueError(f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}")
+                raise ValueError(
+                    f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}"
+                )
             if starts.any():
                 y[starts] = self._rest
         u, y_next = self._step(batch, y)
@@ -64,13 +73,17 @@ class _Predicting:
 
 
 class Policy(_Predicting):
-    """A network that is given by its equations as a controller of the environments, in the code it was trained with."""
+    """A network that is given by its equations as a controller of the environments, in the code it
+    was trained with.
+    """
 
     def __init__(self, network: EquationNetwork, arm: Arm | None = None):
         super().__init__(np.zeros(network.state_size), SENSORY_SIZE + network.command_size, arm)
         self.network = network
         self._kernels = kernels_of(network)
-        self._weights = plain_weights(float64(name, w) for name, w in network.weights._asdict().items())
+        self._weights = plain_weights(
+            float64(name, w) for name, w in network.weights._asdict().items()
+        )
         self._constants = copy.deepcopy(tuple(plain_constants(network)))
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,14 +105,20 @@ class ModuleController(_Predicting):
         with plain_torch():
             rest = self.network.initial_state(1)
         if not isinstance(rest, Tensor) or rest.ndim != 2:
-            raise TypeError(f"the module's state must be a tensor (B, N), not {type(rest).__name__}")
+            raise TypeError(
+                f"the module's state must be a tensor (B, N), not {type(rest).__name__}"
+            )
         size = getattr(module, "command_size", None)
-        super().__init__(float64_array("the module's state", rest[0]), size and SENSORY_SIZE + size, arm)
+        super().__init__(
+            float64_array("the module's state", rest[0]), size and SENSORY_SIZE + size, arm
+        )
         self._kind: Any = {"dtype": rest.dtype, "device": rest.device}
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with plain_torch(), torch.no_grad():
-            u, y = self.network(*(torch.from_numpy(value).to(**self._kind) for value in (observation, state)))
+            u, y = self.network(
+                *(torch.from_numpy(value).to(**self._kind) for value in (observation, state))
+            )
         return float64_array("the module's excitations", u), float64_array("the module's state", y)
 
 
@@ -109,5 +128,7 @@ def controller_of(checkpoint: Checkpoint) -> Policy:
 
 
 def load(name: Path | str) -> Policy:
-    """A trained controller, by a shipped name such as "reach", a checkpoint's path or a run's folder."""
+    """A trained controller, by a shipped name such as "reach", a checkpoint's path or a run's
+    folder.
+    """
     return controller_of(load_checkpoint(name))

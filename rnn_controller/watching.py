@@ -12,7 +12,9 @@ from arm_env.control.controllers import Controller
 DELAY = 3.0  # [s] work that is done sooner shows no bar
 
 
-def progress_bar(iterable: Iterable[Any] | None = None, disable: bool = False, **options: Any) -> Any:
+def progress_bar(
+    iterable: Iterable[Any] | None = None, disable: bool = False, **options: Any
+) -> Any:
     """Return a progress bar on stderr, which is off where there is no stderr, as under ``pythonw``."""
     return tqdm(iterable, disable=disable or sys.stderr is None, **options)
 

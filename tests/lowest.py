@@ -1,7 +1,9 @@
-"""Whether the oldest versions that pyproject.toml allows still work: ``make lowest`` runs this, pytest does not.
+"""Whether the oldest versions that pyproject.toml allows still work: ``make lowest`` runs this,
+pytest does not.
 
-Without an argument it prints them as requirements, ``name==version``; torch is the one of constraints.txt, since an old
-one takes gigabytes to download. With ``smoke`` it uses every dependency once.
+Without an argument it prints them as requirements, ``name==version``; torch is the one of
+constraints.txt, since an old one takes gigabytes to download. With ``smoke`` it uses every
+dependency once.
 """
 
 import re
@@ -25,7 +27,10 @@ def pinned(name: str) -> str:
 
 
 def requirements() -> list[str]:
-    return [f"{name}=={pinned(name) if name == 'torch' else version}" for name, version in bounds().items()]
+    return [
+        f"{name}=={pinned(name) if name == 'torch' else version}"
+        for name, version in bounds().items()
+    ]
 
 
 def smoke() -> None:
@@ -42,7 +47,9 @@ def smoke() -> None:
         env.reset(seed=1)
         env.step(env.action_space.sample())
         assert env.render().ndim == 3
-        assert gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json())).spec == env.spec
+        assert (
+            gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json())).spec == env.spec
+        )
     assert arm_env.evaluate(load("reach"), movements=20).fraction_within_target > 0.8
     kinds = ("train", "evaluate", "demo", "figure", "animate", "attractors")
     commands = [["--help"], ["train", "reach", "--help"], *([kind, "--help"] for kind in kinds)]
@@ -51,7 +58,11 @@ def smoke() -> None:
         commands.append(["evaluate", folder, "--movements", "3", "--curl", "5"])
         commands.append(["figure", "5", "--output", f"{folder}/figure.png"])
         for command in commands:
-            subprocess.run([sys.executable, "-m", "rnn_controller", *command], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, "-m", "rnn_controller", *command],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
 
 
 if __name__ == "__main__":

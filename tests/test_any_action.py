@@ -1,4 +1,6 @@
-"""Whatever the actions: every state stays finite, and within the bounds that observations allow for."""
+"""Whatever the actions: every state stays finite, and within the bounds that observations allow
+for.
+"""
 
 import itertools
 from dataclasses import replace
@@ -16,7 +18,9 @@ from arm_env.dynamics.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, contro
 # got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
 FURTHEST_FOUND, FASTEST_FOUND = 0.284, 63.3
 SUBSTEP, SUBSTEPS, PERIODS = 0.005, 2, 1000  # 10 s
-COMBINATIONS = np.array([[bits >> muscle & 1 for muscle in range(MUSCLE_COUNT)] for bits in range(64)], dtype=float)
+COMBINATIONS = np.array(
+    [[bits >> muscle & 1 for muscle in range(MUSCLE_COUNT)] for bits in range(64)], dtype=float
+)
 CEILINGS = (1.0, 2.0, 4.0)
 
 
@@ -26,14 +30,19 @@ def outside(arm, x):
 
 
 def extremes(arm, posture, u):
-    """Largest angle beyond the stops and largest speed under actions u, (T, B, 6), from rest at (B, 2)."""
+    """Largest angle beyond the stops and largest speed under actions u, (T, B, 6), from rest at (B,
+    2).
+    """
     x, still, p = np.zeros((u.shape[1], 10)), np.zeros(u.shape[1:]), arm.flat()
     x[:, :2] = posture
     furthest = fastest = 0.0
     for action in u:
         control_steps(p, SUBSTEP, SUBSTEPS, action, still, x)
         assert np.isfinite(x).all()
-        furthest, fastest = max(furthest, outside(arm, x).max()), max(fastest, np.abs(x[:, 2:4]).max())
+        furthest, fastest = (
+            max(furthest, outside(arm, x).max()),
+            max(fastest, np.abs(x[:, 2:4]).max()),
+        )
     assert (x[:, 4:] >= 0).all() and (x[:, 4:] <= arm.ceiling * (1 + 1e-12)).all()
     return furthest, fastest
 
@@ -45,7 +54,10 @@ def assert_bounded(arm, posture, u):
 
 fractions = st.floats(0, 1)
 postures = st.tuples(fractions, fractions).map(
-    lambda share: np.array(Arm().lower_stop) + np.array(share) * np.subtract(Arm().upper_stop, Arm().lower_stop)
+    lambda share: (
+        np.array(Arm().lower_stop)
+        + np.array(share) * np.subtract(Arm().upper_stop, Arm().lower_stop)
+    )
 )
 actions = st.one_of(
     st.sampled_from(COMBINATIONS.tolist()),
@@ -81,9 +93,13 @@ def test_every_constant_extreme_from_every_corner(ceiling):
     assert_bounded(arm, np.tile(corners, (64, 1)), np.broadcast_to(u, (PERIODS, *u.shape)).copy())
 
 
-@pytest.mark.parametrize(("goal", "least"), [("speed", (0, 50)), ("stops", (0.2, 0))], ids=["speed", "stops"])
+@pytest.mark.parametrize(
+    ("goal", "least"), [("speed", (0, 50)), ("stops", (0.2, 0))], ids=["speed", "stops"]
+)
 def test_a_greedy_adversary(goal, least):
-    """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest, and it gets that far at least."""
+    """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest, and it gets
+    that far at least.
+    """
     arm, rng = replace(Arm(), ceiling=CEILINGS[-1]), np.random.default_rng(1)
     options, still, p = arm.ceiling * COMBINATIONS, np.zeros((64, MUSCLE_COUNT)), arm.flat()
     furthest = fastest = 0.0

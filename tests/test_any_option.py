@@ -1,4 +1,5 @@
-"""Odd values of every option of every command: refused in a sentence before anything is written, or they work.
+"""Odd values of every option of every command: refused in a sentence before anything is written, or
+they work.
 
 The options are read from the help texts, so that a new one is tried by itself.
 """
@@ -48,13 +49,19 @@ IMPOSSIBLE = {  # what no option of a kind can mean
     "CHOICE": ("", "ω", "None"),
     "": ("x",),
 }
-PERHAPS = {"INT": ("0",), "FLOAT": ("0", "-1", "1e400", "1e-400"), "PATH": ("folder", "ω.png", "folder/ω.gif")}
+PERHAPS = {
+    "INT": ("0",),
+    "FLOAT": ("0", "-1", "1e400", "1e-400"),
+    "PATH": ("folder", "ω.png", "folder/ω.gif"),
+}
 NAMES = ("", "nobody", "ω", "folder", "file", "file/under", "/dev/full", "None", LONG, "a\0b")
 
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """Runs a command in a folder of its own, its work cut down to a step; returns its exit status and outputs."""
+    """Runs a command in a folder of its own, its work cut down to a step; returns its exit status
+    and outputs.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
@@ -62,11 +69,15 @@ def call(tmp_path, monkeypatch, capsys):
     for name in training.RECIPES:
         monkeypatch.setitem(training.RECIPES, name, (stage,))
     point = attractors.Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)
-    monkeypatch.setattr(attractors, "analyse", lambda *_, **k: attractors.Analysis("reach", [point], 0, 1, (1, 1)))
+    monkeypatch.setattr(
+        attractors, "analyse", lambda *_, **k: attractors.Analysis("reach", [point], 0, 1, (1, 1))
+    )
     for name in ("figure_5", "figure_6", "figure_attractors"):
         monkeypatch.setattr(figures, name, lambda *_, **__: Figure(figsize=(1, 1)))
     measure, animate = commands.measure, figures.animate
-    monkeypatch.setattr(commands, "measure", lambda checkpoint, _, *more: measure(checkpoint, 2, *more))
+    monkeypatch.setattr(
+        commands, "measure", lambda checkpoint, _, *more: measure(checkpoint, 2, *more)
+    )
     monkeypatch.setattr(figures, "animate", lambda *a, **k: animate(*a, **{**k, "seconds": 0.04}))
 
     def call(*arguments):
@@ -98,7 +109,9 @@ def refused(result):
 def options(call, names):
     """Name and kind of every option that a command's help names."""
     text = call(*names, "--help")[1]
-    found = re.findall(r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ([A-Z]+|\{\S*))?", text, re.MULTILINE)
+    found = re.findall(
+        r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ([A-Z]+|\{\S*))?", text, re.MULTILINE
+    )
     assert len(found) > 1 and (("--output", "PATH") in found or names == ("evaluate",))
     return [(name, "CHOICE" if kind.startswith("{") else kind) for name, kind in found]
 
@@ -112,8 +125,17 @@ def test_any_option_is_refused_in_a_sentence_or_works(call, names):
             small = [text for text in COMMANDS[names] if not text.startswith(f"{name}=")]
             result = call(*names, *small, f"{name}={value}")
             if kind in ("INT", "FLOAT") and result[0]:
-                assert name.strip("-").replace("-", "_") in result[2].replace("-", "_"), (name, value, result)
-            assert refused(result) or (result[0] == 0 and value not in IMPOSSIBLE[kind]), (name, value, result, files())
+                assert name.strip("-").replace("-", "_") in result[2].replace("-", "_"), (
+                    name,
+                    value,
+                    result,
+                )
+            assert refused(result) or (result[0] == 0 and value not in IMPOSSIBLE[kind]), (
+                name,
+                value,
+                result,
+                files(),
+            )
             for path in files():
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -124,13 +146,17 @@ def test_json_is_all_of_stdout(call, command):
     assert status == 0 and json.loads(out)["seed"] in (0, 1_000_000) and not err
 
 
-@pytest.mark.parametrize("command", ["evaluate", "attractors", "figure 5", "figure 6", "figure tuning", "animate 7a"])
+@pytest.mark.parametrize(
+    "command", ["evaluate", "attractors", "figure 5", "figure 6", "figure tuning", "animate 7a"]
+)
 def test_any_controller_s_name_is_refused_in_a_sentence(call, command):
     for name in NAMES:
         assert refused(call(*command.split(), name)), name
 
 
-@pytest.mark.parametrize("command", ["train", "figure", "animate", "evaluate", "", "figure 6 reach"])
+@pytest.mark.parametrize(
+    "command", ["train", "figure", "animate", "evaluate", "", "figure 6 reach"]
+)
 def test_any_other_word_is_refused_in_a_sentence(call, command):
     for word in ("", "ω", "None", "-1", "--output", LONG):
         assert refused(call(*command.split(), word)), word

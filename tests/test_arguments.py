@@ -1,4 +1,6 @@
-"""Arguments as users write them: what can mean only one thing is taken, the rest is refused by name."""
+"""Arguments as users write them: what can mean only one thing is taken, the rest is refused by
+name.
+"""
 
 import math
 from dataclasses import dataclass
@@ -49,11 +51,15 @@ def test_infinity_is_taken_where_it_has_a_meaning_only():
     for value in (-math.inf, math.nan, -1):
         with pytest.raises(ValueError, match=r"^risk must be a number of 0 or above"):
             Spring(risk=value)
-    with pytest.raises(ValueError, match=r"^stiffness must be a number above 0 and up to 10, not inf"):
+    with pytest.raises(
+        ValueError, match=r"^stiffness must be a number above 0 and up to 10, not inf"
+    ):
         Spring(stiffness=math.inf)
 
 
-@pytest.mark.parametrize("value", [4, 4.0, np.int8(4), np.float32(4), np.array(4), torch.tensor(4), "4"])
+@pytest.mark.parametrize(
+    "value", [4, 4.0, np.int8(4), np.float32(4), np.array(4), torch.tensor(4), "4"]
+)
 def test_a_whole_number_is_taken_in_every_form_and_becomes_an_int(value):
     assert type(count("neurons", value, 1)) is int and count("neurons", value, 1) == 4
     assert type(Spring(coils=value, turns=value).turns) is int
@@ -105,7 +111,9 @@ def test_tuples_have_the_default_s_shape():
         {},
         (0, 10**400),
     ):
-        with pytest.raises(ValueError, match=r"^ends must be finite numbers from -1 to 1, shape \(2,\), not "):
+        with pytest.raises(
+            ValueError, match=r"^ends must be finite numbers from -1 to 1, shape \(2,\), not "
+        ):
             Spring(ends=ends)
     assert numbers("grid", [[1, 2]], (1, 2)) == ((1.0, 2.0),)
 
@@ -115,7 +123,9 @@ def test_an_optional_tuple_has_the_shape_that_is_declared():
     for travel in ([1, 2], np.array([1, 2]), torch.tensor([1.0, 2.0])):
         assert Spring(travel=travel).travel == (1.0, 2.0)
     for travel in (1, (1, 2, 3), (1, 6), (1, None), "12"):
-        with pytest.raises(ValueError, match=r"^travel must be finite numbers from 0 to 5, shape \(2,\), not "):
+        with pytest.raises(
+            ValueError, match=r"^travel must be finite numbers from 0 to 5, shape \(2,\), not "
+        ):
             Spring(travel=travel)
     with pytest.raises(ValueError, match=r"^travel must go from low to high, not \(2, 1\)"):
         Spring(travel=(2, 1))
@@ -148,9 +158,13 @@ def test_a_group_is_itself_or_a_mapping_of_what_differs():
     assert group("spring", given, Spring, default) is given
     assert group("spring", {"stiffness": "3"}, Spring, default) == Spring(stiffness=3, coils=5)
     for value in (Spring, "stiff", 3, [("coils", 5)]):
-        with pytest.raises(ValueError, match=r"^spring must be a Spring, a mapping of its fields such as"):
+        with pytest.raises(
+            ValueError, match=r"^spring must be a Spring, a mapping of its fields such as"
+        ):
             group("spring", value, Spring, default)
-    with pytest.raises(ValueError, match=r"^spring has no field 'stifness': there are stiffness, ends, coils"):
+    with pytest.raises(
+        ValueError, match=r"^spring has no field 'stifness': there are stiffness, ends, coils"
+    ):
         group("spring", {"stifness": 3}, Spring, default)
     with pytest.raises(ValueError, match=r"^spring: stiffness must be a number above 0"):
         filled("spring", {"stiffness": -1}, default)

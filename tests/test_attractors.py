@@ -11,7 +11,13 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand
 from rnn_controller import NetworkConfig, RecurrentController, load_checkpoint
 from rnn_controller.analysis import attractors
-from rnn_controller.analysis.attractors import ClosedLoop, components, fixed_point, limit_cycle, return_map
+from rnn_controller.analysis.attractors import (
+    ClosedLoop,
+    components,
+    fixed_point,
+    limit_cycle,
+    return_map,
+)
 from rnn_controller.rollouts import pontryagin
 
 EYE = torch.eye(3, dtype=torch.float64)
@@ -22,7 +28,9 @@ def tensor(values):
 
 
 def controller(task, seed=0, neurons=5):
-    return RecurrentController(NetworkConfig(neurons), task.command_size, torch.Generator().manual_seed(seed))
+    return RecurrentController(
+        NetworkConfig(neurons), task.command_size, torch.Generator().manual_seed(seed)
+    )
 
 
 def random_states(loop, number, seed=0):
@@ -35,14 +43,22 @@ def random_states(loop, number, seed=0):
 def test_fixed_point_of_a_linear_map_is_the_closed_form_one():
     matrix = tensor([[0.9, 0.3, 0.0], [-0.2, 0.7, 0.1], [0.0, 0.4, -0.5]])
     shift = tensor([1.0, -2.0, 0.5])
-    point, residual = fixed_point(lambda q: matrix @ q + shift, lambda q: matrix, tensor([10.0, 10.0, 10.0]))
-    torch.testing.assert_close(point, torch.linalg.solve(EYE - matrix, shift), rtol=1e-12, atol=1e-12)
+    point, residual = fixed_point(
+        lambda q: matrix @ q + shift, lambda q: matrix, tensor([10.0, 10.0, 10.0])
+    )
+    torch.testing.assert_close(
+        point, torch.linalg.solve(EYE - matrix, shift), rtol=1e-12, atol=1e-12
+    )
     assert residual < 1e-12
 
 
 def test_fixed_point_of_a_nonlinear_map():
-    point, residual = fixed_point(torch.cos, lambda q: torch.diag(-torch.sin(q)), tensor([0.2, 1.0, 1.4]))
-    torch.testing.assert_close(point, torch.full((3,), 0.7390851332151607, dtype=torch.float64), rtol=1e-12, atol=0)
+    point, residual = fixed_point(
+        torch.cos, lambda q: torch.diag(-torch.sin(q)), tensor([0.2, 1.0, 1.4])
+    )
+    torch.testing.assert_close(
+        point, torch.full((3,), 0.7390851332151607, dtype=torch.float64), rtol=1e-12, atol=0
+    )
     assert residual < 1e-12
 
 
@@ -59,7 +75,9 @@ def hopf(omega, step):
         square = x * x + y * y
         growth = (MU / (square + (MU - square) * np.exp(-2 * MU * step))) ** 0.5
         c, s = np.cos(omega * step), np.sin(omega * step)
-        return torch.stack([growth * (c * x - s * y), growth * (s * x + c * y), z * np.exp(-DECAY * step)])
+        return torch.stack(
+            [growth * (c * x - s * y), growth * (s * x + c * y), z * np.exp(-DECAY * step)]
+        )
 
     return flow
 
@@ -119,7 +137,9 @@ def test_closed_loop_is_the_rollout_without_noise(task):
     with torch.no_grad():
         for _ in range(30):
             stepped.append(loop.step(stepped[-1], command))
-    torch.testing.assert_close(loop.run(q, command, 30), torch.stack(stepped, 1), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        loop.run(q, command, 30), torch.stack(stepped, 1), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_any_module_with_a_state_runs_as_the_recurrent_controller_does():
@@ -136,8 +156,13 @@ def test_any_module_with_a_state_runs_as_the_recurrent_controller_does():
 
     inner = controller(Reach())
     plain, wrapped = ClosedLoop(inner, Reach()), ClosedLoop(Wrapped(inner), Reach())
-    q, command = random_states(plain, 2), torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64)
-    torch.testing.assert_close(plain.run(q, command, 20), wrapped.run(q, command, 20), rtol=1e-12, atol=1e-12)
+    q, command = (
+        random_states(plain, 2),
+        torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64),
+    )
+    torch.testing.assert_close(
+        plain.run(q, command, 20), wrapped.run(q, command, 20), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_jacobian_of_the_closed_loop_is_its_finite_difference():
@@ -199,7 +224,9 @@ def test_without_muscles_nothing_is_stable(task):
     assert found.measures.as_dict()["max_residual"] is None
 
 
-@pytest.mark.parametrize(("task", "number"), [(Reach(), 200), (Reach(), 7), (Circle(), 100), (Circle(), 5)])
+@pytest.mark.parametrize(
+    ("task", "number"), [(Reach(), 200), (Reach(), 7), (Circle(), 100), (Circle(), 5)]
+)
 def test_grid_has_as_many_different_commands_as_asked_for_all_within_the_workspace(task, number):
     commands = attractors.grid(task, Arm(), number)
     assert commands.shape == (number, task.command_size)

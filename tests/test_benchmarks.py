@@ -89,8 +89,18 @@ def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_
 TINY = {
     "ppo": ("num_envs=4", "model.n_steps=8", "model.batch_size=16", "model.n_epochs=1"),
     "recurrent-ppo": ("num_envs=4", "model.n_steps=8", "model.batch_size=16", "model.n_epochs=1"),
-    "sac": ("num_envs=4", "model.learning_starts=16", "model.batch_size=8", "model.buffer_size=200"),
-    "tqc": ("num_envs=4", "model.learning_starts=16", "model.batch_size=8", "model.buffer_size=200"),
+    "sac": (
+        "num_envs=4",
+        "model.learning_starts=16",
+        "model.batch_size=8",
+        "model.buffer_size=200",
+    ),
+    "tqc": (
+        "num_envs=4",
+        "model.learning_starts=16",
+        "model.batch_size=8",
+        "model.buffer_size=200",
+    ),
 }
 
 
@@ -123,7 +133,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(algorithm, tmp_path,
     open_run(arguments(algorithm, tmp_path / "broken", resume=True)).go()
     observations = np.random.default_rng(0).normal(size=(5, 20)).astype(np.float32)
     actions = [
-        load_baseline(tmp_path / name).predict(observations, deterministic=True)[0] for name in ("whole", "broken")
+        load_baseline(tmp_path / name).predict(observations, deterministic=True)[0]
+        for name in ("whole", "broken")
     ]
     np.testing.assert_array_equal(*actions)
     curves = [read_run(tmp_path / name).curve for name in ("whole", "broken")]
@@ -144,10 +155,15 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
 
 @pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
 def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, monkeypatch):
-    monkeypatch.setitem(RECIPES, "default", (Stage("soap", 4, 3, rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),))
+    monkeypatch.setitem(
+        RECIPES, "default", (Stage("soap", 4, 3, rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),)
+    )
     small = {kind: {"network": ModuleConfig(kind, 3)} for kind in ("gru", "mlp")}
     monkeypatch.setattr(train_network, "VARIANTS", {"rnn": {}, **small})
-    whole, broken = (train_network.Args(network, "reach", points=2, output=tmp_path / name) for name in ("a", "b"))
+    whole, broken = (
+        train_network.Args(network, "reach", points=2, output=tmp_path / name)
+        for name in ("a", "b")
+    )
     train_network.main(whole)
     curve = train_network.open_run(broken)
     curve.trainer._iterate(curve.trainer.stages[0])
@@ -164,7 +180,9 @@ def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, 
     for p, q in zip(ours.curve, theirs.curve, strict=True):
         assert {**p, "seconds": 0} == {**q, "seconds": 0}
     o = np.random.default_rng(0).normal(size=(2, 20))
-    np.testing.assert_array_equal(ours.controller().predict(o)[0], theirs.controller().predict(o)[0])
+    np.testing.assert_array_equal(
+        ours.controller().predict(o)[0], theirs.controller().predict(o)[0]
+    )
 
 
 @pytest.mark.parametrize("task", ["reach", "circle"])
@@ -206,8 +224,20 @@ def test_unknown_controllers_are_refused(tmp_path):
 
 def test_rows_survive_the_file(tmp_path):
     rows = [
-        {"controller": "a", "environment": "ReachArm-v0", "seed": 1, "mean_value": 0.5, "optimality_ratio": 1e-7},
-        {"controller": "a", "environment": "CircleArm-v0", "seed": 0, "median_speed_error": None, "train_steps": 3},
+        {
+            "controller": "a",
+            "environment": "ReachArm-v0",
+            "seed": 1,
+            "mean_value": 0.5,
+            "optimality_ratio": 1e-7,
+        },
+        {
+            "controller": "a",
+            "environment": "CircleArm-v0",
+            "seed": 0,
+            "median_speed_error": None,
+            "train_steps": 3,
+        },
     ]
     path = compare.write_rows(tmp_path / "t.csv", rows)
     back = compare.read_rows(path)
@@ -222,9 +252,13 @@ def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
     ratios = np.array([1.0, 3.0, 40.0])
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: optimum)
     monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: ratios)
-    still = next(c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0")
+    still = next(
+        c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0"
+    )
     row = compare.row(still, movements=5, noise=0.1)
-    measures = arm_env.evaluate(arm_env.Still(), "CircleArm-v0", movements=5, seed=compare.SEED, noise=0.1)
+    measures = arm_env.evaluate(
+        arm_env.Still(), "CircleArm-v0", movements=5, seed=compare.SEED, noise=0.1
+    )
     assert row["mean_value"] == measures.mean_value and row["noise"] == 0.1
     assert row["optimality_ratio"] == 2.0  # without the short jump
     assert row["optimality_ratio_of_means"] == pytest.approx((0.1 + 0.87 + 0.4) / 0.4)
@@ -268,7 +302,13 @@ def test_the_report_names_everybody(tmp_path):
     run = tmp_path / "runs" / "good-ReachArm-v0-0"
     run.mkdir(parents=True)
     curve = [{"steps": s, "seconds": float(s), "mean_value": 1 / s} for s in (1, 2)]
-    record = {"algorithm": "good", "environment": "ReachArm-v0", "seed": 0, "parameters": 1, "curve": curve}
+    record = {
+        "algorithm": "good",
+        "environment": "ReachArm-v0",
+        "seed": 0,
+        "parameters": 1,
+        "curve": curve,
+    }
     (run / "run.json").write_text(json.dumps(record))
     table, picture = report.write_report(rows, tmp_path / "runs", tmp_path)
     text = table.read_text()
@@ -336,12 +376,16 @@ def test_targets_jump_twice():
 
 
 def test_conditions_are_measured_as_evaluate_does(monkeypatch, tmp_path):
-    chosen = [c for c in robustness.CONDITIONS if (c.kind, c.amount) in (("noise", 0.2), ("curl", 15.0))]
+    chosen = [
+        c for c in robustness.CONDITIONS if (c.kind, c.amount) in (("noise", 0.2), ("curl", 15.0))
+    ]
     monkeypatch.setattr(robustness, "CONDITIONS", chosen)
     rows = list(robustness.rows_of("pd", arm_env.JointPD(), "ReachArm-v0", 5))
     assert [row["condition"] for row in rows] == ["noise", "curl", "second jump"]
     perturbation = arm_env.Perturbation(curl=15.0)
-    expected = arm_env.evaluate(arm_env.JointPD(), movements=5, seed=robustness.SEED, perturbation=perturbation)
+    expected = arm_env.evaluate(
+        arm_env.JointPD(), movements=5, seed=robustness.SEED, perturbation=perturbation
+    )
     assert rows[1]["mean_value"] == expected.mean_value != rows[0]["mean_value"]
     table, picture = robustness.write_report(tmp_path / "robustness.csv", rows)
     assert "| curl [N s/m] | 15 |" in table.read_text() and picture.stat().st_size > 10_000
@@ -367,7 +411,9 @@ def test_the_first_run_of_each_kind_is_tested(tmp_path):
 
 def test_what_is_finished_is_not_trained_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(rerun.PLAN, "ppo", (("reach", "circle"), 3, rerun.PLAN["ppo"][2]))
-    args = rerun.Args(("ppo",), ("reach",), stored=tmp_path / "stored", work=tmp_path / "work", jobs=1)
+    args = rerun.Args(
+        ("ppo",), ("reach",), stored=tmp_path / "stored", work=tmp_path / "work", jobs=1
+    )
     assert list(rerun.commands(args)) == [f"ppo-ReachArm-v0-{seed}" for seed in range(3)]
     with pytest.raises(ValueError, match="nothing is called pop"):
         rerun.commands(replace(args, controllers=("pop",)))
@@ -399,7 +445,8 @@ def test_stored_runs_are_those_of_the_settings_as_they_are():
         else:
             config = tyro.cli(train_network.Args, args=words).config
             seed = config.seed
-            assert stored_config(record["settings"]) == config  # of older runs settings may be missing
+            # of older runs settings may be missing
+            assert stored_config(record["settings"]) == config
         assert record["seed"] == seed
 
 
@@ -419,7 +466,9 @@ def test_what_ships_is_a_stored_run(shipped, run):
 
 def test_native_environments_are_compared_with_dummies():
     figures = throughput.measure(throughput.Args(arms=2, rounds=1, steps=1, batch=128))
-    assert figures["native_over_dummy"] == pytest.approx(figures["native_steps_per_s"] / figures["dummy_steps_per_s"])
+    assert figures["native_over_dummy"] == pytest.approx(
+        figures["native_steps_per_s"] / figures["dummy_steps_per_s"]
+    )
 
 
 def test_changes_add_up_on_the_command_line():

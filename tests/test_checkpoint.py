@@ -26,11 +26,17 @@ from rnn_controller.policy import load
 
 NEURONS = 3
 MACAQUE = Path(__file__).parent / "data" / "reach-macaque.safetensors"
-SOURCES = [path for package in (arm_env, rnn_controller) for path in Path(package.__file__).parent.rglob("*.py")]
+SOURCES = [
+    path
+    for package in (arm_env, rnn_controller)
+    for path in Path(package.__file__).parent.rglob("*.py")
+]
 
 
 def network(**config):
-    return RecurrentController(NetworkConfig(NEURONS, **config), 2, torch.Generator().manual_seed(1))
+    return RecurrentController(
+        NetworkConfig(NEURONS, **config), 2, torch.Generator().manual_seed(1)
+    )
 
 
 def checkpoint():
@@ -38,10 +44,15 @@ def checkpoint():
     return Checkpoint(
         network(time_constant=0.031, activation="tanh", bias=False, control_period=0.005),
         arm=replace(Arm(), mass=(1.9, 0.8), ceiling=0.7),
-        weights=CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4),
+        weights=CostWeights(
+            alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4
+        ),
         noise=0.1,
         training={"config": {"seed": 3, "beta": float("inf")}, "stage": 2, "seconds": 1.5},
-        tensors={"history": torch.randn(4, 2, dtype=torch.float64), "optimizer.steps": torch.zeros(0, 5)},
+        tensors={
+            "history": torch.randn(4, 2, dtype=torch.float64),
+            "optimizer.steps": torch.zeros(0, 5),
+        },
     )
 
 
@@ -87,7 +98,10 @@ def test_every_field_comes_back(saved):
 def test_weights_come_back_bit_for_bit(saved):
     before, after = checkpoint().network.state_dict(), load_checkpoint(saved).network.state_dict()
     assert before.keys() == after.keys()
-    assert all(torch.equal(before[name], after[name]) and after[name].dtype == torch.float64 for name in before)
+    assert all(
+        torch.equal(before[name], after[name]) and after[name].dtype == torch.float64
+        for name in before
+    )
 
 
 def test_tensors_of_the_training_come_back_bit_for_bit(tmp_path):
@@ -99,14 +113,17 @@ def test_tensors_of_the_training_come_back_bit_for_bit(tmp_path):
 
 def test_what_was_loaded_can_be_saved_again_to_the_same_contents(saved, tmp_path):
     (metadata, tensors), (new_metadata, new_tensors) = (
-        contents(path) for path in (saved, load_checkpoint(saved).save(tmp_path / "again.safetensors"))
+        contents(path)
+        for path in (saved, load_checkpoint(saved).save(tmp_path / "again.safetensors"))
     )
     assert new_metadata == metadata and new_tensors.keys() == tensors.keys()
     assert all(torch.equal(new_tensors[name], tensors[name]) for name in tensors)
 
 
 def earlier(tmp_path, changes):
-    """A copy of an earlier version's file whose arm has these fields changed, or removed where None."""
+    """A copy of an earlier version's file whose arm has these fields changed, or removed where
+    None.
+    """
     path = tmp_path / "earlier.safetensors"
     shutil.copy(MACAQUE, path)
     arm = json.loads(contents(path)[0]["arm"]) | changes
@@ -118,7 +135,9 @@ def earlier(tmp_path, changes):
 def test_a_file_of_an_earlier_version_has_the_arm_that_it_was_trained_on():
     found = load_checkpoint(MACAQUE)
     np.testing.assert_allclose(found.arm.flat(), Arm.macaque().flat(), rtol=0, atol=1e-15)
-    assert found.network.config.neurons == 12 and found.weights == CostWeights(alpha=0.3, gamma=0.05)
+    assert found.network.config.neurons == 12 and found.weights == CostWeights(
+        alpha=0.3, gamma=0.05
+    )
 
 
 def test_a_controller_of_an_earlier_version_reaches_as_it_did():
@@ -141,7 +160,9 @@ def test_an_arm_written_before_there_was_a_field_has_none(tmp_path):
 
 def test_a_loaded_network_computes_the_same(saved):
     before, after = checkpoint().network, load_checkpoint(saved).network
-    observation = torch.randn(4, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    observation = torch.randn(
+        4, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+    )
     state = torch.rand(4, NEURONS, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     for one, other in zip(before(observation, state), after(observation, state), strict=True):
         assert torch.equal(one, other)
@@ -149,12 +170,19 @@ def test_a_loaded_network_computes_the_same(saved):
 
 def test_a_file_a_folder_and_a_shipped_name_all_lead_to_a_checkpoint(saved, monkeypatch):
     monkeypatch.setattr(checkpoints, "TRAINED", saved.parent)
-    loaded = [load_checkpoint(name) for name in (saved, str(saved), saved.parent, str(saved.parent), "checkpoint")]
+    loaded = [
+        load_checkpoint(name)
+        for name in (saved, str(saved), saved.parent, str(saved.parent), "checkpoint")
+    ]
     first = loaded[0].network.state_dict()
-    assert all(torch.equal(first[name], c.network.state_dict()[name]) for c in loaded for name in first)
+    assert all(
+        torch.equal(first[name], c.network.state_dict()[name]) for c in loaded for name in first
+    )
 
 
-def test_a_shipped_name_goes_before_a_folder_and_a_dot_before_it_makes_it_a_path(saved, tmp_path, monkeypatch):
+def test_a_shipped_name_goes_before_a_folder_and_a_dot_before_it_makes_it_a_path(
+    saved, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoints, "TRAINED", tmp_path / "trained")
     Checkpoint(network(), noise=0.3).save(tmp_path / "trained" / "reach.safetensors")
@@ -285,7 +313,10 @@ def test_a_configuration_of_another_kind_is_refused(saved, key, value):
         ({"mass": None}, "arm is incomplete: mass is missing"),
         ({"wings": 2}, "arm holds wings, which is unknown"),
         ({"path_offset": [0.1] * 6}, "arm holds path_offset, which is unknown"),
-        ({"moment_arms": [[0.02] * 6]}, "arm: moment_arms must be finite numbers from -1 to 1, shape (2, 6), not "),
+        (
+            {"moment_arms": [[0.02] * 6]},
+            "arm: moment_arms must be finite numbers from -1 to 1, shape (2, 6), not ",
+        ),
         ({"optimal_angles": "many"}, "arm: optimal_angles must be finite numbers"),
         ({"optimal_length": [0.0] * 6}, "arm: optimal_length must be finite numbers"),
         ({"maximum_force": [-1.0] * 6}, "arm: maximum_force must be finite numbers"),
@@ -345,9 +376,13 @@ def not_renamed(*_):
     raise DiskFullError("no space left")
 
 
-@pytest.mark.parametrize(("method", "failing"), [("write_bytes", half_written), ("replace", not_renamed)])
+@pytest.mark.parametrize(
+    ("method", "failing"), [("write_bytes", half_written), ("replace", not_renamed)]
+)
 @pytest.mark.parametrize("error", [DiskFullError, KeyboardInterrupt])
-def test_failed_writing_leaves_the_old_file_and_no_other(saved, monkeypatch, method, failing, error):
+def test_failed_writing_leaves_the_old_file_and_no_other(
+    saved, monkeypatch, method, failing, error
+):
     before = saved.read_bytes()
 
     def fail(*arguments):
@@ -390,7 +425,9 @@ def imported(tree):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_nothing_is_pickled(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(imported(tree))
+    assert not {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} & set(
+        imported(tree)
+    )
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert (node.value.id, node.attr) not in {("torch", "save"), ("torch", "load")}

@@ -1,7 +1,9 @@
-"""The ways in which other packages make, wrap and send an environment, with nothing but its id changed.
+"""The ways in which other packages make, wrap and send an environment, with nothing but its id
+changed.
 
-A test whose package is not installed is skipped. ``pip install -c constraints.txt -e '.[clients]'`` brings joblib, ray
-and torchrl. rl_zoo3 wants python-dateutil below 3 and tianshou wants filelock below 4, so neither fits constraints.txt.
+A test whose package is not installed is skipped. ``pip install -c constraints.txt -e '.[clients]'``
+brings joblib, ray and torchrl. rl_zoo3 wants python-dateutil below 3 and tianshou wants filelock
+below 4, so neither fits constraints.txt.
 """
 
 import os
@@ -29,14 +31,21 @@ ARGUMENTS = {"noise": 0.1, "perturbation": {"curl": 5}}
 BOTH_MODES = pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 
 
-# --- scripts as their users write them, in processes of their own ----------------------------------
+# --- scripts as their users write them, in processes of their own
+# ----------------------------------
 
 
 def run(*command: str, folder: Path) -> str:
     """What a Python command prints; an error in it fails the test."""
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    environment = {
+        **os.environ,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
     command = (sys.executable, *command)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -45,9 +54,13 @@ SKIPPED = {"rl_zoo3": "it wants python-dateutil below 3", "tianshou": "it wants 
 
 
 def skip_without(package: str) -> None:
-    """Skip the test unless a package is installed; rl_zoo3, ray and torchrl change the process that imports them."""
+    """Skip the test unless a package is installed; rl_zoo3, ray and torchrl change the process that
+    imports them.
+    """
     if find_spec(package) is None:
-        pytest.skip(f"{package} is not installed: {SKIPPED.get(package, 'it is one of the extras')}")
+        pytest.skip(
+            f"{package} is not installed: {SKIPPED.get(package, 'it is one of the extras')}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -88,10 +101,14 @@ def test_rl_zoo3_trains_and_enjoys(tmp_path):
     keywords = ("--env-kwargs", "noise:0.1", "perturbation:dict(curl=5)")
     training = ("--conf-file", "ppo.yml", "-n", "200", "--vec-env", "subproc")
     evaluation = ("--eval-freq", "100", "--eval-episodes", "1")
-    trained = run("-m", "rl_zoo3.train", *common, *training, *evaluation, *keywords, folder=tmp_path)
+    trained = run(
+        "-m", "rl_zoo3.train", *common, *training, *evaluation, *keywords, folder=tmp_path
+    )
     assert "'curl': 5" in trained and "Success rate" in trained
     assert (tmp_path / "logs/ppo/ReachArm-v0_1/ReachArm-v0.zip").exists()
-    enjoyed = run("-m", "rl_zoo3.enjoy", *common, "-f", "logs", "-n", "201", "--no-render", folder=tmp_path)
+    enjoyed = run(
+        "-m", "rl_zoo3.enjoy", *common, "-f", "logs", "-n", "201", "--no-render", folder=tmp_path
+    )
     assert "Episode Length 200" in enjoyed and "Success rate" in enjoyed
 
 
@@ -100,16 +117,24 @@ def test_rl_zoo3_trains_and_enjoys(tmp_path):
 
 @pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=3)], ids=["one", "many"])
 def test_an_environment_whose_arrays_are_sent_beside_its_pickle(make):
-    """As Ray and Dask send it: the arrays are memory that is shared between processes, and may not be written to."""
+    """As Ray and Dask send it: the arrays are memory that is shared between processes, and may not
+    be written to.
+    """
     original = make(REACH, **ARGUMENTS)
     original.reset(seed=1)
     buffers: list[pickle.PickleBuffer] = []
     data = pickle.dumps(original, protocol=5, buffer_callback=buffers.append)
-    first, second = (pickle.loads(data, buffers=[bytes(buffer) for buffer in buffers]) for _ in range(2))
+    first, second = (
+        pickle.loads(data, buffers=[bytes(buffer) for buffer in buffers]) for _ in range(2)
+    )
     action = original.action_space.high / 4
     expected = original.step(action)[0]
     np.testing.assert_array_equal(first.step(action)[0], expected)
-    options = {"reset_mask": np.array([True, False, False])} if first.unwrapped.simulation.number > 1 else None
+    options = (
+        {"reset_mask": np.array([True, False, False])}
+        if first.unwrapped.simulation.number > 1
+        else None
+    )
     assert np.isfinite(second.reset(options=options)[0]).all()
 
 
@@ -141,7 +166,9 @@ def test_wrappers_of_vector_environments(mode):
     envs = wrappers.ClipAction(wrappers.RescaleAction(envs, -1, 1))
     if mode is AutoresetMode.NEXT_STEP:  # Gymnasium refuses them after SAME_STEP
         envs = wrappers.NormalizeObservation(envs)
-        envs = wrappers.TransformObservation(envs, lambda observations: np.clip(observations, -10, 10))
+        envs = wrappers.TransformObservation(
+            envs, lambda observations: np.clip(observations, -10, 10)
+        )
     envs = wrappers.NormalizeReward(envs, gamma=0.99)
     envs = wrappers.TransformReward(envs, lambda rewards: np.clip(rewards, -10, 10))
     envs.reset(seed=1)
@@ -152,7 +179,11 @@ def test_wrappers_of_vector_environments(mode):
         assert observations.shape == (3, 20) and np.abs(observations).max() <= 10
         assert rewards.shape == (3,) and np.isfinite(rewards).all()
         lengths += [*infos["episode"]["l"]] if "episode" in infos else []
-        lengths += [*infos["final_info"]["episode"]["l"]] if "episode" in infos.get("final_info", ()) else []
+        lengths += (
+            [*infos["final_info"]["episode"]["l"]]
+            if "episode" in infos.get("final_info", ())
+            else []
+        )
     assert lengths == [20] * 6
 
 
@@ -171,7 +202,9 @@ def cleanrl_env(env_id: str, video_folder: str | None = None) -> Callable[[], gy
         env = gym.wrappers.RecordEpisodeStatistics(env)
         env = gym.wrappers.ClipAction(env)
         env = gym.wrappers.NormalizeObservation(env)
-        env = gym.wrappers.TransformObservation(env, lambda seen: np.clip(seen, -10, 10), env.observation_space)
+        env = gym.wrappers.TransformObservation(
+            env, lambda seen: np.clip(seen, -10, 10), env.observation_space
+        )
         env = gym.wrappers.NormalizeReward(env, gamma=0.99)
         return gym.wrappers.TransformReward(env, lambda reward: np.clip(reward, -10, 10))
 
@@ -196,9 +229,13 @@ def test_cleanrl_ppo(mode):
         rollout.append((observation, action, torch.Tensor(reward)))
         ended = infos.get("final_info", infos)
         if "episode" in ended:
-            episodes += zip(ended["episode"]["l"][ended["_episode"]], ended["episode"]["r"], strict=True)
+            episodes += zip(
+                ended["episode"]["l"][ended["_episode"]], ended["episode"]["r"], strict=True
+            )
         observation = torch.Tensor(following)
-    assert [length for length, _ in episodes] == [200, 200] and all(-20 < total < 0 for _, total in episodes)
+    assert [length for length, _ in episodes] == [200, 200] and all(
+        -20 < total < 0 for _, total in episodes
+    )
 
     observations, actions, rewards = (torch.stack(kind) for kind in zip(*rollout, strict=True))
     probability = Normal(actor(observations), 1.0).log_prob(actions).sum(-1)
@@ -207,13 +244,17 @@ def test_cleanrl_ppo(mode):
     loss = ((rewards - values) ** 2).mean() - (ratio * (rewards - values).detach()).mean()
     loss.backward()
     optimizer.step()
-    assert np.isfinite(loss.item()) and all(torch.isfinite(weight).all() for weight in actor.parameters())
+    assert np.isfinite(loss.item()) and all(
+        torch.isfinite(weight).all() for weight in actor.parameters()
+    )
     envs.close()
 
 
 def test_cleanrl_records_videos(tmp_path):
     skip_without("moviepy")
-    envs = SyncVectorEnv([cleanrl_env(REACH, str(tmp_path / "videos"))], autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = SyncVectorEnv(
+        [cleanrl_env(REACH, str(tmp_path / "videos"))], autoreset_mode=AutoresetMode.SAME_STEP
+    )
     envs.reset(seed=1)
     for _ in range(5):
         envs.step(envs.action_space.sample())
@@ -228,9 +269,13 @@ def test_cleanrl_records_videos(tmp_path):
 @pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=2), lambda i: gym.make(i).unwrapped],
                          ids=["one", "many", "bare"])  # fmt: skip
 def test_skrl_knows_the_environments_by_their_bases(env_id, make):
-    """As its ``wrap_env`` does: one of the direct bases, of the environment or of what it wraps, is Gymnasium's."""
+    """As its ``wrap_env`` does: one of the direct bases, of the environment or of what it wraps, is
+    Gymnasium's.
+    """
     env = make(env_id)
-    bases = [f"{b.__module__}.{b.__qualname__}" for e in (env, env.unwrapped) for b in type(e).__bases__]
+    bases = [
+        f"{b.__module__}.{b.__qualname__}" for e in (env, env.unwrapped) for b in type(e).__bases__
+    ]
     assert any(base.startswith("gymnasium.") for base in bases), bases
 
 

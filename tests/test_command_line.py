@@ -1,4 +1,6 @@
-"""The command line: what it writes and prints, and how it says no: one line, no traceback, a nonzero status."""
+"""The command line: what it writes and prints, and how it says no: one line, no traceback, a
+nonzero status.
+"""
 
 import json
 import subprocess
@@ -83,9 +85,20 @@ def refused_by_the_parser(result, *texts):
         (("train",), ["reach", "circle"]),
         (
             ("train", "reach"),
-            ["--recipe", "--seed", "--output", "--resume", "--tensorboard", "--neurons", "--iterations"],
+            [
+                "--recipe",
+                "--seed",
+                "--output",
+                "--resume",
+                "--tensorboard",
+                "--neurons",
+                "--iterations",
+            ],
         ),
-        (("train", "circle"), ["--recipe", "--seed", "--output", "--resume", "--neurons", "--settling"]),
+        (
+            ("train", "circle"),
+            ["--recipe", "--seed", "--output", "--resume", "--neurons", "--settling"],
+        ),
         (("evaluate",), ["--movements", "--seed", "--noise", "--curl", "--delay", "--json"]),
         (("figure",), ["--output", "--seed", "--noise"]),
         (("demo",), ["--output", "--iterations"]),
@@ -104,20 +117,28 @@ def test_without_arguments_it_prints_help(run):
     assert run()[0] == 0
 
 
-@pytest.mark.parametrize("command", ["figure", "animate", "attractors", "demo", "evaluate", ("train", "circle")])
+@pytest.mark.parametrize(
+    "command", ["figure", "animate", "attractors", "demo", "evaluate", ("train", "circle")]
+)
 def test_help_shows_no_python(run, command):
     out = run(*([command] if isinstance(command, str) else command), "--help")[1]
-    assert "None" not in out and "{" not in out.replace("{5,6,7,8,tuning}", "").replace("{6a,", "").replace(
-        "{default,", ""
-    )
+    assert "None" not in out and "{" not in out.replace("{5,6,7,8,tuning}", "").replace(
+        "{6a,", ""
+    ).replace("{default,", "")
 
 
 def test_python_m_runs_it(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "rnn_controller", "evaluate", "nobody"], capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-m", "rnn_controller", "evaluate", "nobody"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("error: there is no checkpoint 'nobody'") and "Traceback" not in done.stderr
+    assert (
+        done.stderr.startswith("error: there is no checkpoint 'nobody'")
+        and "Traceback" not in done.stderr
+    )
 
 
 # --- train ----------------------------------------------------------------------------------------
@@ -158,7 +179,20 @@ def test_the_task_is_chosen_by_its_subcommand_alone(run):
 
 
 def test_options_reach_the_configuration(run):
-    run("train", "reach", *TINY, "--iterations", 1, "--beta", 0.5, "--no-bias", "--activation", "tanh", "--alpha", 0.25)
+    run(
+        "train",
+        "reach",
+        *TINY,
+        "--iterations",
+        1,
+        "--beta",
+        0.5,
+        "--no-bias",
+        "--activation",
+        "tanh",
+        "--alpha",
+        0.25,
+    )
     written = load_checkpoint("runs/reach-0")
     assert written.training["config"]["beta"] == 0.5 and written.weights.alpha == 0.25
     assert written.network.config.activation == "tanh" and not written.network.config.bias
@@ -166,7 +200,9 @@ def test_options_reach_the_configuration(run):
 
 @pytest.mark.parametrize("recipe", training.RECIPES)
 def test_every_recipe_runs_by_name(run, recipe):
-    status, _, _ = run("train", "reach", *TINY, "--iterations", 1, "--recipe", recipe, "--output", "here")
+    status, _, _ = run(
+        "train", "reach", *TINY, "--iterations", 1, "--recipe", recipe, "--output", "here"
+    )
     assert status == 0 and load_checkpoint("here").training["config"]["recipe"] == recipe
 
 
@@ -199,18 +235,37 @@ def test_overwriting_a_run_is_refused(run):
 
 
 def test_resume_of_nothing_is_refused(run):
-    refused(run("train", "reach", *TINY, "--output", "nowhere", "--resume"), "there is no checkpoint 'nowhere")
+    refused(
+        run("train", "reach", *TINY, "--output", "nowhere", "--resume"),
+        "there is no checkpoint 'nowhere",
+    )
 
 
 def test_resume_with_other_options_is_refused_naming_them(run):
     run("train", "reach", *TINY, "--iterations", 2, "--output", "here")
     refused(
-        run("train", "reach", *TINY, "--iterations", 2, "--output", "here", "--resume", "--beta", 0.25), "beta", "0.25"
+        run(
+            "train",
+            "reach",
+            *TINY,
+            "--iterations",
+            2,
+            "--output",
+            "here",
+            "--resume",
+            "--beta",
+            0.25,
+        ),
+        "beta",
+        "0.25",
     )
 
 
 def test_resume_of_a_controller_that_is_no_run_is_refused(run, controller):
-    refused(run("train", "reach", *TINY, "--output", controller.parent, "--resume"), "no training run to resume")
+    refused(
+        run("train", "reach", *TINY, "--output", controller.parent, "--resume"),
+        "no training run to resume",
+    )
 
 
 @pytest.mark.parametrize("output", ["file", "file/run"])
@@ -243,15 +298,36 @@ def test_failed_training_is_said_in_a_line(run, monkeypatch):
 
     monkeypatch.setattr(Trainer, "_iterate", failing)
     status, out, err = run("train", "reach", *TINY)
-    assert status == 1 and out == "" and err.endswith("error: the network is dead\n") and "Traceback" not in err
+    assert (
+        status == 1
+        and out == ""
+        and err.endswith("error: the network is dead\n")
+        and "Traceback" not in err
+    )
 
 
-def test_training_under_a_perturbation_keeps_it_beside_the_unperturbed_arm_and_resumes_under_it(run):
-    command = ("train", "reach", *TINY, "--iterations", 2, "--output", "here", "--curl", 10, "--load", 0.5)
+def test_training_under_a_perturbation_keeps_it_beside_the_unperturbed_arm_and_resumes_under_it(
+    run,
+):
+    command = (
+        "train",
+        "reach",
+        *TINY,
+        "--iterations",
+        2,
+        "--output",
+        "here",
+        "--curl",
+        10,
+        "--load",
+        0.5,
+    )
     assert run(*command)[0] == 0
     written = load_checkpoint("here")
     assert written.arm == Arm()
-    assert Perturbation(**written.training["config"]["perturbation"]) == Perturbation(curl=10, load=0.5)
+    assert Perturbation(**written.training["config"]["perturbation"]) == Perturbation(
+        curl=10, load=0.5
+    )
     assert Trainer.resume("here").arm == Perturbation(curl=10, load=0.5).applied_to(Arm())
     assert run(*command, "--resume")[0] == 0
     refused(run(*command[:-2], "--resume"), "perturbation", "load=0.5", "load=0.0")
@@ -271,7 +347,9 @@ def test_a_run_begun_before_there_were_perturbations_goes_on(run):
 
 
 def test_training_under_a_delay_is_refused(run):
-    refused(run("train", "reach", *TINY, "--delay", 0.04), "training knows no sensory delay", "0.04")
+    refused(
+        run("train", "reach", *TINY, "--delay", 0.04), "training knows no sensory delay", "0.04"
+    )
 
 
 # --- evaluate -------------------------------------------------------------------------------------
@@ -282,7 +360,9 @@ def no_constant(name):
 
 
 def test_evaluate_prints_json_with_exactly_the_measures(run, controller):
-    status, out, _ = run("evaluate", controller, "--movements", 3, "--seed", 4, "--noise", 0.1, "--json")
+    status, out, _ = run(
+        "evaluate", controller, "--movements", 3, "--seed", 4, "--noise", 0.1, "--json"
+    )
     measures = json.loads(out, parse_constant=no_constant)
     assert status == 0 and set(measures) == MEASURES
     assert (measures["number_of_movements"], measures["seed"], measures["noise"]) == (3, 4, 0.1)
@@ -300,12 +380,19 @@ def test_evaluate_prints_a_line_for_each_measure(run, controller):
     status, out, _ = run("evaluate", controller, "--movements", 3)
     rows = [line.split() for line in out.splitlines()]
     assert status == 0 and {name for name, _ in rows} == MEASURES
-    assert dict(rows)["number_of_movements"] == "3" and float(dict(rows)["median_endpoint_error_m"]) > 0
+    assert (
+        dict(rows)["number_of_movements"] == "3"
+        and float(dict(rows)["median_endpoint_error_m"]) > 0
+    )
 
 
-@pytest.mark.parametrize("option", ["--mass=1.2", "--strength=0.8", "--curl=10", "--load=1", "--delay=0.04"])
+@pytest.mark.parametrize(
+    "option", ["--mass=1.2", "--strength=0.8", "--curl=10", "--load=1", "--delay=0.04"]
+)
 def test_evaluate_takes_every_perturbation(run, controller, option):
-    plain, perturbed = (run("evaluate", controller, "--movements", 3, *options) for options in ((), (option,)))
+    plain, perturbed = (
+        run("evaluate", controller, "--movements", 3, *options) for options in ((), (option,))
+    )
     assert perturbed[0] == 0 and perturbed[1] != plain[1] and perturbed[2] == ""
 
 
@@ -314,18 +401,28 @@ def test_evaluate_perturbs_as_told_and_not_as_trained_but_notes_it(run, controll
     trained.training = {"config": {"perturbation": asdict(Perturbation(curl=10.0))}}
     path = trained.save("trained.safetensors")
     for options in ((), ("--curl", 10)):
-        same, (status, out, err) = (run("evaluate", c, "--movements", 3, *options) for c in (controller, path))
+        same, (status, out, err) = (
+            run("evaluate", c, "--movements", 3, *options) for c in (controller, path)
+        )
         assert status == 0 and out == same[1]
-        assert err == "" if options else err.startswith("note: trained under {'mass': 1.0") and "'curl': 10.0" in err
+        assert (
+            err == ""
+            if options
+            else err.startswith("note: trained under {'mass': 1.0") and "'curl': 10.0" in err
+        )
 
 
 def test_evaluate_is_repeatable(run, controller):
-    one, same, other = (run("evaluate", controller, "--movements", 3, "--seed", seed)[1] for seed in (1, 1, 2))
+    one, same, other = (
+        run("evaluate", controller, "--movements", 3, "--seed", seed)[1] for seed in (1, 1, 2)
+    )
     assert one == same != other
 
 
 def test_evaluate_takes_a_run_s_folder(run, controller):
-    assert run("evaluate", controller.parent, "--movements", 2) == run("evaluate", controller, "--movements", 2)
+    assert run("evaluate", controller.parent, "--movements", 2) == run(
+        "evaluate", controller, "--movements", 2
+    )
 
 
 @pytest.mark.parametrize("name", ["nobody", "no/such/file.safetensors"])
@@ -339,7 +436,8 @@ def test_evaluating_a_broken_checkpoint_is_refused(run, controller):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--movements", 0), ("--noise", -1), ("--noise", "nan"), ("--delay", 0.005)]
+    ("option", "value"),
+    [("--movements", 0), ("--noise", -1), ("--noise", "nan"), ("--delay", 0.005)],
 )
 def test_evaluations_that_make_no_sense_are_refused(run, controller, option, value):
     status, out, err = run("evaluate", controller, option, value)

@@ -26,18 +26,28 @@ env.reset(seed=1)
 reward = env.step(env.action_space.high)[1]
 print(cache_folder(), reward, sep="\\n")
 """
-ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+ROOT = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+)
 
 
-def folder_of(tmp_path, code="from arm_env.codegen.compiling import cache_folder; print(cache_folder())", **changes):
+def folder_of(
+    tmp_path,
+    code="from arm_env.codegen.compiling import cache_folder; print(cache_folder())",
+    **changes,
+):
     """The folder that another process with these variables uses, and whether it is still there."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("ARM_ENV_CACHE", "XDG_CACHE_HOME")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("ARM_ENV_CACHE", "XDG_CACHE_HOME")
+    }
     environment["PYTHONPATH"] = str(Path(compiling.__file__).parents[2])
     for key, value in changes.items():
         environment.pop(key, None)
         if value is not None:
             environment[key] = str(value)
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
     folder = Path(done.stdout.splitlines()[0])
     return folder, folder.exists()
@@ -68,12 +78,18 @@ gym.make("ReachArm-v0")
 print(cache_folder())
 """
     folder, there = folder_of(tmp_path, code, ARM_ENV_CACHE="here")
-    assert folder.parent == tmp_path / "here" and there and not list((tmp_path / "elsewhere").iterdir())
+    assert (
+        folder.parent == tmp_path / "here"
+        and there
+        and not list((tmp_path / "elsewhere").iterdir())
+    )
     assert list(folder.glob("task_*.py"))
 
 
 def test_an_empty_variable_is_none(tmp_path):
-    folder, there = folder_of(tmp_path, ARM_ENV_CACHE="", HOME=tmp_path, XDG_CACHE_HOME=tmp_path / "x")
+    folder, there = folder_of(
+        tmp_path, ARM_ENV_CACHE="", HOME=tmp_path, XDG_CACHE_HOME=tmp_path / "x"
+    )
     assert tmp_path in folder.parents and there
 
 
@@ -136,12 +152,18 @@ print(folder)
 def test_processes_that_compile_at_once_share_one_cache(tmp_path):
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
     running = [
-        subprocess.Popen([sys.executable, "-c", MAKE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", MAKE],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         for _ in range(3)
     ]
     outputs = {process.communicate()[0] for process in running}
     assert all(process.returncode == 0 for process in running) and len(outputs) == 1
-    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]  # nothing temporary is left
+    # nothing temporary is left
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
 def test_a_damaged_cache_is_compiled_again(tmp_path):
@@ -150,7 +172,13 @@ def test_a_damaged_cache_is_compiled_again(tmp_path):
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path)}
 
     def run():
-        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
     whole = run().stdout
     for suffix, damage in (("nbc", b""), ("nbi", b"\x80"), ("nbc", b"garbage"), ("nbi", b"")):
@@ -190,7 +218,9 @@ DAMAGE = {
 
 
 class Small:
-    """A cache with one small function, in a folder of its own; and whether something was compiled for a value."""
+    """A cache with one small function, in a folder of its own; and whether something was compiled
+    for a value.
+    """
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.said = folder, []
@@ -200,7 +230,9 @@ class Small:
 
     def value(self):
         self.said.clear()
-        return compiling._compiled("small", "def plus(x):\n    return x + 1\n", {})["plus"](1.0), bool(self.said)
+        return compiling._compiled("small", "def plus(x):\n    return x + 1\n", {})["plus"](
+            1.0
+        ), bool(self.said)
 
     def files(self, kind="*"):
         return [path for path in self.folder.rglob(kind) if path.is_file()]
@@ -215,7 +247,8 @@ def test_any_damage_of_any_file_of_the_cache_costs_time_only(damage, kind, tmp_p
     for path in cache.files(kind):
         damage(path)
     assert cache.value()[0] == 2.0
-    for_ever = damage is as_a_folder and kind in ("*.nbi", "*.nbc")  # and without a word where no source can be kept
+    # and without a word where no source can be kept
+    for_ever = damage is as_a_folder and kind in ("*.nbi", "*.nbc")
     assert cache.value() == (2.0, for_ever)
 
 
@@ -261,7 +294,8 @@ def test_a_cache_that_becomes_full_costs_time_only(monkeypatch):
     assert fresh(1.0) == 42.5
 
 
-# --- files that appear whole or not at all ----------------------------------------------------------
+# --- files that appear whole or not at all
+# ----------------------------------------------------------
 
 
 def test_a_file_is_written_whole_with_the_rights_of_any_other(tmp_path):
@@ -308,7 +342,8 @@ def test_a_folder_is_not_written_over(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- one source, one set of kernels -----------------------------------------------------------------
+# --- one source, one set of kernels
+# -----------------------------------------------------------------
 
 
 def test_the_same_source_is_compiled_once_and_another_callee_is_another_source():
@@ -331,7 +366,10 @@ def test_compiling_is_announced_in_one_line_and_only_when_it_happens(tmp_path):
     code = "from arm_env.codegen.elementary import exp, log; print(exp(0.0) + log(1.0))"
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path), "ARM_ENV_QUIET": ""}
     runs = [
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True) for _ in range(2)
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+        for _ in range(2)
     ]
     assert [run.stdout for run in runs] == ["1.0\n", "1.0\n"]
     first, second = (run.stderr for run in runs)
@@ -355,7 +393,9 @@ def test_without_any_place_to_write_kernels_are_compiled_in_memory(monkeypatch):
         return 2 * x
 
     double = compiling.jit(twice)
-    made = compiling.compile_source("in_memory", "def fourfold(x):\n    return twice(twice(x))\n", twice=double)
+    made = compiling.compile_source(
+        "in_memory", "def fourfold(x):\n    return twice(twice(x))\n", twice=double
+    )
     assert double(1.5) == 3.0 and made.fourfold(1.5) == 6.0
 
 
@@ -387,7 +427,9 @@ def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_pa
     for place in (root, archive):
         told = {"PYTHONPATH": str(place), "NUMBA_DISABLE_JIT": "1", "ARM_ENV_CACHE": str(tmp_path)}
         command = [sys.executable, "-c", ARCHIVED, str(place)]
-        done = subprocess.run(command, env={**os.environ, **told}, cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env={**os.environ, **told}, cwd=tmp_path, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
@@ -396,7 +438,9 @@ def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_pa
 def test_numbers_without_end_are_printed_so_that_they_compile():
     x = tracing.load("x", (1,))[0]
     outputs = [x * math.inf, x - math.inf, tracing.constant(math.nan)]
-    kernels = compiling.compile_source("test", tracing.function_source("without_end", ["x"], {"out": outputs}))
+    kernels = compiling.compile_source(
+        "test", tracing.function_source("without_end", ["x"], {"out": outputs})
+    )
     out = np.empty(3)
     kernels.without_end(np.ones(1), out)
     np.testing.assert_array_equal(out, [np.inf, -np.inf, np.nan])

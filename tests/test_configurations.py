@@ -1,4 +1,6 @@
-"""Configurations of networks and of training: numbers in any form, held to ranges when a configuration is made."""
+"""Configurations of networks and of training: numbers in any form, held to ranges when a
+configuration is made.
+"""
 
 import json
 import math
@@ -22,15 +24,24 @@ from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, TrainConfi
 
 BRIEF = Stage("adam", 2, movements=2, first=(0.1, 0.4), second=(0.2, 0.5))
 KINDS = (NetworkConfig, ModuleConfig, Stage, TrainConfig)
-RANGES = [(kind, f.name, f.metadata["range"]) for kind in KINDS for f in fields(kind) if "range" in f.metadata]
+RANGES = [
+    (kind, f.name, f.metadata["range"])
+    for kind in KINDS
+    for f in fields(kind)
+    if "range" in f.metadata
+]
 EVERY_NUMBER = pytest.mark.parametrize(
     ("kind", "name", "allowed"), RANGES, ids=[f"{k.__name__}.{n}" for k, n, _ in RANGES]
 )
 
 
 @EVERY_NUMBER
-@pytest.mark.parametrize("bad", [math.nan, -1.0, -math.inf, math.inf, 1e300, "much", None, True, [1, 2, 3], object()])
-def test_what_can_not_be_meant_is_refused_by_name_when_a_configuration_is_made(kind, name, allowed, bad):
+@pytest.mark.parametrize(
+    "bad", [math.nan, -1.0, -math.inf, math.inf, 1e300, "much", None, True, [1, 2, 3], object()]
+)
+def test_what_can_not_be_meant_is_refused_by_name_when_a_configuration_is_made(
+    kind, name, allowed, bad
+):
     if (bad is None and allowed.optional) or (bad == math.inf and allowed.infinite):
         assert getattr(kind(**{name: bad}), name) == bad
         return
@@ -43,7 +54,9 @@ def test_numbers_of_other_libraries_become_plain(kind, name, allowed):
     default = getattr(kind(), name)
     value = default
     if default is None:
-        value = (2.0, 2.0) if allowed.shape else (2 if allowed.whole else float(min(2, allowed.high)))
+        value = (
+            (2.0, 2.0) if allowed.shape else (2 if allowed.whole else float(min(2, allowed.high)))
+        )
     for form in (
         np.array,
         lambda v: torch.from_numpy(np.array(v)),
@@ -56,7 +69,9 @@ def test_numbers_of_other_libraries_become_plain(kind, name, allowed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_number_of_a_configuration_has_a_range(kind):
     for f in (f for f in fields(kind) if f.name != "orbit"):  # is no number
-        assert ("range" in f.metadata) == (type(getattr(kind(), f.name)) in (int, float, tuple, type(None))), f.name
+        assert ("range" in f.metadata) == (
+            type(getattr(kind(), f.name)) in (int, float, tuple, type(None))
+        ), f.name
 
 
 @pytest.mark.parametrize(("kind", "name"), [(TrainConfig, "task"), (TrainConfig, "recipe"), (Stage, "optimizer"),
@@ -74,7 +89,9 @@ def test_flags_are_true_or_false(kind, name):
             kind(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["first", "second", "noise_scale", "quiet_second", "quiet_noise_scale"])
+@pytest.mark.parametrize(
+    "name", ["first", "second", "noise_scale", "quiet_second", "quiet_noise_scale"]
+)
 def test_ranges_of_a_stage_run_upwards(name):
     with pytest.raises(ValueError, match=rf"^{name} must go from low to high, not \(2, 1\)"):
         Stage(**{name: (2, 1)})
@@ -85,9 +102,15 @@ def test_ranges_of_a_stage_run_upwards(name):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_what_is_set_for_a_training_replaces_that_of_every_stage_of_its_recipe(recipe):
-    config = TrainConfig(recipe=recipe, quiet=0.25, quiet_second=(3, 5), quiet_noise_scale=(0.2, 0.4), rate=0.5)
+    config = TrainConfig(
+        recipe=recipe, quiet=0.25, quiet_second=(3, 5), quiet_noise_scale=(0.2, 0.4), rate=0.5
+    )
     for stage, own in zip(config.stages(), RECIPES[recipe], strict=True):
-        assert (stage.quiet, stage.quiet_second, stage.quiet_noise_scale) == (0.25, (3.0, 5.0), (0.2, 0.4))
+        assert (stage.quiet, stage.quiet_second, stage.quiet_noise_scale) == (
+            0.25,
+            (3.0, 5.0),
+            (0.2, 0.4),
+        )
         assert replace(stage, **{name: getattr(own, name) for name in OF_ALL_STAGES}) == own
     assert TrainConfig(recipe=recipe).stages() == RECIPES[recipe]
     silent = TrainConfig(recipe=recipe, quiet=0).stages()
@@ -95,10 +118,16 @@ def test_what_is_set_for_a_training_replaces_that_of_every_stage_of_its_recipe(r
 
 
 def test_the_quiet_movements_of_a_stage_reach_the_batch(tmp_path, monkeypatch):
-    stage = replace(BRIEF, movements=10, quiet=0.1, quiet_second=(1.0, 1.0), quiet_noise_scale=(0.5, 0.5))
+    stage = replace(
+        BRIEF, movements=10, quiet=0.1, quiet_second=(1.0, 1.0), quiet_noise_scale=(0.5, 0.5)
+    )
     monkeypatch.setitem(RECIPES, "default", (stage,))
     config = TrainConfig(
-        network=NetworkConfig(3), settling=0.0, quiet=0.3, quiet_second=(2.0, 2.0), quiet_noise_scale=(0.0, 0.0)
+        network=NetworkConfig(3),
+        settling=0.0,
+        quiet=0.3,
+        quiet_second=(2.0, 2.0),
+        quiet_noise_scale=(0.0, 0.0),
     )
     batch = Trainer(config, tmp_path / "run")._movements(config.stages()[0])
     assert not batch.noise[:3].any() and (batch.noise[3:].std((1, 2)) > 0.05).all()
@@ -133,7 +162,9 @@ def test_groups_that_can_not_be_meant_are_refused(changes, text):
         TrainConfig(**changes)
 
 
-def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(monkeypatch, tmp_path):
+def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(
+    monkeypatch, tmp_path
+):
     monkeypatch.setitem(RECIPES, "default", (BRIEF,))
     one, many = np.float32, np.int64
     config = TrainConfig(
@@ -161,10 +192,15 @@ def test_the_largest_seeds_are_kept_exactly_and_train(monkeypatch, tmp_path, see
 @pytest.mark.parametrize("period", CONTROL_PERIODS)
 def test_every_control_period_of_a_network_is_one_of_the_environment(period):
     gym.make("arm_env:ReachArm-v0", control_period=period)
-    assert NetworkConfig(control_period=period).control_period == ModuleConfig(control_period=period).control_period
+    assert (
+        NetworkConfig(control_period=period).control_period
+        == ModuleConfig(control_period=period).control_period
+    )
 
 
-@pytest.mark.parametrize("network", [NetworkConfig(3, control_period=0.1), ModuleConfig("gru", 3, control_period=0.1)])
+@pytest.mark.parametrize(
+    "network", [NetworkConfig(3, control_period=0.1), ModuleConfig("gru", 3, control_period=0.1)]
+)
 def test_the_longest_control_period_trains_on_the_shortest_holds(monkeypatch, tmp_path, network):
     monkeypatch.setitem(RECIPES, "default", (replace(BRIEF, first=(0, 0), second=(0, 0.01)),))
     done = train(TrainConfig(network=network, settling=0.0), tmp_path, progress=False)
@@ -192,7 +228,9 @@ def test_movements_take_numbers_of_other_libraries():
     arguments = {"task": Reach(), "arm": Arm(), "settling": 0.125, "noise": 0.25}
     plain = sample(np.random.default_rng(1), 2, 3, **arguments)
     arguments |= {"settling": np.float32(0.125), "noise": torch.tensor(0.25)}
-    assert torch.equal(plain.noise, sample(np.random.default_rng(1), np.int32(2), 3, **arguments).noise)
+    assert torch.equal(
+        plain.noise, sample(np.random.default_rng(1), np.int32(2), 3, **arguments).noise
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,7 +247,9 @@ def test_a_checkpoint_checks_itself_when_it_is_made(changes, text):
 
 
 def test_a_checkpoint_with_what_json_does_not_know_is_refused_unwritten(tmp_path):
-    checkpoint = Checkpoint(RecurrentController(NetworkConfig(3), 2), training={"rate": np.float32(1)})
+    checkpoint = Checkpoint(
+        RecurrentController(NetworkConfig(3), 2), training={"rate": np.float32(1)}
+    )
     with pytest.raises(ValueError, match="training must hold JSON values only"):
         checkpoint.save(tmp_path / "run" / "checkpoint.safetensors")
     assert not list(tmp_path.iterdir())

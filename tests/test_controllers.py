@@ -10,7 +10,13 @@ import arm_env
 from arm_env import JointPD, Random, Reach, Still, evaluate, hand_position
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import BEYOND, JointSense, as_controller
-from arm_env.dynamics.equations import force_curves, moment_arms, muscle_length, muscle_velocity, sense
+from arm_env.dynamics.equations import (
+    force_curves,
+    moment_arms,
+    muscle_length,
+    muscle_velocity,
+    sense,
+)
 from arm_env.dynamics.parameters import Arm
 
 ARM = Arm()
@@ -20,7 +26,11 @@ EACH = pytest.mark.parametrize("name", NAMES)
 
 def controller(name, seed=1):
     space = gym.make("ReachArm-v0").action_space
-    return {"still": Still(), "random": Random(space, np.random.default_rng(seed)), "joint PD": JointPD()}[name]
+    return {
+        "still": Still(),
+        "random": Random(space, np.random.default_rng(seed)),
+        "joint PD": JointPD(),
+    }[name]
 
 
 def clean_observations(angles, targets, velocities=0.0):
@@ -80,7 +90,12 @@ def test_the_observation_is_left_as_it_was(name):
 
 @EACH
 def test_it_drives_the_environment(name):
-    env, driver, state, start = gym.make("ReachArm-v0"), controller(name), None, np.ones(1, dtype=bool)
+    env, driver, state, start = (
+        gym.make("ReachArm-v0"),
+        controller(name),
+        None,
+        np.ones(1, dtype=bool),
+    )
     observation, _ = env.reset(seed=2)
     for _ in range(20):
         action, state = driver.predict(observation, state, start)
@@ -105,7 +120,9 @@ def test_still_excites_nothing():
 
 def test_random_is_uniform_over_its_space_and_follows_its_generator():
     space = gym.spaces.Box(np.array([0, 0, 0, 0, 0, 0.5], dtype=np.float32), 2.0)
-    first, again = (Random(space, np.random.default_rng(4)).predict(np.zeros((2000, 20)))[0] for _ in range(2))
+    first, again = (
+        Random(space, np.random.default_rng(4)).predict(np.zeros((2000, 20)))[0] for _ in range(2)
+    )
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(first.mean(0), [1, 1, 1, 1, 1, 1.25], atol=0.08)
     np.testing.assert_allclose(first.std(0), (space.high - space.low) / np.sqrt(12), rtol=0.08)
@@ -138,7 +155,9 @@ def test_torque_of_each_joint_points_to_the_target():
 def test_torque_brakes_a_moving_arm():
     angles = np.tile(np.deg2rad([40.0, 90.0]), (4, 1))
     velocities = np.array([[2.0, 0], [-2, 0], [0, 2], [0, -2]])
-    actions = JointPD().predict(clean_observations(angles, hand_position(ARM, angles), velocities))[0]
+    actions = JointPD().predict(clean_observations(angles, hand_position(ARM, angles), velocities))[
+        0
+    ]
     assert ((torques(angles, actions) * velocities).sum(-1) < 0).all()
 
 
@@ -149,12 +168,17 @@ def test_torque_points_the_right_way_nearly_everywhere():
 
 
 def test_torque_is_parallel_to_the_error_nearly_everywhere():
-    """Short or stretched muscles pull little: it takes more of the others. (Errors small, below any ceiling.)"""
+    """Short or stretched muscles pull little: it takes more of the others.
+
+    (Errors small, below any ceiling.)
+    """
     error = np.random.default_rng(8).normal(0, 0.02, (500, 2))
     angles = situations(500, 8)[0]
     observations = clean_observations(angles, hand_position(ARM, angles + error))
     torque = torques(angles, JointPD().predict(observations)[0])
-    cosine = (torque * error).sum(-1) / np.linalg.norm(torque, axis=-1) / np.linalg.norm(error, axis=-1)
+    cosine = (
+        (torque * error).sum(-1) / np.linalg.norm(torque, axis=-1) / np.linalg.norm(error, axis=-1)
+    )
     assert (cosine > 0.95).mean() > 0.9
 
 
@@ -235,14 +259,18 @@ def test_it_reaches(noise, share, error):
     assert result.fraction_within_target >= share and result.median_endpoint_error_m <= error
 
 
-# --- the joints as the muscles show them ------------------------------------------------------------
+# --- the joints as the muscles show them
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arm", [ARM, Arm.macaque()], ids=["human", "macaque"])
 def test_clean_muscles_show_the_joints_exactly(arm):
     """Anywhere between the stops."""
     rng, joints = np.random.default_rng(17), JointSense(arm)
-    angles, velocities = rng.uniform(arm.lower_stop, arm.upper_stop, (500, 2)), rng.normal(0, 5, (500, 2))
+    angles, velocities = (
+        rng.uniform(arm.lower_stop, arm.upper_stop, (500, 2)),
+        rng.normal(0, 5, (500, 2)),
+    )
     length = muscle_length(arm.arrays(), angles)
     np.testing.assert_allclose(joints.angles(length), angles, rtol=0, atol=1e-12)
     stretch = muscle_velocity(arm.arrays(), angles, velocities)
@@ -274,7 +302,8 @@ def test_lengths_that_no_posture_has_still_show_a_posture(length):
     assert (angles <= np.add(ARM.upper_stop, BEYOND)).all()
 
 
-# --- what is taken as a controller ------------------------------------------------------------------
+# --- what is taken as a controller
+# ------------------------------------------------------------------
 
 
 def half(observation):
@@ -307,15 +336,23 @@ def test_what_is_a_controller_is_itself():
         assert as_controller(controller) is controller
 
 
-@pytest.mark.parametrize("value", [OnlyObservation(), WithoutDeterministic()], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [OnlyObservation(), WithoutDeterministic()], ids=lambda v: type(v).__name__
+)
 def test_a_controller_of_another_signature_is_refused_with_the_right_one(value):
-    with pytest.raises(ValueError, match=rf"^{type(value).__name__}\.predict .* must be predict\(observation"):
+    with pytest.raises(
+        ValueError, match=rf"^{type(value).__name__}\.predict .* must be predict\(observation"
+    ):
         arm_env.evaluate(value, movements=2)
 
 
-@pytest.mark.parametrize("function", [lambda o: None, lambda o: (half(o), None), lambda o: [half(o), 1]])
+@pytest.mark.parametrize(
+    "function", [lambda o: None, lambda o: (half(o), None), lambda o: [half(o), 1]]
+)
 def test_a_function_that_returns_something_else_is_refused(function):
-    with pytest.raises(ValueError, match=r"must return the excitations \(B, 6\)|an action is 6 excitations"):
+    with pytest.raises(
+        ValueError, match=r"must return the excitations \(B, 6\)|an action is 6 excitations"
+    ):
         arm_env.evaluate(function, movements=2)
 
 
@@ -338,7 +375,9 @@ def test_a_controller_of_another_clock_is_refused():
 
 @pytest.mark.parametrize("value", [None, 3, "reach", Whole, np.zeros(6)], ids=str)
 def test_what_is_no_controller_is_refused_with_the_signature(value):
-    with pytest.raises(ValueError, match=r"^a controller is an object with predict\(observation, state.*not"):
+    with pytest.raises(
+        ValueError, match=r"^a controller is an object with predict\(observation, state.*not"
+    ):
         arm_env.evaluate(value, movements=2)
 
 

@@ -1,4 +1,6 @@
-"""Copies of everything a user holds go the same way as the original: deepcopy, pickle, another process."""
+"""Copies of everything a user holds go the same way as the original: deepcopy, pickle, another
+process.
+"""
 
 import concurrent.futures
 import copy
@@ -33,11 +35,19 @@ PERTURBED = {"perturbation": {"curl": 15, "delay": 0.05}, "weights": {"alpha": 0
 
 
 def course(envs, steps=12):
-    """Everything that some steps return, with actions and resets from the environment's own generators."""
+    """Everything that some steps return, with actions and resets from the environment's own
+    generators.
+    """
     seen = []
     for _ in range(steps):
         observation, reward, terminated, truncated, info = envs.step(envs.action_space.sample())
-        seen += [observation, reward, terminated, truncated, *(info[k] for k in ("state", "distance", "command"))]
+        seen += [
+            observation,
+            reward,
+            terminated,
+            truncated,
+            *(info[k] for k in ("state", "distance", "command")),
+        ]
     return [*seen, envs.reset()[0]]
 
 
@@ -105,9 +115,13 @@ def test_a_copy_leaves_the_original_alone():
 
 CONTROLLERS = {
     "still": lambda: arm_env.Still(),
-    "random": lambda: arm_env.Random(gym.make("ReachArm-v0").action_space, np.random.default_rng(0)),
+    "random": lambda: arm_env.Random(
+        gym.make("ReachArm-v0").action_space, np.random.default_rng(0)
+    ),
     "joint PD": lambda: arm_env.JointPD(),
-    "receding horizon": lambda: arm_env.RecedingHorizon(arm_env.Reach(), horizon=0.05, iterations=1),
+    "receding horizon": lambda: arm_env.RecedingHorizon(
+        arm_env.Reach(), horizon=0.05, iterations=1
+    ),
 }
 
 
@@ -135,7 +149,8 @@ def test_a_copy_of_a_problem_has_the_same_optimum(way):
     assert way(problem).follow(*arguments)[2] == value
 
 
-# --- other processes --------------------------------------------------------------------------------
+# --- other processes
+# --------------------------------------------------------------------------------
 
 
 def steps_of(pickled):
@@ -156,7 +171,9 @@ def test_another_process_goes_on_where_this_one_is(method):
 
 
 def test_an_orbit_of_a_script_goes_to_a_process_that_knows_only_its_bytes(tmp_path):
-    """As Ray and joblib send things: by cloudpickle, to a process that has compiled nothing and imports no script."""
+    """As Ray and joblib send things: by cloudpickle, to a process that has compiled nothing and
+    imports no script.
+    """
     script = tmp_path / "script.py"
     script.write_text(
         """
@@ -180,7 +197,11 @@ print(env.step(env.action_space.high)[1])
     path = str(tmp_path / "env.pickle")
     outputs = [
         subprocess.run(
-            [sys.executable, *command, path], capture_output=True, text=True, check=True, cwd=tmp_path
+            [sys.executable, *command, path],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
         ).stdout
         for command in ([str(script)], ["-c", code])
     ]
@@ -189,7 +210,8 @@ print(env.step(env.action_space.high)[1])
 
 def test_threads_that_make_and_step_environments_at_once_do_as_one_after_another():
     def go(seed, results):
-        env = gym.make("CircleArm-v0", orbit=arm_env.Ellipse(aspect=1.7 + seed % 2))  # nobody else's: they compile, too
+        # nobody else's: they compile, too
+        env = gym.make("CircleArm-v0", orbit=arm_env.Ellipse(aspect=1.7 + seed % 2))
         env.reset(seed=seed)
         env.action_space.seed(seed)
         results[seed] = course(env, 200)
@@ -207,7 +229,8 @@ def test_threads_that_make_and_step_environments_at_once_do_as_one_after_another
             np.testing.assert_array_equal(ours, theirs)
 
 
-# --- one set of kernels for one source --------------------------------------------------------------
+# --- one set of kernels for one source
+# --------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -231,7 +254,9 @@ class Listed(arm_env.Circle):
 
 def distance(task):
     env = gym.make("CircleArm-v0", orbit=task)
-    return env.reset(seed=1, options={"posture": [0.5, 1.5], "targets": [0.0, 0.4, 0.05, 0.3]})[1]["distance"]
+    return env.reset(seed=1, options={"posture": [0.5, 1.5], "targets": [0.0, 0.4, 0.05, 0.3]})[1][
+        "distance"
+    ]
 
 
 def test_equal_tasks_share_kernels_and_different_ones_do_not():
@@ -301,7 +326,9 @@ def test_what_equations_read_may_change_in_a_running_process(change, monkeypatch
 
 def test_equations_that_are_others_each_time_are_refused(monkeypatch):
     monkeypatch.setattr(Raised, "error", lambda self, xp, k, x, y: (x * np.random.rand(), 0.0, 0.0))
-    with pytest.raises(ValueError, match=r"Raised are others each time .* must not draw random numbers"):
+    with pytest.raises(
+        ValueError, match=r"Raised are others each time .* must not draw random numbers"
+    ):
         plant.compile_task(Raised())
 
 
@@ -321,9 +348,15 @@ WRONG_ERRORS = {
     "maximum": (lambda xp, k, x, y: (np.maximum(x, 0.0), 0.0, 0.0), "at_least and at_most"),
     "NumPy": (lambda xp, k, x, y: (np.hypot(x, y), 0.0, 0.0), "may hold numbers.*sqrt"),
     "number": (lambda xp, k, x, y: (float(x), 0.0, 0.0), "may hold numbers.*sqrt"),
-    "two": (lambda xp, k, x, y: (x * x, 0.0), r"error must give one number for each of squared distance, desired"),
+    "two": (
+        lambda xp, k, x, y: (x * x, 0.0),
+        r"error must give one number for each of squared distance, desired",
+    ),
     "one": (lambda xp, k, x, y: x * x, "error must give one number for each of"),
-    "many": (lambda xp, k, x, y: (k * k, 0.0, 0.0), r"one number for each of .*, not shapes \[\(4,\), \(\), \(\)\]"),
+    "many": (
+        lambda xp, k, x, y: (k * k, 0.0, 0.0),
+        r"one number for each of .*, not shapes \[\(4,\), \(\), \(\)\]",
+    ),
     "no such part": (lambda xp, k, x, y: (k[4], 0.0, 0.0), "index 4 is out of bounds"),
 }
 
@@ -348,7 +381,9 @@ def test_making_environments_takes_no_memory_that_stays():
             gym.make("CircleArm-v0", orbit=orbits[i % 3])
             gym.make_vec("ReachArm-v0", num_envs=2)
             if i % 50 == 0:
-                arm_env.evaluate(arm_env.Still(), movements=1, schedule=arm_env.RandomJumps(hold=0.2))
+                arm_env.evaluate(
+                    arm_env.Still(), movements=1, schedule=arm_env.RandomJumps(hold=0.2)
+                )
         gc.collect()
 
     make(60)  # compiles, and fills what is filled once

@@ -19,7 +19,9 @@ from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
 
 REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
-IDS = sorted(spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("arm_env."))
+IDS = sorted(
+    spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("arm_env.")
+)
 EVERY = pytest.mark.parametrize("env_id", IDS)
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
 CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
@@ -47,7 +49,11 @@ def random_actions(env, steps, seed, hold=1):
 def run(env, actions):
     """Observations (T, n), rewards (T,) and infos of these actions."""
     results = [env.step(action) for action in actions]
-    return np.array([r[0] for r in results]), np.array([r[1] for r in results]), [r[4] for r in results]
+    return (
+        np.array([r[0] for r in results]),
+        np.array([r[1] for r in results]),
+        [r[4] for r in results],
+    )
 
 
 def unwrapped(env_id=REACH, **arguments):
@@ -59,13 +65,18 @@ def forward_kinematics(arm, angles):
     """Written here once more: the hand of links at angles (..., 2)."""
     first, both = angles[..., 0], angles[..., 0] + angles[..., 1]
     l1, l2 = arm.length
-    return np.stack([l1 * np.cos(first) + l2 * np.cos(both), l1 * np.sin(first) + l2 * np.sin(both)], -1)
+    return np.stack(
+        [l1 * np.cos(first) + l2 * np.cos(both), l1 * np.sin(first) + l2 * np.sin(both)], -1
+    )
 
 
 def hand_velocity(arm, state):
     """Central difference of the kinematics along the joint velocities."""
     angles, velocities, h = state[..., :2], state[..., 2:4], 1e-6
-    ahead, behind = forward_kinematics(arm, angles + h * velocities), forward_kinematics(arm, angles - h * velocities)
+    ahead, behind = (
+        forward_kinematics(arm, angles + h * velocities),
+        forward_kinematics(arm, angles - h * velocities),
+    )
     return (ahead - behind) / (2 * h)
 
 
@@ -92,7 +103,9 @@ def test_made_after_the_import(env_id):
 
 def test_made_by_module_and_name_without_an_import():
     code = f"import gymnasium; print(gymnasium.make('arm_env:{REACH}').spec.id)"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert printed.split() == [REACH]
 
 
@@ -108,8 +121,10 @@ def test_spec_survives_json(env_id):
 def raise_warnings(env):
     """Every warning is an error, but for the two that can't be avoided."""
     warnings.simplefilter("error")
-    warnings.filterwarnings("ignore", ".*pkg_resources")  # pygame 2.6 imports it when the checker renders
-    if env.unwrapped.simulation.arm.ceiling != 1:  # advice to normalise: RescaleAction is how to follow it
+    # pygame 2.6 imports it when the checker renders
+    warnings.filterwarnings("ignore", ".*pkg_resources")
+    # advice to normalise: RescaleAction is how to follow it
+    if env.unwrapped.simulation.arm.ceiling != 1:
         warnings.filterwarnings("ignore", ".*For Box action spaces, we recommend")
 
 
@@ -166,9 +181,13 @@ def test_starts_are_spread_evenly_over_the_workspace():
     env.reset(seed=7)
     states, task = np.array([env.reset()[1]["state"] for _ in range(2000)]), env.unwrapped.task
     # Uniform in space is uniform in the shoulder angle and in the cosine of the elbow's.
-    for values, edges in ((states[:, 0], task.shoulder), (np.cos(states[:, 1]), np.cos(task.elbow)[::-1])):
+    for values, edges in (
+        (states[:, 0], task.shoulder),
+        (np.cos(states[:, 1]), np.cos(task.elbow)[::-1]),
+    ):
         counts = np.histogram(values, np.linspace(*edges, 5))[0]
-        assert counts.sum() == 2000 and np.abs(counts - 500).max() < 70  # three and a half standard errors
+        # three and a half standard errors
+        assert counts.sum() == 2000 and np.abs(counts - 500).max() < 70
 
 
 def test_an_episode_starts_at_rest_on_the_first_target():
@@ -213,7 +232,9 @@ def extreme_actions(env, kind):
 
 
 @EVERY
-@pytest.mark.parametrize("kind", ["random", "nothing", "everything", "flexors", "switching", "beyond the space"])
+@pytest.mark.parametrize(
+    "kind", ["random", "nothing", "everything", "flexors", "switching", "beyond the space"]
+)
 @pytest.mark.parametrize("noise", [0.2, 5.0])
 def test_observations_lie_in_the_space(env_id, kind, noise):
     env = unwrapped(env_id, noise=noise)
@@ -227,7 +248,9 @@ def test_spaces_are_finite_float32_boxes(env_id):
     env = gym.make(env_id)
     for space in (env.observation_space, env.action_space):
         assert space.dtype == np.float32 and space.is_bounded()
-    assert (env.action_space.low == 0).all() and (env.action_space.high == env.unwrapped.simulation.arm.ceiling).all()
+    assert (env.action_space.low == 0).all() and (
+        env.action_space.high == env.unwrapped.simulation.arm.ceiling
+    ).all()
 
 
 @EVERY
@@ -243,7 +266,11 @@ def test_no_component_of_the_observation_is_constant(env_id):
 @EVERY
 def test_observation_names_are_one_for_each_component(env_id):
     env = unwrapped(env_id)
-    assert len(set(env.observation_names)) == len(env.observation_names) == env.observation_space.shape[0]
+    assert (
+        len(set(env.observation_names))
+        == len(env.observation_names)
+        == env.observation_space.shape[0]
+    )
 
 
 def test_without_noise_the_observation_is_what_its_names_say():
@@ -261,7 +288,9 @@ def test_without_noise_the_observation_is_what_its_names_say():
             actual = [named[f"{signal}_{muscle}"] for signal in ("length", "velocity", "tension")]
             np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-9)
         np.testing.assert_array_equal(observation[:18], sensed(arm, state).astype(np.float32))
-    assert named["target_x"] == np.float32(TARGETS[1][0]) and named["target_y"] == np.float32(TARGETS[1][1])
+    assert named["target_x"] == np.float32(TARGETS[1][0]) and named["target_y"] == np.float32(
+        TARGETS[1][1]
+    )
 
 
 # --- noise ----------------------------------------------------------------------------------------
@@ -330,24 +359,35 @@ def test_reward_is_a_float_and_the_negative_cost_of_the_period(env_id):
 
 
 def test_reward_is_equation_6():
-    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    weights = CostWeights(
+        alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4
+    )
     env = unwrapped(weights=weights, control_period=0.02)
     env.reset(seed=14)
-    actions = 1.5 * random_actions(env, 120, 7) - 0.25 * env.action_space.high  # some beyond the space
+    # some beyond the space
+    actions = 1.5 * random_actions(env, 120, 7) - 0.25 * env.action_space.high
     _, rewards, infos = run(env, actions)
     state, target = np.array([i["state"] for i in infos]), np.array([i["target"] for i in infos])
     u = np.clip(actions.astype(float), 0, env.simulation.arm.ceiling)
     d = np.linalg.norm(forward_kinematics(env.simulation.arm, state[:, :2]) - target, axis=-1)
     v = np.linalg.norm(hand_velocity(env.simulation.arm, state), axis=-1)
     e = np.exp(-(d**2) / (2 * 0.05**2))
-    assert (e > 0.9).any() and (e < 0.1).any() and (v * e).max() > 0.1  # every term matters somewhere
+    # every term matters somewhere
+    assert (e > 0.9).any() and (e < 0.1).any() and (v * e).max() > 0.1
     cost = 1 - e + 1.7 / 2 * v**2 / 0.4**2 * e + 0.02 / 2 * (u**2).sum(-1)
     np.testing.assert_allclose(rewards, -cost * 0.02, rtol=1e-8)
 
 
 def test_reward_of_a_circle_is_equation_7():
-    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
-    env = unwrapped(CIRCLE, weights=weights, control_period=0.02, schedule=arm_env.CommandList(np.array(CIRCLES), 1.0))
+    weights = CostWeights(
+        alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4
+    )
+    env = unwrapped(
+        CIRCLE,
+        weights=weights,
+        control_period=0.02,
+        schedule=arm_env.CommandList(np.array(CIRCLES), 1.0),
+    )
     env.reset(seed=14)
     actions = 0.3 * random_actions(env, 120, 7)
     _, rewards, infos = run(env, actions)
@@ -373,7 +413,9 @@ def test_a_circle_without_radius_and_speed_is_reaching():
     points = arm_env.CommandList(np.column_stack([TARGETS, np.zeros((3, 2))]), hold=1.0)
     circle = unwrapped(CIRCLE, noise=0, schedule=points, weights=CostWeights())
     start = {"posture": [0.8, 1.6]}
-    np.testing.assert_array_equal(circle.reset(seed=1, options=start)[0][:20], reach.reset(seed=1, options=start)[0])
+    np.testing.assert_array_equal(
+        circle.reset(seed=1, options=start)[0][:20], reach.reset(seed=1, options=start)[0]
+    )
     actions = random_actions(reach, 150, 7)
     ours, theirs = run(circle, actions), run(reach, actions)
     np.testing.assert_array_equal(ours[0], np.pad(theirs[0], ((0, 0), (0, 2))))
@@ -401,7 +443,9 @@ def test_truncates_after_so_many_steps_and_never_terminates(env_id):
 def test_an_episode_has_one_jump_half_way(env_id):
     env = gym.make(env_id)
     env.reset(seed=14)
-    commands = np.array([i["command"] for i in run(env, np.zeros((STEPS[env_id], 6), dtype=np.float32))[2]])
+    commands = np.array(
+        [i["command"] for i in run(env, np.zeros((STEPS[env_id], 6), dtype=np.float32))[2]]
+    )
     changed = (np.diff(commands, axis=0) != 0).any(-1)
     assert np.flatnonzero(changed).tolist() == [STEPS[env_id] // 2 - 1]
 
@@ -414,7 +458,10 @@ def test_info_has_the_documented_keys_and_types(env_id):
         assert info["hand"].shape == info["target"].shape == (2,) and info["state"].shape == (10,)
         assert info["command"].shape == (env.unwrapped.task.command_size,)
         assert type(info["is_success"]) is bool
-        assert {type(info[key]) for key in INFO_KEYS - {"hand", "target", "command", "state", "is_success"}} == {float}
+        assert {
+            type(info[key])
+            for key in INFO_KEYS - {"hand", "target", "command", "state", "is_success"}
+        } == {float}
 
 
 def test_info_is_the_truth_and_the_command_in_force():
@@ -422,8 +469,12 @@ def test_info_is_the_truth_and_the_command_in_force():
     env.reset(seed=16)
     infos = run(env, random_actions(env, 250, 8, hold=10))[2]
     for step, info in enumerate(infos):
-        np.testing.assert_allclose(info["hand"], forward_kinematics(env.simulation.arm, info["state"][:2]), atol=1e-12)
-        assert info["distance"] == pytest.approx(np.linalg.norm(info["hand"] - info["target"]), rel=1e-9)
+        np.testing.assert_allclose(
+            info["hand"], forward_kinematics(env.simulation.arm, info["state"][:2]), atol=1e-12
+        )
+        assert info["distance"] == pytest.approx(
+            np.linalg.norm(info["hand"] - info["target"]), rel=1e-9
+        )
         np.testing.assert_array_equal(info["target"], TARGETS[step // 100])
         np.testing.assert_array_equal(info["command"], info["target"])
 
@@ -448,7 +499,9 @@ def test_state_is_angles_velocities_activations():
         after = env.step(action)[4]["state"]
         left = np.exp(-period / arm.activation_time)
         np.testing.assert_allclose(after[4:], action + (before[4:] - action) * left, rtol=1e-9)
-        np.testing.assert_allclose(after[:2] - before[:2], period * (before[2:4] + after[2:4]) / 2, atol=2e-3)
+        np.testing.assert_allclose(
+            after[:2] - before[:2], period * (before[2:4] + after[2:4]) / 2, atol=2e-3
+        )
         before = after
 
 
@@ -464,7 +517,9 @@ def test_no_array_is_returned_twice(env_id):
     for i, result in enumerate(results):
         for other in results[:i]:
             assert result[1] is not other[1]
-            assert not any(np.shares_memory(a, b) for a in arrays_of(*result) for b in arrays_of(*other))
+            assert not any(
+                np.shares_memory(a, b) for a in arrays_of(*result) for b in arrays_of(*other)
+            )
 
 
 @EVERY
@@ -496,7 +551,9 @@ def test_scribbling_on_results_and_actions_changes_nothing(env_id):
         handed[...] = np.nan
         expected = other.step(action)
         assert reward == expected[1]
-        for a, b in zip(arrays_of(observation, info), arrays_of(expected[0], expected[4]), strict=True):
+        for a, b in zip(
+            arrays_of(observation, info), arrays_of(expected[0], expected[4]), strict=True
+        ):
             np.testing.assert_array_equal(a, b)
         scribble(observation, info)
 
@@ -533,7 +590,11 @@ def test_posture_sets_where_the_arm_rests():
 
 def test_targets_and_schedule_are_for_one_episode():
     env = unwrapped(schedule=TARGETS[:1])
-    for options in ({"targets": TARGETS[1:]}, {"schedule": TARGETS[1:]}, {"schedule": lambda t: TARGETS[1]}):
+    for options in (
+        {"targets": TARGETS[1:]},
+        {"schedule": TARGETS[1:]},
+        {"schedule": lambda t: TARGETS[1]},
+    ):
         np.testing.assert_array_equal(env.reset(seed=24, options=options)[1]["target"], TARGETS[1])
         np.testing.assert_array_equal(env.reset()[1]["target"], TARGETS[0])
 
@@ -570,24 +631,54 @@ BAD_OPTIONS = {
     "far target": ({"targets": [[0.9, 0.1]]}, r"can't reach \[0\.9, 0\.1\] m"),
     "near target": ({"targets": [[0.01, 0.0]]}, "can't reach"),
     "target behind the stops": ({"targets": [[0.0, -0.4]]}, "can't reach"),
-    "second target unreachable": ({"targets": [[0.0, 0.4], [0.9, 0.1]]}, r"can't reach \[0\.9, 0\.1\] m"),
+    "second target unreachable": (
+        {"targets": [[0.0, 0.4], [0.9, 0.1]]},
+        r"can't reach \[0\.9, 0\.1\] m",
+    ),
     "NaN target": ({"targets": [[np.nan, 0.3]]}, "must be finite.*'target_x': nan"),
-    "three numbers": ({"targets": [0.1, 0.4, 0.0]}, r"2 components \(target_x, target_y\), not shape \(3,\)"),
+    "three numbers": (
+        {"targets": [0.1, 0.4, 0.0]},
+        r"2 components \(target_x, target_y\), not shape \(3,\)",
+    ),
     "no targets": ({"targets": np.zeros((0, 2))}, r"shape \(n, 2\)"),
-    "unknown schedule": ({"schedule": "circle"}, "'circle' is no schedule.*give None.*function of time"),
+    "unknown schedule": (
+        {"schedule": "circle"},
+        "'circle' is no schedule.*give None.*function of time",
+    ),
     "number as schedule": ({"schedule": 7}, r"shape \(n, 2\)"),
     "function out of reach": ({"schedule": lambda t: [0.9, 0.1]}, r"can't reach \[0\.9, 0\.1\] m"),
     "function of one number": ({"schedule": lambda t: 0.3}, "2 components .*target_x, target_y"),
-    "unknown key": ({"pose": [0.4, 1.9]}, r"unknown reset options \['pose'\].*posture, targets and schedule"),
-    "targets and schedule": ({"targets": TARGETS, "schedule": TARGETS}, "either targets or a schedule"),
-    "mask of a batch": ({"reset_mask": np.ones(1, dtype=bool)}, r"unknown reset options \['reset_mask'\]"),
+    "unknown key": (
+        {"pose": [0.4, 1.9]},
+        r"unknown reset options \['pose'\].*posture, targets and schedule",
+    ),
+    "targets and schedule": (
+        {"targets": TARGETS, "schedule": TARGETS},
+        "either targets or a schedule",
+    ),
+    "mask of a batch": (
+        {"reset_mask": np.ones(1, dtype=bool)},
+        r"unknown reset options \['reset_mask'\]",
+    ),
 }
 BAD_CIRCLES = {
-    "negative radius": ({"targets": [[0.0, 0.4, -0.05, 0.5]]}, r"a radius is 0 m or above, not -0\.05"),
-    "too fast": ({"targets": [[0.0, 0.4, 0.05, -2.5]]}, r"a speed is up to 2\.0 m/s either way, not -2\.5"),
+    "negative radius": (
+        {"targets": [[0.0, 0.4, -0.05, 0.5]]},
+        r"a radius is 0 m or above, not -0\.05",
+    ),
+    "too fast": (
+        {"targets": [[0.0, 0.4, 0.05, -2.5]]},
+        r"a speed is up to 2\.0 m/s either way, not -2\.5",
+    ),
     "NaN speed": ({"targets": [[0.0, 0.4, 0.05, np.nan]]}, "must be finite.*'speed': nan"),
-    "partly unreachable": ({"targets": [*CIRCLES, [0.0, 0.6, 0.05, 0.5]]}, "the orbit leaves what the arm can reach"),
-    "a point": ({"targets": TARGETS}, r"4 components \(centre_x, centre_y, radius, speed\), not shape \(2,\)"),
+    "partly unreachable": (
+        {"targets": [*CIRCLES, [0.0, 0.6, 0.05, 0.5]]},
+        "the orbit leaves what the arm can reach",
+    ),
+    "a point": (
+        {"targets": TARGETS},
+        r"4 components \(centre_x, centre_y, radius, speed\), not shape \(2,\)",
+    ),
     "unknown key": ({"orbit": arm_env.Ellipse()}, r"unknown reset options \['orbit'\]"),
 }
 BAD_POSTURES = {
@@ -643,21 +734,27 @@ SEEDS = pytest.mark.parametrize("seed", [None, 99], ids=["no seed", "a seed"])
 @SEEDS
 def test_bad_option_is_refused_and_leaves_no_trace(case, seed):
     options, match = case
-    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, match)
+    assert_as_if_nothing_had_happened(
+        lambda env: env.reset(seed=seed, options=options), ValueError, match
+    )
 
 
 @cases(BAD_CIRCLES)
 @SEEDS
 def test_bad_circle_is_refused_and_leaves_no_trace(case, seed):
     options, match = case
-    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, match, CIRCLE)
+    assert_as_if_nothing_had_happened(
+        lambda env: env.reset(seed=seed, options=options), ValueError, match, CIRCLE
+    )
 
 
 @cases(BAD_POSTURES)
 @SEEDS
 def test_bad_posture_is_refused_and_leaves_no_trace(case, seed):
     options = {"posture": case}
-    assert_as_if_nothing_had_happened(lambda env: env.reset(seed=seed, options=options), ValueError, "posture")
+    assert_as_if_nothing_had_happened(
+        lambda env: env.reset(seed=seed, options=options), ValueError, "posture"
+    )
 
 
 @cases(BAD_POSTURES)
@@ -701,7 +798,9 @@ def test_bad_argument_is_refused(env_id, arguments, match):
         gym.make(env_id, **arguments)
 
 
-@pytest.mark.parametrize(("env_id", "command"), [(REACH, [0.9, 0.1]), (CIRCLE, [0.9, 0.1, 0.05, 0.5])])
+@pytest.mark.parametrize(
+    ("env_id", "command"), [(REACH, [0.9, 0.1]), (CIRCLE, [0.9, 0.1, 0.05, 0.5])]
+)
 def test_a_schedule_out_of_reach_is_refused(env_id, command):
     with pytest.raises(ValueError, match="can't reach"):
         gym.make(env_id, schedule=[command])
@@ -709,7 +808,10 @@ def test_a_schedule_out_of_reach_is_refused(env_id, command):
 
 @EVERY
 def test_unknown_render_mode_is_refused(env_id):
-    with warnings.catch_warnings(), pytest.raises(ValueError, match=r"render_mode 'ansi'.*rgb_array"):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(ValueError, match=r"render_mode 'ansi'.*rgb_array"),
+    ):
         warnings.simplefilter("ignore")  # gymnasium warns of it too
         gym.make(env_id, render_mode="ansi")
 
@@ -759,7 +861,9 @@ def test_another_arm_has_its_own_action_space_and_physics():
     env = unwrapped(arm=arm)
     assert (env.action_space.high == 0.5).all()
     info = env.reset(seed=33, options={"posture": [0.5, 1.5]})[1]
-    np.testing.assert_allclose(info["hand"], forward_kinematics(arm, np.array([0.5, 1.5])), atol=1e-12)
+    np.testing.assert_allclose(
+        info["hand"], forward_kinematics(arm, np.array([0.5, 1.5])), atol=1e-12
+    )
     assert (run(env, np.full((50, 6), 9.0))[2][-1]["state"][4:] <= 0.5).all()
 
 
@@ -789,7 +893,10 @@ def test_frames_change_as_the_arm_moves(env_id):
     env.reset(seed=34)
     first, kept = env.render(), env.render()
     np.testing.assert_array_equal(first, kept)
-    run(env, np.tile(env.action_space.high * np.array([1, 0, 1, 0, 0, 0], dtype=np.float32), (10, 1)))
+    run(
+        env,
+        np.tile(env.action_space.high * np.array([1, 0, 1, 0, 0, 0], dtype=np.float32), (10, 1)),
+    )
     assert (env.render() != first).any(-1).sum() > 500
     np.testing.assert_array_equal(first, kept)
     env.close()
@@ -802,7 +909,9 @@ def test_rendering_does_not_change_the_trajectory(env_id):
     results = []
     for draw in (False, True):
         env.reset(seed=35)
-        results.append([env.step(action)[0] for action in actions if not draw or env.render() is not None])
+        results.append(
+            [env.step(action)[0] for action in actions if not draw or env.render() is not None]
+        )
     np.testing.assert_array_equal(*results)
 
 
@@ -826,4 +935,6 @@ def test_episode_statistics_are_recorded(env_id):
     env.reset(seed=37)
     _, rewards, infos = run(env, random_actions(env, 20, 17))
     assert "episode" not in infos[-2]
-    assert infos[-1]["episode"]["l"] == 20 and infos[-1]["episode"]["r"] == pytest.approx(rewards.sum())
+    assert infos[-1]["episode"]["l"] == 20 and infos[-1]["episode"]["r"] == pytest.approx(
+        rewards.sum()
+    )

@@ -35,7 +35,9 @@ def states(seed, number=50, speed=5.0):
     """Random body states well inside the joint stops."""
     rng = np.random.default_rng(seed)
     angles = rng.uniform(np.deg2rad([0, 30]), np.deg2rad([110, 140]), (number, 2))
-    return np.concatenate([angles, rng.uniform(-speed, speed, (number, 2)), rng.uniform(0, 1, (number, 6))], -1)
+    return np.concatenate(
+        [angles, rng.uniform(-speed, speed, (number, 2)), rng.uniform(0, 1, (number, 6))], -1
+    )
 
 
 def moved(x, time):
@@ -48,9 +50,14 @@ def moved(x, time):
 
 def test_hand_velocity_is_the_derivative_of_hand_position():
     x, eps = states(1), 1e-6
-    after, before = np.stack(hand(NUMPY, NUMBERS, moved(x, eps))), np.stack(hand(NUMPY, NUMBERS, moved(x, -eps)))
+    after, before = (
+        np.stack(hand(NUMPY, NUMBERS, moved(x, eps))),
+        np.stack(hand(NUMPY, NUMBERS, moved(x, -eps))),
+    )
     # Rounding of the difference is 1e-10, its truncation eps² (10 rad/s)³ 0.6 m / 6 = 1e-10.
-    np.testing.assert_allclose(hand(NUMPY, NUMBERS, x)[2:], (after - before)[:2] / (2 * eps), rtol=0, atol=2e-9)
+    np.testing.assert_allclose(
+        hand(NUMPY, NUMBERS, x)[2:], (after - before)[:2] / (2 * eps), rtol=0, atol=2e-9
+    )
 
 
 def test_outstretched_arm_reaches_the_sum_of_its_links():
@@ -85,7 +92,9 @@ def published_slopes(angles):
 
 def workspace():
     """Joint angles [rad] all over the workspace, (B, 2), its edges among them."""
-    shoulder, elbow = np.meshgrid(np.deg2rad(np.arange(0, 111, 5)), np.deg2rad(np.arange(30, 141, 5)))
+    shoulder, elbow = np.meshgrid(
+        np.deg2rad(np.arange(0, 111, 5)), np.deg2rad(np.arange(30, 141, 5))
+    )
     return np.stack([shoulder.ravel(), elbow.ravel()], -1)
 
 
@@ -96,8 +105,12 @@ def turning(arm, angles):
 
 
 def test_muscle_velocity_is_the_derivative_of_muscle_length():
-    x, eps = states(2), 1e-3  # lengths are quadratic in the angles: no truncation, 1e-13 of rounding
-    after, before = muscle_length(NUMBERS, moved(x, eps)[:, :2]), muscle_length(NUMBERS, moved(x, -eps)[:, :2])
+    # lengths are quadratic in the angles: no truncation, 1e-13 of rounding
+    x, eps = states(2), 1e-3
+    after, before = (
+        muscle_length(NUMBERS, moved(x, eps)[:, :2]),
+        muscle_length(NUMBERS, moved(x, -eps)[:, :2]),
+    )
     velocity = muscle_velocity(NUMBERS, x[:, :2], x[:, 2:4])
     np.testing.assert_allclose(velocity, (after - before) / (2 * eps), rtol=0, atol=1e-11)
 
@@ -108,7 +121,10 @@ def test_moment_arms_are_minus_the_derivative_of_the_published_length():
 
 
 def test_torque_does_the_work_that_the_shortening_muscles_do():
-    """Virtual work: τ = −(∂λ/∂θ)ᵀ T. The compiled step from rest moves the joints by h (M + h/2 D)⁻¹ τ."""
+    """Virtual work: τ = −(∂λ/∂θ)ᵀ T.
+
+    The compiled step from rest moves the joints by h (M + h/2 D)⁻¹ τ.
+    """
     x, h = states(9, speed=0.0), 1e-6
     force = ARM.maximum_force * x[:, 4:]  # the excitation is the activation, so it stays
     pull, slope = force_curves(NUMPY, muscle_length(NUMBERS, x[:, :2]), np.zeros((len(x), 6)))
@@ -121,7 +137,9 @@ def test_torque_does_the_work_that_the_shortening_muscles_do():
     for state in after:
         plant.step(ARM.flat(), h, state, state[4:].copy(), state)
     friction = np.array([ARM.friction[:2], ARM.friction[1:]])
-    damping = friction + np.einsum("bji,bi,bki->bjk", lever, force * slope / ARM.optimal_length, lever)
+    damping = friction + np.einsum(
+        "bji,bi,bki->bjk", lever, force * slope / ARM.optimal_length, lever
+    )
     resistance = mass_matrices(x[:, :2]) + 0.5 * h * damping
     moved_by = np.einsum("bjk,bk->bj", resistance, after[:, 2:4] / h)
     np.testing.assert_allclose(moved_by, torque, rtol=1e-12, atol=1e-12 * np.abs(torque).max())
@@ -139,7 +157,9 @@ def test_muscle_lengths_by_hand():
         (29.89 - 21.7 + 3 * shoulder + 3 * elbow - 0.32 * elbow**2) / 12.7,
     ]
     assert expected == pytest.approx([1.0312, 1.0001, 0.8400, 0.9186, 0.8014, 0.7743], abs=5e-5)
-    np.testing.assert_allclose(muscle_length(NUMBERS, np.deg2rad([40.0, 100.0])), expected, rtol=1e-14)
+    np.testing.assert_allclose(
+        muscle_length(NUMBERS, np.deg2rad([40.0, 100.0])), expected, rtol=1e-14
+    )
 
 
 def test_maximum_forces_are_the_published_ones():
@@ -169,15 +189,21 @@ def test_the_arm_is_strong_in_every_direction_all_over_the_workspace(joint, sign
     """Torque [N m] at rest, every muscle that turns the joint that way fully active."""
     angles = workspace()
     pull = force_curves(NUMPY, muscle_length(NUMBERS, angles), np.zeros((len(angles), 6)))[0]
-    torque = (np.maximum(sign * turning(ARM, angles)[:, joint], 0) * ARM.maximum_force * pull).sum(-1)
+    torque = (np.maximum(sign * turning(ARM, angles)[:, joint], 0) * ARM.maximum_force * pull).sum(
+        -1
+    )
     assert torque.min() >= 15
     assert torque.min() == pytest.approx(weakest, abs=0.05)
 
 
 # --- the macaque's muscles, as they were before ---------------------------------------------------
 
-MACAQUE_ARMS = np.array([[2.0, -2.0, 0.0, 0.0, 1.5, -2.0], [0.0, 0.0, 2.0, -2.0, 2.0, -1.5]]) / 100  # [m]
-MACAQUE_BEST = np.deg2rad([[15.0, 4.88, 0.0, 0.0, 4.5, 2.12], [0.0, 0.0, 80.86, 109.32, 92.96, 91.52]])  # [rad]
+# [m]
+MACAQUE_ARMS = np.array([[2.0, -2.0, 0.0, 0.0, 1.5, -2.0], [0.0, 0.0, 2.0, -2.0, 2.0, -1.5]]) / 100
+# [rad]
+MACAQUE_BEST = np.deg2rad(
+    [[15.0, 4.88, 0.0, 0.0, 4.5, 2.12], [0.0, 0.0, 80.86, 109.32, 92.96, 91.52]]
+)
 MACAQUE_LENGTH = np.array([7.32, 3.26, 6.4, 4.26, 5.95, 4.04]) / 100  # [m]
 
 
@@ -235,7 +261,9 @@ def tension(length, velocity):
 
 
 def active(length, velocity):
-    """F_L F_V: the tension without the rounding (T² − pT − ROUNDING²/4 = 0, solved for p) and without F_P."""
+    """F_L F_V: the tension without the rounding (T² − pT − ROUNDING²/4 = 0, solved for p) and
+    without F_P.
+    """
     rounded = tension(length, velocity)
     return rounded - ROUNDING**2 / (4 * rounded) + 0.02 * np.exp(13.8 - 18.7 * np.asarray(length))
 
@@ -272,11 +300,14 @@ def test_no_active_force_at_the_fastest_shortening_and_beyond():
     ],
 )
 def test_force_velocity_by_hand(length, velocity, force_velocity):
-    assert active(length, velocity) == pytest.approx(force_length(length) * force_velocity, abs=1e-10)
+    assert active(length, velocity) == pytest.approx(
+        force_length(length) * force_velocity, abs=1e-10
+    )
 
 
 def test_tension_by_hand():
-    # F_L(1.2) = exp(−(0.4217388 / 1.03)^1.87) = 0.8283750, F_V(1.2, 1) as above, F_P = −0.02 exp(−8.64)
+    # F_L(1.2) = exp(−(0.4217388 / 1.03)^1.87) = 0.8283750, F_V(1.2, 1) as above, F_P = −0.02
+    # exp(−8.64)
     pull = 0.8283750 * 1.5634568 - 3.54e-6
     assert tension(1.2, 1.0) == pytest.approx(0.5 * (pull + math.hypot(pull, 0.05)), abs=1e-6)
 
@@ -325,11 +356,15 @@ def test_slope_is_the_derivative_while_lengthening(velocity):
 @pytest.mark.parametrize("velocity", [-0.01, -0.3, -2.0, -5.0])
 def test_slope_is_the_scaled_derivative_while_shortening(velocity):
     slope = force_curves(NUMPY, LENGTHS, np.full_like(LENGTHS, velocity))[1]
-    np.testing.assert_allclose(slope, kink(LENGTHS) * slope_of_tension(LENGTHS, velocity), **SLOPE_TOLERANCE)
+    np.testing.assert_allclose(
+        slope, kink(LENGTHS) * slope_of_tension(LENGTHS, velocity), **SLOPE_TOLERANCE
+    )
 
 
 def test_slope_is_continuous_where_shortening_turns_to_lengthening():
-    below, at, above = (force_curves(NUMPY, LENGTHS, np.full_like(LENGTHS, v))[1] for v in (-1e-9, 0.0, 1e-9))
+    below, at, above = (
+        force_curves(NUMPY, LENGTHS, np.full_like(LENGTHS, v))[1] for v in (-1e-9, 0.0, 1e-9)
+    )
     np.testing.assert_allclose(below, at, rtol=1e-7)
     np.testing.assert_allclose(above, at, rtol=1e-7)
 
@@ -344,7 +379,9 @@ def test_excitation_is_held_between_the_tone_and_the_ceiling():
 
 
 def test_an_unexcited_muscle_keeps_the_activation_of_its_tone():
-    x = np.concatenate([np.deg2rad([[50.0, 80.0]]), np.zeros((1, 2)), np.linspace(0, 1, 6)[None]], -1)
+    x = np.concatenate(
+        [np.deg2rad([[50.0, 80.0]]), np.zeros((1, 2)), np.linspace(0, 1, 6)[None]], -1
+    )
     still = np.zeros((1, 6))
     for _ in range(200):  # 2 s, 40 times the time constant
         plant.control_steps(ARM.flat(), SUBSTEP, 2, still, still, x)
@@ -352,7 +389,10 @@ def test_an_unexcited_muscle_keeps_the_activation_of_its_tone():
 
 
 def test_excitation_has_no_slope_below_the_tone_and_above_the_ceiling():
-    u, noise = np.array([-0.5, 0.0, 0.0019, 0.0021, 0.5, 1.1]), np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.0])
+    u, noise = (
+        np.array([-0.5, 0.0, 0.0019, 0.0021, 0.5, 1.1]),
+        np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.0]),
+    )
     gradient = np.empty(6)
     plant.excite_vjp(ARM.flat(), u, noise, np.ones(6), gradient)
     np.testing.assert_allclose(gradient, [0, 0, 0, 1, 1.3, 0], rtol=0, atol=1e-15)
@@ -361,7 +401,9 @@ def test_excitation_has_no_slope_below_the_tone_and_above_the_ceiling():
 def test_activation_follows_the_exact_exponential():
     x, u = states(4), np.linspace(0, 1, 6)
     expected = u + (x[:, 4:] - u) * math.exp(-SUBSTEP / ARM.activation_time)
-    np.testing.assert_allclose(step(NUMPY, NUMBERS, x, u, SUBSTEP)[:, 4:], expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(
+        step(NUMPY, NUMBERS, x, u, SUBSTEP)[:, 4:], expected, rtol=0, atol=1e-15
+    )
 
 
 # --- skeleton -------------------------------------------------------------------------------------
@@ -392,7 +434,9 @@ def energy_of_points(arm, x):
     return total
 
 
-OTHER_ARM = replace(ARM, mass=(2.0, 1.3), length=(0.35, 0.28), centre_of_mass=(0.12, 0.14), inertia=(0.05, 0.06))
+OTHER_ARM = replace(
+    ARM, mass=(2.0, 1.3), length=(0.35, 0.28), centre_of_mass=(0.12, 0.14), inertia=(0.05, 0.06)
+)
 
 
 @pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
@@ -404,7 +448,9 @@ def test_kinetic_energy_is_that_of_two_rigid_links(arm):
 
 def mass_matrices(angles):
     m11, m12, m22 = mass_matrix(NUMPY, NUMBERS, angles)
-    return np.stack([np.stack([m11, m12], -1), np.stack([m12, np.broadcast_to(m22, m11.shape)], -1)], -1)
+    return np.stack(
+        [np.stack([m11, m12], -1), np.stack([m12, np.broadcast_to(m22, m11.shape)], -1)], -1
+    )
 
 
 def test_mass_matrix_is_positive_definite():
@@ -416,12 +462,16 @@ def test_coriolis_torques_follow_from_lagrange():
     """C = Ṁ ω − ½ ∂(ωᵀ M ω)/∂θ, by central differences of the mass matrix."""
     x, eps = states(6), 1e-5
     angles, w = x[:, :2], x[:, 2:4]
-    by_angle = [(mass_matrices(angles + d) - mass_matrices(angles - d)) / (2 * eps) for d in eps * np.eye(2)]
+    by_angle = [
+        (mass_matrices(angles + d) - mass_matrices(angles - d)) / (2 * eps) for d in eps * np.eye(2)
+    ]
     rate = sum(slope * w[:, j, None, None] for j, slope in enumerate(by_angle))
     pull = np.stack([np.einsum("bi,bij,bj->b", w, slope, w) for slope in by_angle], -1)
     expected = np.einsum("bij,bj->bi", rate, w) - 0.5 * pull
     # eps² truncation and rounding are both about 1e-11, times ω² of 25.
-    np.testing.assert_allclose(np.stack(coriolis(NUMPY, NUMBERS, angles, w), -1), expected, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(
+        np.stack(coriolis(NUMPY, NUMBERS, angles, w), -1), expected, rtol=0, atol=1e-8
+    )
 
 
 def test_step_solves_the_equation_of_its_docstring():
@@ -447,10 +497,14 @@ def test_step_solves_the_equation_of_its_docstring():
     damping = np.einsum("bji,bi,bki->bjk", r, force * slope / ARM.optimal_length, r)
     damping += friction + stop_damping[:, :, None] * np.eye(2)
     assert (stop != 0).any(-1)[::2].all()
-    acceleration = np.linalg.solve(mass_matrices(middle) + 0.5 * h * damping, torque[..., None])[..., 0]
+    acceleration = np.linalg.solve(mass_matrices(middle) + 0.5 * h * damping, torque[..., None])[
+        ..., 0
+    ]
     after = step(NUMPY, NUMBERS, x, u, h)
     np.testing.assert_allclose(after[:, 2:4], w + h * acceleration, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(after[:, :2], x[:, :2] + h * w + 0.5 * h * h * acceleration, rtol=1e-11)
+    np.testing.assert_allclose(
+        after[:, :2], x[:, :2] + h * w + 0.5 * h * h * acceleration, rtol=1e-11
+    )
 
 
 def simulated(arm, x, u, h, duration):
@@ -476,10 +530,11 @@ def test_energy_drift_of_the_free_arm_vanishes_with_the_step():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_step_converges_with_first_order(seed):
-    """The torques are taken at the start's velocities, so order 1 overall despite the midpoint angles.
+    """The torques are taken at the start's velocities, so order 1 overall despite the midpoint
+    angles.
 
-    Twelve such motions gave fitted orders from 0.92 to 1.02. Every motion shortens some muscles and lengthens
-    their antagonists; the stops are not touched.
+    Twelve such motions gave fitted orders from 0.92 to 1.02. Every motion shortens some muscles and
+    lengthens their antagonists; the stops are not touched.
     """
     rng = np.random.default_rng(seed)
     start = np.r_[np.deg2rad([50, 80]), rng.uniform(-2, 2, 2), rng.uniform(0, 0.3, 6)]
@@ -493,16 +548,25 @@ def test_step_converges_with_first_order(seed):
 
 def jacobians(x, u, h, eps=1e-7):
     """Of the step, (B, 10, 10), by central differences."""
-    columns = [step(NUMPY, NUMBERS, x + d, u, h) - step(NUMPY, NUMBERS, x - d, u, h) for d in eps * np.eye(10)]
+    columns = [
+        step(NUMPY, NUMBERS, x + d, u, h) - step(NUMPY, NUMBERS, x - d, u, h)
+        for d in eps * np.eye(10)
+    ]
     return np.stack(columns, -1) / (2 * eps)
 
 
-@pytest.mark.parametrize("velocity", [(0, 0), (1e-3, 1e-3), (-1e-3, 1e-3), (1e-3, -1e-3), (-1e-3, -1e-3)])
+@pytest.mark.parametrize(
+    "velocity", [(0, 0), (1e-3, 1e-3), (-1e-3, 1e-3), (1e-3, -1e-3), (-1e-3, -1e-3)]
+)
 def test_step_is_stable_under_full_co_contraction_all_over_the_workspace(velocity):
     """Spectral radius at most 1.05 at 5 ms, on either side of every muscle's kink at rest."""
-    shoulder, elbow = np.meshgrid(np.deg2rad(np.arange(0, 111, 10)), np.deg2rad(np.arange(30, 141, 10)))
+    shoulder, elbow = np.meshgrid(
+        np.deg2rad(np.arange(0, 111, 10)), np.deg2rad(np.arange(30, 141, 10))
+    )
     angles = np.stack([shoulder.ravel(), elbow.ravel()], -1)
-    x = np.concatenate([angles, np.broadcast_to(velocity, angles.shape), np.ones((len(angles), 6))], -1)
+    x = np.concatenate(
+        [angles, np.broadcast_to(velocity, angles.shape), np.ones((len(angles), 6))], -1
+    )
     radius = np.abs(np.linalg.eigvals(jacobians(x, np.ones(6), SUBSTEP))).max()
     assert radius <= 1.05
 

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env import Circle, CycleMeasures, JointPD, Random, RandomJumps, Recording, Still, evaluate, record
+from arm_env import (
+    Circle,
+    CycleMeasures,
+    JointPD,
+    Random,
+    RandomJumps,
+    Recording,
+    Still,
+    evaluate,
+    record,
+)
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.measures import (
     TARGET_SIZE,
@@ -48,12 +58,18 @@ def minimum_jerk(steps):
 
 
 def movement(duration=0.6, end=TARGET):
-    """Rest for 1 s, then a straight minimum-jerk movement to ``end``, then rest: hand (T + 1, 2), speed (T + 1,)."""
+    """Rest for 1 s, then a straight minimum-jerk movement to ``end``, then rest: hand (T + 1, 2),
+    speed (T + 1,).
+    """
     steps = round(duration / PERIOD)
     share, rate = minimum_jerk(steps)
     rest = JUMP - steps
     progress = np.concatenate([np.zeros(JUMP), share, np.ones(rest)])
-    speed = np.concatenate([np.zeros(JUMP), rate, np.zeros(rest)]) * np.linalg.norm(end - START) / duration
+    speed = (
+        np.concatenate([np.zeros(JUMP), rate, np.zeros(rest)])
+        * np.linalg.norm(end - START)
+        / duration
+    )
     return START + progress[:, None] * (end - START), speed
 
 
@@ -61,7 +77,9 @@ def recording(*movements, rewards=None):
     """Movements as columns; commands jump from START to TARGET."""
     hand, speed = (np.stack(parts, 1) for parts in zip(*movements, strict=True))
     number = hand.shape[1]
-    commands = np.repeat(np.concatenate([np.tile(START, (JUMP, 1)), np.tile(TARGET, (JUMP, 1))])[:, None], number, 1)
+    commands = np.repeat(
+        np.concatenate([np.tile(START, (JUMP, 1)), np.tile(TARGET, (JUMP, 1))])[:, None], number, 1
+    )
     if rewards is None:
         rewards = np.zeros((2 * JUMP, number))
     return Recording(
@@ -88,7 +106,9 @@ def beside(metres):
 
 def bell(steps, before=30, after=40, peak=1.0):
     """A minimum-jerk speed of that many periods between two rests, (T, 1)."""
-    return np.concatenate([np.zeros(before), peak * minimum_jerk(steps)[1], np.zeros(after)])[:, None]
+    return np.concatenate([np.zeros(before), peak * minimum_jerk(steps)[1], np.zeros(after)])[
+        :, None
+    ]
 
 
 @pytest.mark.parametrize("steps", [8, 20, 60])
@@ -117,7 +137,9 @@ def test_fast_rise_and_slow_fall_correlate_less_and_so_do_their_reverse():
     t = np.arange(100) / 8
     skewed = (t * np.exp(1 - t))[:, None]
     correlations = closest_minimum_jerk(np.concatenate([skewed, skewed[::-1]], 1))[0]
-    assert (correlations < 0.96).all() and correlations[0] == pytest.approx(correlations[1], abs=0.01)
+    assert (correlations < 0.96).all() and correlations[0] == pytest.approx(
+        correlations[1], abs=0.01
+    )
 
 
 def test_what_follows_the_movement_counts_against_it():
@@ -173,7 +195,9 @@ def test_deviation_is_of_each_arm_and_its_own_line():
     bump = np.stack([t, 0.1 * np.sin(np.pi * t)], -1)
     turned = 0.3 * bump @ np.array([[0.6, 0.8], [-0.8, 0.6]]) + [0.2, 0.1]
     paths = np.stack([bump, turned, bump * [1, 3]], 1)
-    np.testing.assert_allclose(path_deviation(paths, paths[0], paths[-1]), [0.1, 0.1, 0.3], atol=1e-4)
+    np.testing.assert_allclose(
+        path_deviation(paths, paths[0], paths[-1]), [0.1, 0.1, 0.3], atol=1e-4
+    )
 
 
 # --- time and endpoint ----------------------------------------------------------------------------
@@ -188,7 +212,9 @@ def distances(*inside):
 
 
 def test_settling_is_the_time_after_which_it_stays():
-    columns = distances(range(20, 50), range(50), [10, 11, *range(30, 50)], range(49, 50), [], range(49))
+    columns = distances(
+        range(20, 50), range(50), [10, 11, *range(30, 50)], range(49, 50), [], range(49)
+    )
     np.testing.assert_allclose(settling_time(columns, 0.02), [0.4, 0, 0.6, 0.98, np.inf, np.inf])
 
 
@@ -238,15 +264,24 @@ def test_peak_speed_is_that_after_the_jump():
 
 def test_shape_and_path_are_medians_over_movements():
     hand, speed = movement()
-    bent = hand + 0.1 * np.linalg.norm(TARGET - START) * np.sin(np.pi * np.linspace(0, 1, 2 * JUMP + 1))[:, None]
+    bent = (
+        hand
+        + 0.1
+        * np.linalg.norm(TARGET - START)
+        * np.sin(np.pi * np.linspace(0, 1, 2 * JUMP + 1))[:, None]
+    )
     result = measures((hand, speed), (hand, speed), (bent, speed))
     assert result.median_path_deviation < 1e-9 and result.median_minimum_jerk_correlation > 0.999
 
 
 def going(*turns, length=0.2):
-    """Paths (T, B, 2) from START that go on straight, turned from the target's direction by that much [rad]."""
+    """Paths (T, B, 2) from START that go on straight, turned from the target's direction by that
+    much [rad].
+    """
     ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
-    turned = [ahead @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]] for turn in turns]
+    turned = [
+        ahead @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]] for turn in turns
+    ]
     return START + np.linspace(0, length, 101)[:, None, None] * np.array(turned)
 
 
@@ -258,8 +293,14 @@ def test_a_hand_starts_toward_its_target_within_45_degrees_of_it():
 
 def test_the_direction_is_taken_where_the_hand_first_is_3_cm_away():
     ahead, back = going(0.0), going(np.pi, length=0.02)
-    swerving, hesitant = np.concatenate([going(np.pi / 2, length=0.04), ahead]), np.concatenate([back, ahead])
-    assert not starts_toward(swerving, TARGET[None]).any() and starts_toward(hesitant, TARGET[None]).all()
+    swerving, hesitant = (
+        np.concatenate([going(np.pi / 2, length=0.04), ahead]),
+        np.concatenate([back, ahead]),
+    )
+    assert (
+        not starts_toward(swerving, TARGET[None]).any()
+        and starts_toward(hesitant, TARGET[None]).all()
+    )
 
 
 def test_a_hand_that_stays_does_not_start_toward_its_target():
@@ -268,7 +309,9 @@ def test_a_hand_that_stays_does_not_start_toward_its_target():
 
 
 def jumping(*lengths, turn=0.0):
-    """Measures of straight movements of 1 s that go that far [m]; the last bends aside by ``turn`` times its length."""
+    """Measures of straight movements of 1 s that go that far [m]; the last bends aside by ``turn``
+    times its length.
+    """
     recorded = recording(*[movement(1.0) for _ in lengths])
     ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
     lengths = np.array(lengths)
@@ -278,7 +321,9 @@ def jumping(*lengths, turn=0.0):
     hand[:, -1] += turn * np.sin(np.pi * share[:, -1]) * lengths[-1] * beside
     commands = np.broadcast_to(START, recorded.commands.shape).copy()
     commands[JUMP:] = START + lengths[:, None] * ahead
-    velocity = np.linalg.norm(recorded.velocity, axis=-1, keepdims=True) / np.linalg.norm(TARGET - START)
+    velocity = np.linalg.norm(recorded.velocity, axis=-1, keepdims=True) / np.linalg.norm(
+        TARGET - START
+    )
     velocity = velocity * lengths[:, None] * ahead
     changed = replace(recorded, hand=hand, commands=commands, velocity=velocity)
     return reach_measures(changed, JUMP, PERIOD, seed=0, noise=0.0)
@@ -289,7 +334,8 @@ def test_short_jumps_have_no_direction_and_no_straightness():
     assert result.fraction_toward_target == 1 and result.p90_path_deviation < 1e-9
     result = jumping(0.3, 0.2, 0.11, 0.12, turn=3.0)
     assert result.fraction_toward_target == 0.75 and result.median_path_deviation < 1e-9
-    # The 90th percentile of 0, 0, 0 and 3 lies seven tenths of the way from the third to the fourth.
+    # The 90th percentile of 0, 0, 0 and 3 lies seven tenths of the way from the third to the
+    # fourth.
     assert result.p90_path_deviation == pytest.approx(0.7 * 3.0, rel=1e-3)
 
 
@@ -330,7 +376,8 @@ def test_measures_are_json_even_if_nobody_arrives():
 
 # --- cycles ---------------------------------------------------------------------------------------
 
-ORBITS = np.array([[0.0, 0.4, 0.1, 2 * np.pi * 0.1], [0.1, 0.3, 0.05, -2 * np.pi * 0.05]])  # a lap in 1 s
+# a lap in 1 s
+ORBITS = np.array([[0.0, 0.4, 0.1, 2 * np.pi * 0.1], [0.1, 0.3, 0.05, -2 * np.pi * 0.05]])
 LAP, SPAN = 100, 300  # periods of a lap, and of the recording after the jump
 CYCLE_KEYS = {
     "fraction_converged",
@@ -347,11 +394,15 @@ CYCLE_KEYS = {
 
 
 def round_and_round(command, off=0.0, ratio=1.0):
-    """Hand and velocity, (SPAN + 1, 2) each, this far outside the circle and this much too fast, from the jump on."""
+    """Hand and velocity, (SPAN + 1, 2) each, this far outside the circle and this much too fast,
+    from the jump on.
+    """
     radius, rate = command[2] + np.broadcast_to(off, SPAN + 1), ratio * command[3] / command[2]
     phase = 0.3 - rate * PERIOD * np.arange(SPAN + 1)  # clockwise for a speed above 0
     out = np.stack([np.cos(phase), np.sin(phase)], -1)
-    return command[:2] + radius[:, None] * out, ratio * command[3] * np.stack([out[:, 1], -out[:, 0]], -1)
+    return command[:2] + radius[:, None] * out, ratio * command[3] * np.stack(
+        [out[:, 1], -out[:, 0]], -1
+    )
 
 
 def cycles(*columns, rewards=0.0):
@@ -394,17 +445,23 @@ def test_radial_error_is_the_mean_distance_over_the_last_lap(off):
 
 def test_radial_errors_are_summed_up_by_median_and_percentile():
     result = cycles(*(cycle(off=off) for off in np.linspace(0, 0.04, 101)))
-    assert result.median_radial_error_m == pytest.approx(0.02) and result.p95_radial_error_m == pytest.approx(0.038)
+    assert result.median_radial_error_m == pytest.approx(
+        0.02
+    ) and result.p95_radial_error_m == pytest.approx(0.038)
     assert result.fraction_converged == pytest.approx(38 / 101)  # those below 1.5 cm
     assert result.number_of_movements == 101
 
 
-@pytest.mark.parametrize(("ratio", "converged"), [(0.8, 1), (1.2, 1), (0.7, 0), (1.3, 0), (0.0, 0), (-1.0, 0)])
+@pytest.mark.parametrize(
+    ("ratio", "converged"), [(0.8, 1), (1.2, 1), (0.7, 0), (1.3, 0), (0.0, 0), (-1.0, 0)]
+)
 @pytest.mark.parametrize("orbit", [0, 1])
 def test_speed_error_is_relative_and_against_the_commanded_direction(orbit, ratio, converged):
     result = cycles(cycle(orbit, ratio=ratio))
     assert result.median_speed_error == pytest.approx(abs(ratio - 1))
-    assert result.fraction_converged == converged and result.fraction_correct_direction == (ratio > 0)
+    assert result.fraction_converged == converged and result.fraction_correct_direction == (
+        ratio > 0
+    )
 
 
 def test_directions_are_counted():
@@ -416,14 +473,17 @@ def test_directions_are_counted():
 def test_convergence_time_is_that_from_which_laps_are_good_on_average(arrival):
     """Far off until then, so that the average forgives a few periods at most."""
     late = np.where(np.arange(SPAN + 1) < arrival, 0.5, 0.0)
-    assert cycles(cycle(off=late)).median_convergence_time_s == pytest.approx(arrival * PERIOD, abs=0.05)
+    assert cycles(cycle(off=late)).median_convergence_time_s == pytest.approx(
+        arrival * PERIOD, abs=0.05
+    )
 
 
 def test_a_cycle_left_again_or_never_found_takes_for_ever():
     left = np.where(np.arange(SPAN + 1) > SPAN - 50, 0.5, 0.0)
     for off in (left, 0.1):
         assert cycles(cycle(off=off)).median_convergence_time_s == np.inf
-    again = np.where(np.abs(np.arange(SPAN + 1) - 100) < 20, 0.5, 0.0)  # left at 0.8 s, found again at 1.2 s
+    # left at 0.8 s, found again at 1.2 s
+    again = np.where(np.abs(np.arange(SPAN + 1) - 100) < 20, 0.5, 0.0)
     assert cycles(cycle(off=again)).median_convergence_time_s == pytest.approx(1.2, abs=0.05)
 
 
@@ -500,7 +560,9 @@ def test_a_recording_is_what_happened():
 
 def test_a_recording_can_begin_from_options():
     envs = gym.make_vec("ReachArm-v0", num_envs=2)
-    recorded = record(Still(), envs, 1, seed=3, options={"posture": [0.5, 1.5], "targets": [START, TARGET]})
+    recorded = record(
+        Still(), envs, 1, seed=3, options={"posture": [0.5, 1.5], "targets": [START, TARGET]}
+    )
     np.testing.assert_array_equal(recorded.states[0, :, :2], [[0.5, 1.5]] * 2)
     np.testing.assert_array_equal(recorded.commands[0], [START] * 2)
 
@@ -508,7 +570,9 @@ def test_a_recording_can_begin_from_options():
 def test_every_controller_gets_the_same_starts_and_targets():
     space = gym.make("ReachArm-v0").action_space
     controllers = (Still(), Random(space, np.random.default_rng(1)), JointPD())
-    first, *others = (record(c, gym.make_vec("ReachArm-v0", num_envs=5), 150, seed=4) for c in controllers)
+    first, *others = (
+        record(c, gym.make_vec("ReachArm-v0", num_envs=5), 150, seed=4) for c in controllers
+    )
     for other in others:
         np.testing.assert_array_equal(other.states[0], first.states[0])
         np.testing.assert_array_equal(other.commands, first.commands)
@@ -533,7 +597,14 @@ def test_the_orbit_reaches_the_environment_and_the_measures():
     """Circles of another size."""
     brief = RandomJumps(hold=0.2)
     small, large = (
-        evaluate(Still(), "CircleArm-v0", movements=20, noise=0, schedule=brief, orbit=Circle(radius=(r, r)))
+        evaluate(
+            Still(),
+            "CircleArm-v0",
+            movements=20,
+            noise=0,
+            schedule=brief,
+            orbit=Circle(radius=(r, r)),
+        )
         for r in (0.04, 0.1)
     )
     assert small.mean_value != large.mean_value
@@ -555,7 +626,9 @@ def test_other_arguments_reach_the_environment():
         def predict(self, observation, state=None, episode_start=None, deterministic=False):
             return np.full((len(observation), 6), 9.0), state
 
-    gentle, strong = (evaluate(SeesCeiling(), movements=3, seed=10, arm=Arm(ceiling=c)) for c in (0.1, 1.0))
+    gentle, strong = (
+        evaluate(SeesCeiling(), movements=3, seed=10, arm=Arm(ceiling=c)) for c in (0.1, 1.0)
+    )
     assert gentle.mean_value < strong.mean_value
 
 
@@ -575,7 +648,9 @@ def test_no_movements_are_refused(movements):
         evaluate(Still(), movements=movements)
 
 
-@pytest.mark.parametrize("arguments", [{"control_period": 0.005}, {"schedule": RandomJumps(hold=1.2)}], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [{"control_period": 0.005}, {"schedule": RandomJumps(hold=1.2)}], ids=str
+)
 def test_both_commands_belong_to_one_episode(arguments):
     """Standing still, the hand ends where it began: on the first target."""
     result = evaluate(Still(), movements=30, seed=12, noise=0, **arguments)
@@ -620,20 +695,33 @@ def test_arrays_that_a_wrapper_fills_anew_are_recorded_as_they_were():
             return observation, self.kept[0], *ends, {**info, "state": self.kept[1]}
 
     plain, reused = (
-        record(OneArray(), wrap(gym.make_vec("ReachArm-v0", num_envs=3)), 5, seed=1) for wrap in (lambda e: e, Reusing)
+        record(OneArray(), wrap(gym.make_vec("ReachArm-v0", num_envs=3)), 5, seed=1)
+        for wrap in (lambda e: e, Reusing)
     )
     np.testing.assert_array_equal(plain.rewards, reused.rewards)
     np.testing.assert_array_equal(plain.states, reused.states)
 
 
 NOT_EVALUATED = {
-    "PD on circles": ({"env_id": "CircleArm-v0"}, r"JointPD, which reaches for points, takes observations of 20"),
+    "PD on circles": (
+        {"env_id": "CircleArm-v0"},
+        r"JointPD, which reaches for points, takes observations of 20",
+    ),
     "brief": ({"schedule": {"hold": 0.01}}, r"commands hold for 0.2 s or longer, not 0.01 s"),
     "nearly": ({"schedule": {"hold": 0.19}}, r"commands hold for 0.2 s or longer, not 0.19 s"),
-    "another package": ({"env_id": "CartPole-v1"}, r"this package's arms .* not 'CartPole-v1': only those"),
-    "without a vector": ({"env_id": "Pendulum-v1"}, r"this package's arms .* not 'Pendulum-v1': only those"),
+    "another package": (
+        {"env_id": "CartPole-v1"},
+        r"this package's arms .* not 'CartPole-v1': only those",
+    ),
+    "without a vector": (
+        {"env_id": "Pendulum-v1"},
+        r"this package's arms .* not 'Pendulum-v1': only those",
+    ),
     "sync": ({"vectorization_mode": "sync"}, r"not 'ReachArm-v0' with vectorization_mode 'sync'"),
-    "mode": ({"vectorization_mode": gym.VectorizeMode.ASYNC}, r"with vectorization_mode <VectorizeMode.ASYNC"),
+    "mode": (
+        {"vectorization_mode": gym.VectorizeMode.ASYNC},
+        r"with vectorization_mode <VectorizeMode.ASYNC",
+    ),
     "no mode": ({"vectorization_mode": "quick"}, r"with vectorization_mode 'quick'"),
 }
 

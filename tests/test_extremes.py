@@ -1,4 +1,6 @@
-"""At the ends of every range that is allowed, everything that an environment returns is finite and in its space."""
+"""At the ends of every range that is allowed, everything that an environment returns is finite and
+in its space.
+"""
 
 import itertools
 
@@ -29,7 +31,9 @@ def check(envs, steps, rng, hold):
 def test_every_corner_of_what_a_perturbation_may_be(env_id, control_period):
     rng = np.random.default_rng(0)
     for corner, hold in zip(CORNERS, itertools.cycle((0.05, 0.3, 0.8)), strict=False):
-        envs = gym.make_vec(env_id, 8, perturbation=corner, control_period=control_period, max_episode_steps=-1)
+        envs = gym.make_vec(
+            env_id, 8, perturbation=corner, control_period=control_period, max_episode_steps=-1
+        )
         check(envs, round(4 / control_period), rng, max(1, round(hold / control_period)))
 
 
@@ -50,8 +54,14 @@ def test_control_periods_that_are_not_round(control_period):
     envs = gym.make_vec("ReachArm-v0", 4, control_period=control_period, schedule=[[0.0, 0.4], [0.1, 0.4]],
                         perturbation={"delay": 3 * control_period})  # fmt: skip
     envs.reset(seed=1)
-    commands = np.array([envs.step(envs.action_space.sample())[4]["target"][0, 0] for _ in range(150)])
+    commands = np.array(
+        [envs.step(envs.action_space.sample())[4]["target"][0, 0] for _ in range(150)]
+    )
     assert np.flatnonzero(np.diff(commands)).tolist()[:1] in ([round(1 / control_period) - 1], [])
     assert (commands[: round(1 / control_period)] == 0).all()
     with pytest.raises(ValueError, match="multiple of the control period"):
-        gym.make("ReachArm-v0", control_period=control_period, perturbation={"delay": 2.5 * control_period})
+        gym.make(
+            "ReachArm-v0",
+            control_period=control_period,
+            perturbation={"delay": 2.5 * control_period},
+        )

@@ -32,7 +32,15 @@ from rnn_controller import commands, figures
 from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.checkpoint import TASKS, Checkpoint
 from rnn_controller.commands import environment_of, short_name
-from rnn_controller.figures import COLOURS, TARGETS, animate, figure_5, figure_6, moving_target, save
+from rnn_controller.figures import (
+    COLOURS,
+    TARGETS,
+    animate,
+    figure_5,
+    figure_6,
+    moving_target,
+    save,
+)
 from rnn_controller.figures.common import NOISY
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, OF_SHAPES, PARTS, plan
 from rnn_controller.figures.muscles import workspace_angles
@@ -46,8 +54,12 @@ PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))  # nois
 
 
 def recorded(schedule, seconds):
-    """Hand (T + 1, 2), speed (T + 1,) and commands (T, 2) after the first second, by another way than the module's."""
-    envs = gym.make_vec("ReachArm-v0", num_envs=1, schedule=schedule, noise=NOISE, max_episode_steps=10_000)
+    """Hand (T + 1, 2), speed (T + 1,) and commands (T, 2) after the first second, by another way
+    than the module's.
+    """
+    envs = gym.make_vec(
+        "ReachArm-v0", num_envs=1, schedule=schedule, noise=NOISE, max_episode_steps=10_000
+    )
     recording = record(JointPD(), envs, 100 * (seconds + 1), SEED)
     return recording.hand[100:, 0], recording.speed[100:, 0], recording.commands[100:, 0]
 
@@ -83,25 +95,35 @@ def movement(k):
 def test_figure_5_draws_and_names_every_muscle():
     axes = figure_5().axes[0]
     texts = {t.get_text() for t in axes.texts}
-    muscles = {f"{part} {action}" for part in ("shoulder", "elbow", "biarticular") for action in ("flexor", "extensor")}
+    muscles = {
+        f"{part} {action}"
+        for part in ("shoulder", "elbow", "biarticular")
+        for action in ("flexor", "extensor")
+    }
     assert texts == muscles | {r"$\theta_1$", r"$\theta_2$"}
     assert len(axes.collections) == 6 and axes.get_aspect() == 1
     arcs = [p for p in axes.patches if isinstance(p, Arc)]
     angles = np.deg2rad([arc.theta2 - arc.theta1 for arc in arcs])
     assert arcs[1].theta1 == arcs[0].theta2  # the elbow's angle is counted from the upper arm
     for drawn, path in zip(axes.collections, muscle_paths(Arm(), angles), strict=True):
-        np.testing.assert_allclose([*(s[0] for s in drawn.get_segments()), drawn.get_segments()[-1][1]], path)
+        np.testing.assert_allclose(
+            [*(s[0] for s in drawn.get_segments()), drawn.get_segments()[-1][1]], path
+        )
 
 
 def test_figure_5_takes_another_arm():
-    hands = [figure_5(arm).axes[0].lines[0].get_xydata()[-1] for arm in (None, Arm(length=(0.3, 0.4)))]
+    hands = [
+        figure_5(arm).axes[0].lines[0].get_xydata()[-1] for arm in (None, Arm(length=(0.3, 0.4)))
+    ]
     assert np.linalg.norm(hands[1] - hands[0]) == pytest.approx(0.07)
 
 
 def test_figure_5_draws_the_force_curves():
     axes = figure_5().axes[1]
     assert axes.name == "3d"
-    assert "L_0" in axes.get_xlabel() and "L_0$/s" in axes.get_ylabel() and "F_" in axes.get_zlabel()
+    assert (
+        "L_0" in axes.get_xlabel() and "L_0$/s" in axes.get_ylabel() and "F_" in axes.get_zlabel()
+    )
     length, velocity = np.meshgrid(np.linspace(*axes.get_xlim()), np.linspace(*axes.get_ylim()))
     highest = force_curves(NUMPY, length, velocity)[0].max()
     heights = axes.collections[0].get_array()
@@ -175,9 +197,17 @@ def test_figure_5_marks_the_lengths_that_the_workspace_uses(arm):
 
 def test_figure_6_has_the_panels_of_the_paper(panels):
     assert sorted(panels) == ["a", "b", "c", "d"]
-    assert [panels[p].get_ylabel() for p in "abcd"] == ["y [m]", "distance [cm]", "speed [m/s]", "y [m]"]
+    assert [panels[p].get_ylabel() for p in "abcd"] == [
+        "y [m]",
+        "distance [cm]",
+        "speed [m/s]",
+        "y [m]",
+    ]
     assert panels["c"].get_xlabel() == "time [s]" and panels["d"].get_xlabel() == "x [m]"
-    assert panels["a"].get_xlim() == panels["d"].get_xlim() and panels["b"].get_xlim() == panels["c"].get_xlim()
+    assert (
+        panels["a"].get_xlim() == panels["d"].get_xlim()
+        and panels["b"].get_xlim() == panels["c"].get_xlim()
+    )
     assert panels["a"].get_aspect() == panels["d"].get_aspect() == 1
 
 
@@ -410,7 +440,9 @@ def test_the_command_line_passes_the_controller_s_name(monkeypatch, which, given
 
 
 def test_the_same_seed_draws_the_same_figure(panels):
-    again, other = (figure_6(JointPD(), seed=seed, noise=NOISE).axes[0] for seed in (SEED, SEED + 1))
+    again, other = (
+        figure_6(JointPD(), seed=seed, noise=NOISE).axes[0] for seed in (SEED, SEED + 1)
+    )
     for k, piece in enumerate(coloured(panels["a"], "-")):
         np.testing.assert_array_equal(piece, coloured(again, "-")[k])
         assert not np.array_equal(piece, coloured(other, "-")[k])
@@ -438,7 +470,8 @@ def test_no_text_overlaps_another_or_the_edge(panels):
         texts += [t for t in axes.findobj(Text) if t.get_text() and t not in ticks]
     assert_texts_apart(figure, [t for t in texts if t.get_visible()])
     figure = panels["a"].figure
-    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]  # all but the ticks' labels
+    # all but the ticks' labels
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
     assert len(texts) == 22
     assert_texts_apart(figure, texts)
 
@@ -477,7 +510,8 @@ def test_the_targets_are_reachable_and_well_spread():
 
 
 @pytest.mark.parametrize(
-    "suffix, beginning", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")]
+    "suffix, beginning",
+    [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")],
 )
 def test_save_writes_by_suffix_into_a_new_folder(tmp_path, suffix, beginning):
     path = save(Figure(figsize=(1, 1)), tmp_path / "new" / f"figure.{suffix}")
@@ -549,7 +583,9 @@ def test_an_mp4_without_the_extra_is_refused_before_the_work(tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["arm", "arm.png", "arm.mov", "", "folder.gif", "file/arm.gif", f"{300 * 'n'}.gif"])
+@pytest.mark.parametrize(
+    "name", ["arm", "arm.png", "arm.mov", "", "folder.gif", "file/arm.gif", f"{300 * 'n'}.gif"]
+)
 def test_animate_refuses_a_path_before_the_work(tmp_path, monkeypatch, name):
     monkeypatch.setattr(Still, "predict", not_to_be_asked)
     (tmp_path / "folder.gif").mkdir()
@@ -562,7 +598,9 @@ def test_animate_refuses_a_path_before_the_work(tmp_path, monkeypatch, name):
 def made_for(task, arm=None, **config):
     """A checkpoint of a controller of that arm."""
     kind = TASKS[task]
-    network = RecurrentController(NetworkConfig(3, **config), kind.command_size, torch.Generator().manual_seed(0))
+    network = RecurrentController(
+        NetworkConfig(3, **config), kind.command_size, torch.Generator().manual_seed(0)
+    )
     return Checkpoint(network, task, arm or Arm(), kind.weights)
 
 
@@ -580,9 +618,12 @@ def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period
 
 
 @pytest.mark.parametrize(
-    "arm, period, text", [(Arm(), 0.02, "acts every 0.02 s"), (Arm(ceiling=2), 0.01, "made for a ceiling")]
+    "arm, period, text",
+    [(Arm(), 0.02, "acts every 0.02 s"), (Arm(ceiling=2), 0.01, "made for a ceiling")],
 )
-def test_another_environment_than_the_controller_was_made_for_is_refused(tmp_path, arm, period, text):
+def test_another_environment_than_the_controller_was_made_for_is_refused(
+    tmp_path, arm, period, text
+):
     controller = controller_of(made_for("reach", arm, control_period=period))
     for draw in (figure_6, lambda c: animate(c, tmp_path / "arm.gif")):
         with pytest.raises(ValueError, match=text):
@@ -608,7 +649,10 @@ def test_an_arm_that_can_t_reach_the_targets_is_refused():
 
 
 def test_animate_repeats_with_the_seed(tmp_path):
-    pictures = [animate(JointPD(), tmp_path / f"{i}.gif", seed=i // 2, seconds=0.12).read_bytes() for i in range(3)]
+    pictures = [
+        animate(JointPD(), tmp_path / f"{i}.gif", seed=i // 2, seconds=0.12).read_bytes()
+        for i in range(3)
+    ]
     assert pictures[0] == pictures[1] != pictures[2]
 
 
@@ -650,14 +694,29 @@ def test_tuning_of_the_smallest_networks_is_drawn(tmp_path, recwarn, neurons, si
     assert not [str(w.message) for w in recwarn if w.category is not DeprecationWarning]
 
 
-@pytest.mark.parametrize("values", [(), (0.9,), (0.9, 0.9), (0.9, np.nextafter(0.9, 1)), (0.0, 0.0), (1e-300, 2e-300)])
+@pytest.mark.parametrize(
+    "values", [(), (0.9,), (0.9, 0.9), (0.9, np.nextafter(0.9, 1)), (0.0, 0.0), (1e-300, 2e-300)]
+)
 def test_attractors_are_drawn_however_near_their_values_lie(tmp_path, values):
     found = [
-        Attractor((0.0, 0.4), True, 0.0, value, -0.01 / np.log(value) if value else 0.0, value, 0.0, 1.0, value)
+        Attractor(
+            (0.0, 0.4),
+            True,
+            0.0,
+            value,
+            -0.01 / np.log(value) if value else 0.0,
+            value,
+            0.0,
+            1.0,
+            value,
+        )
         for value in values
     ] or [Attractor((0.0, 0.4), False, 1.0, 1.1, np.inf, 0.1, 0.0, 0.0, np.inf)]
     figure = figures.figure_attractors(Analysis("reach", found, 0, 1, (1, 1)))
-    heights = [sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height")) for axes in figure.axes]
+    heights = [
+        sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height"))
+        for axes in figure.axes
+    ]
     assert heights[3:6] == [len(values)] * 3
     assert save(figure, tmp_path / "attractors.png").is_file()
 

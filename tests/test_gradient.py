@@ -1,4 +1,6 @@
-"""The compiled costate against autograd and against differences, kinks included; the objective; the checks."""
+"""The compiled costate against autograd and against differences, kinks included; the objective; the
+checks.
+"""
 
 import functools
 import itertools
@@ -22,7 +24,8 @@ from rnn_controller.training.objective import risk_sensitive, values
 
 BLOCKS = ("recurrent", "sensory", "command", "motor", "reflex", "neural_bias", "motor_bias")
 INPUTS = (*BLOCKS, "x0", "y0")
-WIDE = CostWeights(target_radius=0.3, brake_radius=0.3)  # no movement too far off to have a gradient
+# no movement too far off to have a gradient
+WIDE = CostWeights(target_radius=0.3, brake_radius=0.3)
 BATCH, PERIODS, NEURONS = 4, 20, 5
 
 
@@ -48,8 +51,12 @@ class Problem:
         x0, y0 = self.x0 if x0 is None else x0, self.y0 if y0 is None else y0
         if not self.compiled:
             return risk_sensitive(self.values_one_by_one(x0, y0), 3.0)
-        x, u, _ = pontryagin.rollout(self.network, self.arm, x0, y0, self.commands, self.noise, lengths=self.lengths)
-        return risk_sensitive(values(self.task, self.arm, self.weights, x, u, self.commands, 0.01, self.lengths), 3.0)
+        x, u, _ = pontryagin.rollout(
+            self.network, self.arm, x0, y0, self.commands, self.noise, lengths=self.lengths
+        )
+        return risk_sensitive(
+            values(self.task, self.arm, self.weights, x, u, self.commands, 0.01, self.lengths), 3.0
+        )
 
     def values_one_by_one(self, x0, y0):
         """By the eager plant, each movement alone and up to its own end."""
@@ -59,14 +66,22 @@ class Problem:
         found = []
         for rows, length in groups:
             commands, noise = self.commands[rows, :length], self.noise[rows, :length]
-            x, u = rollout(self.network, self.arm, x0[rows], commands, noise, state=y0[rows], compiled=False)
+            x, u = rollout(
+                self.network, self.arm, x0[rows], commands, noise, state=y0[rows], compiled=False
+            )
             found.append(values(self.task, self.arm, self.weights, x, u, commands, 0.01))
         return torch.cat(found)
 
     def gradients(self):
         x0, y0 = self.x0.clone().requires_grad_(), self.y0.clone().requires_grad_()
         inputs = {**dict(self.network.named_parameters()), "x0": x0, "y0": y0}
-        return dict(zip(inputs, torch.autograd.grad(self.objective(x0, y0), list(inputs.values())), strict=True))
+        return dict(
+            zip(
+                inputs,
+                torch.autograd.grad(self.objective(x0, y0), list(inputs.values())),
+                strict=True,
+            )
+        )
 
     def along(self, name, direction, eps):
         """The objective with one variable moved by eps in that direction."""
@@ -84,14 +99,20 @@ class Problem:
 
 LENGTHS = torch.tensor([PERIODS, 7, 1, 13])
 CLOSE = {"a millimetre from the centre": 1e-3, "a twentieth of one from the centre": 5e-5}
-"""Distances [m] of the hand from the circle's centre, in every period; within the second, all is smoothed."""
+"""Distances [m] of the hand from the circle's centre, in every period; within the second, all is
+smoothed.
+"""
 
 
 def around(case, distance):
-    """Circles whose centres are that far from the hand in every period; the network can't see the command."""
+    """Circles whose centres are that far from the hand in every period; the network can't see the
+    command.
+    """
     with torch.no_grad():
         case.network.command.zero_()
-        x, _, _ = pontryagin.rollout(case.network, case.arm, case.x0, case.y0, case.commands, case.noise)
+        x, _, _ = pontryagin.rollout(
+            case.network, case.arm, case.x0, case.y0, case.commands, case.noise
+        )
     tip = np.stack(hand(NUMPY, case.arm, x[:, 1:].numpy())[:2], -1)
     angle = np.random.default_rng(4).uniform(0, 2 * np.pi, tip.shape[:2])
     centre = tip + distance * np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -124,7 +145,11 @@ def problem(situation="noisy", activation="relu", size=2):
     x0[:, :2] = Reach().sample_angles(rng, BATCH)
     x0[:, 2:4], x0[:, 4:] = rng.uniform(-3, 3, (BATCH, 2)), rng.uniform(0.1, 0.6, (BATCH, 6))
     commands = np.repeat(Reach().sample_commands(rng, BATCH, Arm())[:, None], PERIODS, 1)
-    y0, noise, arm = rng.uniform(0, 1, (BATCH, NEURONS)), rng.normal(0, 0.14, (BATCH, PERIODS, 24 + size)), Arm()
+    y0, noise, arm = (
+        rng.uniform(0, 1, (BATCH, NEURONS)),
+        rng.normal(0, 0.14, (BATCH, PERIODS, 24 + size)),
+        Arm(),
+    )
     match situation:
         case "no noise":
             noise[:] = 0
@@ -149,11 +174,15 @@ CASES = [("noisy", activation) for activation in ACTIVATIONS] + [
 ]
 ALL = [(*case, name) for case in CASES for name in INPUTS]
 KINK = ("body at rest", "relu", "x0")
-"""Here the true function has a kink, so central differences say nothing: see the one-sided test below."""
+"""Here the true function has a kink, so central differences say nothing: see the one-sided test
+below.
+"""
 
 
 def every(cases):
-    return pytest.mark.parametrize(("situation", "activation", "name"), cases, ids=["-".join(case) for case in cases])
+    return pytest.mark.parametrize(
+        ("situation", "activation", "name"), cases, ids=["-".join(case) for case in cases]
+    )
 
 
 @functools.cache
@@ -171,19 +200,25 @@ def test_costate_equals_autograd(situation, activation, name):
 
 @every([case for case in ALL if case != KINK])
 def test_costate_equals_central_differences(situation, activation, name):
-    """Along random directions. The errors seen, up to 5e-8 of the gradient, are rounding: 1e-16 / eps.
+    """Along random directions.
 
-    A larger eps would carry some muscle or rectifier over its kink on the way (one case in ten at 1e-4). Near
-    a circle's centre the cost bends within that distance: there it must be smaller, and the rounding is larger.
+    The errors seen, up to 5e-8 of the gradient, are rounding: 1e-16 / eps.
+
+    A larger eps would carry some muscle or rectifier over its kink on the way (one case in ten at
+    1e-4). Near a circle's centre the cost bends within that distance: there it must be smaller, and
+    the rounding is larger.
     """
     case, generator = problem(situation, activation), torch.Generator().manual_seed(3)
     eps, tolerance = (3e-8, 3e-5) if situation in CLOSE else (1e-6, 3e-7)
     gradient = both_gradients(situation, activation)[0][name]
     for _ in range(3):
         direction = torch.randn(gradient.shape, generator=generator, dtype=torch.float64)
-        difference = (case.along(name, direction, eps) - case.along(name, direction, -eps)) / (2 * eps)
+        difference = (case.along(name, direction, eps) - case.along(name, direction, -eps)) / (
+            2 * eps
+        )
         scale = torch.linalg.norm(gradient) * torch.linalg.norm(direction)
-        rounding = 1e-15 * abs(case.along(name, direction, 0.0)) / eps  # of both values: it falls as eps grows to 1e-4
+        # of both values: it falls as eps grows to 1e-4
+        rounding = 1e-15 * abs(case.along(name, direction, 0.0)) / eps
         assert abs(difference - (gradient * direction).sum().item()) < tolerance * scale + rounding
 
 
@@ -191,17 +226,25 @@ def test_the_situations_are_what_they_claim():
     still, driven, aimed = problem("body at rest"), problem("saturated"), problem("on the target")
     body = still.x0.numpy()
     assert (muscle_velocity(still.arm.arrays(), body[:, 0:2], body[:, 2:4]) == 0).all()
-    _, u, _ = pontryagin.rollout(driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise)
+    _, u, _ = pontryagin.rollout(
+        driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise
+    )
     assert 0.2 < (u > driven.arm.ceiling).double().mean() < 0.9 and (u == 0).any()
     tip = np.stack(hand(NUMPY, aimed.arm, aimed.x0.numpy())[:2], -1)
     assert (tip == aimed.commands[:, 0].numpy()).all()
     for situation, distance in CLOSE.items():
         close = problem(situation)
-        x, _, _ = pontryagin.rollout(close.network, close.arm, close.x0, close.y0, close.commands, close.noise)
+        x, _, _ = pontryagin.rollout(
+            close.network, close.arm, close.x0, close.y0, close.commands, close.noise
+        )
         tip = np.stack(hand(NUMPY, close.arm, x[:, 1:].detach().numpy())[:2], -1)
         actual = np.linalg.norm(tip - close.commands[..., :2].numpy(), axis=-1)
         np.testing.assert_allclose(actual, distance, rtol=1e-9)
-    assert CLOSE["a twentieth of one from the centre"] < SINGULAR < CLOSE["a millimetre from the centre"]
+    assert (
+        CLOSE["a twentieth of one from the centre"]
+        < SINGULAR
+        < CLOSE["a millimetre from the centre"]
+    )
     outside = problem("in the stops").x0[:, :2].numpy()
     assert ((outside < Arm().lower_stop) | (outside > Arm().upper_stop)).all()
 
@@ -211,8 +254,8 @@ def test_at_rest_the_gradient_is_that_of_muscles_about_to_shorten(joint):
     """At velocity 0 exactly, both curves and their derivatives are those of the shortening side.
 
     With the flexors alone, turning inwards shortens every active muscle, so the forward difference
-    (error: eps times second derivatives) is the gradient, and the backward one is not. Without tone: the
-    extensors' would lengthen.
+    (error: eps times second derivatives) is the gradient, and the backward one is not. Without
+    tone: the extensors' would lengthen.
     """
     case, flexors = problem("body at rest"), torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
     case.arm = replace(case.arm, tone=0.0)
@@ -233,9 +276,13 @@ def test_excitation_beyond_the_ceiling_has_no_gradient_but_its_effort():
     case = problem("saturated")
     with torch.no_grad():
         case.network.motor_bias.fill_(50.0)
-    x, u, _ = pontryagin.rollout(case.network, case.arm, case.x0, case.y0, case.commands, case.noise)
+    x, u, _ = pontryagin.rollout(
+        case.network, case.arm, case.x0, case.y0, case.commands, case.noise
+    )
     assert (u > case.arm.ceiling).all()
-    assert torch.autograd.grad(x.sum(), case.network.motor_bias, retain_graph=True)[0].abs().max() == 0
+    assert (
+        torch.autograd.grad(x.sum(), case.network.motor_bias, retain_graph=True)[0].abs().max() == 0
+    )
     assert torch.autograd.grad(u.sum(), case.network.motor_bias)[0].min() >= BATCH * PERIODS
 
 
@@ -263,7 +310,9 @@ def test_any_cost_on_the_trajectory_can_be_trained(cost):
     x0 = case.x0.clone().requires_grad_()
     ends = [
         pontryagin.rollout(case.network, case.arm, x0, case.y0, case.commands, case.noise)[:2],
-        rollout(case.network, case.arm, x0, case.commands, case.noise, state=case.y0, compiled=False),
+        rollout(
+            case.network, case.arm, x0, case.commands, case.noise, state=case.y0, compiled=False
+        ),
     ]
     assert (ends[0][1] == 0).any()
     costate, autograd = (torch.autograd.grad(cost(x, u), x0)[0] for x, u in ends)
@@ -280,7 +329,9 @@ def test_threads_do_not_change_a_single_bit(batch):
         for threads in (1, 2):
             torch.set_num_threads(threads)
             x, u, y = pontryagin.rollout(case.network, case.arm, *movements)
-            slopes = torch.autograd.grad([x, u], case.network.weights, [torch.sin(x.detach()), torch.cos(u.detach())])
+            slopes = torch.autograd.grad(
+                [x, u], case.network.weights, [torch.sin(x.detach()), torch.cos(u.detach())]
+            )
             results.append([x, u, y, *slopes])
     finally:
         torch.set_num_threads(before)
@@ -291,11 +342,15 @@ def test_threads_do_not_change_a_single_bit(batch):
 def test_a_movement_is_the_same_up_to_its_end_and_nothing_after(situation):
     case = problem(situation)
     whole, stopped = (
-        pontryagin.rollout(case.network, case.arm, case.x0, case.y0, case.commands, case.noise, lengths=lengths)
+        pontryagin.rollout(
+            case.network, case.arm, case.x0, case.y0, case.commands, case.noise, lengths=lengths
+        )
         for lengths in (None, case.lengths)
     )
     for b, length in enumerate(LENGTHS.tolist()):
-        for (full, part), kept in zip(zip(whole, stopped, strict=True), (length + 1, length, length + 1), strict=True):
+        for (full, part), kept in zip(
+            zip(whole, stopped, strict=True), (length + 1, length, length + 1), strict=True
+        ):
             assert torch.equal(part[b, :kept], full[b, :kept]) and not part[b, kept:].any()
 
 
@@ -307,7 +362,13 @@ def test_what_lies_beyond_the_end_has_no_say():
             case.commands[b, length:] = math.nan
             case.noise[b, length:] = math.nan
         x, u, y = pontryagin.rollout(
-            case.network, case.arm, case.x0, case.y0, case.commands, case.noise, lengths=case.lengths
+            case.network,
+            case.arm,
+            case.x0,
+            case.y0,
+            case.commands,
+            case.noise,
+            lengths=case.lengths,
         )
     assert all(torch.isfinite(part).all() for part in (x, u, y))
     case.commands[case.commands.isnan()] = 0.3
@@ -317,7 +378,9 @@ def test_what_lies_beyond_the_end_has_no_say():
 def test_a_cost_beyond_the_end_has_no_gradient():
     case = problem("ragged")
     x0 = case.x0.clone().requires_grad_()
-    x, u, _ = pontryagin.rollout(case.network, case.arm, x0, case.y0, case.commands, case.noise, lengths=case.lengths)
+    x, u, _ = pontryagin.rollout(
+        case.network, case.arm, x0, case.y0, case.commands, case.noise, lengths=case.lengths
+    )
     (slope,) = torch.autograd.grad(x[2, 2:].sum() + u[2, 1:].sum(), x0)
     assert not slope.any()
 
@@ -341,18 +404,26 @@ def test_objective_tends_to_the_maximum_for_large_beta():
 
 
 def test_objective_grows_with_beta_from_mean_to_maximum():
-    series = [risk_sensitive(VALUES, beta).item() for beta in (0, 0.01, 0.1, 0.5, 1, 3, 10, 100, math.inf)]
+    series = [
+        risk_sensitive(VALUES, beta).item() for beta in (0, 0.01, 0.1, 0.5, 1, 3, 10, 100, math.inf)
+    ]
     assert all(a < b for a, b in itertools.pairwise(series))
 
 
 def test_objective_of_equal_values_is_that_value():
-    assert risk_sensitive(torch.full((7,), 1.3, dtype=torch.float64), 3.0).item() == pytest.approx(1.3, abs=1e-14)
+    assert risk_sensitive(torch.full((7,), 1.3, dtype=torch.float64), 3.0).item() == pytest.approx(
+        1.3, abs=1e-14
+    )
 
 
 def test_objective_does_not_overflow():
     # The largest alone counts: max + (1/β) log(1/N), to the last bits of 3e8
-    assert risk_sensitive(1e8 * VALUES, 10.0).item() == pytest.approx(3e8 - math.log(5) / 10, abs=1e-6)
-    assert risk_sensitive(-1e8 * VALUES, 10.0).item() == pytest.approx(-2e7 - math.log(5) / 10, abs=1e-6)
+    assert risk_sensitive(1e8 * VALUES, 10.0).item() == pytest.approx(
+        3e8 - math.log(5) / 10, abs=1e-6
+    )
+    assert risk_sensitive(-1e8 * VALUES, 10.0).item() == pytest.approx(
+        -2e7 - math.log(5) / 10, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 3.0, 30.0])
@@ -367,13 +438,17 @@ def test_gradient_of_the_objective_weighs_movements_by_softmax(beta):
 
 def call(network=None, lengths=None, **changes):
     case = problem()
-    arguments = {name: changes.get(name, getattr(case, name)) for name in ("x0", "y0", "commands", "noise")}
+    arguments = {
+        name: changes.get(name, getattr(case, name)) for name in ("x0", "y0", "commands", "noise")
+    }
     return pontryagin.rollout(network or case.network, case.arm, **arguments, lengths=lengths)
 
 
 @pytest.mark.parametrize("name", ["x0", "y0", "commands", "noise"])
 def test_single_precision_is_refused(name):
-    with pytest.raises(ValueError, match=rf"{name} must be a float64 tensor on the CPU, not torch\.float32"):
+    with pytest.raises(
+        ValueError, match=rf"{name} must be a float64 tensor on the CPU, not torch\.float32"
+    ):
         call(**{name: getattr(problem(), name).float()})
 
 
@@ -393,7 +468,9 @@ WRONG_SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "shape"), WRONG_SHAPES, ids=[f"{name}{shape}" for name, shape in WRONG_SHAPES])
+@pytest.mark.parametrize(
+    ("name", "shape"), WRONG_SHAPES, ids=[f"{name}{shape}" for name, shape in WRONG_SHAPES]
+)
 def test_wrong_shapes_are_refused_by_name(name, shape):
     with pytest.raises(ValueError, match=name):
         call(**{name: torch.zeros(shape, dtype=torch.float64)})
@@ -412,7 +489,9 @@ def test_wrong_shapes_are_refused_by_name(name, shape):
     ids=["too long", "negative", "one missing", "two axes", "no integers", "int32"],
 )
 def test_impossible_lengths_are_refused(lengths):
-    with pytest.raises(ValueError, match=rf"lengths are int64, one a movement \({BATCH},\), from 0 to {PERIODS}"):
+    with pytest.raises(
+        ValueError, match=rf"lengths are int64, one a movement \({BATCH},\), from 0 to {PERIODS}"
+    ):
         call(lengths=lengths)
 
 

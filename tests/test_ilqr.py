@@ -1,4 +1,6 @@
-"""The solver against closed forms and scipy, derivatives against differences, values against the environment."""
+"""The solver against closed forms and scipy, derivatives against differences, values against the
+environment.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -20,7 +22,11 @@ class LinearQuadratic:
     """x' = A x + B u, cost ½ x'ᵀ Q x' + ½ uᵀ R u."""
 
     def __init__(self, rng, n=4, m=2, bound=np.inf):
-        self.size, self.a, self.b = n, 0.8 * np.eye(n) + 0.1 * rng.normal(size=(n, n)), rng.normal(size=(n, m))
+        self.size, self.a, self.b = (
+            n,
+            0.8 * np.eye(n) + 0.1 * rng.normal(size=(n, n)),
+            rng.normal(size=(n, m)),
+        )
         factor = rng.normal(size=(n, n))
         self.q, self.r = factor @ factor.T, np.diag(rng.uniform(0.5, 2, m))
         self.low, self.high = np.full(m, -bound), np.full(m, bound)
@@ -29,7 +35,9 @@ class LinearQuadratic:
         x, u, value = np.empty_like(states), np.empty_like(controls), 0.0
         x[0] = states[0]
         for t in range(len(controls)):
-            u[t] = np.clip(controls[t] + scale * change[t] + gains[t] @ (x[t] - states[t]), self.low, self.high)
+            u[t] = np.clip(
+                controls[t] + scale * change[t] + gains[t] @ (x[t] - states[t]), self.low, self.high
+            )
             x[t + 1] = self.a @ x[t] + self.b @ u[t]
             value += 0.5 * x[t + 1] @ self.q @ x[t + 1] + 0.5 * u[t] @ self.r @ u[t]
         return x, u, value
@@ -70,7 +78,9 @@ class LinearQuadratic:
 
 
 def movement(task, seed, length=25, excitation=0.3):
-    """A problem, a start on an attractor a tenth further out, and random excitations well within the box."""
+    """A problem, a start on an attractor a tenth further out, and random excitations well within
+    the box.
+    """
     rng = np.random.default_rng(seed)
     commands = task.sample_commands(rng, 2, ARM)
     commands[1, :2] = 0.9 * commands[0, :2]
@@ -129,7 +139,9 @@ def test_box_qp_agrees_with_scipy():
         x, free, triangle = rng.uniform(low, high), np.empty(6, dtype=np.int64), np.empty((6, 6))
         number = box_qp(factor.T @ factor + 1e-3 * np.eye(6), g, low, high, x, free, triangle)
         stacked = np.vstack([factor, 1e-3**0.5 * np.eye(6)])
-        expected = lsq_linear(stacked, -np.linalg.pinv(stacked.T) @ g, (low, high), method="bvls", tol=1e-14).x
+        expected = lsq_linear(
+            stacked, -np.linalg.pinv(stacked.T) @ g, (low, high), method="bvls", tol=1e-14
+        ).x
         np.testing.assert_allclose(x, expected, atol=1e-7)
         inside = (x > low) & (x < high)
         assert set(free[:number]) >= set(np.flatnonzero(inside))
@@ -155,7 +167,9 @@ def test_jacobians_are_those_of_the_step(task):
 
     for t in (0, 12, 24):
         z = np.concatenate([states[t], controls[t]])
-        np.testing.assert_allclose(expansion.dynamics[t], differences(next_state, z, 1e-5), atol=1e-7, rtol=1e-5)
+        np.testing.assert_allclose(
+            expansion.dynamics[t], differences(next_state, z, 1e-5), atol=1e-7, rtol=1e-5
+        )
 
 
 @TASKS
@@ -170,7 +184,9 @@ def test_slope_and_hessian_are_those_of_the_cost(task):
 
     for t in (0, 12, 24):
         z = np.concatenate([states[t + 1], controls[t]])
-        np.testing.assert_allclose(expansion.slope[t], differences(cost, z, 1e-5), atol=1e-8, rtol=1e-5)
+        np.testing.assert_allclose(
+            expansion.slope[t], differences(cost, z, 1e-5), atol=1e-8, rtol=1e-5
+        )
         hessian = differences(lambda z: differences(cost, z, 1e-4), z, 1e-4)
         scale = np.abs(hessian).max()
         np.testing.assert_allclose(expansion.hessian[t], hessian, atol=1e-4 * scale)
@@ -181,10 +197,16 @@ def test_gradient_and_residual_are_those_of_the_value(task):
     problem, start, controls = movement(task, 3)
     states, controls, _ = rolled(problem, start, controls)
     gradient = problem.expand(states, controls, exact=True).gradient
-    numeric = differences(lambda u: rolled(problem, start, u.reshape(-1, 6))[2], controls.ravel(), 1e-5)
-    np.testing.assert_allclose(gradient.ravel(), numeric, atol=1e-6 * np.abs(numeric).max(), rtol=1e-5)
+    numeric = differences(
+        lambda u: rolled(problem, start, u.reshape(-1, 6))[2], controls.ravel(), 1e-5
+    )
+    np.testing.assert_allclose(
+        gradient.ravel(), numeric, atol=1e-6 * np.abs(numeric).max(), rtol=1e-5
+    )
     projected = controls - np.clip(controls - numeric.reshape(-1, 6), 0, 1)
-    assert residual(controls, gradient, problem.low, problem.high) == pytest.approx(np.abs(projected).max(), rel=1e-5)
+    assert residual(controls, gradient, problem.low, problem.high) == pytest.approx(
+        np.abs(projected).max(), rel=1e-5
+    )
 
 
 def test_curvature_is_that_of_the_costate_times_the_step():
@@ -192,7 +214,9 @@ def test_curvature_is_that_of_the_costate_times_the_step():
     states, controls, _ = rolled(problem, start, controls)
     slope = np.random.default_rng(4).normal(size=(1, 16))
     dynamics, curvature, gradient = np.empty((1, 10, 16)), np.empty((1, 16, 16)), np.empty((1, 6))
-    expand_dynamics(ARM.flat(), 0.005, 2, states, controls, slope, True, dynamics, curvature, gradient)
+    expand_dynamics(
+        ARM.flat(), 0.005, 2, states, controls, slope, True, dynamics, curvature, gradient
+    )
 
     def weighed(z):
         return np.array(slope[0, :10] @ rolled(problem, z[:10], z[None, 10:])[0][1])
@@ -200,7 +224,9 @@ def test_curvature_is_that_of_the_costate_times_the_step():
     z = np.concatenate([start, controls[0]])
     numeric = differences(lambda z: differences(weighed, z, 1e-4), z, 1e-4)
     np.testing.assert_allclose(curvature[0], numeric, atol=1e-4 * np.abs(numeric).max())
-    np.testing.assert_allclose(gradient[0], slope[0, :10] @ dynamics[0][:, 10:] + slope[0, 10:], rtol=1e-9)
+    np.testing.assert_allclose(
+        gradient[0], slope[0, :10] @ dynamics[0][:, 10:] + slope[0, 10:], rtol=1e-9
+    )
 
 
 def test_without_exactness_the_cost_is_convex_and_the_dynamics_are_straight():
@@ -271,14 +297,18 @@ def test_bounds_weights_and_period_are_the_problems():
     simulation = Simulation(1, Reach(), arm, weights, 0.0, 0.02, problem.command)
     rng = np.random.default_rng(0)
     simulation.reset(rng, np.ones(1, dtype=bool), simulation.start({"posture": start[:2]}))
-    total = sum(0.02 * simulation.step(rng, u[None])[0][0, :3].sum() for u in solution.controls.copy())
+    total = sum(
+        0.02 * simulation.step(rng, u[None])[0][0, :3].sum() for u in solution.controls.copy()
+    )
     assert solution.value == pytest.approx(total, rel=1e-9)
 
 
 def test_the_same_twice_and_arguments_left_alone():
     problem, start, controls = movement(Reach(), 11)
     kept = start.copy(), controls.copy()
-    first, again = (solve(problem, start, controls, iterations=5, exact_iterations=1) for _ in range(2))
+    first, again = (
+        solve(problem, start, controls, iterations=5, exact_iterations=1) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.controls, again.controls)
     np.testing.assert_array_equal(start, kept[0])
     np.testing.assert_array_equal(controls, kept[1])

@@ -10,7 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
-    "arm_env": ("arguments files moved", "codegen", "dynamics", "tasks", "envs", "control", "evaluation", "sb3"),
+    "arm_env": (
+        "arguments files moved",
+        "codegen",
+        "dynamics",
+        "tasks",
+        "envs",
+        "control",
+        "evaluation",
+        "sb3",
+    ),
     "rnn_controller": (
         *("options outputs watching", "rollouts", "networks", "checkpoint", "policy"),
         *("training", "analysis", "figures", "commands", "__main__"),
@@ -22,19 +31,29 @@ PHYSICS = ("codegen", "dynamics", "tasks")
 
 def modules(package):
     """Names of all modules of a package, with their files."""
-    files = {path: path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / package).rglob("*.py")}
-    return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): path for path, parts in files.items()}
+    files = {
+        path: path.relative_to(ROOT).with_suffix("").parts
+        for path in (ROOT / package).rglob("*.py")
+    }
+    return {
+        ".".join(parts[:-1] if parts[-1] == "__init__" else parts): path
+        for path, parts in files.items()
+    }
 
 
 def imports(path, name):
-    """Every name that a file imports, wherever the import stands: 'a.b' and, for 'from a import b', also 'a.b'."""
+    """Every name that a file imports, wherever the import stands: 'a.b' and, for 'from a import b',
+    also 'a.b'.
+    """
     found = set()
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            parents = (
+                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            )
             source = ".".join([*parents, *([node.module] if node.module else [])])
             found |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
     return found
@@ -42,14 +61,22 @@ def imports(path, name):
 
 def imported_packages(package):
     """(module, top-level package) of every import in a package."""
-    return {(name, found.split(".")[0]) for name, path in modules(package).items() for found in imports(path, name)}
+    return {
+        (name, found.split(".")[0])
+        for name, path in modules(package).items()
+        for found in imports(path, name)
+    }
 
 
 def graph(package):
-    """Which of a package's own modules each imports; the package's __init__ imports all, and is left out."""
+    """Which of a package's own modules each imports; the package's __init__ imports all, and is
+    left out.
+    """
     own = modules(package)
     return {
-        name: {found for found in imports(path, name) if found in own and found not in (name, package)}
+        name: {
+            found for found in imports(path, name) if found in own and found not in (name, package)
+        }
         for name, path in own.items()
         if name != package
     }
@@ -70,19 +97,32 @@ def test_the_walk_sees_every_kind_of_import(tmp_path):
     path.write_text(
         "import torch.nn\nfrom os import path as p\ndef f():\n    from . import sibling\n    from .other import x\n"
     )
-    expected = {"torch.nn", "os", "os.path", "package", "package.sibling", "package.other", "package.other.x"}
+    expected = {
+        "torch.nn",
+        "os",
+        "os.path",
+        "package",
+        "package.sibling",
+        "package.other",
+        "package.other.x",
+    }
     assert imports(path, "package.module") == expected
 
 
 def test_the_walk_finds_the_packages():
-    assert {"arm_env", "arm_env.dynamics.equations", "arm_env.envs.env"} <= modules("arm_env").keys()
+    assert {"arm_env", "arm_env.dynamics.equations", "arm_env.envs.env"} <= modules(
+        "arm_env"
+    ).keys()
     assert ("arm_env.envs.env", "gymnasium") in imported_packages("arm_env")
     assert "arm_env.envs.simulation" in graph("arm_env")["arm_env.envs.env"]
 
 
-@pytest.mark.parametrize("foreign", ["torch", "stable_baselines3", "rnn_controller", "matplotlib", "scipy"])
+@pytest.mark.parametrize(
+    "foreign", ["torch", "stable_baselines3", "rnn_controller", "matplotlib", "scipy"]
+)
 def test_arm_env_never_imports(foreign):
-    adapter = {"arm_env.sb3"} if foreign == "stable_baselines3" else set()  # which nothing else imports
+    # which nothing else imports
+    adapter = {"arm_env.sb3"} if foreign == "stable_baselines3" else set()
     assert {name for name, package in imported_packages("arm_env") if package == foreign} == adapter
 
 
@@ -91,7 +131,9 @@ def test_nothing_imports_the_adapter():
     assert not [name for name, targets in edges.items() if "arm_env.sb3" in targets]
 
 
-@pytest.mark.parametrize("foreign", ["stable_baselines3", "sb3_contrib", "benchmarks", "examples", "tests"])
+@pytest.mark.parametrize(
+    "foreign", ["stable_baselines3", "sb3_contrib", "benchmarks", "examples", "tests"]
+)
 def test_rnn_controller_never_imports(foreign):
     assert not {name for name, package in imported_packages("rnn_controller") if package == foreign}
 
@@ -102,7 +144,9 @@ def test_modules_import_modules_and_not_the_package_around_them():
         own = modules(package)
         for name, path in own.items():
             if name != package:
-                tops = {found for found in imports(path, name) if found.rpartition(".")[0] == package}
+                tops = {
+                    found for found in imports(path, name) if found.rpartition(".")[0] == package
+                }
                 assert tops <= own.keys(), (name, tops - own.keys())
 
 
@@ -148,7 +192,9 @@ def loaded_after(code):
     """Which of the heavy modules a fresh interpreter has loaded after this code."""
     heavy = ("torch", "pygame", "stable_baselines3", "matplotlib", "moviepy", "rnn_controller")
     code += f"\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 def test_importing_arm_env_and_stepping_loads_nothing_heavy():
@@ -158,6 +204,8 @@ def test_importing_arm_env_and_stepping_loads_nothing_heavy():
 
 
 def test_rendering_loads_pygame_only():
-    drawing = "import gymnasium, arm_env\nenv = gymnasium.make('ReachArm-v0', render_mode='rgb_array')\n"
+    drawing = (
+        "import gymnasium, arm_env\nenv = gymnasium.make('ReachArm-v0', render_mode='rgb_array')\n"
+    )
     assert loaded_after(drawing + "env.reset(seed=1)\nenv.render()").count("pygame") == 1
     assert loaded_after(drawing) == []

@@ -20,11 +20,18 @@ NUMBERS = (1, FEW - 1, FEW, LANES - 1, LANES, LANES + 1, 2 * LANES + FEW - 1, 3 
 
 
 def arguments(number, seed=0):
-    """States, excitations, noise and cotangents of so many arms, some beyond their stops, some beyond the ceiling."""
+    """States, excitations, noise and cotangents of so many arms, some beyond their stops, some
+    beyond the ceiling.
+    """
     rng = np.random.default_rng(seed)
     x = np.concatenate([rng.uniform(-0.4, 3, (number, 2)), rng.uniform(-20, 20, (number, 2)),
                         rng.uniform(0, 1, (number, 6))], 1)  # fmt: skip
-    return x, rng.uniform(-0.2, 1.2, (number, 6)), rng.normal(0, 0.2, (number, 6)), rng.normal(0, 1, (number, 18))
+    return (
+        x,
+        rng.uniform(-0.2, 1.2, (number, 6)),
+        rng.normal(0, 0.2, (number, 6)),
+        rng.normal(0, 1, (number, 18)),
+    )
 
 
 FORMS = {
@@ -69,7 +76,11 @@ def test_rows_touch_nothing_but_their_own(first, last):
     x, u, *_ = arguments(40)
     out = np.full((40, 10), np.nan)
     plant.step_rows(first, last, P, H, x, u, out)
-    assert np.isnan(out[:first]).all() and np.isnan(out[last:]).all() and np.isfinite(out[first:last]).all()
+    assert (
+        np.isnan(out[:first]).all()
+        and np.isnan(out[last:]).all()
+        and np.isfinite(out[first:last]).all()
+    )
 
 
 def test_rows_may_be_written_over_what_they_are_computed_from():
@@ -120,7 +131,8 @@ def test_one_environment_alone_goes_as_it_goes_among_many(env_id):
         assert reward == rewards[13]
 
 
-# --- elementary functions ---------------------------------------------------------------------------
+# --- elementary functions
+# ---------------------------------------------------------------------------
 
 ACCURACY = {
     "exp": [(-700, 700), (-1, 1), (-1e-8, 1e-8)],
@@ -130,7 +142,9 @@ ACCURACY = {
 }
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [(n, *r) for n, ranges in ACCURACY.items() for r in ranges])
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [(n, *r) for n, ranges in ACCURACY.items() for r in ranges]
+)
 def test_elementary_functions_are_exact_to_the_last_bits(name, low, high):
     function, exact = getattr(elementary, name), getattr(mpmath, name)
     with mpmath.workdps(40):
@@ -140,13 +154,17 @@ def test_elementary_functions_are_exact_to_the_last_bits(name, low, high):
 
 
 def test_elementary_functions_at_their_ends():
-    assert elementary.exp(0.0) == elementary.cos(0.0) == 1.0 and elementary.sin(0.0) == elementary.log(1.0) == 0.0
+    assert (
+        elementary.exp(0.0) == elementary.cos(0.0) == 1.0
+        and elementary.sin(0.0) == elementary.log(1.0) == 0.0
+    )
     assert 0 < elementary.exp(-1e300) < 1e-300 and 1e300 < elementary.exp(1e300) < np.inf
     for name in ACCURACY:
         assert name == "log" or np.isnan(getattr(elementary, name)(np.nan))
 
 
-# --- every machine ----------------------------------------------------------------------------------
+# --- every machine
+# ----------------------------------------------------------------------------------
 
 
 RECORDED = "3dc219169d3fc5aa"
@@ -171,13 +189,26 @@ print(found)
 
 
 def test_every_machine_computes_the_same_bits():
-    """A rollout of 100 arms × 1000 steps. If the physics is as it was, another hash says that this machine rounds
-    otherwise; if it was changed on purpose, the hash is to be recorded anew."""
+    """A rollout of 100 arms × 1000 steps.
+
+    If the physics is as it was, another hash says that this machine rounds otherwise; if it was
+    changed on purpose, the hash is to be recorded anew.
+    """
     known = {}
     exec(ROLLOUT, known)
     assert known["found"] == RECORDED
 
 
-def test_a_processor_without_vector_registers_for_four_and_without_fused_instructions_computes_them_too(tmp_path):
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "ARM_ENV_CACHE": str(tmp_path)}
-    assert subprocess.check_output([sys.executable, "-c", ROLLOUT], env=environment, text=True).strip() == RECORDED
+def test_a_processor_without_vector_registers_for_four_and_without_fused_instructions_computes_them_too(
+    tmp_path,
+):
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "ARM_ENV_CACHE": str(tmp_path),
+    }
+    assert (
+        subprocess.check_output([sys.executable, "-c", ROLLOUT], env=environment, text=True).strip()
+        == RECORDED
+    )

@@ -1,4 +1,6 @@
-"""Any module through the plant: the compiled body against the eager one; baselines, from training to ``predict``."""
+"""Any module through the plant: the compiled body against the eager one; baselines, from training
+to ``predict``.
+"""
 
 from dataclasses import replace
 
@@ -28,7 +30,9 @@ ARM = Arm()
 
 def baseline(kind="gru", task="reach", seed=1):
     """Untrained but lively."""
-    module = Baseline(ModuleConfig(kind, NEURONS), TASKS[task], ARM, torch.Generator().manual_seed(seed))
+    module = Baseline(
+        ModuleConfig(kind, NEURONS), TASKS[task], ARM, torch.Generator().manual_seed(seed)
+    )
     with torch.no_grad():
         module.motor.weight.mul_(20)
     return module
@@ -36,14 +40,23 @@ def baseline(kind="gru", task="reach", seed=1):
 
 def movements(task="reach", number=BATCH, neurons=0, seed=2, **options):
     short = {"settling": 0.0, "first": (0.2, 0.3), "second": (0.2, 0.3)}
-    return sample(np.random.default_rng(seed), number, neurons, task=TASKS[task], arm=ARM, **{**short, **options})
+    return sample(
+        np.random.default_rng(seed),
+        number,
+        neurons,
+        task=TASKS[task],
+        arm=ARM,
+        **{**short, **options},
+    )
 
 
 # --- the compiled body ----------------------------------------------------------------------------
 
 
 def situation(name):
-    """States, excitations and noise of a period; kinks are taken to be on their shortening, inner side."""
+    """States, excitations and noise of a period; kinks are taken to be on their shortening, inner
+    side.
+    """
     rng, arm = np.random.default_rng(3), Arm()
     x = np.zeros((BATCH, STATE_SIZE))
     x[:, :2], x[:, 2:4] = Reach().sample_angles(rng, BATCH), rng.uniform(-3, 3, (BATCH, 2))
@@ -72,9 +85,13 @@ def seen(arm_body, x, u, noise):
 @pytest.mark.parametrize("name", ["moving", "at rest", "at the stops", "excitations on the edges"])
 def test_the_compiled_body_is_the_eager_one(name, substeps):
     given = situation(name)
-    compiled, eager = (seen(kind(ARM, 0.01, substeps), *given) for kind in (CompiledBody, EagerBody))
+    compiled, eager = (
+        seen(kind(ARM, 0.01, substeps), *given) for kind in (CompiledBody, EagerBody)
+    )
     for got, expected in zip(compiled, eager, strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            got, expected, rtol=1e-12, atol=1e-12 * float(expected.abs().max())
+        )
     assert all(slope.abs().max() > 1e-3 for slope in eager[2:])
 
 
@@ -121,14 +138,18 @@ def test_single_precision_takes_the_eager_body_and_is_refused_to_the_compiled_on
     given = [value.float() for value in (m.x0, m.commands, m.noise)]
     x, _ = rollout(baseline().float(), ARM, *given)
     assert x.dtype == torch.float32
-    with pytest.raises(ValueError, match=r"takes float64 tensors on the CPU, but x0 is torch\.float32"):
+    with pytest.raises(
+        ValueError, match=r"takes float64 tensors on the CPU, but x0 is torch\.float32"
+    ):
         rollout(baseline(), ARM, *given, compiled=True)
 
 
 def test_a_gradient_along_the_noise_needs_the_eager_body():
     m = movements()
     noise = m.noise.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(rollout(baseline(), ARM, m.x0, m.commands, noise)[0].sum(), noise)
+    (slope,) = torch.autograd.grad(
+        rollout(baseline(), ARM, m.x0, m.commands, noise)[0].sum(), noise
+    )
     assert slope[..., -6:].abs().max() > 0
     with pytest.raises(ValueError, match="no gradient along the noise"):
         rollout(baseline(), ARM, m.x0, m.commands, noise, compiled=True)
@@ -186,7 +207,9 @@ def test_a_users_module_is_clipped_to_the_action_space_and_kept_as_it_was():
             return torch.full((batch, 2), 7.0, dtype=torch.float64)
 
         def forward(self, observation, state):
-            return self.size * torch.tensor([-1.0, 1, -1, 1, -1, 1]).expand(len(observation), 6), state + 1
+            return self.size * torch.tensor([-1.0, 1, -1, 1, -1, 1]).expand(
+                len(observation), 6
+            ), state + 1
 
     module = Wild()
     controller = ModuleController(module)
@@ -195,7 +218,9 @@ def test_a_users_module_is_clipped_to_the_action_space_and_kept_as_it_was():
     action, state = controller.predict(np.zeros((2, 20)))
     np.testing.assert_array_equal(action, np.tile([0, 1], (2, 3)))
     np.testing.assert_array_equal(state, np.full((2, 2), 8.0))
-    np.testing.assert_array_equal(controller.predict(np.zeros((2, 20)), state, [True, False])[1][:, 0], [8, 9])
+    np.testing.assert_array_equal(
+        controller.predict(np.zeros((2, 20)), state, [True, False])[1][:, 0], [8, 9]
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,9 +243,14 @@ def test_a_baseline_can_be_analysed(kind):
     m = movements(neurons=loop.neurons)
     q, command = torch.cat([m.x0, m.y0], -1)[:1], m.commands[:1, 0]
     q[:, 2:4] = 0.5
-    direction = torch.randn(q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    direction = torch.randn(
+        q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+    )
     ahead, behind = (loop.step(q + eps * direction, command).detach() for eps in (1e-6, -1e-6))
-    expected, along = (ahead - behind) / 2e-6, (loop.jacobian(q, command) @ direction[..., None])[..., 0]
+    expected, along = (
+        (ahead - behind) / 2e-6,
+        (loop.jacobian(q, command) @ direction[..., None])[..., 0],
+    )
     torch.testing.assert_close(along, expected, rtol=1e-5, atol=1e-7)
 
 
@@ -237,7 +267,9 @@ def test_training_lowers_the_objective_in_seconds(kind, monkeypatch, tmp_path):
     """On other movements than those trained on, under the wide target of the beginning."""
     jumps = {"first": (0.2, 0.2), "second": (1.2, 1.2), "noise_scale": (1.0, 1.0)}  # of 0.5 s
     monkeypatch.setitem(
-        training.RECIPES, "adam", (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),)
+        training.RECIPES,
+        "adam",
+        (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),),
     )
     trainer = Trainer(config(kind, iterations=None, movements=None, rate=None, seed=2), tmp_path)
     held, cost = movements(number=50, **jumps), replace(trainer.config.cost, target_radius=0.3)
@@ -254,7 +286,10 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(recipe, tmp_path):
     begun._iterate(begun.stages[0])
     begun.save()
     cut = train(config(recipe=recipe), tmp_path / "cut", resume=True, progress=False)
-    assert all(torch.equal(a, b) for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True)
+    )
     assert torch.equal(cut.tensors["history"], whole.tensors["history"])
     assert cut.training["position"] == whole.training["position"]
 
@@ -266,7 +301,9 @@ def test_what_was_trained_can_be_loaded_and_acts_the_same(kind, tmp_path):
     assert isinstance(controller, Policy) and controller.network.config == done.network.config
     o = np.random.default_rng(6).normal(0, 1, (3, 20))
     np.testing.assert_array_equal(controller.predict(o)[0], Policy(done.network).predict(o)[0])
-    np.testing.assert_allclose(controller.predict(o)[0], ModuleController(done.network).predict(o)[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        controller.predict(o)[0], ModuleController(done.network).predict(o)[0], rtol=1e-6
+    )
 
 
 def test_a_broken_file_is_refused(tmp_path):
@@ -278,7 +315,9 @@ def test_a_broken_file_is_refused(tmp_path):
         load(tmp_path)
     done.network.config = ModuleConfig("gru", NEURONS + 1)
     done.save(path)
-    with pytest.raises(CheckpointError, match=rf"{NEURONS + 1} neurons need motor \(6, {NEURONS + 1}\)"):
+    with pytest.raises(
+        CheckpointError, match=rf"{NEURONS + 1} neurons need motor \(6, {NEURONS + 1}\)"
+    ):
         load_checkpoint(path)
 
 

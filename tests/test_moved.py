@@ -32,7 +32,9 @@ OLD = {
 
 def fresh(code):
     """What a new interpreter prints."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("first", ["old", "new"])
@@ -49,7 +51,10 @@ print(json.dumps([all(same), all(specs)]))
 
 def test_an_earlier_name_is_an_attribute_of_its_package():
     assert fresh("import arm_env; print(arm_env.env.ReachArmEnv.__module__)") == "arm_env.envs.env"
-    assert fresh("import rnn_controller as r; print(r.neural.play.__module__)") == "rnn_controller.analysis.neural"
+    assert (
+        fresh("import rnn_controller as r; print(r.neural.play.__module__)")
+        == "rnn_controller.analysis.neural"
+    )
 
 
 @pytest.mark.parametrize("package", [arm_env, rnn_controller])
@@ -72,4 +77,7 @@ def test_measures_are_still_found_where_they_were():
     from arm_env import evaluation
     from arm_env.tasks import measures
 
-    assert evaluation.reach_measures is measures.reach_measures and evaluation.TARGET_SIZE == measures.TARGET_SIZE
+    assert (
+        evaluation.reach_measures is measures.reach_measures
+        and evaluation.TARGET_SIZE == measures.TARGET_SIZE
+    )

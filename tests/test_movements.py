@@ -20,7 +20,14 @@ TASKS = pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circ
 
 def movements(seed=0, number=40, **changes) -> Movements:
     """Each command held for 0.2 s, if it is one of reaching."""
-    arguments = {"task": TASK, "arm": ARM, "settling": 0.0, "first": (0.4, 0.4), "second": (0.4, 0.4), **changes}
+    arguments = {
+        "task": TASK,
+        "arm": ARM,
+        "settling": 0.0,
+        "first": (0.4, 0.4),
+        "second": (0.4, 0.4),
+        **changes,
+    }
     return sample(np.random.default_rng(seed), number, NEURONS, **arguments)
 
 
@@ -34,7 +41,10 @@ def jumps(drawn):
 @TASKS
 def test_shapes_and_precision(task):
     drawn, size = movements(number=7, task=task), task.command_size
-    shapes, periods = {name: tuple(getattr(drawn, name).shape) for name in FIELDS}, int(drawn.lengths.max())
+    shapes, periods = (
+        {name: tuple(getattr(drawn, name).shape) for name in FIELDS},
+        int(drawn.lengths.max()),
+    )
     expected = {"commands": (7, periods, size), "noise": (7, periods, 18 + size + 6)}
     assert shapes == {"x0": (7, 10), "y0": (7, NEURONS), **expected}
     assert {getattr(drawn, name).dtype for name in FIELDS} == {torch.float64}
@@ -60,7 +70,9 @@ def test_command_jumps_once_after_settling_and_period(settling, period):
     drawn = movements(settling=settling, control_period=period)
     commands, hold = drawn.commands, round(0.4 * (settling + 0.5) / period)
     assert (drawn.lengths == 2 * hold).all() and commands.shape[1] == 2 * hold
-    assert (commands[:, :hold] == commands[:, :1]).all() and (commands[:, hold:] == commands[:, -1:]).all()
+    assert (commands[:, :hold] == commands[:, :1]).all() and (
+        commands[:, hold:] == commands[:, -1:]
+    ).all()
     assert (commands[:, 0] != commands[:, -1]).all()
 
 
@@ -70,16 +82,21 @@ def test_each_command_is_held_anywhere_in_its_range():
     second = drawn.lengths - first
     for times, low, middle in ((first, 10, 20), (second, 50, 60)):
         assert times.min() == low and times.max() == low + 20
-        assert len(times.unique()) == 21 and abs(times.double().mean() - middle) < 1.5  # four standard errors
+        # four standard errors
+        assert len(times.unique()) == 21 and abs(times.double().mean() - middle) < 1.5
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.25
     assert drawn.commands.shape[1] == drawn.lengths.max() > drawn.lengths.min()
 
 
 def test_cycles_are_held_for_settling_and_a_lap():
     drawn = movements(number=100, task=Circle(), settling=0.3, first=(1.0, 1.0), second=(0.5, 0.5))
-    laps = [2 * np.pi * k[:, 2] / abs(k[:, 3]) for k in (drawn.commands[:, 0], drawn.commands[:, -1])]
+    laps = [
+        2 * np.pi * k[:, 2] / abs(k[:, 3]) for k in (drawn.commands[:, 0], drawn.commands[:, -1])
+    ]
     np.testing.assert_allclose(jumps(drawn), (0.3 + laps[0]) / 0.01, rtol=0, atol=0.5 + 1e-9)
-    np.testing.assert_allclose(drawn.lengths - jumps(drawn), 0.5 * (0.3 + laps[1]) / 0.01, rtol=0, atol=0.5 + 1e-9)
+    np.testing.assert_allclose(
+        drawn.lengths - jumps(drawn), 0.5 * (0.3 + laps[1]) / 0.01, rtol=0, atol=0.5 + 1e-9
+    )
 
 
 def test_no_command_is_held_for_less_than_a_control_period():
@@ -91,7 +108,10 @@ def test_both_commands_lie_in_the_workspace():
     for command in movements(number=300).commands[:, [0, -1]].numpy().transpose(1, 0, 2):
         angles, rounding = joint_angles(ARM, command), 1e-9
         for joint, (low, high) in enumerate((TASK.shoulder, TASK.elbow)):
-            assert low - rounding <= angles[:, joint].min() and angles[:, joint].max() <= high + rounding
+            assert (
+                low - rounding <= angles[:, joint].min()
+                and angles[:, joint].max() <= high + rounding
+            )
 
 
 def test_first_and_second_command_are_unrelated():
@@ -136,7 +156,9 @@ def test_the_first_share_of_the_movements_is_quiet():
     assert 0.45 < share[60:].min() < 0.55 and 0.95 < share[60:].max() < 1.05
 
 
-@pytest.mark.parametrize(("number", "quiet", "expected"), [(10, 0.3, 3), (10, 0.04, 0), (7, 1.0, 7), (3, 0.5, 2)])
+@pytest.mark.parametrize(
+    ("number", "quiet", "expected"), [(10, 0.3, 3), (10, 0.04, 0), (7, 1.0, 7), (3, 0.5, 2)]
+)
 def test_the_quiet_share_is_rounded_to_whole_movements(number, quiet, expected):
     """The quiet ones have no noise at all, as the defaults of ``sample`` say."""
     noise = movements(noise=0.2, number=number, quiet=quiet).noise
@@ -145,20 +167,31 @@ def test_the_quiet_share_is_rounded_to_whole_movements(number, quiet, expected):
 
 @TASKS
 def test_without_quiet_movements_their_ranges_change_nothing(task):
-    arguments = {"task": task, "noise": 0.2, "number": 12, "second": (0.3, 0.5), "noise_scale": (0.5, 1.0)}
+    arguments = {
+        "task": task,
+        "noise": 0.2,
+        "number": 12,
+        "second": (0.3, 0.5),
+        "noise_scale": (0.5, 1.0),
+    }
     plain = movements(**arguments)
     other = movements(**arguments, quiet=0.0, quiet_second=(5.0, 9.0), quiet_noise_scale=(0.3, 0.4))
     some = movements(**arguments, quiet=0.25, quiet_second=(0.1, 0.2), quiet_noise_scale=(0.3, 0.4))
     for name in (*FIELDS, "lengths"):
         assert torch.equal(getattr(plain, name), getattr(other, name)), name
-    assert torch.equal(plain.lengths[3:], some.lengths[3:]) and (plain.lengths[:3] > some.lengths[:3]).all()
+    assert (
+        torch.equal(plain.lengths[3:], some.lengths[3:])
+        and (plain.lengths[:3] > some.lengths[:3]).all()
+    )
     assert torch.equal(plain.x0, some.x0)
 
 
 @TASKS
 def test_the_bodies_of_the_first_share_may_start_anywhere_and_moving(task):
     plain, some = (movements(number=20, task=task, thrown=share) for share in (0.0, 0.25))
-    assert torch.equal(plain.x0[5:], some.x0[5:]) and torch.equal(plain.commands[:, 0], some.commands[:, 0])
+    assert torch.equal(plain.x0[5:], some.x0[5:]) and torch.equal(
+        plain.commands[:, 0], some.commands[:, 0]
+    )
     thrown = some.x0[:5].numpy()
     x, y, *_ = hand(NUMPY, ARM.arrays(), thrown)
     assert (task.error(NUMPY, some.commands[:5, 0].numpy(), x, y)[0] > 1e-6).all()

@@ -23,11 +23,31 @@ STORED = Path(__file__).parents[1] / "benchmarks" / "results" / "runs"
 CHECKPOINTS = {
     "reach": TRAINED / "reach.safetensors",
     "circle": TRAINED / "circle.safetensors",
-    "macaque": Path(__file__).parent / "data" / "reach-macaque.safetensors",  # an earlier version wrote it
+    # an earlier version wrote it
+    "macaque": Path(__file__).parent / "data" / "reach-macaque.safetensors",
 }
 FRESH = {"gru": "reach", "mlp": "circle"}
 """Kinds of modules that no file is kept of, and a task for them."""
-JUNK = [None, True, False, [], {}, "", "relu", "nan", [[]], [1.0], {"alpha": 1}, 0, -1, 0.5, 3, 1e300, -1e300, 10**400]
+JUNK = [
+    None,
+    True,
+    False,
+    [],
+    {},
+    "",
+    "relu",
+    "nan",
+    [[]],
+    [1.0],
+    {"alpha": 1},
+    0,
+    -1,
+    0.5,
+    3,
+    1e300,
+    -1e300,
+    10**400,
+]
 JUNK += [math.nan, math.inf, -math.inf]
 TEXTS = ["", "{", "[" * 100_000, "nan", "\0", '"', "{}", "[]", "ω", "1e999", '{"a": 1, "a": 2}']
 MUTANTS = 80  # of each kind of each checkpoint; half as many of each run
@@ -49,7 +69,13 @@ def pick(rng, values):
 def places(value, path=()):
     """Every place in nested JSON, as the keys that lead there."""
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in items:
         yield from places(inner, (*path, key))
 
@@ -68,7 +94,9 @@ def changed(rng, value):
     elif kind == 1 and isinstance(holder, dict):
         holder[pick(rng, ["", "extra", "kind", "neurons", "alpha"])] = pick(rng, JUNK)
     elif kind == 2 and isinstance(holder[last], int | float):
-        holder[last] = pick(rng, [-holder[last], holder[last] * 1e-300, holder[last] + 1, str(holder[last])])
+        holder[last] = pick(
+            rng, [-holder[last], holder[last] * 1e-300, holder[last] + 1, str(holder[last])]
+        )
     else:
         holder[last] = pick(rng, JUNK)
     return value
@@ -101,7 +129,9 @@ TENSOR_CHANGES = [
     lambda rng, value: torch.zeros_like(value),
     lambda rng, value: -value,
     lambda rng, value: value * pick(rng, [1e8, 1e300, 1e-300]),
-    lambda rng, value: with_one(rng, value, pick(rng, [math.nan, math.inf, -math.inf, 1e300, 1e8, 0.0])),
+    lambda rng, value: with_one(
+        rng, value, pick(rng, [math.nan, math.inf, -math.inf, 1e300, 1e8, 0.0])
+    ),
 ]
 
 
@@ -112,7 +142,9 @@ def tensor_mutant(rng, metadata, tensors, names):
         other = pick(rng, ["network.extra", "extra", "training.extra", "training.optimizer.extra"])
         return metadata, {**tensors, other: tensors[name].clone()}
     new = TENSOR_CHANGES[kind](rng, tensors[name])
-    return metadata, {key: value for key, value in {**tensors, name: new}.items() if value is not None}
+    return metadata, {
+        key: value for key, value in {**tensors, name: new}.items() if value is not None
+    }
 
 
 def refusal(act):
@@ -128,11 +160,16 @@ def refusal(act):
 def usable(path):
     """Load the checkpoint; what is loaded must be valid and predict."""
     checkpoint = load_checkpoint(path)
-    assert replace(checkpoint.network.config) == checkpoint.network.config and replace(checkpoint.arm) == checkpoint.arm
+    assert (
+        replace(checkpoint.network.config) == checkpoint.network.config
+        and replace(checkpoint.arm) == checkpoint.arm
+    )
     assert replace(checkpoint.weights) == checkpoint.weights and 0 <= checkpoint.noise <= 10
     controller, rng, state = controller_of(checkpoint), np.random.default_rng(1), None
     for _ in range(3):
-        action, state = controller.predict(rng.normal(0, 1, (2, 18 + checkpoint.network.command_size)), state)
+        action, state = controller.predict(
+            rng.normal(0, 1, (2, 18 + checkpoint.network.command_size)), state
+        )
         assert np.isfinite(action).all() and np.isfinite(state).all()
 
 
@@ -149,12 +186,20 @@ def checkpoint_file(name, folder):
 @pytest.mark.parametrize("name", [*CHECKPOINTS, *FRESH])
 def test_a_damaged_checkpoint_is_refused_or_still_usable(tmp_path, name, kind):
     metadata, tensors = contents(checkpoint_file(name, tmp_path))
-    rng, path, refused = np.random.default_rng(sum(map(ord, name))), tmp_path / "checkpoint.safetensors", 0
+    rng, path, refused = (
+        np.random.default_rng(sum(map(ord, name))),
+        tmp_path / "checkpoint.safetensors",
+        0,
+    )
     for number in range(MUTANTS):
         if kind == "header":
-            mutant = header_mutant(rng, metadata, tensors, [key for key in metadata if key != "training"])
+            mutant = header_mutant(
+                rng, metadata, tensors, [key for key in metadata if key != "training"]
+            )
         else:
-            mutant = tensor_mutant(rng, metadata, tensors, [key for key in tensors if key.startswith("network.")])
+            mutant = tensor_mutant(
+                rng, metadata, tensors, [key for key in tensors if key.startswith("network.")]
+            )
         path.write_bytes(safetensors.torch.save(mutant[1], mutant[0]))
         try:
             refused += refusal(lambda: usable(path)) is not None
@@ -176,7 +221,9 @@ def test_a_checkpoint_with_wrong_bytes_is_refused_or_still_usable(tmp_path, name
 
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
-    """Makes a run that stands in the middle of its first stage or at its end, and returns its checkpoint's path."""
+    """Makes a run that stands in the middle of its first stage or at its end, and returns its
+    checkpoint's path.
+    """
     fresh = {"fresh": False, "widest_target": 0.0}
     STAGES = {
         "soap": Stage("soap", 8, movements=2, **BRIEF),
@@ -216,7 +263,9 @@ def test_a_damaged_run_is_refused_or_goes_on(begun, capsys, optimizer, network, 
         if kind == "header":
             mutant = header_mutant(rng, metadata, tensors, ["training"])
         else:
-            mutant = tensor_mutant(rng, metadata, tensors, [key for key in tensors if key.startswith("training.")])
+            mutant = tensor_mutant(
+                rng, metadata, tensors, [key for key in tensors if key.startswith("training.")]
+            )
         path.write_bytes(safetensors.torch.save(mutant[1], mutant[0]))
         try:
             refused += refusal(lambda: go_on(path)) is not None
@@ -226,7 +275,11 @@ def test_a_damaged_run_is_refused_or_goes_on(begun, capsys, optimizer, network, 
 
 
 COUNTERS = {"stage": 2, "iteration": 8, "done": 9, "failures": 6, "stalls": 5}
-WRONG = [(name, wrong) for name, most in COUNTERS.items() for wrong in (-1, most, 0.5, "many", None, True, math.nan)]
+WRONG = [
+    (name, wrong)
+    for name, most in COUNTERS.items()
+    for wrong in (-1, most, 0.5, "many", None, True, math.nan)
+]
 
 
 @pytest.mark.parametrize(("name", "wrong"), [*WRONG, ("steps", -1), ("steps", 0.5)])
@@ -245,7 +298,9 @@ def test_a_finished_run_and_one_of_no_iterations_can_be_resumed(begun):
         go_on(begun("soap", NetworkConfig(3), iterations))
 
 
-@pytest.mark.parametrize(("part", "field"), [("arm", "ceiling"), ("weights", "alpha"), ("network", "time_constant")])
+@pytest.mark.parametrize(
+    ("part", "field"), [("arm", "ceiling"), ("weights", "alpha"), ("network", "time_constant")]
+)
 def test_a_field_of_another_shape_or_none_is_refused_by_name(tmp_path, part, field):
     metadata, tensors = contents(CHECKPOINTS["reach"])
     path = tmp_path / "checkpoint.safetensors"
@@ -264,7 +319,9 @@ def every_checkpoint():
     return sorted([*TRAINED.glob("*.safetensors"), *STORED.glob("*/checkpoint.safetensors")])
 
 
-@pytest.mark.parametrize("path", every_checkpoint(), ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize(
+    "path", every_checkpoint(), ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 def test_every_shipped_and_stored_checkpoint_is_usable_and_its_configuration_valid(path):
     usable(path)
     checkpoint = load_checkpoint(path)

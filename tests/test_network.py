@@ -21,12 +21,16 @@ SHAPES = {
 
 
 def network(seed=0, **config):
-    return RecurrentController(NetworkConfig(NEURONS, **config), COMMANDS, torch.Generator().manual_seed(seed))
+    return RecurrentController(
+        NetworkConfig(NEURONS, **config), COMMANDS, torch.Generator().manual_seed(seed)
+    )
 
 
 def signals(seed=1, batch=4):
     generator = torch.Generator().manual_seed(seed)
-    observation = torch.randn(batch, SENSORY_SIZE + COMMANDS, dtype=torch.float64, generator=generator)
+    observation = torch.randn(
+        batch, SENSORY_SIZE + COMMANDS, dtype=torch.float64, generator=generator
+    )
     return observation, torch.rand(batch, NEURONS, dtype=torch.float64, generator=generator)
 
 
@@ -47,7 +51,9 @@ def test_five_blocks_and_two_biases_by_name():
 
 def test_weights_are_in_the_order_of_the_compiled_rollout():
     controller = network()
-    assert [id(w) for w in controller.weights] == [id(controller.get_parameter(name)) for name in SHAPES]
+    assert [id(w) for w in controller.weights] == [
+        id(controller.get_parameter(name)) for name in SHAPES
+    ]
 
 
 def test_all_weights_are_double_precision():
@@ -60,7 +66,9 @@ def test_command_block_follows_the_size_of_the_command():
 
 
 def test_same_generator_seed_gives_same_weights_and_another_others():
-    one, same, other = (torch.nn.utils.parameters_to_vector(network(seed).parameters()) for seed in (3, 3, 4))
+    one, same, other = (
+        torch.nn.utils.parameters_to_vector(network(seed).parameters()) for seed in (3, 3, 4)
+    )
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
@@ -79,7 +87,9 @@ def test_without_bias_there_is_no_tonic_drive_and_none_is_trained():
     controller = network(bias=False)
     assert not controller.neural_bias.any() and not controller.motor_bias.any()
     assert not controller.neural_bias.requires_grad and not controller.motor_bias.requires_grad
-    assert all(controller.get_parameter(name).requires_grad for name in SHAPES if "bias" not in name)
+    assert all(
+        controller.get_parameter(name).requires_grad for name in SHAPES if "bias" not in name
+    )
 
 
 # --- one step -------------------------------------------------------------------------------------
@@ -116,11 +126,14 @@ def test_neural_state_is_eq_2_worked_out_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("activation", "rate"), [("relu", 0.0), ("tanh", math.tanh(-2.3)), ("sigmoid", 1 / (1 + math.exp(2.3)))]
+    ("activation", "rate"),
+    [("relu", 0.0), ("tanh", math.tanh(-2.3)), ("sigmoid", 1 / (1 + math.exp(2.3)))],
 )
 def test_transfer_function_acts_on_the_drive(activation, rate):
     controller, observation, state = hand_made()
-    controller.config = NetworkConfig(1, time_constant=0.02, control_period=0.01, activation=activation)
+    controller.config = NetworkConfig(
+        1, time_constant=0.02, control_period=0.01, activation=activation
+    )
     with torch.no_grad():
         controller.neural_bias.fill_(-5.3)  # the drive is now −2.3
     expected = math.exp(-0.5) * 2 + (1 - math.exp(-0.5)) * rate
@@ -129,7 +142,9 @@ def test_transfer_function_acts_on_the_drive(activation, rate):
 
 def test_no_route_leads_from_the_command_to_the_excitations_within_one_step():
     controller, (observation, state) = network(), signals()
-    slope = torch.autograd.functional.jacobian(lambda o: controller(o, state)[0].sum(0), observation)
+    slope = torch.autograd.functional.jacobian(
+        lambda o: controller(o, state)[0].sum(0), observation
+    )
     assert slope[..., :SENSORY_SIZE].abs().max() > 0  # the reflex is such a route
     assert slope[..., SENSORY_SIZE:].abs().max() == 0
 
@@ -175,25 +190,36 @@ def test_neurons_without_recurrence_follow_the_ode_exactly_at_any_control_period
     s, k = observation[:, :SENSORY_SIZE], observation[:, SENSORY_SIZE:]
     rate = torch.relu(s @ controller.sensory.T + k @ controller.command.T + controller.neural_bias)
     expected = rate * (1 - math.exp(-0.1 / 0.03))  # y(0.1 s) of τ ẏ = −y + r from rest
-    torch.testing.assert_close(settled(controller, observation, 0.1), expected, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(
+        settled(controller, observation, 0.1), expected, rtol=1e-13, atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("period", [0.005, 0.01, 0.04])
-def test_constant_input_settles_on_the_fixed_point_of_eq_2_at_any_control_period(period, activation):
+def test_constant_input_settles_on_the_fixed_point_of_eq_2_at_any_control_period(
+    period, activation
+):
     controller = network(control_period=period, time_constant=0.02, activation=activation)
     observation, _ = signals()
     with torch.no_grad():  # contracting: half the largest gain
         controller.recurrent.mul_(0.5 / torch.linalg.matrix_norm(controller.recurrent, 2))
     y = settled(controller, observation, 2.0)
     s, k = observation[:, :SENSORY_SIZE], observation[:, SENSORY_SIZE:]
-    drive = y @ controller.recurrent.T + s @ controller.sensory.T + k @ controller.command.T + controller.neural_bias
+    drive = (
+        y @ controller.recurrent.T
+        + s @ controller.sensory.T
+        + k @ controller.command.T
+        + controller.neural_bias
+    )
     torch.testing.assert_close(y, getattr(torch, activation)(drive), rtol=1e-12, atol=1e-13)
     assert y.abs().max() > 0.1
 
 
 def test_the_leak_is_what_one_time_constant_leaves():
-    assert network(time_constant=0.02, control_period=0.02).leak == pytest.approx(math.exp(-1), rel=1e-15)
+    assert network(time_constant=0.02, control_period=0.02).leak == pytest.approx(
+        math.exp(-1), rel=1e-15
+    )
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -201,7 +227,9 @@ def test_the_leak_is_what_one_time_constant_leaves():
 
 @pytest.mark.parametrize("neurons", [0, -3])
 def test_a_network_without_neurons_is_refused(neurons):
-    with pytest.raises(ValueError, match=f"neurons must be a whole number from 1 to 10000, not {neurons}"):
+    with pytest.raises(
+        ValueError, match=f"neurons must be a whole number from 1 to 10000, not {neurons}"
+    ):
         NetworkConfig(neurons)
 
 

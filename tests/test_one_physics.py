@@ -32,7 +32,10 @@ OTHER_ARM = Arm(
     stop_stiffness=900.0,
     stop_damping=60.0,
     path_offset=(0.062, 0.099, 0.181, 0.158, 0.254, 0.179),
-    path_slope=((-0.03, 0.02, -0.002, 0.0, -0.01, 0.025), (0.0, -0.001, -0.015, 0.027, -0.005, 0.020)),
+    path_slope=(
+        (-0.03, 0.02, -0.002, 0.0, -0.01, 0.025),
+        (0.0, -0.001, -0.015, 0.027, -0.005, 0.020),
+    ),
     path_curvature=(0.001, 0.0, -0.004, -0.002, -0.005, -0.003),
     tendon_length=(0.02, 0.03, 0.10, 0.15, 0.20, 0.12),
     optimal_length=(0.08, 0.04, 0.06, 0.05, 0.05, 0.045),
@@ -42,10 +45,16 @@ OTHER_ARM = Arm(
     ceiling=1.5,
     curl=20.0,
 )
-ARMS = pytest.mark.parametrize("arm", [ARM, Arm.macaque(), OTHER_ARM], ids=["default", "macaque", "other"])
-WEIGHTS = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4)
+ARMS = pytest.mark.parametrize(
+    "arm", [ARM, Arm.macaque(), OTHER_ARM], ids=["default", "macaque", "other"]
+)
+WEIGHTS = CostWeights(
+    alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4
+)
 SUBSTEP, SUBSTEPS = 0.005, 2
-TASKS = pytest.mark.parametrize("task", [Reach(), Circle(), RoundedPolygon()], ids=["reach", "circle", "triangle"])
+TASKS = pytest.mark.parametrize(
+    "task", [Reach(), Circle(), RoundedPolygon()], ids=["reach", "circle", "triangle"]
+)
 
 
 def numbers(parameters):
@@ -61,8 +70,12 @@ def assert_close(actual, expected):
 
 def states(rng, number=300):
     """Postures up to half a radian beyond the stops, fast, co-contracted."""
-    angles = rng.uniform(np.array(ARM.lower_stop) - 0.5, np.array(ARM.upper_stop) + 0.5, (number, 2))
-    return np.concatenate([angles, rng.uniform(-20, 20, (number, 2)), rng.uniform(0, 4, (number, 6))], -1)
+    angles = rng.uniform(
+        np.array(ARM.lower_stop) - 0.5, np.array(ARM.upper_stop) + 0.5, (number, 2)
+    )
+    return np.concatenate(
+        [angles, rng.uniform(-20, 20, (number, 2)), rng.uniform(0, 4, (number, 6))], -1
+    )
 
 
 def actions(rng, number=300):
@@ -120,14 +133,18 @@ def test_excitation(arm):
     expected = equations.excitation(NUMPY, numbers(arm), u, noise)
     assert (expected == arm.tone).any() and (expected == arm.ceiling).any()
     assert_close(compiled(plant.excite, 6, arm, u, noise), expected)
-    assert_close(equations.excitation(TORCH, tensors(arm), torch.tensor(u), torch.tensor(noise)), expected)
+    assert_close(
+        equations.excitation(TORCH, tensors(arm), torch.tensor(u), torch.tensor(noise)), expected
+    )
 
 
 @ARMS
 def test_hand(arm):
     x = states(np.random.default_rng(4))
     expected = np.stack(equations.hand(NUMPY, numbers(arm), x), -1)
-    assert_close(compiled_costs(arm, x, np.zeros((300, 6)), np.zeros((300, 2)))[:, 5:], expected[:, :2])
+    assert_close(
+        compiled_costs(arm, x, np.zeros((300, 6)), np.zeros((300, 2)))[:, 5:], expected[:, :2]
+    )
     assert_close(torch.stack(equations.hand(TORCH, tensors(arm), torch.tensor(x)), -1), expected)
 
 
@@ -157,7 +174,9 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
 @ARMS
 @pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
 def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task):
-    """Noise of the excitations first, then that of the observations; the next command is seen, not charged."""
+    """Noise of the excitations first, then that of the observations; the next command is seen, not
+    charged.
+    """
     rng, size = np.random.default_rng(14), task.command_size
     x, u = states(rng), actions(rng)
     command, following = (task.sample_commands(rng, 300, ARM) for _ in range(2))
@@ -167,14 +186,42 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     kernels, numbers = plant.compile_task(task), (arm.flat(), WEIGHTS.flat())
 
     expected = x.copy()
-    plant.control_steps(numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected)
+    plant.control_steps(
+        numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
+    )
     costs, observation = np.empty((300, plant.COSTS)), np.empty((300, 18 + size), dtype=np.float32)
     kernels.costs(*numbers, expected, u, command, costs)
-    plant.observe(numbers[0], expected, following, deviation * drawn[1800:].reshape(300, -1), low, high, observation)
+    plant.observe(
+        numbers[0],
+        expected,
+        following,
+        deviation * drawn[1800:].reshape(300, -1),
+        low,
+        high,
+        observation,
+    )
 
-    got, seen, clock = np.empty_like(costs), np.empty_like(observation), np.zeros(300, dtype=np.int64)
+    got, seen, clock = (
+        np.empty_like(costs),
+        np.empty_like(observation),
+        np.zeros(300, dtype=np.int64),
+    )
     kernels.advance(
-        *numbers, SUBSTEP, SUBSTEPS, u, deviation, key, draw, command, following, low, high, x[None], clock, got, seen
+        *numbers,
+        SUBSTEP,
+        SUBSTEPS,
+        u,
+        deviation,
+        key,
+        draw,
+        command,
+        following,
+        low,
+        high,
+        x[None],
+        clock,
+        got,
+        seen,
     )
     assert (clock == 1).all()
     assert_close(x, expected)
@@ -233,12 +280,18 @@ def test_distances_are_those_from_the_point_and_from_the_circle(arm):
     x, u, command = cost_samples(np.random.default_rng(8), Circle())
     centre_off = np.linalg.norm(hands(arm, x) - command[:, :2], axis=-1)
     assert_close(compiled_costs(arm, x, u, command[:, :2].copy())[:, 3], centre_off)
-    assert_close(compiled_costs(arm, x, u, command, Circle())[:, 3], abs(centre_off - command[:, 2]))
+    assert_close(
+        compiled_costs(arm, x, u, command, Circle())[:, 3], abs(centre_off - command[:, 2])
+    )
 
 
 def test_cost_of_a_circle_is_equation_7():
-    """(1 − e)(1 + α/2 v_d²/v0²) + α/2 e |v − v_d n|²/v0² + γ/2 |u|², n the clockwise tangent; both radii are d0."""
-    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    """(1 − e)(1 + α/2 v_d²/v0²) + α/2 e |v − v_d n|²/v0² + γ/2 |u|², n the clockwise tangent; both
+    radii are d0.
+    """
+    weights = CostWeights(
+        alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4
+    )
     x, u, command = cost_samples(np.random.default_rng(9), Circle())
     px, py, vx, vy = equations.hand(NUMPY, numbers(ARM), x)
     (cx, cy, radius, speed), away = command.T, np.arctan2(py - command[:, 1], px - command[:, 0])
@@ -258,7 +311,9 @@ def test_a_circle_without_radius_and_speed_costs_exactly_what_the_point_does(pla
     if place != "anywhere":
         target = hands(ARM, x) + (0.0 if place == "on the target" else 3e-5)
     point = np.column_stack([target, np.zeros((300, 2))])
-    convert, xp, read = (np.asarray, NUMPY, numbers) if library == "numpy" else (torch.tensor, TORCH, tensors)
+    convert, xp, read = (
+        (np.asarray, NUMPY, numbers) if library == "numpy" else (torch.tensor, TORCH, tensors)
+    )
     x, u, target, point = map(convert, (x, u, target, point))
     reach = Reach().cost(xp, read(ARM), read(WEIGHTS), x, u, target)
     circle = Circle().cost(xp, read(ARM), read(WEIGHTS), x, u, point)
@@ -271,12 +326,15 @@ def test_compiled_too_a_circle_without_radius_and_speed_costs_what_the_point_doe
     point = np.column_stack([target, np.zeros((300, 2))])
     reach, circle = compiled_costs(ARM, x, u, target), compiled_costs(ARM, x, u, point, Circle())
     reach[:, 4] = reach[:, 3] < Circle.tolerance  # whose success is nearer
-    np.testing.assert_allclose(circle, reach, rtol=1e-14, atol=1e-15)  # fused multiply-adds may differ
+    # fused multiply-adds may differ
+    np.testing.assert_allclose(circle, reach, rtol=1e-14, atol=1e-15)
 
 
 def test_cost_is_equation_6():
     """1 − e + α/2 |v|²/v0² e + γ/2 |u|², e = exp(−d²/2d0²); both radii are d0."""
-    weights = CostWeights(alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4)
+    weights = CostWeights(
+        alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4
+    )
     x, u, command = cost_samples(np.random.default_rng(9))
     px, py, vx, vy = equations.hand(NUMPY, numbers(ARM), x)
     e = np.exp(-((px - command[:, 0]) ** 2 + (py - command[:, 1]) ** 2) / (2 * 0.05**2))
@@ -305,34 +363,49 @@ def test_cost_without_effort_vanishes_only_at_rest_on_the_target():
     x[1, 2] = 0.5  # moving
     command = np.stack(equations.hand(NUMPY, numbers(ARM), x)[:2], -1)
     command[2] += 0.02  # beside the target
-    total = sum(Reach().cost(NUMPY, numbers(ARM), numbers(CostWeights(alpha=1.0)), x, np.zeros((3, 6)), command))
+    total = sum(
+        Reach().cost(
+            NUMPY, numbers(ARM), numbers(CostWeights(alpha=1.0)), x, np.zeros((3, 6)), command
+        )
+    )
     assert total[0] == 0 and (total[1:] > 0.1).all()
 
 
 # --- closed loop ----------------------------------------------------------------------------------
 
 PERIODS = 100
-"""Control periods of the closed loop, 1 s. Rounding doesn't grow on the way: muscles damp it, to 4e-14 here."""
+"""Control periods of the closed loop, 1 s.
+
+Rounding doesn't grow on the way: muscles damp it, to 4e-14 here.
+"""
 
 
 def movement(rng, activation, batch=4):
-    network = RecurrentController(NetworkConfig(12, activation=activation), 2, torch.Generator().manual_seed(10))
+    network = RecurrentController(
+        NetworkConfig(12, activation=activation), 2, torch.Generator().manual_seed(10)
+    )
     x0 = np.zeros((batch, 10))
     x0[:, :2] = Reach().sample_angles(rng, batch)
     x0[:, 2:] = rng.uniform(0, 0.5, (batch, 8))
     commands = np.repeat(Reach().sample_commands(rng, batch, ARM)[:, None], PERIODS, 1)
     noise = rng.normal(0, 0.14, (batch, PERIODS, 26))
-    return network, *(torch.from_numpy(a) for a in (x0, rng.uniform(0, 1, (batch, 12)), commands, noise))
+    return network, *(
+        torch.from_numpy(a) for a in (x0, rng.uniform(0, 1, (batch, 12)), commands, noise)
+    )
 
 
 def by_hand(network, arm, x0, y0, commands, noise):
     """The closed loop over the kernels of the environment and the network's own forward."""
     x, y, states, actions = x0.numpy().copy(), y0, [x0.numpy()], []
     for t in range(commands.shape[1]):
-        signal = torch.cat([torch.from_numpy(compiled(plant.sense, 18, arm, x)), commands[:, t]], -1)
+        signal = torch.cat(
+            [torch.from_numpy(compiled(plant.sense, 18, arm, x)), commands[:, t]], -1
+        )
         with torch.no_grad():
             u, y = network(signal * (1 + noise[:, t, :20]), y)
-        plant.control_steps(arm.flat(), SUBSTEP, SUBSTEPS, u.numpy(), noise[:, t, 20:].numpy().copy(), x)
+        plant.control_steps(
+            arm.flat(), SUBSTEP, SUBSTEPS, u.numpy(), noise[:, t, 20:].numpy().copy(), x
+        )
         states.append(x.copy())
         actions.append(u.numpy())
     return np.stack(states, 1), np.stack(actions, 1), y.numpy()
@@ -345,14 +418,18 @@ def test_closed_loop(arm, activation):
     states, actions, y = by_hand(network, arm, x0, y0, commands, noise)
     assert np.ptp(states[:, :, 0], axis=1).min() > 0.05 and (actions > 0).any()  # the arm moves
 
-    compiled_states, compiled_actions, compiled_y = pontryagin.rollout(network, arm, x0, y0, commands, noise)
+    compiled_states, compiled_actions, compiled_y = pontryagin.rollout(
+        network, arm, x0, y0, commands, noise
+    )
     assert_close(compiled_states.detach(), states)
     assert_close(compiled_actions.detach(), actions)
     assert_close(compiled_y[:, -1], y)
 
     for compiled_body in (False, True):
         with torch.no_grad():
-            torch_states, torch_actions = rollout(network, arm, x0, commands, noise, state=y0, compiled=compiled_body)
+            torch_states, torch_actions = rollout(
+                network, arm, x0, commands, noise, state=y0, compiled=compiled_body
+            )
         assert_close(torch_states, states)
         assert_close(torch_actions, actions)
 
@@ -364,6 +441,8 @@ def test_value_is_the_sum_of_the_environments_costs():
         x, u, _ = pontryagin.rollout(network, ARM, x0, y0, commands, noise)
     expected = np.zeros(len(x))
     for t in range(PERIODS):
-        after, action, command = (np.ascontiguousarray(a) for a in (x[:, t + 1], u[:, t], commands[:, t]))
+        after, action, command = (
+            np.ascontiguousarray(a) for a in (x[:, t + 1], u[:, t], commands[:, t])
+        )
         expected += compiled_costs(ARM, after, action, command)[:, :3].sum(-1) * 0.01
     assert_close(values(Reach(), ARM, WEIGHTS, x, u, commands, 0.01), expected)

@@ -8,7 +8,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from rnn_controller.training.optimizers import OPTIMIZERS, Adam, ConjugateGradient, Soap, line_search
+from rnn_controller.training.optimizers import (
+    OPTIMIZERS,
+    Adam,
+    ConjugateGradient,
+    Soap,
+    line_search,
+)
 
 SUFFICIENT = 1e-4  # the first Wolfe constant; the second is an argument
 
@@ -17,7 +23,11 @@ def quadratic(seed, size, condition=100.0):
     """½ wᵀ A w − bᵀ w with eigenvalues from 1 to ``condition``, and its minimum."""
     generator = torch.Generator().manual_seed(seed)
     basis, _ = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64))
-    a = basis @ torch.diag(torch.logspace(0, math.log10(condition), size, dtype=torch.float64)) @ basis.T
+    a = (
+        basis
+        @ torch.diag(torch.logspace(0, math.log10(condition), size, dtype=torch.float64))
+        @ basis.T
+    )
     b = torch.randn(size, generator=generator, dtype=torch.float64)
     return lambda w: ((0.5 * w @ a @ w - b @ w).item(), a @ w - b), torch.linalg.solve(a, b)
 
@@ -44,7 +54,9 @@ def bumpy(seed, size=5):
 
 
 def vector(seed, size=5, scale=1.0):
-    return scale * torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return scale * torch.randn(
+        size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def minimise(optimizer, function, w, iterations, rate=None):
@@ -87,30 +99,42 @@ def test_adam_solves_a_quadratic():
 
 def test_soap_is_adam_before_it_first_looks_for_axes():
     function, start = bumpy(1), vector(2, scale=3.0)
-    adam, soap = (minimise(optimizer(0.05), function, start, Soap.refresh - 1) for optimizer in (Adam, Soap))
+    adam, soap = (
+        minimise(optimizer(0.05), function, start, Soap.refresh - 1) for optimizer in (Adam, Soap)
+    )
     assert (adam - start).norm() > 0.1
     torch.testing.assert_close(soap, adam, rtol=1e-9, atol=1e-12)
 
 
 def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypatch):
     monkeypatch.setattr(Soap, "refresh", 5)
-    function, w, soap, moment = bumpy(1), vector(2, scale=3.0), Soap(0.05), torch.zeros(5, 5, dtype=torch.float64)
+    function, w, soap, moment = (
+        bumpy(1),
+        vector(2, scale=3.0),
+        Soap(0.05),
+        torch.zeros(5, 5, dtype=torch.float64),
+    )
     for _ in range(10):
         gradient = function(w)[1]
         gradient = gradient / max(1.0, float(gradient.norm()))
         moment = 0.999 * moment + 0.001 * torch.outer(gradient, gradient)
         w, _ = soap.step(function, w)
     (axes,), (square,) = soap.state["axes"], soap.state["square"]
-    torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)  # a row each
+    # a row each
+    torch.testing.assert_close(axes @ axes.T, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-12)
     torch.testing.assert_close(axes.T @ torch.diag(square) @ axes, moment, rtol=1e-9, atol=1e-14)
 
 
 def test_soap_minimises_where_adams_axes_are_of_no_use():
-    """A quadratic, long and narrow along directions that are no coordinates: far lower after as many steps."""
+    """A quadratic, long and narrow along directions that are no coordinates: far lower after as
+    many steps.
+    """
     function, minimum = quadratic(4, 20, condition=1e5)
     lowest, left = function(minimum)[0], {}
     for name in ("adam", "soap"):
-        w = minimise(OPTIMIZERS[name](), function, torch.zeros(20, dtype=torch.float64), 1500, rate=0.05)
+        w = minimise(
+            OPTIMIZERS[name](), function, torch.zeros(20, dtype=torch.float64), 1500, rate=0.05
+        )
         left[name] = function(w)[0] - lowest
     assert left["soap"] < 1e-3 * left["adam"]
 
@@ -194,13 +218,20 @@ def test_at_the_minimum_nothing_moves():
 STEP = 0.1  # [s]
 PLANTS = {
     "scalar": ([[1.1]], [[0.5]], [[1.0]], [[0.3]]),
-    "double integrator": ([[1.0, STEP], [0.0, 1.0]], [[STEP**2 / 2], [STEP]], [[1.0, 0.0], [0.0, 0.1]], [[0.1]]),
+    "double integrator": (
+        [[1.0, STEP], [0.0, 1.0]],
+        [[STEP**2 / 2], [STEP]],
+        [[1.0, 0.0], [0.0, 0.1]],
+        [[0.1]],
+    ),
 }
 STABLE = {"scalar": [[1.0]], "double integrator": [[0.5, 1.0]]}  # gains to start from
 
 
 def riccati(a, b, q, r):
-    """The optimal gain and cost matrix of x' = A x + B u, Σ xᵀ Q x + uᵀ R u, by the Riccati recursion."""
+    """The optimal gain and cost matrix of x' = A x + B u, Σ xᵀ Q x + uᵀ R u, by the Riccati
+    recursion.
+    """
     p = q
     for _ in range(2000):
         gain = np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)
@@ -209,7 +240,9 @@ def riccati(a, b, q, r):
 
 
 def regulation(a, b, q, r):
-    """Cost of the feedback u = −K x, summed over 4096 steps from each unit vector, as a function of K's elements."""
+    """Cost of the feedback u = −K x, summed over 4096 steps from each unit vector, as a function of
+    K's elements.
+    """
     a, b, q, r = (torch.from_numpy(m) for m in (a, b, q, r))
 
     def cost(w):
@@ -230,7 +263,10 @@ def regulation(a, b, q, r):
 def test_on_a_linear_plant_the_optimisers_reach_the_lqr_solution(plant, name, iterations, rate):
     matrices = [np.array(m) for m in PLANTS[plant]]
     gain, p = riccati(*matrices)
-    function, start = regulation(*matrices), torch.tensor(STABLE[plant], dtype=torch.float64).flatten()
+    function, start = (
+        regulation(*matrices),
+        torch.tensor(STABLE[plant], dtype=torch.float64).flatten(),
+    )
     w = minimise(OPTIMIZERS[name](), function, start, iterations, rate)
     assert function(start)[0] > 1.05 * np.trace(p)  # there was something to find
     assert function(w)[0] == pytest.approx(np.trace(p), rel=1e-12)
@@ -242,7 +278,11 @@ def test_on_a_linear_plant_the_optimisers_reach_the_lqr_solution(plant, name, it
 
 def searched(function, w, direction, length, curvature):
     value, gradient = function(w)
-    return value, float(gradient @ direction), line_search(function, w, value, gradient, direction, length, curvature)
+    return (
+        value,
+        float(gradient @ direction),
+        line_search(function, w, value, gradient, direction, length, curvature),
+    )
 
 
 @pytest.mark.parametrize("curvature", [0.1, 0.9])
@@ -252,7 +292,9 @@ def test_line_search_meets_the_strong_wolfe_conditions(seed, length, curvature):
     function, w = bumpy(seed), vector(seed + 10, scale=2.0)
     direction = -function(w)[1] + 0.1 * vector(seed + 20)
     direction = direction / direction.norm()
-    value, slope, (found, new_value, new_gradient) = searched(function, w, direction, length, curvature)
+    value, slope, (found, new_value, new_gradient) = searched(
+        function, w, direction, length, curvature
+    )
     assert slope < 0 < found
     assert new_value <= value + SUFFICIENT * found * slope
     assert abs(float(new_gradient @ direction)) <= -curvature * slope
@@ -322,7 +364,9 @@ def test_line_search_ends_within_its_evaluations_on_a_function_without_a_minimum
         return -w.sum().item(), -torch.ones_like(w)
 
     w = vector(1)
-    found, value, _ = line_search(slide, w, -w.sum().item(), -torch.ones_like(w), torch.ones_like(w), 1.0, 0.1, 7)
+    found, value, _ = line_search(
+        slide, w, -w.sum().item(), -torch.ones_like(w), torch.ones_like(w), 1.0, 0.1, 7
+    )
     assert len(calls) == 7 and found == 2.0**6 and value < -w.sum().item()
 
 
@@ -352,7 +396,9 @@ def test_state_is_a_dictionary_of_tensors(name):
     optimizer = OPTIMIZERS[name]()
     assert optimizer.state == {}
     minimise(optimizer, rosenbrock, vector(1, 4), 3)
-    assert optimizer.state and all(isinstance(value, torch.Tensor) for value in optimizer.state.values())
+    assert optimizer.state and all(
+        isinstance(value, torch.Tensor) for value in optimizer.state.values()
+    )
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

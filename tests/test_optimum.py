@@ -1,4 +1,6 @@
-"""The yardstick: whole and resumed it is the same, and its controls earn in the environment what it says."""
+"""The yardstick: whole and resumed it is the same, and its controls earn in the environment what it
+says.
+"""
 
 from dataclasses import fields, replace
 
@@ -78,14 +80,18 @@ def test_resumed_is_uninterrupted(found):
 
 def test_its_controls_earn_its_value(found):
     whole = found[3]
-    np.testing.assert_allclose(optimality_ratios(Replay(whole.controls), "ReachArm-v0", whole), 1, rtol=1e-9)
+    np.testing.assert_allclose(
+        optimality_ratios(Replay(whole.controls), "ReachArm-v0", whole), 1, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
 def test_the_stored_ones_are_those_of_the_arm_as_it_is(env_id):
     stored = stored_optimum(env_id)
     assert len(stored.start) == stored.movements
-    np.testing.assert_allclose(optimality_ratios(Replay(stored.controls), env_id, stored), 1, rtol=1e-9)
+    np.testing.assert_allclose(
+        optimality_ratios(Replay(stored.controls), env_id, stored), 1, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
@@ -101,7 +107,9 @@ def test_controllers_are_measured_on_the_same_episodes(found):
     envs = gym.make_vec("ReachArm-v0", num_envs=2, noise=0.0, max_episode_steps=1000)
     recording = record(JointPD(), envs, 200, seed=3)
     expected = -recording.rewards.sum(0) / whole.value
-    np.testing.assert_allclose(optimality_ratios(JointPD(), "ReachArm-v0", whole), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        optimality_ratios(JointPD(), "ReachArm-v0", whole), expected, rtol=1e-12
+    )
     assert (expected > 1).all() and (optimality_ratios(Still(), "ReachArm-v0", whole) > 1).all()
 
 
@@ -160,7 +168,8 @@ def test_from_its_own_state_no_controller_is_below_the_optimum(found):
     for controller in (JointPD(), Still(), Replay(whole.controls)):
         ours, best = from_own_state(controller, whole).T
         assert len(ours) == 2 and (best <= ours + effort_of_the_tone("ReachArm-v0")).all()
-    np.testing.assert_allclose(ours, whole.parts[:, 1], rtol=1e-9)  # the optimum's own state is what it began with
+    # the optimum's own state is what it began with
+    np.testing.assert_allclose(ours, whole.parts[:, 1], rtol=1e-9)
 
 
 def test_other_movements_are_refused(found):
@@ -172,7 +181,9 @@ def test_other_movements_are_refused(found):
     with pytest.raises(ValueError, match="compute it anew"):
         optimality_ratios(Still(), "ReachArm-v0", replace(whole, seed=4))
     with pytest.raises(ValueError, match="another arm"):
-        optimality_ratios(Still(), "ReachArm-v0", replace(whole, parameters=whole.parameters * 1.01))
+        optimality_ratios(
+            Still(), "ReachArm-v0", replace(whole, parameters=whole.parameters * 1.01)
+        )
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.999])

@@ -36,7 +36,9 @@ def cross(a, b):
 
 
 def curve(orbit, number=3000):
-    """Points of the orbit round the origin, (n, 2), dense and anticlockwise, and the outward normals there."""
+    """Points of the orbit round the origin, (n, 2), dense and anticlockwise, and the outward
+    normals there.
+    """
     angle = np.linspace(0, 2 * np.pi, number)
     if isinstance(orbit, Circle):
         return RADIUS * turned(angle), turned(angle)
@@ -120,9 +122,12 @@ def test_the_normal_is_the_gradient_of_the_distance_and_has_length_1(orbit):
     _, *out = orbit.outline(NUMPY, *where.T, RADIUS)
     np.testing.assert_allclose(np.hypot(*out), 1, rtol=1e-12)
     for axis, component in enumerate(out):
-        ahead, behind = (orbit.outline(NUMPY, *(where + e * np.eye(2)[axis]).T, RADIUS)[0] for e in (h, -h))
+        ahead, behind = (
+            orbit.outline(NUMPY, *(where + e * np.eye(2)[axis]).T, RADIUS)[0] for e in (h, -h)
+        )
         slope = (ahead - behind) / (2 * h)
-        edge = np.abs(slope - component) > 1e-3  # where arc and edge meet, and on the ellipse's axes
+        # where arc and edge meet, and on the ellipse's axes
+        edge = np.abs(slope - component) > 1e-3
         assert edge.mean() < 0.02
         np.testing.assert_allclose(slope[~edge], component[~edge], rtol=0, atol=1e-3)
 
@@ -131,7 +136,9 @@ def test_the_normal_is_the_gradient_of_the_distance_and_has_length_1(orbit):
 @pytest.mark.parametrize("offset", [0.0, 1e-9, 0.5 * SINGULAR, 1e-3])
 def test_near_the_centre_cost_and_gradient_are_finite(orbit, offset):
     command = torch.tensor([0.0, 0.4, RADIUS, 0.5], dtype=torch.float64)
-    place = torch.tensor([[0.6 * offset, 0.4 + 0.8 * offset], [0.0, 0.4 + offset]], dtype=torch.float64)
+    place = torch.tensor(
+        [[0.6 * offset, 0.4 + 0.8 * offset], [0.0, 0.4 + offset]], dtype=torch.float64
+    )
     place.requires_grad_()
     squared, *velocity = orbit.error(TORCH, command, *place.T)
     (slope,) = torch.autograd.grad(sum([squared.sum(), *(v.sum() for v in velocity)]), place)
@@ -180,7 +187,9 @@ def test_points_lie_on_the_curve_in_the_directions_asked_for(orbit):
     points = orbit.points(drawn, np.tile(phase, (20, 1)))
     for command, row in zip(drawn, points, strict=True):
         assert orbit.error(NUMPY, command, *row.T)[0].max() < 1e-20
-        np.testing.assert_allclose(np.arctan2(*(row - command[:2]).T[::-1]), phase, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            np.arctan2(*(row - command[:2]).T[::-1]), phase, rtol=0, atol=1e-12
+        )
 
 
 @EVERY
@@ -212,7 +221,8 @@ def test_sampled_orbits_lie_wholly_in_the_workspace(orbit):
     drawn = commands(orbit, 100)
     orbit.check_commands(ARM, drawn)
     points = orbit.points(drawn, np.tile(np.linspace(0, 2 * np.pi, 200), (100, 1)))
-    angles, slack = nearest_angles(ARM, points), 0.005  # [rad] between the 48 points that are looked at
+    # [rad] between the 48 points that are looked at
+    angles, slack = nearest_angles(ARM, points), 0.005
     np.testing.assert_allclose(hand_position(ARM, angles), points, rtol=0, atol=1e-6)
     for joint, (low, high) in enumerate((orbit.shoulder, orbit.elbow)):
         assert low - slack < angles[..., joint].min() and angles[..., joint].max() < high + slack
@@ -236,7 +246,9 @@ def test_a_command_that_stands_still_has_the_period_of_reaching():
 def test_a_start_is_on_the_orbit_with_the_velocity_commanded_there(orbit):
     drawn, h = commands(orbit), 1e-6
     state = orbit.attractor_state(np.random.default_rng(5), ARM, drawn)
-    ahead, here, behind = (hand_position(ARM, state[:, :2] + e * state[:, 2:4]) for e in (h, 0.0, -h))
+    ahead, here, behind = (
+        hand_position(ARM, state[:, :2] + e * state[:, 2:4]) for e in (h, 0.0, -h)
+    )
     velocity = (ahead - behind) / (2 * h)
     squared = orbit.error(NUMPY, drawn, *here.T)[0]
     assert squared.max() < 1e-20 and not state[:, 4:].any()
@@ -251,11 +263,15 @@ def test_jacobian_is_the_derivative_of_the_hand():
     rng, h = np.random.default_rng(6), 1e-6
     angles = rng.uniform(ARM.lower_stop, ARM.upper_stop, (50, 2))
     for joint, unit in enumerate(np.eye(2)):
-        slope = (hand_position(ARM, angles + h * unit) - hand_position(ARM, angles - h * unit)) / (2 * h)
+        slope = (hand_position(ARM, angles + h * unit) - hand_position(ARM, angles - h * unit)) / (
+            2 * h
+        )
         np.testing.assert_allclose(jacobian(ARM, angles)[..., joint], slope, rtol=0, atol=1e-9)
     velocity = rng.uniform(-5, 5, (50, 2))
     expected = np.stack(hand(NUMPY, ARM, np.concatenate([angles, velocity], -1))[2:], -1)
-    np.testing.assert_allclose((jacobian(ARM, angles) @ velocity[..., None])[..., 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        (jacobian(ARM, angles) @ velocity[..., None])[..., 0], expected, rtol=1e-12
+    )
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -264,14 +280,29 @@ GOOD = [0.0, 0.4, 0.08, 0.5]
 BAD_COMMANDS = {
     "negative radius": ([0.0, 0.4, -0.01, 0.5], r"a radius is 0 m or above, not -0\.01"),
     "too fast": ([0.0, 0.4, 0.08, 2.5], r"a speed is up to 2\.0 m/s either way, not 2\.5"),
-    "too fast anticlockwise": ([0.0, 0.4, 0.08, -2.5], r"a speed is up to 2\.0 m/s either way, not -2\.5"),
+    "too fast anticlockwise": (
+        [0.0, 0.4, 0.08, -2.5],
+        r"a speed is up to 2\.0 m/s either way, not -2\.5",
+    ),
     "NaN centre": ([np.nan, 0.4, 0.08, 0.5], "must be finite.*'centre_x': nan"),
     "NaN radius": ([0.0, 0.4, np.nan, 0.5], "must be finite.*'radius': nan"),
     "infinite speed": ([0.0, 0.4, 0.08, np.inf], "must be finite.*'speed': inf"),
-    "out of reach": ([0.9, 0.4, 0.08, 0.5], r"the orbit leaves what the arm can reach: the hand can't reach \["),
-    "partly out of reach": ([0.0, 0.6, 0.08, 0.5], r"the orbit leaves what the arm can reach: the hand can't reach \["),
-    "round the shoulder": ([0.0, 0.1, 0.09, 0.5], r"the orbit leaves what the arm can reach: the hand can't reach \["),
-    "two numbers": ([0.0, 0.4], r"4 components \(centre_x, centre_y, radius, speed\), not shape \(2,\)"),
+    "out of reach": (
+        [0.9, 0.4, 0.08, 0.5],
+        r"the orbit leaves what the arm can reach: the hand can't reach \[",
+    ),
+    "partly out of reach": (
+        [0.0, 0.6, 0.08, 0.5],
+        r"the orbit leaves what the arm can reach: the hand can't reach \[",
+    ),
+    "round the shoulder": (
+        [0.0, 0.1, 0.09, 0.5],
+        r"the orbit leaves what the arm can reach: the hand can't reach \[",
+    ),
+    "two numbers": (
+        [0.0, 0.4],
+        r"4 components \(centre_x, centre_y, radius, speed\), not shape \(2,\)",
+    ),
 }
 
 
@@ -298,7 +329,9 @@ def test_commands_at_the_limits_are_accepted(orbit, radius, speed):
 
 @pytest.mark.parametrize(("corners", "rounding"), [(2, 0.3), (3, 0.0), (3, 1.0), (4, -0.1)])
 def test_impossible_polygons_are_refused(corners, rounding):
-    with pytest.raises(ValueError, match=r"corners must be a whole number from 3|rounding must be a number from"):
+    with pytest.raises(
+        ValueError, match=r"corners must be a whole number from 3|rounding must be a number from"
+    ):
         RoundedPolygon(corners=corners, rounding=rounding)
 
 
@@ -306,7 +339,12 @@ def test_shapes_of_many_corners_come_close_to_the_circle():
     where = places()
     circle = Circle().outline(NUMPY, *where.T, RADIUS)[0]
     gaps = [
-        np.abs(RoundedPolygon(corners=n, rounding=0.5).outline(NUMPY, *where.T, RADIUS)[0] - circle).max()
+        np.abs(
+            RoundedPolygon(corners=n, rounding=0.5).outline(NUMPY, *where.T, RADIUS)[0] - circle
+        ).max()
         for n in (3, 6, 12, 24)
     ]
-    assert all(finer < coarser for coarser, finer in itertools.pairwise(gaps)) and gaps[-1] < 0.01 * RADIUS
+    assert (
+        all(finer < coarser for coarser, finer in itertools.pairwise(gaps))
+        and gaps[-1] < 0.01 * RADIUS
+    )

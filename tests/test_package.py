@@ -50,7 +50,11 @@ def test_the_wheel_works_from_another_folder(environment):
 
 def test_the_wheel_is_typed_and_ships_the_controller(environment):
     site = next((environment / "venv" / "lib").glob("python*/site-packages"))
-    for name in ("arm_env/py.typed", "rnn_controller/py.typed", "rnn_controller/trained/reach.safetensors"):
+    for name in (
+        "arm_env/py.typed",
+        "rnn_controller/py.typed",
+        "rnn_controller/trained/reach.safetensors",
+    ):
         assert (site / name).is_file(), name
     assert not (site / "tests").exists()
 
@@ -60,7 +64,9 @@ def test_lower_bounds_are_what_make_lowest_installs():
     listed = run(sys.executable, ROOT / "tests" / "lowest.py").split()
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert [line.split("==")[0] for line in listed] == [d.split(">=")[0] for d in dependencies]
-    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = dict(
+        re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    )
     for name, version in (line.split("==") for line in listed):
         assert Version(version) <= Version(pinned[name]), name
     assert Version(dict(line.split("==") for line in listed)["tyro"]) >= Version(

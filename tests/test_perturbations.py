@@ -17,7 +17,9 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.perturbations import Perturbation
 
 ARM = Arm()
-OTHER_ARM = replace(ARM, mass=(2.0, 1.3), length=(0.35, 0.28), centre_of_mass=(0.12, 0.14), inertia=(0.05, 0.06))
+OTHER_ARM = replace(
+    ARM, mass=(2.0, 1.3), length=(0.35, 0.28), centre_of_mass=(0.12, 0.14), inertia=(0.05, 0.06)
+)
 ARMS = pytest.mark.parametrize("arm", [ARM, OTHER_ARM], ids=["default", "other"])
 IDS = pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
 BODY = Perturbation(mass=0.9, strength=1.1, curl=-12.0, load=0.4)
@@ -51,7 +53,11 @@ def mass_matrices(arm, x):
 
 
 def random_actions(envs, steps, seed):
-    return np.random.default_rng(seed).uniform(0, 1, (steps, *envs.action_space.shape)).astype(np.float32)
+    return (
+        np.random.default_rng(seed)
+        .uniform(0, 1, (steps, *envs.action_space.shape))
+        .astype(np.float32)
+    )
 
 
 # --- the body -------------------------------------------------------------------------------------
@@ -63,7 +69,9 @@ def test_a_load_adds_the_inertia_of_a_point_mass_at_the_hand(arm):
     x, load = states(1), 0.7
     j = jacobian(arm, x)
     added = mass_matrices(Perturbation(load=load).applied_to(arm), x) - mass_matrices(arm, x)
-    np.testing.assert_allclose(added, load * (j[:, :, None].conj() * j[:, None, :]).real, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        added, load * (j[:, :, None].conj() * j[:, None, :]).real, rtol=0, atol=1e-14
+    )
 
 
 @ARMS
@@ -85,10 +93,14 @@ def test_a_load_adds_the_centrifugal_torques_of_a_point_mass_at_the_hand(arm):
 @ARMS
 def test_mass_and_strength_are_factors(arm):
     changed = Perturbation(mass=1.2, strength=0.8).applied_to(arm)
-    np.testing.assert_allclose(mass_matrices(changed, states(3)), 1.2 * mass_matrices(arm, states(3)), rtol=1e-13)
+    np.testing.assert_allclose(
+        mass_matrices(changed, states(3)), 1.2 * mass_matrices(arm, states(3)), rtol=1e-13
+    )
     np.testing.assert_allclose(changed.maximum_force, 0.8 * np.array(arm.maximum_force), rtol=1e-15)
     same = {"mass", "inertia", "maximum_force"}
-    assert all(getattr(changed, f.name) == getattr(arm, f.name) for f in fields(arm) if f.name not in same)
+    assert all(
+        getattr(changed, f.name) == getattr(arm, f.name) for f in fields(arm) if f.name not in same
+    )
 
 
 def test_twice_the_strength_is_twice_the_muscles_torque():
@@ -113,7 +125,9 @@ def test_the_default_changes_nothing(arm):
 
 @pytest.mark.parametrize("curl", [20.0, -20.0])
 def test_the_field_accelerates_by_its_force_on_the_hand(curl):
-    """M⁻¹ Jᵀ F, F a turn of the hand's velocity to the right times curl, with an error of first order in the step."""
+    """M⁻¹ Jᵀ F, F a turn of the hand's velocity to the right times curl, with an error of first
+    order in the step.
+    """
     x, arm, field = states(5), replace(ARM, friction=(0.0, 0.0, 0.0)), Perturbation(curl=curl)
     j = jacobian(arm, x)
     force = -1j * curl * (j * x[:, 2:4]).sum(-1)
@@ -122,7 +136,10 @@ def test_the_field_accelerates_by_its_force_on_the_hand(curl):
     expected = np.linalg.solve(mass_matrices(arm, x), torque[..., None])[..., 0]
     steps, errors = 1e-3 / 2 ** np.arange(4), []
     for h in steps:
-        on, off = (equations.step(NUMPY, a.arrays(), x, np.zeros(6), h) for a in (field.applied_to(arm), arm))
+        on, off = (
+            equations.step(NUMPY, a.arrays(), x, np.zeros(6), h)
+            for a in (field.applied_to(arm), arm)
+        )
         errors.append(np.abs((on - off)[:, 2:4] / h - expected).max())
     assert np.abs(expected).max() > 10
     assert 0.9 < np.polyfit(np.log(steps), np.log(errors), 1)[0] < 1.1
@@ -154,11 +171,16 @@ def test_the_field_keeps_the_kinetic_energy_of_the_free_arm():
 
 @pytest.mark.parametrize("curl", [-200.0, 50.0])
 def test_the_step_is_stable_in_a_field_under_full_co_contraction(curl):
-    shoulder, elbow = np.meshgrid(np.deg2rad(np.arange(0, 111, 10)), np.deg2rad(np.arange(30, 141, 10)))
-    x = np.concatenate([np.stack([shoulder.ravel(), elbow.ravel()], -1), np.zeros((144, 2)), np.ones((144, 6))], -1)
+    shoulder, elbow = np.meshgrid(
+        np.deg2rad(np.arange(0, 111, 10)), np.deg2rad(np.arange(30, 141, 10))
+    )
+    x = np.concatenate(
+        [np.stack([shoulder.ravel(), elbow.ravel()], -1), np.zeros((144, 2)), np.ones((144, 6))], -1
+    )
     arm, u, eps = Perturbation(curl=curl).applied_to(ARM).arrays(), np.ones(6), 1e-7
     ahead, behind = (
-        np.stack([equations.step(NUMPY, arm, x + s * eps * e, u, 0.005) for e in np.eye(10)], -1) for s in (1, -1)
+        np.stack([equations.step(NUMPY, arm, x + s * eps * e, u, 0.005) for e in np.eye(10)], -1)
+        for s in (1, -1)
     )
     assert np.abs(np.linalg.eigvals((ahead - behind) / (2 * eps))).max() <= 1.05
 
@@ -177,7 +199,9 @@ def test_the_adjoint_of_the_step_in_a_field_is_its_transposed_derivative():
             return g @ out
 
         joint = np.r_[state, excitation]
-        expected = [(projected(joint + d) - projected(joint - d)) / (2 * eps) for d in eps * np.eye(16)]
+        expected = [
+            (projected(joint + d) - projected(joint - d)) / (2 * eps) for d in eps * np.eye(16)
+        ]
         np.testing.assert_allclose(np.r_[g_x, g_u], expected, rtol=1e-6, atol=1e-6)
 
 
@@ -199,7 +223,9 @@ def test_no_perturbation_and_the_default_one_are_the_same_to_the_bit(env_id):
     for make in (gym.make, lambda *a, **k: gym.make_vec(*a, num_envs=3, **k)):
         plain = trajectory(make(env_id))
         for perturbation in (None, Perturbation()):
-            np.testing.assert_array_equal(trajectory(make(env_id, perturbation=perturbation)), plain)
+            np.testing.assert_array_equal(
+                trajectory(make(env_id, perturbation=perturbation)), plain
+            )
 
 
 @IDS
@@ -229,7 +255,9 @@ def test_the_same_seed_is_the_same_perturbed_trajectory(env_id):
 def test_spaces_are_those_of_the_unperturbed_arm(env_id, arm):
     perturbation = Perturbation(mass=0.8, strength=1.2, curl=40, delay=0.06)
     plain, env = gym.make(env_id, arm=arm), gym.make(env_id, arm=arm, perturbation=perturbation)
-    assert env.observation_space == plain.observation_space and env.action_space == plain.action_space
+    assert (
+        env.observation_space == plain.observation_space and env.action_space == plain.action_space
+    )
     envs = gym.make_vec(env_id, num_envs=2, arm=arm, perturbation=perturbation)
     assert envs.single_observation_space == plain.observation_space
     env.reset(seed=1)
@@ -260,7 +288,9 @@ def both(env_id, number=None, **arguments):
 @IDS
 @pytest.mark.parametrize("control_period", [0.01, 0.015])
 def test_delayed_senses_are_those_of_so_long_ago_and_commands_are_current(env_id, control_period):
-    """Over the jump of the command; the first signals are those of the reset; rewards and info are not late."""
+    """Over the jump of the command; the first signals are those of the reset; rewards and info are
+    not late.
+    """
     late, prompt = both(env_id, noise=0, control_period=control_period)
     delay, seen = round(LATE.delay / control_period), []
     observation = late.reset(seed=3)[0]
@@ -281,7 +311,9 @@ def test_delayed_senses_are_those_of_so_long_ago_and_commands_are_current(env_id
 
 @IDS
 def test_the_noise_of_delayed_senses_is_drawn_anew(env_id):
-    """Both environments draw the same ω: o_late(t) = s(t − d) (1 + ω_t), o_prompt(t) = s(t) (1 + ω_t)."""
+    """Both environments draw the same ω: o_late(t) = s(t − d) (1 + ω_t), o_prompt(t) = s(t) (1 +
+    ω_t).
+    """
     late, prompt = both(env_id)
     late.reset(seed=5)
     truth = [prompt.reset(seed=5)[1]["state"]]
@@ -290,14 +322,18 @@ def test_the_noise_of_delayed_senses_is_drawn_anew(env_id):
         prompt_observation = prompt.step(action)[0]
         truth.append(info["state"])
         old, new = (equations.sense(NUMPY, ARM.arrays(), truth[i]) for i in (max(0, t - DELAY), t))
-        np.testing.assert_allclose(observation[:SENSES] * new, prompt_observation[:SENSES] * old, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            observation[:SENSES] * new, prompt_observation[:SENSES] * old, rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_array_equal(observation[SENSES:], prompt_observation[SENSES:])
 
 
 @IDS
 @pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
 def test_an_arm_that_is_reset_forgets_what_it_sensed(env_id, mode):
-    """By itself or by a mask, alone among others; episodes of eight steps, the second arm out of step."""
+    """By itself or by a mask, alone among others; episodes of eight steps, the second arm out of
+    step.
+    """
     late, prompt = both(env_id, 3, noise=0, max_episode_steps=8, autoreset_mode=mode)
     past = [[], [], []]  # of every arm, since its reset
 
@@ -310,7 +346,12 @@ def test_an_arm_that_is_reset_forgets_what_it_sensed(env_id, mode):
 
     def reset(mask):
         options = {"reset_mask": mask}
-        check(late.reset(seed=7, options=options)[0], prompt.reset(seed=7, options=options)[0], mask, mask)
+        check(
+            late.reset(seed=7, options=options)[0],
+            prompt.reset(seed=7, options=options)[0],
+            mask,
+            mask,
+        )
 
     reset(np.ones(3, dtype=bool))
     resets = 0
@@ -322,7 +363,9 @@ def test_an_arm_that_is_reset_forgets_what_it_sensed(env_id, mode):
         began = late.unwrapped.simulation.elapsed == 0
         for i in np.flatnonzero(infos.get("_final_obs", [])):
             last = prompt_infos["final_obs"][i]
-            np.testing.assert_array_equal(infos["final_obs"][i], np.r_[past[i][-DELAY][:SENSES], last[SENSES:]])
+            np.testing.assert_array_equal(
+                infos["final_obs"][i], np.r_[past[i][-DELAY][:SENSES], last[SENSES:]]
+            )
         check(observations, now, np.ones(3, dtype=bool), began)
         resets += began.sum()
         if ended.any() and mode is AutoresetMode.DISABLED:

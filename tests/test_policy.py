@@ -1,4 +1,6 @@
-"""A trained network behind ``predict``: the same numbers as the module, alone, in batches, and in the environments."""
+"""A trained network behind ``predict``: the same numbers as the module, alone, in batches, and in
+the environments.
+"""
 
 from dataclasses import asdict, replace
 from types import SimpleNamespace
@@ -66,7 +68,9 @@ def test_actions_and_states_are_those_of_the_module(activation):
     controller = network(activation=activation)
     o, y = observations(), states()
     with torch.no_grad():
-        u, y_next = (value.numpy() for value in controller(torch.from_numpy(o), torch.from_numpy(y)))
+        u, y_next = (
+            value.numpy() for value in controller(torch.from_numpy(o), torch.from_numpy(y))
+        )
     action, state = Policy(controller, HIGH).predict(o, y)
     np.testing.assert_allclose(state, y_next, rtol=0, atol=1e-12)
     np.testing.assert_allclose(action, u, rtol=2 * SINGLE, atol=1e-12)
@@ -85,7 +89,9 @@ def test_over_time_the_states_stay_those_of_the_module():
 
 def test_single_precision_observations_give_what_their_values_give():
     policy, o = Policy(network()), observations().astype(np.float32)
-    for one, other in zip(policy.predict(o, states()), policy.predict(o.astype(float), states()), strict=True):
+    for one, other in zip(
+        policy.predict(o, states()), policy.predict(o.astype(float), states()), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -99,13 +105,18 @@ def test_a_batch_gives_what_its_rows_give_alone():
 
 def test_shapes_of_one_and_of_many():
     policy = Policy(network())
-    shapes = [[np.shape(part) for part in policy.predict(o)] for o in (observations()[0], observations(batch=3))]
+    shapes = [
+        [np.shape(part) for part in policy.predict(o)]
+        for o in (observations()[0], observations(batch=3))
+    ]
     assert shapes == [[(6,), (1, NEURONS)], [(3, 6), (3, NEURONS)]]
 
 
 def test_no_state_means_neurons_at_rest():
     policy, o = Policy(network()), observations()
-    for one, other in zip(policy.predict(o), policy.predict(o, np.zeros((50, NEURONS))), strict=True):
+    for one, other in zip(
+        policy.predict(o), policy.predict(o, np.zeros((50, NEURONS))), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
@@ -175,7 +186,9 @@ def test_states_of_another_shape_are_refused(shape):
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, NEURONS)])
 def test_an_episode_start_of_another_shape_is_refused(shape):
     with pytest.raises((ValueError, IndexError)):
-        Policy(network()).predict(observations(batch=3), states(batch=3), np.ones(shape, dtype=bool))
+        Policy(network()).predict(
+            observations(batch=3), states(batch=3), np.ones(shape, dtype=bool)
+        )
 
 
 # --- in the environments --------------------------------------------------------------------------
@@ -184,7 +197,9 @@ def test_an_episode_start_of_another_shape_is_refused(shape):
 def drive(policy, targets, steps=60, **arguments):
     """States and actions of an episode in a fresh environment, and its return."""
     env = gym.make("arm_env:ReachArm-v0", arm=ARM, **arguments)
-    observation, info = env.reset(seed=7, options=None if targets is None else {"schedule": targets})
+    observation, info = env.reset(
+        seed=7, options=None if targets is None else {"schedule": targets}
+    )
     path, actions, total, memory, start = [info["state"]], [], 0.0, None, np.array([True])
     for _ in range(steps):
         action, memory = policy.predict(observation, memory, start)
@@ -200,12 +215,15 @@ def drive(policy, targets, steps=60, **arguments):
 def test_without_noise_the_environment_is_the_rollout_that_was_trained():
     """But for the rounding of observations and actions to float32.
 
-    That is a relative noise of 2⁻²⁴ on every signal: ten times what such a noise does to the rollout is allowed.
+    That is a relative noise of 2⁻²⁴ on every signal: ten times what such a noise does to the
+    rollout is allowed.
     """
     controller = network()
     drawn, x, u, _ = rollout_of(controller)
     rng = np.random.default_rng(8)
-    rounded = [rollout_of(controller, lambda shape: rng.uniform(-SINGLE, SINGLE, shape)) for _ in range(5)]
+    rounded = [
+        rollout_of(controller, lambda shape: rng.uniform(-SINGLE, SINGLE, shape)) for _ in range(5)
+    ]
     allowed_x = 10 * max((x - other).abs().max().item() for _, other, _, _ in rounded)
     allowed_u = 10 * max((u - other).abs().max().item() for _, _, other, _ in rounded)
     assert allowed_x < 1e-3 and allowed_u < 1e-3  # small enough to mean something
@@ -215,7 +233,9 @@ def test_without_noise_the_environment_is_the_rollout_that_was_trained():
         path, actions, total = drive(Policy(controller, ARM), jump, noise=0.0)
         np.testing.assert_allclose(path, x[i].numpy(), rtol=0, atol=allowed_x)
         np.testing.assert_allclose(actions, u[i].numpy(), rtol=0, atol=allowed_u)
-        v = values(Reach(), ARM, CostWeights(), x[i : i + 1], u[i : i + 1], drawn.commands[i : i + 1], 0.01)
+        v = values(
+            Reach(), ARM, CostWeights(), x[i : i + 1], u[i : i + 1], drawn.commands[i : i + 1], 0.01
+        )
         assert -total == pytest.approx(v.item(), abs=10 * allowed_x)
 
 
@@ -227,7 +247,9 @@ def test_noisy_episodes_run_and_repeat_themselves():
 
 
 def test_evaluation_runs_in_the_vector_environment_and_repeats_itself():
-    one, same, other = (arm_env.evaluate(Policy(network()), movements=3, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (
+        arm_env.evaluate(Policy(network()), movements=3, seed=seed) for seed in (1, 1, 2)
+    )
     assert asdict(one) == asdict(same) and one.mean_value != other.mean_value
     assert one.number_of_movements == 3 and np.isfinite(one.median_endpoint_error_m)
 
@@ -235,8 +257,12 @@ def test_evaluation_runs_in_the_vector_environment_and_repeats_itself():
 def test_in_the_vector_environment_each_arm_does_what_it_does_alone():
     envs = gym.make_vec("arm_env:ReachArm-v0", num_envs=3, noise=0.0, arm=ARM)
     targets = Reach().sample_commands(np.random.default_rng(4), 2, ARM)
-    together = arm_env.record(Policy(network(), ARM), envs, 40, seed=1, options={"targets": targets})
-    path, actions, _ = drive(Policy(network(), ARM), arm_env.CommandList(targets), steps=40, noise=0.0)
+    together = arm_env.record(
+        Policy(network(), ARM), envs, 40, seed=1, options={"targets": targets}
+    )
+    path, actions, _ = drive(
+        Policy(network(), ARM), arm_env.CommandList(targets), steps=40, noise=0.0
+    )
     for arm in range(3):
         np.testing.assert_array_equal(together.states[:, arm], path)
         np.testing.assert_array_equal(together.actions[:, arm], actions)
@@ -252,8 +278,14 @@ def test_evaluation_measures_one_whole_jump_at_any_control_period(period, monkey
         return recordings[-1]
 
     monkeypatch.setattr(arm_env.evaluation, "record", kept)
-    arm_env.evaluate(Policy(network(control_period=period)), movements=3, seed=1, control_period=period)
-    angles, commands, half = recordings[0].states[..., :2], recordings[0].commands, round(1.0 / period)
+    arm_env.evaluate(
+        Policy(network(control_period=period)), movements=3, seed=1, control_period=period
+    )
+    angles, commands, half = (
+        recordings[0].states[..., :2],
+        recordings[0].commands,
+        round(1.0 / period),
+    )
     assert len(commands) == 2 * half
     assert abs(np.diff(angles, axis=0)).max() < SPEED_BOUND * period
     assert (commands[:half] == commands[0]).all() and (commands[half:] == commands[-1]).all()
@@ -300,7 +332,9 @@ def test_a_controller_is_refused_at_another_control_period(kind):
             module.control_period, module.config = 0.01, SimpleNamespace(neurons=NEURONS)
         controller = ModuleController(module)
     assert controller.control_period == 0.01
-    with pytest.raises(ValueError, match=r"acts every 0.01 s, and the environment takes a step in 0.02 s"):
+    with pytest.raises(
+        ValueError, match=r"acts every 0.01 s, and the environment takes a step in 0.02 s"
+    ):
         arm_env.evaluate(controller, movements=2, control_period=0.02)
     with pytest.raises(ValueError, match=r"acts every 0.01 s"):
         arm_env.record(controller, gym.make_vec("ReachArm-v0", 2, control_period=0.005), 2, seed=1)
@@ -308,7 +342,10 @@ def test_a_controller_is_refused_at_another_control_period(kind):
 
 def test_equal_control_periods_may_differ_in_the_digits_that_a_person_leaves_out():
     arm_env.record(
-        arm_env.JointPD(control_period=0.0333333), gym.make_vec("ReachArm-v0", 2, control_period=1 / 30), 2, 1
+        arm_env.JointPD(control_period=0.0333333),
+        gym.make_vec("ReachArm-v0", 2, control_period=1 / 30),
+        2,
+        1,
     )
 
 
@@ -318,7 +355,9 @@ def test_the_loop_of_a_network_is_that_of_its_control_period():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"])
+@pytest.mark.parametrize(
+    "kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"]
+)
 def test_an_observation_that_is_not_finite_is_refused(kind, value):
     controller, observation = kind(network()), np.zeros((2, SIGNALS))
     observation[1, 3] = value
@@ -328,17 +367,23 @@ def test_an_observation_that_is_not_finite_is_refused(kind, value):
     assert np.isfinite(controller.predict(np.full((2, SIGNALS), 1e100))[0]).all()
 
 
-@pytest.mark.parametrize("kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"])
+@pytest.mark.parametrize(
+    "kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"]
+)
 def test_a_tensor_whose_gradient_is_wanted_is_an_observation(kind):
     controller, observation = kind(network()), np.full((2, SIGNALS), 0.5)
     expected, _ = controller.predict(observation)
-    np.testing.assert_array_equal(controller.predict(torch.tensor(observation, requires_grad=True))[0], expected)
+    np.testing.assert_array_equal(
+        controller.predict(torch.tensor(observation, requires_grad=True))[0], expected
+    )
 
 
 def test_a_function_may_return_a_tensor_whose_gradient_is_wanted():
     layer = torch.nn.Linear(20, 6)
     ours = arm_env.evaluate(lambda o: layer(torch.as_tensor(o)).sigmoid(), movements=3, seed=1)
-    assert ours == arm_env.evaluate(lambda o: layer(torch.as_tensor(o)).sigmoid().tolist(), movements=3, seed=1)
+    assert ours == arm_env.evaluate(
+        lambda o: layer(torch.as_tensor(o)).sigmoid().tolist(), movements=3, seed=1
+    )
 
 
 def test_a_controller_keeps_what_it_was_made_of():

@@ -87,7 +87,8 @@ def test_a_seed_gives_its_noise_again_and_another_seed_another(env_id):
 
     np.testing.assert_array_equal(observations(1), observations(1))
     assert (observations(1) != observations(2)).any(-1).all()
-    lengths = observations(1)[:, :, :6]  # the arms rest: what differs from step to step is the noise
+    # the arms rest: what differs from step to step is the noise
+    lengths = observations(1)[:, :, :6]
     assert len(np.unique(lengths)) == lengths.size
 
 

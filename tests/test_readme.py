@@ -1,4 +1,6 @@
-"""What README and docs say is so: their code runs, their commands are known, the tests that they name exist."""
+"""What README and docs say is so: their code runs, their commands are known, the tests that they
+name exist.
+"""
 
 import ast
 import os
@@ -27,7 +29,11 @@ SHORTER = {
 def run(*command, cwd):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
     done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -48,7 +54,11 @@ def test_readme_s_ppo_is_the_example_s():
 
 
 def test_help_of_an_environment_is_its_specification(tmp_path):
-    for name in ("arm_env.envs.env.ReachArmEnv", "arm_env.ReachArmEnv", "arm_env.envs.env.CircleArmEnv"):
+    for name in (
+        "arm_env.envs.env.ReachArmEnv",
+        "arm_env.ReachArmEnv",
+        "arm_env.envs.env.CircleArmEnv",
+    ):
         assert "## Observation space" in run("-c", f"import arm_env; help({name})", cwd=tmp_path)
 
 
@@ -58,7 +68,9 @@ def test_every_command_of_the_readme_runs(command, tmp_path):
     assert run("-m", module, subcommand, *rest, *SHORTER.get(subcommand, []), cwd=tmp_path)
 
 
-@pytest.mark.parametrize("command", sorted({c.split()[0] for c in COMMANDS if c.startswith("benchmarks")}))
+@pytest.mark.parametrize(
+    "command", sorted({c.split()[0] for c in COMMANDS if c.startswith("benchmarks")})
+)
 def test_every_benchmark_of_the_readme_says_what_it_does(command, tmp_path):
     assert "usage" in run("-m", command, "--help", cwd=tmp_path)
 
@@ -76,8 +88,12 @@ def test_every_link_of_the_readme_and_docs_leads_somewhere():
 
 
 def test_every_test_that_docs_name_is_there():
-    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "reliability.md").read_text())
+    named = re.findall(
+        r"`(test_\w+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "reliability.md").read_text()
+    )
     assert len(named) > 20
     for file, function in named:
         tree = ast.parse((ROOT / "tests" / file).read_text())
-        assert not function or function in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}, function
+        assert not function or function in {
+            n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)
+        }, function

@@ -1,4 +1,6 @@
-"""The receding-horizon controller reaches, draws, keeps its arms apart and remembers no more than it returns."""
+"""The receding-horizon controller reaches, draws, keeps its arms apart and remembers no more than
+it returns.
+"""
 
 import gymnasium as gym
 import numpy as np
@@ -27,7 +29,9 @@ def driven(controller, env_id, steps, number=3, seed=1, noise=0.0):
 
 def test_without_noise_it_knows_body_and_command():
     """Its model is the environment: what it expects to sense is what is there."""
-    actions, infos, belief = driven(RecedingHorizon(Reach(), noise=0.0, horizon=0.1, iterations=1), "ReachArm-v0", 8)
+    actions, infos, belief = driven(
+        RecedingHorizon(Reach(), noise=0.0, horizon=0.1, iterations=1), "ReachArm-v0", 8
+    )
     np.testing.assert_allclose(belief.body, infos[-1]["state"], atol=1e-4)
     np.testing.assert_allclose(belief.command, infos[-1]["command"], atol=1e-6)
     assert actions.dtype == np.float32 and actions.min() >= 0 and actions.max() <= 1
@@ -89,7 +93,12 @@ def test_a_command_is_averaged_until_it_jumps():
 
 
 def test_with_noise_it_waits_until_it_knows_where_it_is():
-    controller, row, state, actions = RecedingHorizon(Reach(), patience=0.03), observed("ReachArm-v0", 1, 4), None, []
+    controller, row, state, actions = (
+        RecedingHorizon(Reach(), patience=0.03),
+        observed("ReachArm-v0", 1, 4),
+        None,
+        [],
+    )
     row[0, 18:] = [0.2, 0.4]
     for _ in range(5):
         action, state = controller.predict(row, state)

@@ -25,7 +25,9 @@ def test_a_task_says_all_that_is_asked_of_it(name):
     task = TASKS[name]
     assert task.name == name and task_of_environment(task.env_id) is task
     assert gym.spec(task.env_id).max_episode_steps == task.max_episode_steps
-    assert gym.make_vec(task.env_id, num_envs=1).unwrapped.max_episode_steps == task.max_episode_steps
+    assert (
+        gym.make_vec(task.env_id, num_envs=1).unwrapped.max_episode_steps == task.max_episode_steps
+    )
     assert DEFAULTS[name].task == name and DEFAULTS[name].cost == task.weights
     assert task.summary.endswith(".")
 
@@ -44,7 +46,9 @@ def test_an_environment_without_a_task_is_named_with_those_that_have_one():
 @pytest.mark.parametrize("env_id", IDS)
 def test_another_seed_gives_another_start_and_command(env_id):
     envs = [gym.make(env_id) for _ in range(3)]
-    first, again, other = (env.reset(seed=seed)[1] for env, seed in zip(envs, (1, 1, 2), strict=True))
+    first, again, other = (
+        env.reset(seed=seed)[1] for env, seed in zip(envs, (1, 1, 2), strict=True)
+    )
     for name in ("state", "command"):
         np.testing.assert_array_equal(first[name], again[name])
         assert (first[name] != other[name]).any()
@@ -59,7 +63,9 @@ def test_a_reward_is_that_of_the_state_that_the_step_ends_in(env_id):
         _, reward, _, _, info = env.step(action)
         unwrapped = env.unwrapped
         arm, weights = unwrapped.arm.arrays(), unwrapped.weights
-        terms = unwrapped.task.cost(NUMPY, arm, weights, info["state"], action.astype(float), info["command"])
+        terms = unwrapped.task.cost(
+            NUMPY, arm, weights, info["state"], action.astype(float), info["command"]
+        )
         assert reward == pytest.approx(-sum(terms) * unwrapped.control_period, rel=1e-12)
 
 
@@ -78,8 +84,17 @@ class Heart(Circle):
 def test_an_orbit_of_ones_own_may_have_a_name_and_dimensions_of_its_own():
     config = TrainConfig(task=Heart())
     assert (config.task, config.orbit) == ("circle", Heart())
-    found = Analysis("circle", [Attractor((0, 0.4, 0.08, 0.3), True, 0, 0.9, 0.1, 0, 1, 1, 1)], 0, 1, (1, 1), (5, 9))
-    assert found.measures.dimensions_of_attractors == 5 and found.measures.dimensions_of_movements == 9
+    found = Analysis(
+        "circle",
+        [Attractor((0, 0.4, 0.08, 0.3), True, 0, 0.9, 0.1, 0, 1, 1, 1)],
+        0,
+        1,
+        (1, 1),
+        (5, 9),
+    )
+    assert (
+        found.measures.dimensions_of_attractors == 5 and found.measures.dimensions_of_movements == 9
+    )
 
 
 def test_success_and_measures_have_one_tolerance_of_speed():
@@ -99,12 +114,16 @@ def test_few_points_of_a_line_are_drawn():
 def test_a_hand_that_rests_where_it_should_has_converged():
     commands, hand = np.tile([0.0, 0.4, 0.0, 0.0], (300, 2, 1)), np.tile([0.0, 0.4], (301, 2, 1))
     nothing = np.zeros((300, 2))
-    resting = Recording(np.zeros((301, 2, 10)), commands, np.zeros((300, 2, 6)), nothing, hand, 0 * hand)
+    resting = Recording(
+        np.zeros((301, 2, 10)), commands, np.zeros((300, 2, 6)), nothing, hand, 0 * hand
+    )
     found = Circle().measures(resting, 100, 0.01, seed=0, noise=0.0)
     assert found.fraction_converged == 1 and found.median_speed_error == 0
 
 
-@pytest.mark.parametrize("task", [Circle(), Circle(radius=(0.05, 0.05), lap=(1.0, 1.0)), Circle(lap=(1.0, 1.0))])
+@pytest.mark.parametrize(
+    "task", [Circle(), Circle(radius=(0.05, 0.05), lap=(1.0, 1.0)), Circle(lap=(1.0, 1.0))]
+)
 def test_a_grid_holds_no_command_twice(task):
     commands = task.grid(Arm(), 50)
     assert commands.shape == (50, 4) and len(np.unique(commands, axis=0)) == 50

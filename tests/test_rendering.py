@@ -31,7 +31,10 @@ from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.task import Reach, hand_position
 
 ARM = Arm()
-POSTURES = [np.deg2rad(p) for p in itertools.product((-10, 20, 50, 80, 110, 140), (5, 30, 60, 90, 120, 150, 160))]
+POSTURES = [
+    np.deg2rad(p)
+    for p in itertools.product((-10, 20, 50, 80, 110, 140), (5, 30, 60, 90, 120, 150, 160))
+]
 # As far past the soft stops as full excitation drives the joints.
 PAST_THE_STOPS = [np.deg2rad(p) for p in itertools.product((-19, 150), (-2, 166))]
 RADIUS = 0.04
@@ -39,7 +42,9 @@ RADIUS = 0.04
 
 def frame(degrees=(45, 90), activation=0.2, command=(0.0, 0.4), path=(), task=None):
     state = np.concatenate([np.deg2rad(degrees), np.zeros(2), np.broadcast_to(activation, 6)])
-    return Renderer(ARM, "rgb_array", 50, task).draw(state, command, np.reshape(path, (-1, 2)), RADIUS)
+    return Renderer(ARM, "rgb_array", 50, task).draw(
+        state, command, np.reshape(path, (-1, 2)), RADIUS
+    )
 
 
 def colour_at(picture, point):
@@ -95,7 +100,9 @@ def test_muscles_lengthen_as_their_moment_arms_say():
     middle, step = np.deg2rad([60.0, 80.0]), np.deg2rad(5.0)
 
     def lengths(angles):
-        return np.array([np.linalg.norm(np.diff(p, axis=0), axis=-1).sum() for p in muscle_paths(ARM, angles)])
+        return np.array(
+            [np.linalg.norm(np.diff(p, axis=0), axis=-1).sum() for p in muscle_paths(ARM, angles)]
+        )
 
     for joint, arms in enumerate(moment_arms(ARM.arrays(), middle)):
         change = lengths(middle + step * np.eye(2)[joint]) - lengths(middle)
@@ -108,7 +115,8 @@ def test_paths_are_even_and_move_smoothly():
         paths = np.stack(muscle_paths(ARM, np.array([1.0, elbow]), 30))
         spacing = np.linalg.norm(np.diff(paths, axis=1), axis=-1)
         assert paths.shape == (6, 30, 2)
-        assert (spacing.min(1) > 0.8 * spacing.max(1)).all()  # a chord of a bend is a little shorter
+        # a chord of a bend is a little shorter
+        assert (spacing.min(1) > 0.8 * spacing.max(1)).all()
         if previous is not None:
             assert np.abs(paths - previous).max() < 0.01
         previous = paths
@@ -127,7 +135,9 @@ def test_renderer_can_be_used_again():
     state = np.concatenate([np.deg2rad([45, 90]), np.zeros(8)])
     first = renderer.draw(state, (0.0, 0.4), np.zeros((0, 2)), RADIUS)
     kept = first.copy()
-    other = renderer.draw(state + 0.3, (0.1, 0.3), np.random.default_rng(0).uniform(0, 0.3, (30, 2)), RADIUS)
+    other = renderer.draw(
+        state + 0.3, (0.1, 0.3), np.random.default_rng(0).uniform(0, 0.3, (30, 2)), RADIUS
+    )
     assert (other != kept).any()
     np.testing.assert_array_equal(first, kept)
     np.testing.assert_array_equal(renderer.draw(state, (0.0, 0.4), [], RADIUS), kept)
@@ -190,7 +200,9 @@ def test_frame_shows_every_change_of_an_orbit(orbit, index, value):
     """Of the speed, the direction: by arrows."""
     other = np.array(ORBIT)
     other[index] = value
-    before, after = (frame(degrees=(0, 60), command=command, task=orbit) for command in (ORBIT, other))
+    before, after = (
+        frame(degrees=(0, 60), command=command, task=orbit) for command in (ORBIT, other)
+    )
     assert (after != before).any(-1).sum() > 50
 
 

@@ -36,7 +36,9 @@ class Constant:
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_steps_are_those_of_the_native_environment(env_id):
     adapted = as_sb3_vec_env(env_id, 3, max_episode_steps=5)
-    native = gym.make_vec(env_id, num_envs=3, max_episode_steps=5, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
+    native = gym.make_vec(
+        env_id, num_envs=3, max_episode_steps=5, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
+    )
     adapted.seed(4)
     np.testing.assert_array_equal(adapted.reset(), native.reset(seed=4)[0])
     rng = np.random.default_rng(0)
@@ -55,7 +57,9 @@ def test_steps_are_those_of_the_native_environment(env_id):
                 infos[i]["terminal_observation"], expected[4]["final_obs"][i], rtol=1e-6, atol=1e-7
             )
             assert infos[i]["TimeLimit.truncated"] is True
-            assert infos[i]["episode"]["l"] == 5 and infos[i]["episode"]["r"] == pytest.approx(total[i])
+            assert infos[i]["episode"]["l"] == 5 and infos[i]["episode"]["r"] == pytest.approx(
+                total[i]
+            )
         total[done] = 0
 
 
@@ -119,7 +123,9 @@ def test_a_monitor_writes_what_it_is_asked_for(tmp_path):
     adapted.reset()
     for _ in range(3):
         infos = adapted.step(np.zeros((2, 6)))[3]
-    assert [info["episode"].keys() for info in infos] == [{"r", "l", "t", "distance", "is_success"}] * 2
+    assert [info["episode"].keys() for info in infos] == [
+        {"r", "l", "t", "distance", "is_success"}
+    ] * 2
     adapted.close()
     assert (tmp_path / "monitor.csv").read_text().splitlines()[1] == "r,l,t,distance,is_success"
 
@@ -127,13 +133,19 @@ def test_a_monitor_writes_what_it_is_asked_for(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_evaluate_policy_does_without_a_monitor():
     assert as_sb3_vec_env("ReachArm-v0", 2).env_is_wrapped(Monitor) == [True, True]
-    evaluate_policy(Constant(np.zeros(6)), as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=3), n_eval_episodes=2)
+    evaluate_policy(
+        Constant(np.zeros(6)),
+        as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=3),
+        n_eval_episodes=2,
+    )
 
 
 def test_an_evaluation_knows_the_rate_of_success(tmp_path):
     train, test = (as_sb3_vec_env("ReachArm-v0", 2, max_episode_steps=8) for _ in range(2))
     callback = EvalCallback(test, n_eval_episodes=2, eval_freq=8, log_path=str(tmp_path), verbose=0)
-    sb3.PPO("MlpPolicy", train, n_steps=8, batch_size=16, n_epochs=1, device="cpu").learn(32, callback=callback)
+    sb3.PPO("MlpPolicy", train, n_steps=8, batch_size=16, n_epochs=1, device="cpu").learn(
+        32, callback=callback
+    )
     assert np.load(tmp_path / "evaluations.npz")["successes"].shape[1] == 2
 
 
@@ -160,13 +172,17 @@ def imageio_ffmpeg_frames(path):
 
 @pytest.mark.parametrize("mode", ["sync", "async", gym.VectorizeMode.SYNC])
 def test_other_ways_to_vectorise_are_refused_in_a_sentence(mode):
-    with pytest.raises(ValueError, match=r"own vector environment, not 'ReachArm-v0' .* use .*make_vec_env"):
+    with pytest.raises(
+        ValueError, match=r"own vector environment, not 'ReachArm-v0' .* use .*make_vec_env"
+    ):
         as_sb3_vec_env("ReachArm-v0", 4, vectorization_mode=mode)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_other_environments_are_refused_in_a_sentence(env_id):
-    with pytest.raises(ValueError, match=f"this package's arms .* not '{env_id}': use .*make_vec_env"):
+    with pytest.raises(
+        ValueError, match=f"this package's arms .* not '{env_id}': use .*make_vec_env"
+    ):
         as_sb3_vec_env(env_id, 4)
     with pytest.raises(ValueError, match="vector environment of this package"):
         ArmVecEnv(gym.make_vec(env_id, 2))
@@ -181,7 +197,9 @@ def test_attributes_act_or_are_refused():
     smooth = Smoothed(adapted, 0.05)
     smooth.set_attr("noise", 0.0)
     adapted.set_attr("noise", 0.0, indices=[0, 1, 2])
-    assert smooth.get_attr("noise") == [0.0, 0.0, 0.0] and adapted.get_attr("noise", indices=0) == [0.0]
+    assert smooth.get_attr("noise") == [0.0, 0.0, 0.0] and adapted.get_attr("noise", indices=0) == [
+        0.0
+    ]
     assert adapted.has_attr("perturbation") and not adapted.has_attr("nosie")
     adapted.reset()
     assert adapted.envs.unwrapped.simulation.settings.noise == 0.0
@@ -206,18 +224,28 @@ def test_a_copy_of_the_adapter_goes_the_same_way(way):
     assert copied.get_attr("noise") == [0.2, 0.2]  # through the wrapper
     for _ in range(12):
         for ours, theirs in zip(
-            adapted.step(np.full((2, 6), 0.2))[:3], copied.step(np.full((2, 6), 0.2))[:3], strict=True
+            adapted.step(np.full((2, 6), 0.2))[:3],
+            copied.step(np.full((2, 6), 0.2))[:3],
+            strict=True,
         ):
             np.testing.assert_array_equal(ours, theirs)
 
 
 ALGORITHMS = {
-    sb3.PPO: ("MlpPolicy", {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}}),
+    sb3.PPO: (
+        "MlpPolicy",
+        {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}},
+    ),
     sb3.SAC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
     sb3_contrib.TQC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
     sb3_contrib.RecurrentPPO: (
         "MlpLstmPolicy",
-        {"n_steps": 16, "batch_size": 32, "n_epochs": 1, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}},
+        {
+            "n_steps": 16,
+            "batch_size": 32,
+            "n_epochs": 1,
+            "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8},
+        },
     ),
 }
 
@@ -227,19 +255,27 @@ def test_algorithms_train_evaluate_save_and_load(algorithm, tmp_path):
     policy, settings = ALGORITHMS[algorithm]
     envs = VecNormalize(VecMonitor(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=20)))
     held_out = VecNormalize(
-        VecMonitor(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=20)), training=False, norm_reward=False
+        VecMonitor(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=20)),
+        training=False,
+        norm_reward=False,
     )
-    callback = EvalCallback(held_out, n_eval_episodes=3, eval_freq=15, log_path=str(tmp_path), verbose=0)
+    callback = EvalCallback(
+        held_out, n_eval_episodes=3, eval_freq=15, log_path=str(tmp_path), verbose=0
+    )
     model = algorithm(policy, envs, seed=0, device="cpu", **settings)
     before = [p.detach().clone() for p in model.policy.parameters()]
     model.learn(128, callback)
-    assert any(not torch.equal(p, q) for p, q in zip(before, model.policy.parameters(), strict=True))
+    assert any(
+        not torch.equal(p, q) for p, q in zip(before, model.policy.parameters(), strict=True)
+    )
     results = np.load(tmp_path / "evaluations.npz")["results"]
     assert results.shape == (2, 3) and (results < 0).all()
     model.save(tmp_path / "model.zip")
     envs.save(str(tmp_path / "normalisation.pkl"))
     loaded = algorithm.load(tmp_path / "model.zip", device="cpu")
-    statistics = VecNormalize.load(str(tmp_path / "normalisation.pkl"), as_sb3_vec_env("ReachArm-v0", 1))
+    statistics = VecNormalize.load(
+        str(tmp_path / "normalisation.pkl"), as_sb3_vec_env("ReachArm-v0", 1)
+    )
     scores = [
         arm_env.evaluate(Trained(m, n), movements=4, seed=0).mean_value
         for m, n in ((model, envs), (loaded, statistics))
@@ -288,14 +324,18 @@ def test_smoothing_begins_anew_with_every_episode():
         shown, _, _, smoothed = smooth.step(action)
         for i in np.flatnonzero(done):
             last = keep * mean[i] + (1 - keep) * infos[i]["terminal_observation"]
-            np.testing.assert_allclose(smoothed[i]["terminal_observation"], last, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                smoothed[i]["terminal_observation"], last, rtol=1e-5, atol=1e-6
+            )
         mean = np.where(done[:, None], seen, keep * mean + (1 - keep) * seen)
         np.testing.assert_allclose(shown, mean, rtol=1e-5, atol=1e-6)
         assert done.all() == (t % 4 == 0)
 
 
 def small(arms):
-    return sb3.PPO("MlpPolicy", arms, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu", verbose=0).learn(64)
+    return sb3.PPO(
+        "MlpPolicy", arms, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu", verbose=0
+    ).learn(64)
 
 
 @pytest.mark.parametrize("ceiling", [1.0, 0.5])
@@ -303,7 +343,9 @@ def small(arms):
 def test_a_model_knows_what_it_was_trained_on_saved_or_not(ceiling, time_constant, tmp_path):
     """One controller in training, in ours, and in a single environment; nothing is told twice."""
     settings = {"arm": {"ceiling": ceiling}, "control_period": 0.02}
-    arms = Smoothed(as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=100, **settings), time_constant)
+    arms = Smoothed(
+        as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=100, **settings), time_constant
+    )
     model = small(arms)
     model.save(tmp_path / "model")
     arms.seed(21)
@@ -316,22 +358,31 @@ def test_a_model_knows_what_it_was_trained_on_saved_or_not(ceiling, time_constan
 
 def test_a_model_smooths_by_the_clock_of_the_environment_that_it_acts_in():
     """Trained at 50 ms, it sees the same mean at 10 ms."""
-    model = small(Smoothed(as_sb3_vec_env("ReachArm-v0", 4, control_period=0.05, max_episode_steps=40), 0.05))
+    model = small(
+        Smoothed(as_sb3_vec_env("ReachArm-v0", 4, control_period=0.05, max_episode_steps=40), 0.05)
+    )
     here = arm_env.evaluate(model, movements=4, seed=23)
     assert here == arm_env.evaluate(Trained(model, control_period=0.01), movements=4, seed=23)
-    with pytest.raises(ValueError, match=r"acts every 0.05 s, .* in 0.01 s: give both the same control_period"):
+    with pytest.raises(
+        ValueError, match=r"acts every 0.05 s, .* in 0.01 s: give both the same control_period"
+    ):
         arm_env.evaluate(Trained(model, control_period=0.05), movements=4, seed=23)
 
 
 def test_a_controller_acts_without_exploration_noise():
-    controller, observation = Trained(small(as_sb3_vec_env("ReachArm-v0", 4))), np.zeros((3, 20), dtype=np.float32)
+    controller, observation = (
+        Trained(small(as_sb3_vec_env("ReachArm-v0", 4))),
+        np.zeros((3, 20), dtype=np.float32),
+    )
     first, second = controller.predict(observation)[0], controller.predict(observation)[0]
     np.testing.assert_array_equal(first, second)
 
 
 def test_what_a_model_can_not_act_on_is_refused():
     controller = Trained(small(as_sb3_vec_env("ReachArm-v0", 4)))
-    with pytest.raises(ValueError, match=r"takes observations of 20 signals, not of shape \(3, 22\)"):
+    with pytest.raises(
+        ValueError, match=r"takes observations of 20 signals, not of shape \(3, 22\)"
+    ):
         controller.predict(np.zeros((3, 22)))
     state = controller.predict(np.zeros((3, 20)))[1]
     with pytest.raises(ValueError, match="the state is that of"):
@@ -355,13 +406,19 @@ def test_a_normalised_model_brings_its_statistics_or_is_given_them(tmp_path):
     loaded = sb3.PPO.load(tmp_path / "model", device="cpu")
     statistics = VecNormalize.load(tmp_path / "statistics", as_sb3_vec_env("ReachArm-v0", 1))
     with warnings.catch_warnings(action="error"):
-        assert arm_env.evaluate(Trained(loaded, statistics), movements=4, seed=22).mean_value == ours
-    with pytest.warns(UserWarning, match=r"seen normalised observations: give Trained the statistics"):
+        assert (
+            arm_env.evaluate(Trained(loaded, statistics), movements=4, seed=22).mean_value == ours
+        )
+    with pytest.warns(
+        UserWarning, match=r"seen normalised observations: give Trained the statistics"
+    ):
         assert arm_env.evaluate(loaded, movements=4, seed=22).mean_value != ours
 
 
 @pytest.mark.parametrize("noise", [0.2, 1.0])
-@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: VecNormalize(e, norm_obs=False), lambda e: Smoothed(e, 0.1)])
+@pytest.mark.parametrize(
+    "wrap", [lambda e: e, lambda e: VecNormalize(e, norm_obs=False), lambda e: Smoothed(e, 0.1)]
+)
 @pytest.mark.filterwarnings("error")
 def test_a_model_that_saw_the_senses_as_they_are_needs_no_statistics(noise, wrap, tmp_path):
     model = small(wrap(as_sb3_vec_env("ReachArm-v0", 4, noise=noise)))
@@ -401,7 +458,9 @@ def test_a_model_behind_another_library_s_scaling_is_a_controller():
     rescaled = gym.wrappers.RescaleAction(gym.make("ReachArm-v0"), -1.0, 1.0)
     model, observation = small(rescaled), np.zeros((1, 20), dtype=np.float32)
     action = Trained(model).predict(observation, deterministic=True)[0]
-    np.testing.assert_allclose(action, rescaled.action(model.predict(observation, deterministic=True)[0]), rtol=1e-6)
+    np.testing.assert_allclose(
+        action, rescaled.action(model.predict(observation, deterministic=True)[0]), rtol=1e-6
+    )
 
 
 def test_a_time_constant_below_zero_is_refused():

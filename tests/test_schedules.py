@@ -110,7 +110,9 @@ def test_arms_of_a_batch_jump_to_targets_of_their_own():
 
 @PERIODS
 def test_a_list_is_gone_through_and_its_last_target_stays(period):
-    commands = observed_commands(make(control_period=period, schedule=TARGETS), round(5 / period), seed=7)
+    commands = observed_commands(
+        make(control_period=period, schedule=TARGETS), round(5 / period), seed=7
+    )
     second = np.minimum(np.arange(len(commands)) * period + 1e-9, 2).astype(int)
     np.testing.assert_array_equal(commands, np.float32(TARGETS)[second])
 
@@ -179,7 +181,9 @@ def test_every_arm_of_a_batch_has_its_own_time():
     envs.reset(options={"reset_mask": late})
     for _ in range(5):
         observations = envs.step(still)[0]
-    np.testing.assert_array_equal(observations[:, 18:], np.float32([circling(t) for t in (0.25, 0.05, 0.25)]))
+    np.testing.assert_array_equal(
+        observations[:, 18:], np.float32([circling(t) for t in (0.25, 0.05, 0.25)])
+    )
 
 
 def test_a_function_can_be_held_for_a_while():
@@ -211,7 +215,11 @@ class Noted:
 
 
 def test_anything_with_a_hold_time_and_commands_is_a_schedule():
-    assert isinstance(Noted(), Schedule) and not isinstance(TARGETS, Schedule) and not isinstance(circling, Schedule)
+    assert (
+        isinstance(Noted(), Schedule)
+        and not isinstance(TARGETS, Schedule)
+        and not isinstance(circling, Schedule)
+    )
 
 
 def test_ones_own_schedule_is_asked_for_each_segment():
@@ -230,7 +238,12 @@ def test_ones_own_schedule_is_asked_for_the_arms_that_are_due_only():
     envs.reset(options={"reset_mask": np.array([False, True, False])})
     for _ in range(20):
         envs.step(np.zeros((3, 6)))
-    assert schedule.asked == [([0, 0, 0], [0.0] * 3), ([0], [0.0]), ([1, 1], [0.2] * 2), ([1], [0.2])]
+    assert schedule.asked == [
+        ([0, 0, 0], [0.0] * 3),
+        ([0], [0.0]),
+        ([1, 1], [0.2] * 2),
+        ([1], [0.2]),
+    ]
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -259,7 +272,11 @@ def test_what_is_no_schedule_is_refused(value, match):
 
 @pytest.mark.parametrize(
     "schedule",
-    [CommandList(np.array([[0.9, 0.0]])), MovingCommand(lambda t: [0.9, 0.0]), MovingCommand(lambda t: [np.nan, 0.4])],
+    [
+        CommandList(np.array([[0.9, 0.0]])),
+        MovingCommand(lambda t: [0.9, 0.0]),
+        MovingCommand(lambda t: [np.nan, 0.4]),
+    ],
     ids=["list", "moving", "NaN"],
 )
 def test_a_schedules_unreachable_command_is_refused_at_once(schedule):
@@ -308,12 +325,20 @@ class Own:
         self.hold, self._commands = hold, commands
 
     def commands(self, rng, segment, time, task, arm):
-        return self._commands(len(segment)) if self._commands else np.tile([0.0, 0.4], (len(segment), 1))
+        return (
+            self._commands(len(segment))
+            if self._commands
+            else np.tile([0.0, 0.4], (len(segment), 1))
+        )
 
 
-@pytest.mark.parametrize("hold", [None, [0.5], np.array([0.5]), "long", -1, np.nan, 1e300, True], ids=repr)
+@pytest.mark.parametrize(
+    "hold", [None, [0.5], np.array([0.5]), "long", -1, np.nan, 1e300, True], ids=repr
+)
 def test_a_hold_of_ones_own_that_is_no_time_is_refused_at_once(hold):
-    with pytest.raises(ValueError, match=r"^schedule: the hold of a schedule must be a number from 0"):
+    with pytest.raises(
+        ValueError, match=r"^schedule: the hold of a schedule must be a number from 0"
+    ):
         make(schedule=Own(hold))
 
 
@@ -325,7 +350,11 @@ def test_a_hold_of_ones_own_is_a_time_in_any_form(hold):
 def test_commands_of_ones_own_may_be_lists_and_must_be_one_for_each_arm():
     env = make(schedule=Own(commands=lambda number: [[0.1, 0.4]] * number))
     assert env.reset(seed=1)[1]["target"].tolist() == [0.1, 0.4]
-    for commands in (lambda number: [[0.1, 0.4]] * (number + 1), lambda number: [0.1, 0.4], lambda number: []):
+    for commands in (
+        lambda number: [[0.1, 0.4]] * (number + 1),
+        lambda number: [0.1, 0.4],
+        lambda number: [],
+    ):
         with pytest.raises(ValueError, match=r"for each of 1 arms|2 components"):
             make(schedule=Own(commands=commands)).reset(seed=1)
 
@@ -392,5 +421,9 @@ def test_a_function_s_own_error_is_its_own():
 
 def test_tensors_whose_gradient_is_wanted_are_commands():
     target = torch.tensor([0.1, 0.4], dtype=torch.float64, requires_grad=True)
-    for schedule in (target, lambda t: target, Own(commands=lambda number: target.expand(number, 2))):
+    for schedule in (
+        target,
+        lambda t: target,
+        Own(commands=lambda number: target.expand(number, 2)),
+    ):
         assert make(schedule=schedule).reset(seed=1)[1]["target"].tolist() == [0.1, 0.4]

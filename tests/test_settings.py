@@ -1,4 +1,6 @@
-"""Arguments of environments in every form, settings as attributes, and specifications that make the same again."""
+"""Arguments of environments in every form, settings as attributes, and specifications that make the
+same again.
+"""
 
 import json
 import math
@@ -26,10 +28,13 @@ def make(env_id="ReachArm-v0", **arguments):
     return gym.make(env_id, **arguments).unwrapped
 
 
-# --- arguments --------------------------------------------------------------------------------------
+# --- arguments
+# --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noise", ["0.25", np.float32(0.25), torch.tensor(0.25), np.array(0.25)], ids=repr)
+@pytest.mark.parametrize(
+    "noise", ["0.25", np.float32(0.25), torch.tensor(0.25), np.array(0.25)], ids=repr
+)
 def test_numbers_in_any_form(noise):
     env = make(noise=noise, control_period="2e-2")
     assert env.noise == 0.25 and env.control_period == 0.02
@@ -38,7 +43,9 @@ def test_numbers_in_any_form(noise):
 
 
 def test_groups_as_mappings_of_what_differs():
-    env = make(perturbation={"curl": "15"}, weights={"alpha": 2}, arm={"ceiling": 0.5, "mass": [1, 2]})
+    env = make(
+        perturbation={"curl": "15"}, weights={"alpha": 2}, arm={"ceiling": 0.5, "mass": [1, 2]}
+    )
     assert env.perturbation == Perturbation(curl=15.0)
     assert env.weights == arm_env.CostWeights(alpha=2.0)
     assert env.arm == arm_env.Arm(ceiling=0.5, mass=(1.0, 2.0))
@@ -81,7 +88,9 @@ def test_schedules_by_name_and_as_mappings():
     assert make(schedule="random-jumps").schedule == RandomJumps()
     listed = make(schedule={"kind": "command-list", "values": [[0.0, 0.4]], "hold": 0.5}).schedule
     assert listed == CommandList(np.array([[0.0, 0.4]]), 0.5)
-    assert make("CircleArm-v0", schedule=f"{__name__}:local_circle").schedule == MovingCommand(local_circle)
+    assert make("CircleArm-v0", schedule=f"{__name__}:local_circle").schedule == MovingCommand(
+        local_circle
+    )
     env = make()
     env.reset(seed=1, options={"schedule": {"kind": "command-list", "values": [[0.1, 0.4]]}})
     assert env.simulation.command.tolist() == [[0.1, 0.4]]
@@ -89,7 +98,10 @@ def test_schedules_by_name_and_as_mappings():
 
 REFUSED = [
     ({"perturbation": {"curll": 15}}, r"perturbation has no field 'curll': there are mass"),
-    ({"perturbation": {"curl": "strong"}}, r"perturbation: curl must be a number from -200 to 200, not 'strong'"),
+    (
+        {"perturbation": {"curl": "strong"}},
+        r"perturbation: curl must be a number from -200 to 200, not 'strong'",
+    ),
     ({"perturbation": "curl"}, r"perturbation must be a Perturbation, a mapping"),
     ({"perturbation": Perturbation}, r"perturbation must be a Perturbation, a mapping"),
     ({"weights": [0.3, 0.05]}, r"weights must be a CostWeights"),
@@ -102,7 +114,10 @@ REFUSED = [
     ({"schedule": "x" * 100_000}, r"^schedule: 'xxx.{1,600}$"),
     ({"schedule": ".relative:f"}, r"can't be imported"),
     ({"schedule": [[10**400, 0]]}, r"is no schedule"),
-    ({"schedule": {"kind": "moving-command", "function": 3}}, r"function must be a function of the time"),
+    (
+        {"schedule": {"kind": "moving-command", "function": 3}},
+        r"function must be a function of the time",
+    ),
     ({"noise": None}, r"noise must be a number"),
     ({"noise": 1e308}, r"noise must be a number from 0 to 10"),
     ({"control_period": [0.01]}, r"control_period must be a number from 0.0001 to 0.1"),
@@ -113,7 +128,10 @@ REFUSED = [
     ({"schedule": RandomJumps}, r"is no schedule"),
 ]
 REFUSED_ORBITS = [
-    ("elipse", r"unknown orbit 'elipse': give one of circle, ellipse, rounded-polygon, or module:name"),
+    (
+        "elipse",
+        r"unknown orbit 'elipse': give one of circle, ellipse, rounded-polygon, or module:name",
+    ),
     (Ellipse, r"orbit must be .*Ellipse\(\)"),
     (arm_env.Reach(), r"orbit must be"),
     (3, r"orbit must be"),
@@ -127,7 +145,10 @@ REFUSED_ORBITS = [
 
 @pytest.mark.parametrize(("arguments", "match"), REFUSED, ids=str)
 def test_what_is_none_is_refused_at_the_door_by_name(arguments, match):
-    for made in (lambda: gym.make("ReachArm-v0", **arguments), lambda: gym.make_vec("ReachArm-v0", 2, **arguments)):
+    for made in (
+        lambda: gym.make("ReachArm-v0", **arguments),
+        lambda: gym.make_vec("ReachArm-v0", 2, **arguments),
+    ):
         with pytest.raises(ValueError, match=match):
             made()
 
@@ -138,10 +159,14 @@ def test_what_is_no_orbit_is_refused_at_the_door(orbit, match):
         gym.make("CircleArm-v0", orbit=orbit)
 
 
-@pytest.mark.parametrize("options", [True, [1], "posture", 0.5, torch.zeros(2), {"posture": 10**400}, {1: 2}], ids=repr)
+@pytest.mark.parametrize(
+    "options", [True, [1], "posture", 0.5, torch.zeros(2), {"posture": 10**400}, {1: 2}], ids=repr
+)
 def test_options_that_are_none_are_refused_by_name(options):
     for env in (make(), gym.make_vec("ReachArm-v0", 2).unwrapped):
-        with pytest.raises(ValueError, match=r"^options must be a mapping|posture|unknown reset options \['1'\]"):
+        with pytest.raises(
+            ValueError, match=r"^options must be a mapping|posture|unknown reset options \['1'\]"
+        ):
             env.reset(seed=1, options=options)
 
 
@@ -150,7 +175,8 @@ def test_orbits_that_fit_nowhere_are_refused_instead_of_searched_for_ever():
         gym.make("CircleArm-v0", orbit={"radius": [0.6, 0.7]}).reset(seed=1)
 
 
-# --- time limits ------------------------------------------------------------------------------------
+# --- time limits
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("env_id", "default"), [("ReachArm-v0", 200), ("CircleArm-v0", 600)])
@@ -161,7 +187,9 @@ def test_a_vector_environment_takes_the_time_limits_that_make_takes(env_id, defa
     endless.reset(seed=1)
     assert not any(endless.step(endless.action_space.sample())[3].any() for _ in range(default + 1))
     for steps in (0, -2, 2.5, True, "long", [200]):
-        with pytest.raises(ValueError, match="max_episode_steps must be a whole number of 1 or above"):
+        with pytest.raises(
+            ValueError, match="max_episode_steps must be a whole number of 1 or above"
+        ):
             gym.make_vec(env_id, 2, max_episode_steps=steps)
 
 
@@ -171,7 +199,8 @@ def test_a_number_of_arms_that_is_none_is_refused(number):
         gym.make_vec("ReachArm-v0", num_envs=number)
 
 
-# --- attributes -------------------------------------------------------------------------------------
+# --- attributes
+# -------------------------------------------------------------------------------------
 
 CHANGES = {
     "noise": 0.0,
@@ -193,10 +222,16 @@ def assert_same(ours, theirs):
 
 
 @pytest.mark.parametrize(("name", "value"), CHANGES.items(), ids=CHANGES)
-@pytest.mark.parametrize("set_it", ["attribute", "set_wrapper_attr", "set_attr", "vector attribute"])
+@pytest.mark.parametrize(
+    "set_it", ["attribute", "set_wrapper_attr", "set_attr", "vector attribute"]
+)
 def test_a_setting_acts_from_the_next_reset_as_if_it_had_been_given_at_first(name, value, set_it):
     vector = set_it in ("set_attr", "vector attribute")
-    new = (lambda **a: gym.make_vec("ReachArm-v0", 2, **a)) if vector else (lambda **a: gym.make("ReachArm-v0", **a))
+    new = (
+        (lambda **a: gym.make_vec("ReachArm-v0", 2, **a))
+        if vector
+        else (lambda **a: gym.make("ReachArm-v0", **a))
+    )
     env, given, other = new(), new(**{name: value}), new()
     for each in (env, other):
         each.reset(seed=1)
@@ -206,21 +241,30 @@ def test_a_setting_acts_from_the_next_reset_as_if_it_had_been_given_at_first(nam
         env.unwrapped.set_attr(name, value)
     else:
         setattr(env.unwrapped, name, value)
-    for ours, theirs in zip(env.step(env.action_space.high)[:2], other.step(env.action_space.high)[:2], strict=True):
+    for ours, theirs in zip(
+        env.step(env.action_space.high)[:2], other.step(env.action_space.high)[:2], strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs)  # not before the reset
-    assert getattr(env.unwrapped, name) == getattr(given.unwrapped, name) != getattr(other.unwrapped, name)
+    assert (
+        getattr(env.unwrapped, name)
+        == getattr(given.unwrapped, name)
+        != getattr(other.unwrapped, name)
+    )
     expected = course(given)
     assert_same(course(env), expected)
     assert not all(map(np.array_equal, course(other), expected))
 
 
 def test_a_curriculum_acts_when_an_arm_begins_anew_by_itself():
-    envs = gym.make_vec("ReachArm-v0", 3, max_episode_steps=5, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs = gym.make_vec(
+        "ReachArm-v0", 3, max_episode_steps=5, autoreset_mode=AutoresetMode.SAME_STEP
+    )
     envs.reset(seed=1)
     envs.unwrapped.set_attr("noise", 0.0)
     for _ in range(5):
         observation, *_, info = envs.step(envs.action_space.high)
-    np.testing.assert_array_equal(observation[:, 18:], info["command"].astype(np.float32))  # no noise now
+    # no noise now
+    np.testing.assert_array_equal(observation[:, 18:], info["command"].astype(np.float32))
 
 
 def test_delays_that_come_and_go_keep_every_arm_s_past():
@@ -245,7 +289,9 @@ def test_delays_that_come_and_go_keep_every_arm_s_past():
 def test_what_spaces_and_clocks_belong_to_can_be_read_but_not_set(name):
     for env in (make(), gym.make_vec("ReachArm-v0", 2).unwrapped):
         value = getattr(env, name)
-        with pytest.raises(AttributeError, match=f"^{name} can't be set: .*make another environment"):
+        with pytest.raises(
+            AttributeError, match=f"^{name} can't be set: .*make another environment"
+        ):
             setattr(env, name, value)
 
 
@@ -254,7 +300,8 @@ def test_nothing_of_a_simulation_is_writable_without_effect(name):
     simulation = make().simulation
     with pytest.raises(AttributeError):
         setattr(simulation, name, getattr(simulation, name))
-    assert not hasattr(simulation, "noise") and not hasattr(simulation, "schedule")  # those are the settings'
+    # those are the settings'
+    assert not hasattr(simulation, "noise") and not hasattr(simulation, "schedule")
 
 
 @pytest.mark.parametrize(("name", "value"), [("noise", -1), ("noise", "loud"), ("perturbation", {"delay": 0.005}),
@@ -272,7 +319,9 @@ def test_a_value_that_is_none_is_refused_and_changes_nothing(name, value):
 )
 def test_a_misspelt_setting_is_not_set(name, meant):
     for env in (gym.make("ReachArm-v0"), gym.make_vec("ReachArm-v0", 2)):
-        with pytest.raises(AttributeError, match=f"no attribute '{name}' to set: did you mean {meant}"):
+        with pytest.raises(
+            AttributeError, match=f"no attribute '{name}' to set: did you mean {meant}"
+        ):
             setattr(env.unwrapped, name, 0)
         env.unwrapped.note = "one's own"
         assert env.unwrapped.note == "one's own"
@@ -281,8 +330,13 @@ def test_a_misspelt_setting_is_not_set(name, meant):
 @pytest.mark.parametrize(("name", "hint"), [("nosie", "did you mean noise"), ("orbit", "orbits belong to CircleArm-v0"),
                                            ("task", ""), ("frameskip", "")])  # fmt: skip
 def test_an_unknown_argument_is_refused_in_python_s_own_words(name, hint):
-    for made in (lambda: gym.make("ReachArm-v0", **{name: 1}), lambda: gym.make_vec("ReachArm-v0", 2, **{name: 1})):
-        with pytest.raises(TypeError, match=rf"got an unexpected keyword argument '{name}'.*{hint}"):
+    for made in (
+        lambda: gym.make("ReachArm-v0", **{name: 1}),
+        lambda: gym.make_vec("ReachArm-v0", 2, **{name: 1}),
+    ):
+        with pytest.raises(
+            TypeError, match=rf"got an unexpected keyword argument '{name}'.*{hint}"
+        ):
             made()
 
 
@@ -301,7 +355,8 @@ def test_attributes_of_the_arms_of_a_vector_environment():
         envs.num_envs = 4
 
 
-# --- specifications ---------------------------------------------------------------------------------
+# --- specifications
+# ---------------------------------------------------------------------------------
 
 
 class Alternating:
@@ -342,7 +397,9 @@ def test_a_specification_makes_the_same_environment_again(env_id, arguments):
 
 @pytest.mark.parametrize(("env_id", "arguments"), SPECIFIED.values(), ids=SPECIFIED)
 def test_a_specification_makes_the_same_vector_environment_again(env_id, arguments):
-    envs = gym.make_vec(env_id, num_envs=3, autoreset_mode=AutoresetMode.SAME_STEP, max_episode_steps=9, **arguments)
+    envs = gym.make_vec(
+        env_id, num_envs=3, autoreset_mode=AutoresetMode.SAME_STEP, max_episode_steps=9, **arguments
+    )
     read = EnvSpec.from_json(envs.spec.to_json())
     again = gym.make_vec(read)
     assert envs.spec == read == again.spec
@@ -351,7 +408,9 @@ def test_a_specification_makes_the_same_vector_environment_again(env_id, argumen
     assert_same(course(envs), course(again))
 
 
-@pytest.mark.parametrize("schedule", [Alternating(), lambda t: [0.0, 0.4]], ids=["object", "lambda"])
+@pytest.mark.parametrize(
+    "schedule", [Alternating(), lambda t: [0.0, 0.4]], ids=["object", "lambda"]
+)
 def test_what_has_no_name_stays_itself_in_a_specification(schedule):
     env = gym.make("ReachArm-v0", schedule=schedule)
     assert isinstance(env.spec.kwargs["schedule"], type(schedule))
@@ -391,7 +450,9 @@ def test_an_orbit_of_a_local_class_or_of_other_arguments_stays_itself():
 
 
 def test_a_wrapped_environment_is_specified_with_its_wrappers():
-    env = gym.wrappers.RescaleAction(gym.make("ReachArm-v0", perturbation=Perturbation(curl=5)), -1.0, 1.0)
+    env = gym.wrappers.RescaleAction(
+        gym.make("ReachArm-v0", perturbation=Perturbation(curl=5)), -1.0, 1.0
+    )
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert isinstance(again, gym.wrappers.RescaleAction) and again.unwrapped.perturbation.curl == 5
 
@@ -402,7 +463,9 @@ def test_a_wrapped_environment_is_specified_with_its_wrappers():
     mass=st.floats(0.5, 4),
     delay=st.integers(0, 10),
     alpha=st.floats(0, 1e3),
-    targets=st.lists(st.tuples(st.floats(-0.05, 0.05), st.floats(0.35, 0.45)), min_size=1, max_size=4),
+    targets=st.lists(
+        st.tuples(st.floats(-0.05, 0.05), st.floats(0.35, 0.45)), min_size=1, max_size=4
+    ),
 )
 def test_any_specification_survives_json(curl, mass, delay, alpha, targets):
     env = gym.make("ReachArm-v0", perturbation=Perturbation(mass=mass, curl=curl, delay=delay * 0.01),
@@ -412,7 +475,8 @@ def test_any_specification_survives_json(curl, mass, delay, alpha, targets):
     json.loads(env.spec.to_json())
 
 
-# --- what an episode says ---------------------------------------------------------------------------
+# --- what an episode says
+# ---------------------------------------------------------------------------
 
 
 def test_a_hand_on_the_attractor_succeeds():
@@ -451,11 +515,14 @@ def test_arms_of_a_vector_environment_say_what_single_ones_say(env_id):
         assert bool(env.simulation.costs(np.zeros((1, 6)))[0, 4]) == info["is_success"][i]
 
 
-# --- names for subclasses ---------------------------------------------------------------------------
+# --- names for subclasses
+# ---------------------------------------------------------------------------
 
 
 def subclasses_with(**attributes):
-    """Environments of one and of many arms whose ``__init__`` sets attributes before and after ours."""
+    """Environments of one and of many arms whose ``__init__`` sets attributes before and after
+    ours.
+    """
 
     def init(self, **arguments):
         self.early = 1
@@ -467,7 +534,9 @@ def subclasses_with(**attributes):
         yield type("M", (base,), {"__init__": init})()
 
 
-@pytest.mark.parametrize("name", ["mask", "_noise", "tasks", "weight", "alarm", "nosie", "arms", "spec_"])
+@pytest.mark.parametrize(
+    "name", ["mask", "_noise", "tasks", "weight", "alarm", "nosie", "arms", "spec_"]
+)
 def test_a_subclass_and_a_wrapper_may_have_any_attribute_of_their_own(name):
     for env in subclasses_with(**{name: 3}):
         assert getattr(env, name) == 3 and env.early == 1
@@ -493,10 +562,14 @@ class Mixin:
     noise = 0.05
 
 
-@pytest.mark.parametrize("name", ["noise", "weights", "arm", "control_period", "schedule", "task", "perturbation"])
+@pytest.mark.parametrize(
+    "name", ["noise", "weights", "arm", "control_period", "schedule", "task", "perturbation"]
+)
 @pytest.mark.parametrize("base", [arm_env.ReachArmEnv, arm_env.envs.vector_env.ReachArmVectorEnv])
 def test_a_setting_in_the_body_of_a_subclass_is_refused_instead_of_hidden(base, name):
-    with pytest.raises(TypeError, match=rf"^{name} in the body of M .* super\(\).__init__\({name}=...\)"):
+    with pytest.raises(
+        TypeError, match=rf"^{name} in the body of M .* super\(\).__init__\({name}=...\)"
+    ):
         type("M", (base,), {name: None})
     if name == "noise":
         with pytest.raises(TypeError, match=r"^noise in the body of M"):
@@ -524,7 +597,9 @@ def test_a_setting_that_is_set_too_early_says_when_it_can_be():
             self.noise = 0.05
             super().__init__()
 
-    with pytest.raises(AttributeError, match=r"the setting noise is there after super\(\).__init__\(\)"):
+    with pytest.raises(
+        AttributeError, match=r"the setting noise is there after super\(\).__init__\(\)"
+    ):
         M()
 
 
@@ -544,7 +619,8 @@ def test_a_misspelt_setting_of_many_arms_is_refused_with_a_hint():
         gym.make_vec("ReachArm-v0", 2).unwrapped.set_attr("nosie", 0.0)
 
 
-# --- numbers that are equal, and texts that are none ------------------------------------------------
+# --- numbers that are equal, and texts that are none
+# ------------------------------------------------
 
 
 @pytest.mark.parametrize("delay", [0.0333333, 0.033333333, 1 / 30, 0.0999999, 0.1, 0.3333333])
@@ -562,7 +638,12 @@ def test_another_delay_is_none(delay):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"noise": "1_0"}, {"control_period": "0.0_1"}, {"weights": {"alpha": "1_0"}}, {"arm": {"mass": ["1", "1_0"]}}],
+    [
+        {"noise": "1_0"},
+        {"control_period": "0.0_1"},
+        {"weights": {"alpha": "1_0"}},
+        {"arm": {"mass": ["1", "1_0"]}},
+    ],
     ids=str,
 )
 def test_underscores_in_numbers_are_refused(arguments):

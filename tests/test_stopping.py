@@ -1,4 +1,6 @@
-"""Commands that are stopped, or whose output nobody takes, end with a line and a status: in real processes."""
+"""Commands that are stopped, or whose output nobody takes, end with a line and a status: in real
+processes.
+"""
 
 import os
 import signal
@@ -23,7 +25,8 @@ STOPPER = """
 
     sys.meta_path.insert(0, Stopper())
 """
-"""A ``sitecustomize`` that sends its process a signal, so long after the import of a module begins."""
+"""A ``sitecustomize`` that sends its process a signal, so long after the import of a module begins.
+"""
 AT_IMPORT = {
     "torch": ["evaluate", "reach"],
     "rnn_controller.commands": ["evaluate", "reach"],
@@ -41,7 +44,9 @@ AT_WORK = [
 
 
 def started(folder, arguments, module, number, delay=0.0):
-    """A command in a new folder, that will be sent a signal; it takes Ctrl-C even where this process does not."""
+    """A command in a new folder, that will be sent a signal; it takes Ctrl-C even where this
+    process does not.
+    """
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         textwrap.dedent(STOPPER.format(module=module, delay=delay, number=int(number)))
@@ -64,7 +69,9 @@ def last_line(process, number):
 
 def test_a_signal_while_modules_are_imported(tmp_path):
     number = signal.SIGINT
-    processes = [started(tmp_path / module, case, module, number) for module, case in AT_IMPORT.items()]
+    processes = [
+        started(tmp_path / module, case, module, number) for module, case in AT_IMPORT.items()
+    ]
     for process in processes:
         last_line(process, number)
 
@@ -72,11 +79,16 @@ def test_a_signal_while_modules_are_imported(tmp_path):
 def test_a_signal_at_work(tmp_path):
     begin = "rnn_controller.watching"  # one of the last to be imported
     folders = [tmp_path / str(index) for index in range(len(AT_WORK))]
-    processes = [started(f, case, begin, number, 3.0) for f, (number, case) in zip(folders, AT_WORK, strict=True)]
+    processes = [
+        started(f, case, begin, number, 3.0)
+        for f, (number, case) in zip(folders, AT_WORK, strict=True)
+    ]
     for folder, process, (number, _) in zip(folders, processes, AT_WORK, strict=True):
         last = last_line(process, number)
         written = [
-            path.name for path in folder.rglob("[!.]*.*") if path.is_file() and path.suffix not in (".py", ".pyc")
+            path.name
+            for path in folder.rglob("[!.]*.*")
+            if path.is_file() and path.suffix not in (".py", ".pyc")
         ]
         assert written in ([], ["checkpoint.safetensors"])
         assert ("go" in last) == bool(written)
@@ -86,13 +98,21 @@ def test_a_signal_at_work(tmp_path):
     ("command", "statuses", "text"),
     [
         ("evaluate --help | true", (0, 141), ""),
-        ("evaluate reach --movements 2 > /dev/full", (1,), "error: [Errno 28] No space left on device\n"),
+        (
+            "evaluate reach --movements 2 > /dev/full",
+            (1,),
+            "error: [Errno 28] No space left on device\n",
+        ),
     ],
 )
 def test_an_output_that_nobody_takes(tmp_path, command, statuses, text):
     line = f"set -o pipefail; {sys.executable} -m rnn_controller {command}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode in statuses and done.stderr.endswith(text) and "Traceback" not in done.stderr, done.stderr
+    assert (
+        done.returncode in statuses
+        and done.stderr.endswith(text)
+        and "Traceback" not in done.stderr
+    ), done.stderr
     assert text or not done.stderr
 
 

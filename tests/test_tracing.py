@@ -7,13 +7,22 @@ import pytest
 import torch
 
 from arm_env.codegen.primitives import NUMPY
-from arm_env.codegen.tracing import SYMBOLIC, Symbol, constant, flatten, function_source, gradient, load
+from arm_env.codegen.tracing import (
+    SYMBOLIC,
+    Symbol,
+    constant,
+    flatten,
+    function_source,
+    gradient,
+    load,
+)
 from arm_env.dynamics.plant import trace_task
 from arm_env.tasks.task import Reach
 from rnn_controller.rollouts.plant import TORCH
 
 POINT = np.array([0.7, 1.3, -0.4])
-"""Positive, positive, negative: logarithms and roots take the first two, branches take both ways."""
+"""Positive, positive, negative: logarithms and roots take the first two, branches take both ways.
+"""
 
 
 def run(outputs, **arrays):
@@ -50,12 +59,18 @@ FUNCTIONS = {
     "sqrt": lambda xp, x: xp.sqrt(x[0]),
     "where taken": lambda xp, x: xp.where(x[0], x[1] * x[1], x[2] * x[2]),
     "where not taken": lambda xp, x: xp.where(x[2], x[1] * x[1], x[0] * x[0]),
-    "where number": lambda xp, x: xp.where(x[2], x[1], 0.0) + xp.where(x[1], 0.0, x[0]) + xp.where(x[0], x[0], 1.0),
-    "where of its own condition": lambda xp, x: xp.where(x[2], x[2], -x[2]) * xp.where(x[0], x[0], -x[0]),
+    "where number": lambda xp, x: (
+        xp.where(x[2], x[1], 0.0) + xp.where(x[1], 0.0, x[0]) + xp.where(x[0], x[0], 1.0)
+    ),
+    "where of its own condition": lambda xp, x: (
+        xp.where(x[2], x[2], -x[2]) * xp.where(x[0], x[0], -x[0])
+    ),
     "shared subexpression": lambda xp, x: xp.exp(x[0] * x[1]) * xp.sin(x[0] * x[1]) + x[0] * x[1],
     "chain": lambda xp, x: xp.sqrt(xp.exp(xp.sin(x[0] / x[1])) + xp.log(1 + x[2] * x[2])),
     "stack": lambda xp, x: (xp.stack([x[0], x[1] * x[2]], -1) * xp.stack([x[2], x[0]], -1)).sum(-1),
-    "concatenate": lambda xp, x: (xp.concatenate([x, x[0:2] * x[2]], -1) * xp.concatenate([x[1:3], x], -1)).sum(-1),
+    "concatenate": lambda xp, x: (
+        xp.concatenate([x, x[0:2] * x[2]], -1) * xp.concatenate([x[1:3], x], -1)
+    ).sum(-1),
     "broadcast": lambda xp, x: xp.exp(x * x[0:1] - 1.0).sum(-1),
 }
 
@@ -101,7 +116,9 @@ def test_an_output_given_twice_counts_twice():
 def test_an_output_that_another_output_needs_passes_both_cotangents_on():
     x, g = load("x", (2,)), load("g", (2,))
     inner = x[0] * x[1]
-    slopes = run(gradient([inner, inner * inner], list(g), list(x)), x=POINT[:2], g=np.array([3.0, 5.0]))
+    slopes = run(
+        gradient([inner, inner * inner], list(g), list(x)), x=POINT[:2], g=np.array([3.0, 5.0])
+    )
     through = 3 + 5 * 2 * POINT[0] * POINT[1]
     np.testing.assert_allclose(slopes, through * POINT[1::-1], rtol=1e-14)
 
@@ -146,7 +163,17 @@ def test_equal_expressions_are_one_object():
 
 def test_different_expressions_are_different_objects():
     x, y = load("x", (2,)), load("y", (1,))
-    distinct = [x[0], x[1], y[0], Symbol("scalar", "x"), x[0] - x[1], x[1] - x[0], x[0] / x[1], x[1] / x[0], 1.0 / x[0]]
+    distinct = [
+        x[0],
+        x[1],
+        y[0],
+        Symbol("scalar", "x"),
+        x[0] - x[1],
+        x[1] - x[0],
+        x[0] / x[1],
+        x[1] / x[0],
+        1.0 / x[0],
+    ]
     assert len({id(symbol) for symbol in distinct}) == len(distinct)
 
 
@@ -159,7 +186,9 @@ def test_a_shared_subexpression_is_computed_once():
 def test_constants_fold():
     two = constant(2.0)
     assert [two + 3, 3 - two, two * 3, 3 / two, -two] == [constant(v) for v in (5, 1, 6, 1.5, -2)]
-    assert [two.exp(), two.log(), two.sqrt()] == [constant(f(2)) for f in (math.exp, math.log, math.sqrt)]
+    assert [two.exp(), two.log(), two.sqrt()] == [
+        constant(f(2)) for f in (math.exp, math.log, math.sqrt)
+    ]
     assert [two.sin(), two.cos()] == [constant(math.sin(2)), constant(math.cos(2))]
 
 
@@ -174,19 +203,38 @@ def test_what_looks_neutral_but_is_not_stays():
     np.testing.assert_array_equal(run([0 - x, 1 / x, x - x, x - 1], x=[4.0]), [-4, 0.25, 0, 3])
 
 
-@pytest.mark.parametrize("number", [np.float64(0.3), np.float32(0.5), np.int64(2), np.array(0.3), 2, True])
+@pytest.mark.parametrize(
+    "number", [np.float64(0.3), np.float32(0.5), np.int64(2), np.array(0.3), 2, True]
+)
 def test_numbers_of_any_kind_mix_with_symbols_on_either_side(number):
     x = load("x", (1,))[0]
-    mixed = flatten([number + x, x + number, number - x, x - number, number * x, x * number, number / x, x / number])
+    mixed = flatten(
+        [
+            number + x,
+            x + number,
+            number - x,
+            x - number,
+            number * x,
+            x * number,
+            number / x,
+            x / number,
+        ]
+    )
     n, v = float(number), 1.7
     assert all(isinstance(symbol, Symbol) for symbol in mixed)
-    np.testing.assert_array_equal(run(mixed, x=[v]), [n + v, v + n, n - v, v - n, n * v, v * n, n / v, v / n])
+    np.testing.assert_array_equal(
+        run(mixed, x=[v]), [n + v, v + n, n - v, v - n, n * v, v * n, n / v, v / n]
+    )
 
 
 @pytest.mark.parametrize("number", [0.1 + 0.2, 1e-300, -1e-6, 1 / 3, 5e22, -2.0])
 def test_constants_are_printed_to_the_last_bit(number):
     x = load("x", (1,))[0]
-    assert run([constant(number), x * number, x - number], x=[1.0]).tolist() == [number, number, 1.0 - number]
+    assert run([constant(number), x * number, x - number], x=[1.0]).tolist() == [
+        number,
+        number,
+        1.0 - number,
+    ]
 
 
 def test_arrays_broadcast_with_symbols():

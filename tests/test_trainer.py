@@ -36,7 +36,9 @@ RECIPES = {
     "adam": (ADAM,),
     "soap": (SOAP,),
     "conjugate-gradient": (CONJUGATE,),
-    "one target width": (Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),),
+    "one target width": (
+        Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),
+    ),
     "two stages": (ADAM, CONJUGATE),
     "three stages": (CONJUGATE, SOAP, ADAM),
 }
@@ -44,7 +46,9 @@ EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES)
 
 
 def config(seed=1, **changes):
-    return TrainConfig(network=NetworkConfig(3, time_constant=0.02), settling=0.1, seed=seed, **changes)
+    return TrainConfig(
+        network=NetworkConfig(3, time_constant=0.02), settling=0.1, seed=seed, **changes
+    )
 
 
 def circling(seed=1, **changes):
@@ -94,9 +98,13 @@ def interrupt_after_each_iteration(patch):
 
 
 class Watched:
-    """Replaces ``Trainer.evaluate`` by one that counts its calls and hands each result to ``change``."""
+    """Replaces ``Trainer.evaluate`` by one that counts its calls and hands each result to
+    ``change``.
+    """
 
-    def __init__(self, monkeypatch, change=lambda call, value, gradient, weights: (value, gradient)):
+    def __init__(
+        self, monkeypatch, change=lambda call, value, gradient, weights: (value, gradient)
+    ):
         self.calls, self.iterations = 0, []
         evaluate = Trainer.evaluate
 
@@ -121,15 +129,27 @@ def interrupt_at(monkeypatch, number):
 # --- learning -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "optimizer", "share"), [("reach", "adam", 0.8), ("circle", "soap", 0.3)])
-def test_training_lowers_the_objective_on_held_out_movements(stages, monkeypatch, tmp_path, task, optimizer, share):
+@pytest.mark.parametrize(
+    ("task", "optimizer", "share"), [("reach", "adam", 0.8), ("circle", "soap", 0.3)]
+)
+def test_training_lowers_the_objective_on_held_out_movements(
+    stages, monkeypatch, tmp_path, task, optimizer, share
+):
     monkeypatch.setattr(Soap, "refresh", 20)
     half_second = {"first": (share, share), "second": (share, share)}
     stages(Stage(optimizer, 120, movements=15, rate=0.02, widest_target=0.3, **half_second))
     wide = CostWeights(alpha=0.1, gamma=0.001, target_radius=0.2, brake_radius=0.2)
-    begun = TrainConfig(task, network=NetworkConfig(6, time_constant=0.02), settling=0.1, seed=1, cost=wide)
+    begun = TrainConfig(
+        task, network=NetworkConfig(6, time_constant=0.02), settling=0.1, seed=1, cost=wide
+    )
     held_out = sample(
-        np.random.default_rng(99), 40, 6, task=checkpoints.TASKS[task], arm=Arm(), settling=0.1, **half_second
+        np.random.default_rng(99),
+        40,
+        6,
+        task=checkpoints.TASKS[task],
+        arm=Arm(),
+        settling=0.1,
+        **half_second,
     )
     trainer = Trainer(begun, tmp_path)
     before, _ = trainer.evaluate(trainer.vector, held_out, wide)
@@ -143,14 +163,18 @@ def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     trainer.run(progress=False)
     values = [value for value, _ in trainer.history]
-    assert all(later <= earlier for earlier, later in itertools.pairwise(values)) and values[-1] < 0.999 * values[0]
+    assert (
+        all(later <= earlier for earlier, later in itertools.pairwise(values))
+        and values[-1] < 0.999 * values[0]
+    )
 
 
 @EVERY_RECIPE
 def test_same_seed_gives_the_same_weights_and_another_others(stages, tmp_path, recipe):
     stages(*RECIPES[recipe])
     one, same, other = (
-        train(config(seed), tmp_path / name, progress=False) for name, seed in (("a", 4), ("b", 4), ("c", 5))
+        train(config(seed), tmp_path / name, progress=False)
+        for name, seed in (("a", 4), ("b", 4), ("c", 5))
     )
     assert_same_run(one, same)
     assert not torch.equal(weights(one.network), weights(other.network))
@@ -195,7 +219,9 @@ def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path)
 
 
 @EVERY_RECIPE
-def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(stages, monkeypatch, tmp_path, recipe):
+def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
+    stages, monkeypatch, tmp_path, recipe
+):
     stages(*RECIPES[recipe])
     trainer, points, iterate = Trainer(config(), tmp_path), [], Trainer._iterate
 
@@ -212,11 +238,16 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
 
 @TASKS
 def test_gradient_is_that_of_the_objective(begun, tmp_path):
-    trainer, cost = Trainer(begun, tmp_path), replace(begun.cost, target_radius=0.3, brake_radius=0.3)
+    trainer, cost = (
+        Trainer(begun, tmp_path),
+        replace(begun.cost, target_radius=0.3, brake_radius=0.3),
+    )
     movements, w = trainer._movements(CONJUGATE), trainer.vector
     _, gradient = trainer.evaluate(w, movements, cost)
     direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    ahead, behind = (trainer.evaluate(w + eps * direction, movements, cost)[0] for eps in (1e-6, -1e-6))
+    ahead, behind = (
+        trainer.evaluate(w + eps * direction, movements, cost)[0] for eps in (1e-6, -1e-6)
+    )
     assert (ahead - behind) / 2e-6 == pytest.approx(float(gradient @ direction), rel=1e-5)
 
 
@@ -257,14 +288,24 @@ def test_every_task_trains_on_movements_of_its_own(adam, tmp_path, begun):
     done = train(begun, tmp_path, progress=False)
     assert done.task == begun.task and done.weights == begun.cost
     assert done.network.command_size == checkpoints.TASKS[begun.task].command_size
-    assert torch.isfinite(done.tensors["history"]).all() and len(done.tensors["history"]) == ADAM.iterations
+    assert (
+        torch.isfinite(done.tensors["history"]).all()
+        and len(done.tensors["history"]) == ADAM.iterations
+    )
 
 
 def test_a_movement_is_on_target_by_its_own_last_fifth_of_a_second(tmp_path):
     """The first is on its target until the very end, the second until just before."""
     trainer = Trainer(config(), tmp_path)
     movements = sample(
-        np.random.default_rng(3), 2, 3, task=Reach(), arm=Arm(), settling=0.1, first=(1.0, 1.0), second=(0.5, 1.5)
+        np.random.default_rng(3),
+        2,
+        3,
+        task=Reach(),
+        arm=Arm(),
+        settling=0.1,
+        first=(1.0, 1.0),
+        second=(0.5, 1.5),
     )
     assert movements.lengths[0] != movements.lengths[1]
     x = torch.zeros(2, movements.commands.shape[1] + 1, 10, dtype=torch.float64)
@@ -332,9 +373,17 @@ def test_every_recipe_ends_on_the_exact_radius(recipe):
 
 
 def places(iterations):
-    """Calls of evaluate (from 1) at which to interrupt: first, last, between, and inside each line search."""
-    within = [n for n in range(2, len(iterations)) if iterations[n - 2] == iterations[n - 1] == iterations[n]]
-    return sorted({1, 2, len(iterations) // 2, len(iterations), *within[:: max(1, len(within) // 3)]})
+    """Calls of evaluate (from 1) at which to interrupt: first, last, between, and inside each line
+    search.
+    """
+    within = [
+        n
+        for n in range(2, len(iterations))
+        if iterations[n - 2] == iterations[n - 1] == iterations[n]
+    ]
+    return sorted(
+        {1, 2, len(iterations) // 2, len(iterations), *within[:: max(1, len(within) // 3)]}
+    )
 
 
 def test_an_interrupted_run_on_circles_goes_on_to_the_same(stages, monkeypatch, tmp_path):
@@ -346,7 +395,9 @@ def test_an_interrupted_run_on_circles_goes_on_to_the_same(stages, monkeypatch, 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             interrupt_at(patch, number)
             train(circling(), tmp_path / f"at {number}", progress=False)
-        assert_same_run(train(circling(), tmp_path / f"at {number}", resume=True, progress=False), whole)
+        assert_same_run(
+            train(circling(), tmp_path / f"at {number}", resume=True, progress=False), whole
+        )
 
 
 class InterruptedAt:
@@ -356,7 +407,11 @@ class InterruptedAt:
         self.number, self.lines = number, []
 
     def __enter__(self):
-        sys.settrace(lambda frame, event, _: self.trace if frame.f_code is Trainer._iterate.__code__ else None)
+        sys.settrace(
+            lambda frame, event, _: (
+                self.trace if frame.f_code is Trainer._iterate.__code__ else None
+            )
+        )
         return self
 
     def trace(self, frame, event, argument):
@@ -375,7 +430,10 @@ def test_an_interrupt_at_any_line_of_an_iteration_loses_nothing(stages, tmp_path
     stages(replace(SOAP, iterations=2), replace(CONJUGATE, iterations=3))
     with InterruptedAt() as watched:
         whole = train(config(), tmp_path / "whole", progress=False)
-    times = {line: [n for n, other in enumerate(watched.lines, 1) if other == line] for line in watched.lines}
+    times = {
+        line: [n for n, other in enumerate(watched.lines, 1) if other == line]
+        for line in watched.lines
+    }
     assert len(times) > 25
     for number in {executed[-2:][0] for executed in times.values()}:
         with pytest.raises(KeyboardInterrupt), InterruptedAt(number):
@@ -399,7 +457,9 @@ def test_interrupted_and_resumed_is_the_same_as_in_one_go(stages, monkeypatch, t
         assert_same_run(resumed, whole)
 
 
-def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stages(stages, monkeypatch, tmp_path):
+def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stages(
+    stages, monkeypatch, tmp_path
+):
     stages(*RECIPES["three stages"])
     watched = Watched(monkeypatch)
     train(config(), tmp_path, progress=False)
@@ -409,7 +469,9 @@ def test_the_interrupts_tried_include_the_middle_of_line_searches_and_both_stage
 
 
 @pytest.mark.parametrize("recipe", ["adam", "conjugate-gradient", "two stages"])
-def test_a_run_interrupted_after_every_iteration_ends_the_same(stages, monkeypatch, tmp_path, recipe):
+def test_a_run_interrupted_after_every_iteration_ends_the_same(
+    stages, monkeypatch, tmp_path, recipe
+):
     stages(*RECIPES[recipe])
     whole = train(config(), tmp_path / "whole", progress=False)
     with monkeypatch.context() as patch:
@@ -506,7 +568,9 @@ def test_a_run_is_not_overwritten(adam, tmp_path):
         ({"cost": CostWeights(alpha=3.21)}, r"cost .*there.*alpha=3\.21.*here"),
     ],
 )
-def test_resume_with_another_configuration_is_refused_naming_the_difference(adam, tmp_path, change, text):
+def test_resume_with_another_configuration_is_refused_naming_the_difference(
+    adam, tmp_path, change, text
+):
     train(config(), tmp_path, progress=False)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
     with pytest.raises(ValueError, match=f"another configuration: .*{text}"):
@@ -522,9 +586,17 @@ def test_a_run_that_has_ended_can_be_extended(stages, tmp_path, capsys, recipe):
     stages(*RECIPES[recipe])
     done = train(config(iterations=3), tmp_path, progress=False)
     more = train(config(iterations=6), tmp_path, resume=True, progress=False)
-    said = [line for line in capsys.readouterr().err.splitlines() if "iteration 1: the network is dead" not in line]
-    assert len(said) == 1 and said[0].startswith(f"the run in {tmp_path} goes on from iteration 3 to 6 instead of 3: ")
-    assert ("the learning rate goes from 0 to 50 % of that at the start" in said[0]) == (recipe != "conjugate-gradient")
+    said = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if "iteration 1: the network is dead" not in line
+    ]
+    assert len(said) == 1 and said[0].startswith(
+        f"the run in {tmp_path} goes on from iteration 3 to 6 instead of 3: "
+    )
+    assert ("the learning rate goes from 0 to 50 % of that at the start" in said[0]) == (
+        recipe != "conjugate-gradient"
+    )
     assert more.training["config"]["iterations"] == 6 and more.training["extended"] == [[3, 3]]
     history = more.tensors["history"]
     assert len(history) == 6 and torch.equal(history[:3], done.tensors["history"])
@@ -541,7 +613,10 @@ def test_a_run_that_goes_on_can_be_extended_and_interrupted(adam, monkeypatch, t
             with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
                 interrupt_after_each_iteration(patch)
                 train(given, tmp_path / name, resume=number > 0, progress=False)
-    runs = [train(config(iterations=9), tmp_path / name, resume=True, progress=False) for name in ("whole", "cut")]
+    runs = [
+        train(config(iterations=9), tmp_path / name, resume=True, progress=False)
+        for name in ("whole", "cut")
+    ]
     assert_same_run(*runs)
     assert [run.training["extended"] for run in runs] == [[[1, 4]], [[1, 4]]]
 
@@ -588,7 +663,9 @@ def test_resume_is_refused_if_the_recipe_has_changed_since(stages, monkeypatch, 
         train(config(), tmp_path, progress=False)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
     stages(*now)
-    with pytest.raises(CheckpointError, match=f"recipe 'default' is no longer what {tmp_path} was begun with"):
+    with pytest.raises(
+        CheckpointError, match=f"recipe 'default' is no longer what {tmp_path} was begun with"
+    ):
         train(config(), tmp_path, resume=True, progress=False)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
     stages(ADAM)
@@ -617,7 +694,9 @@ def test_resume_of_a_controller_without_training_state_is_refused(adam, tmp_path
         train(config(), tmp_path, resume=True, progress=False)
 
 
-def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_name(adam, monkeypatch, tmp_path):
+def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_name(
+    adam, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     done = train(config(), "reach", progress=False)
     monkeypatch.setattr(checkpoints, "TRAINED", tmp_path / "trained")
@@ -678,14 +757,20 @@ def test_a_single_objective_that_is_not_finite_is_reported_and_trained_over(
 
     Watched(monkeypatch, change)
     done = train(config(), tmp_path, progress=False)
-    assert "iteration 0: the objective or its gradient is not finite" in "".join(capsys.readouterr())
+    assert "iteration 0: the objective or its gradient is not finite" in "".join(
+        capsys.readouterr()
+    )
     assert len(done.tensors["history"]) == sum(stage.iterations for stage in RECIPES[recipe])
     assert torch.isfinite(weights(done.network)).all()
-    assert not torch.equal(weights(done.network), weights(Trainer(config(), tmp_path / "new").network))
+    assert not torch.equal(
+        weights(done.network), weights(Trainer(config(), tmp_path / "new").network)
+    )
 
 
 @EVERY_RECIPE
-def test_a_point_where_the_objective_is_not_finite_is_left_again(stages, monkeypatch, tmp_path, recipe):
+def test_a_point_where_the_objective_is_not_finite_is_left_again(
+    stages, monkeypatch, tmp_path, recipe
+):
     stages(*RECIPES[recipe])
     bad = []
 
@@ -716,7 +801,9 @@ def test_a_dead_network_is_reported_and_revived(stages, tmp_path, capsys, recipe
     trainer = Trainer(config(), tmp_path)
     silence(trainer, bias, bias)
     trainer.run(progress=False)
-    assert "the network is dead: no muscle is excited in any movement" in "".join(capsys.readouterr())
+    assert "the network is dead: no muscle is excited in any movement" in "".join(
+        capsys.readouterr()
+    )
     trainer.evaluate(trainer.vector, trainer._movements(ADAM), trainer.config.cost)
     assert not trainer._silent
 
@@ -749,14 +836,18 @@ def test_an_exploding_neural_state_is_reported(stages, tmp_path, capsys, recipe)
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "one target width"])
-def test_lasting_failure_ends_the_run_with_a_sound_checkpoint(stages, monkeypatch, tmp_path, recipe):
+def test_lasting_failure_ends_the_run_with_a_sound_checkpoint(
+    stages, monkeypatch, tmp_path, recipe
+):
     stages(*RECIPES[recipe])
 
     def change(call, value, gradient, _):
         return (value if call <= 4 else math.nan), gradient
 
     Watched(monkeypatch, change)
-    with pytest.raises(TrainingError, match=r"not finite, .* times in a row; the last sound weights.*checkpoint"):
+    with pytest.raises(
+        TrainingError, match=r"not finite, .* times in a row; the last sound weights.*checkpoint"
+    ):
         train(config(iterations=40), tmp_path, progress=False)
     left = load_checkpoint(tmp_path)
     assert torch.isfinite(weights(left.network)).all()
@@ -764,7 +855,9 @@ def test_lasting_failure_ends_the_run_with_a_sound_checkpoint(stages, monkeypatc
 
 def test_a_line_search_among_values_that_are_not_finite_stays_put(stages, monkeypatch, tmp_path):
     stages(*RECIPES["one target width"])
-    Watched(monkeypatch, lambda call, value, gradient, _: (value if call == 1 else math.nan, gradient))
+    Watched(
+        monkeypatch, lambda call, value, gradient, _: (value if call == 1 else math.nan, gradient)
+    )
     with contextlib.suppress(TrainingError):  # an honest end too
         train(config(), tmp_path, progress=False)
     start = Trainer(config(), tmp_path / "new").vector
@@ -793,7 +886,9 @@ def nothing_is_lower_than(start):
     return lambda call, value, gradient, w: (1.0 if torch.equal(w, start) else 2.0, gradient)
 
 
-def test_a_stage_whose_line_search_finds_nothing_any_more_ends(stages, monkeypatch, tmp_path, capsys):
+def test_a_stage_whose_line_search_finds_nothing_any_more_ends(
+    stages, monkeypatch, tmp_path, capsys
+):
     stages(
         Stage("conjugate-gradient", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF),
         replace(ADAM, iterations=3),
@@ -803,7 +898,10 @@ def test_a_stage_whose_line_search_finds_nothing_any_more_ends(stages, monkeypat
     done = trainer.run(progress=False)
     assert len(done.tensors["history"]) == training.PATIENCE + 3
     said = "".join(capsys.readouterr())
-    assert "the line search finds no descent any more; conjugate-gradient ends here" in said and said.count("\n") == 1
+    assert (
+        "the line search finds no descent any more; conjugate-gradient ends here" in said
+        and said.count("\n") == 1
+    )
 
 
 def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, tmp_path, capsys):
@@ -826,7 +924,9 @@ def test_stalls_are_counted_across_a_resume(stages, monkeypatch, tmp_path):
     assert len(done.tensors["history"]) == training.PATIENCE
 
 
-def test_what_lasting_failure_leaves_is_a_point_with_a_finite_objective(adam, monkeypatch, tmp_path):
+def test_what_lasting_failure_leaves_is_a_point_with_a_finite_objective(
+    adam, monkeypatch, tmp_path
+):
     start = Trainer(config(), tmp_path).vector
 
     def finite(w):
@@ -852,7 +952,9 @@ def test_a_failure_is_counted_across_a_resume(adam, monkeypatch, tmp_path):
     assert watched.calls == 1 + training.PATIENCE + 1
 
 
-def test_an_output_that_can_be_no_folder_is_refused_before_any_training(adam, monkeypatch, tmp_path):
+def test_an_output_that_can_be_no_folder_is_refused_before_any_training(
+    adam, monkeypatch, tmp_path
+):
     (tmp_path / "file").write_text("in the way")
     watched = Watched(monkeypatch)
     with pytest.raises(OSError):
@@ -862,7 +964,13 @@ def test_an_output_that_can_be_no_folder_is_refused_before_any_training(adam, mo
 
 def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
     trainer = Trainer(config(0), tmp_path)
-    m = sample(np.random.default_rng(0), 11, trainer.config.network.neurons, task=trainer.task, arm=trainer.arm)
+    m = sample(
+        np.random.default_rng(0),
+        11,
+        trainer.config.network.neurons,
+        task=trainer.task,
+        arm=trainer.arm,
+    )
     whole = trainer.evaluate(trainer.vector, m, trainer.config.cost)
     simulated = trainer._simulated
     monkeypatch.setattr(training, "TOGETHER", 4)
@@ -883,7 +991,9 @@ def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, t
         names = trainer.coordinates.parts(torch.arange(number))
         n = network.neurons
         for unit, row in enumerate(trainer._blocks[:n]):
-            received = [names[name].reshape(n, -1)[unit] for name in ("recurrent", "sensory", "command")]
+            received = [
+                names[name].reshape(n, -1)[unit] for name in ("recurrent", "sensory", "command")
+            ]
             assert set(torch.cat(received).tolist()) <= set(row.tolist())
 
 
@@ -897,11 +1007,16 @@ def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monke
         begun._iterate(begun.stages[0])
     begun.save()
     cut = train(config(0), tmp_path / "cut", resume=True, progress=False)
-    assert all(torch.equal(a, b) for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True)
+    )
 
 
 def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
-    """Neuron 0 changes nothing when it is woken; muscle 1 is excited again; the others keep their weights."""
+    """Neuron 0 changes nothing when it is woken; muscle 1 is excited again; the others keep their
+    weights.
+    """
     trainer = Trainer(TrainConfig(network=NetworkConfig(4), settling=0.1), tmp_path)
     network, movements = trainer.network, trainer._movements(ADAM)
     with torch.no_grad():
@@ -916,7 +1031,11 @@ def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
     trainer.coordinates.assign(vector)
     _, u, _ = trainer._rollout(movements)
     assert (u[..., 1] > trainer.arm.tone).any()
-    assert (network.sensory[0] != 0).all() and not network.recurrent[:, 0].any() and not network.motor[:, 0].any()
+    assert (
+        (network.sensory[0] != 0).all()
+        and not network.recurrent[:, 0].any()
+        and not network.motor[:, 0].any()
+    )
     kept = [0, 2, 3, 4, 5]
     torch.testing.assert_close(network.motor[kept, 1:], before["motor"][kept, 1:])
     torch.testing.assert_close(network.reflex[kept], before["reflex"][kept])

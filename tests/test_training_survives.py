@@ -1,4 +1,6 @@
-"""Training among other programs: forks, threads, kills, copies, a second training, and what torch was set to."""
+"""Training among other programs: forks, threads, kills, copies, a second training, and what torch
+was set to.
+"""
 
 import asyncio
 import contextlib
@@ -76,7 +78,9 @@ def assert_predict_the_same(one, other):
 def python(script, *arguments, timeout=60):
     """What a script prints in an interpreter of its own; the test fails if it takes too long."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=Path(__file__).parents[1])
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, cwd=Path(__file__).parents[1]
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -143,9 +147,14 @@ def test_linear_algebra_rounds_the_same_on_any_number_of_threads(often, tmp_path
 @pytest.mark.parametrize("network", NETWORKS)
 def test_two_trainings_in_two_threads_end_as_each_does_alone(often, tmp_path, network):
     before = torch.get_num_threads()
-    alone = [train(config(network, seed), tmp_path / f"alone {seed}", progress=False) for seed in (1, 2)]
+    alone = [
+        train(config(network, seed), tmp_path / f"alone {seed}", progress=False) for seed in (1, 2)
+    ]
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(train, config(network, s), tmp_path / f"beside {s}", progress=False) for s in (1, 2)]
+        jobs = [
+            pool.submit(train, config(network, s), tmp_path / f"beside {s}", progress=False)
+            for s in (1, 2)
+        ]
     assert all(same(job.result(), one) for job, one in zip(jobs, alone, strict=True))
     assert torch.get_num_threads() == before
 
@@ -213,7 +222,9 @@ SETTINGS = {
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_training_and_loading_do_not_depend_on_what_torch_is_set_to(often, tmp_path, setting, network):
+def test_training_and_loading_do_not_depend_on_what_torch_is_set_to(
+    often, tmp_path, setting, network
+):
     plain = train(config(network), tmp_path / "plain", progress=False)
     with SETTINGS[setting]():
         run = train(config(network), tmp_path / "set", progress=False)
@@ -224,10 +235,16 @@ def test_training_and_loading_do_not_depend_on_what_torch_is_set_to(often, tmp_p
     for got, wanted in zip(inside, predictions(controller_of(plain)), strict=True):
         np.testing.assert_array_equal(got, wanted)
     for parameter in loaded.network.parameters():
-        assert parameter.dtype == torch.float64 and parameter.device.type == "cpu" and not parameter.is_inference()
+        assert (
+            parameter.dtype == torch.float64
+            and parameter.device.type == "cpu"
+            and not parameter.is_inference()
+        )
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name not in ("no gradients", "inference")])
+@pytest.mark.parametrize(
+    "setting", [name for name in SETTINGS if name not in ("no gradients", "inference")]
+)
 def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
     def gradient():
         task, arm = TASKS["reach"], Arm()
@@ -248,7 +265,9 @@ def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
                                     "torch.inference_mode().__enter__()"])  # fmt: skip
 def test_importing_does_not_depend_on_it(tmp_path, before):
     script = SMALL.replace("from rnn", f"{before}\n    from rnn", 1) + "print(trained('run'))"
-    assert python(script, tmp_path / "set") == python(SMALL + "print(trained('run'))", tmp_path / "plain")
+    assert python(script, tmp_path / "set") == python(
+        SMALL + "print(trained('run'))", tmp_path / "plain"
+    )
 
 
 def test_weights_of_another_precision_are_taken_as_the_numbers_they_are(tmp_path):
@@ -258,16 +277,27 @@ def test_weights_of_another_precision_are_taken_as_the_numbers_they_are(tmp_path
     saved = load(Checkpoint(network).save(tmp_path / "checkpoint.safetensors"))
     assert_predict_the_same(saved, Policy(exact))
     state = network.initial_state(2)
-    assert network(torch.zeros(2, 20, dtype=torch.float16), state)[1].dtype == state.dtype == torch.float16
-    with pytest.raises(ValueError, match=r"^recurrent must be a float64 tensor on the CPU, not torch.float16"):
-        zeros = [torch.zeros(size, dtype=torch.float64) for size in ((1, 10), (1, 3), (1, 5, 2), (1, 5, 26))]
+    assert (
+        network(torch.zeros(2, 20, dtype=torch.float16), state)[1].dtype
+        == state.dtype
+        == torch.float16
+    )
+    with pytest.raises(
+        ValueError, match=r"^recurrent must be a float64 tensor on the CPU, not torch.float16"
+    ):
+        zeros = [
+            torch.zeros(size, dtype=torch.float64)
+            for size in ((1, 10), (1, 3), (1, 5, 2), (1, 5, 26))
+        ]
         pontryagin.rollout(network, Arm(), *zeros)
 
 
 def test_weights_without_numbers_are_refused_by_name(tmp_path):
     network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1)).to("meta")
     for use in (Policy, lambda n: Checkpoint(n).save(tmp_path / "checkpoint.safetensors")):
-        with pytest.raises(ValueError, match=r"^recurrent must hold real numbers, but is torch.float64 on meta$"):
+        with pytest.raises(
+            ValueError, match=r"^recurrent must hold real numbers, but is torch.float64 on meta$"
+        ):
             use(network)
 
 
@@ -277,7 +307,9 @@ def test_weights_without_numbers_are_refused_by_name(tmp_path):
 def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch, tmp_path):
     """The parts of a file lie at all kinds of addresses, as its header is longer or shorter."""
     monkeypatch.setattr(Soap, "refresh", 3)
-    monkeypatch.setitem(training.RECIPES, "default", (Stage("soap", 44, movements=2, widest_target=0.3, **BRIEF),))
+    monkeypatch.setitem(
+        training.RECIPES, "default", (Stage("soap", 44, movements=2, widest_target=0.3, **BRIEF),)
+    )
     trainer, vectors = Trainer(TrainConfig(network=NetworkConfig(8), settling=0.1), tmp_path), []
 
     def keep(name, value, step):
@@ -291,7 +323,11 @@ def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch
     trainer.run(progress=False)
     for at in range(40):
         resumed = Trainer.resume(tmp_path / str(at))
-        assert all(t.data_ptr() % 64 == 0 for t in (resumed.vector, *resumed.position.optimizer.values()) if t.numel())
+        assert all(
+            t.data_ptr() % 64 == 0
+            for t in (resumed.vector, *resumed.position.optimizer.values())
+            if t.numel()
+        )
         for step in (1, 2, 3):
             with training.training_conditions():
                 resumed._iterate(resumed.stages[0])
@@ -311,11 +347,13 @@ def test_a_run_is_saved_before_its_first_iteration_and_after_it(monkeypatch, tmp
 
 
 def test_a_killed_run_goes_on_to_the_same_and_leaves_no_lock_behind(tmp_path):
-    script = SMALL.replace("training.RECIPES", "from dataclasses import replace\n    training.RECIPES").replace(
-        "(stage,)", "(replace(stage, iterations=300),)"
-    )
+    script = SMALL.replace(
+        "training.RECIPES", "from dataclasses import replace\n    training.RECIPES"
+    ).replace("(stage,)", "(replace(stage, iterations=300),)")
     wait = "\n    trained('run')"
-    process = subprocess.Popen([sys.executable, "-c", script + wait, str(tmp_path)], cwd=Path(__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-c", script + wait, str(tmp_path)], cwd=Path(__file__).parents[1]
+    )
     path, deadline = tmp_path / "run" / "checkpoint.safetensors", time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -332,7 +370,9 @@ def test_a_killed_run_goes_on_to_the_same_and_leaves_no_lock_behind(tmp_path):
 def test_resuming_what_was_never_saved_says_so(tmp_path, folder, text):
     (tmp_path / "empty").mkdir()
     for begin in (Trainer.resume, lambda path: train(config(), path, resume=True, progress=False)):
-        with pytest.raises(CheckpointError, match=f"there is no checkpoint .*{folder}.* to resume, .*{text}"):
+        with pytest.raises(
+            CheckpointError, match=f"there is no checkpoint .*{folder}.* to resume, .*{text}"
+        ):
             begin(tmp_path / folder)
     assert not (tmp_path / "nowhere").exists() and not list((tmp_path / "empty").iterdir())
 
@@ -345,7 +385,9 @@ def test_a_second_training_into_a_folder_is_refused(monkeypatch, tmp_path):
 
     def beside(self, *arguments):
         for resume in (False, True):
-            with pytest.raises(TrainingError, match=f"another training is writing to {tmp_path}: ") as caught:
+            with pytest.raises(
+                TrainingError, match=f"another training is writing to {tmp_path}: "
+            ) as caught:
                 train(config(seed=9), tmp_path, resume=resume, progress=False)
             refusals.append(caught.value)
         with pytest.raises(TrainingError, match="another training"):
@@ -374,15 +416,21 @@ def test_a_training_whose_lock_is_removed_ends_at_its_next_save(monkeypatch, tmp
         return evaluate(self, *arguments)
 
     monkeypatch.setattr(Trainer, "evaluate", disturbed)
-    with pytest.raises(TrainingError, match=f"{folder}, or {LOCK} in it, was removed while") as caught:
+    with pytest.raises(
+        TrainingError, match=f"{folder}, or {LOCK} in it, was removed while"
+    ) as caught:
         train(config(), folder, progress=False)
     assert "\n" not in str(caught.value) and folder.exists() == (removed != "folder")
-    assert not list(folder.glob("*.safetensors")) or not len(load_checkpoint(folder).tensors["history"])
+    assert not list(folder.glob("*.safetensors")) or not len(
+        load_checkpoint(folder).tensors["history"]
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="simulates a file system of Unix")
 @pytest.mark.parametrize("number", ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EIO"])
-def test_where_there_are_no_locks_a_training_says_so_and_goes_on(monkeypatch, tmp_path, capsys, number):
+def test_where_there_are_no_locks_a_training_says_so_and_goes_on(
+    monkeypatch, tmp_path, capsys, number
+):
     def flock(*_):
         raise OSError(getattr(errno, number), os.strerror(getattr(errno, number)))
 
@@ -483,7 +531,9 @@ def test_a_copy_of_anything_that_is_trained_is_the_same(tmp_path, network, way):
     assert type(controller) is Policy
     assert_predict_the_same(COPIES[way](controller), controller)
     weights = COPIES[way](checkpoint.network).state_dict()
-    assert all(torch.equal(weights[name], value) for name, value in checkpoint.network.state_dict().items())
+    assert all(
+        torch.equal(weights[name], value) for name, value in checkpoint.network.state_dict().items()
+    )
 
 
 def finished(trainer):
@@ -497,7 +547,9 @@ def test_a_trainer_sent_to_another_process_shares_nothing_with_it(tmp_path, netw
     before = [p.detach().clone() for p in trainer.network.parameters()]
     with SPAWN.Pool(1) as pool:
         there = pool.apply(finished, (trainer,))
-    assert all(torch.equal(p, was) for p, was in zip(trainer.network.parameters(), before, strict=True))
+    assert all(
+        torch.equal(p, was) for p, was in zip(trainer.network.parameters(), before, strict=True)
+    )
     trainer.path = tmp_path / "here" / "checkpoint.safetensors"
     assert finished(trainer) == there
 
@@ -508,12 +560,16 @@ def test_a_trainer_sent_to_another_process_shares_nothing_with_it(tmp_path, netw
 def evaluations(monkeypatch):
     """The calls of ``Trainer.evaluate`` from now on."""
     calls, evaluate = [], Trainer.evaluate
-    monkeypatch.setattr(Trainer, "evaluate", lambda self, *given: calls.append(1) or evaluate(self, *given))
+    monkeypatch.setattr(
+        Trainer, "evaluate", lambda self, *given: calls.append(1) or evaluate(self, *given)
+    )
     return calls
 
 
 @pytest.mark.parametrize("place", ["file", "file/run", "run"])
-def test_an_output_that_can_not_be_written_is_refused_in_a_sentence_before_any_work(monkeypatch, tmp_path, place):
+def test_an_output_that_can_not_be_written_is_refused_in_a_sentence_before_any_work(
+    monkeypatch, tmp_path, place
+):
     (tmp_path / "file").write_text("in the way")
     if place == "run":
         (tmp_path / "run" / "checkpoint.safetensors").mkdir(parents=True)
@@ -531,7 +587,9 @@ def test_a_full_disk_is_found_before_any_work(monkeypatch, tmp_path):
 
     calls = evaluations(monkeypatch)
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"checkpoint.safetensors can't be written: No space left on device$") as caught:
+    with pytest.raises(
+        OSError, match=r"checkpoint.safetensors can't be written: No space left on device$"
+    ) as caught:
         train(config(), tmp_path, progress=False)
     assert not calls and caught.value.errno == errno.ENOSPC
     assert not [path for path in tmp_path.iterdir() if "checkpoint" in path.name]
@@ -563,7 +621,9 @@ def test_a_file_is_as_open_to_others_as_any(tmp_path, mask):
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-@pytest.mark.parametrize(("place", "reason"), [(".", "it is a folder"), ("file/notes", "file is a file, not a folder")])
+@pytest.mark.parametrize(
+    ("place", "reason"), [(".", "it is a folder"), ("file/notes", "file is a file, not a folder")]
+)
 def test_a_place_for_no_file_is_refused_in_a_sentence(tmp_path, place, reason):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match=f"can't be written: .*{reason}$"):

@@ -1,4 +1,6 @@
-"""The native vector environment: the same arm as the single one, in batches, with three ways to begin anew."""
+"""The native vector environment: the same arm as the single one, in batches, with three ways to
+begin anew.
+"""
 
 import copy
 import warnings
@@ -7,7 +9,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import ClipAction, DictInfoToList, RecordEpisodeStatistics, TransformAction
+from gymnasium.wrappers.vector import (
+    ClipAction,
+    DictInfoToList,
+    RecordEpisodeStatistics,
+    TransformAction,
+)
 
 from arm_env import CommandList, RoundedPolygon
 from arm_env.envs.vector_env import CircleArmVectorEnv, ReachArmVectorEnv
@@ -49,7 +56,8 @@ def arrays_of(value):
 
 
 @pytest.mark.parametrize(
-    ("env_id", "kind", "steps"), [(REACH, ReachArmVectorEnv, 200), (CIRCLE, CircleArmVectorEnv, 600)]
+    ("env_id", "kind", "steps"),
+    [(REACH, ReachArmVectorEnv, 200), (CIRCLE, CircleArmVectorEnv, 600)],
 )
 def test_make_vec_makes_the_native_class_without_a_warning(env_id, kind, steps):
     with warnings.catch_warnings():
@@ -64,7 +72,10 @@ def test_spaces_are_those_of_the_single_environment_in_a_batch(env_id):
     envs, env = make(3, env_id), gym.make(env_id)
     assert envs.single_observation_space == env.observation_space
     assert envs.single_action_space == env.action_space
-    assert envs.observation_space.shape == (3, *env.observation_space.shape) and envs.action_space.shape == (3, 6)
+    assert envs.observation_space.shape == (
+        3,
+        *env.observation_space.shape,
+    ) and envs.action_space.shape == (3, 6)
     assert envs.observation_names == env.unwrapped.observation_names
 
 
@@ -144,7 +155,10 @@ def assert_they_step_alike(envs, singles, steps):
 def test_many_arms_are_as_many_single_environments():
     """Noise off, for the arms of a batch share one random stream."""
     envs, singles = make(4, noise=0), [gym.make(REACH, noise=0) for _ in range(4)]
-    postures, options = np.array([[0.2, 1.0], [0.9, 1.4], [1.5, 2.0], [0.6, 2.3]]), {"targets": TARGETS}
+    postures, options = (
+        np.array([[0.2, 1.0], [0.9, 1.4], [1.5, 2.0], [0.6, 2.3]]),
+        {"targets": TARGETS},
+    )
     envs.reset(seed=3, options=options)
     envs.unwrapped.simulation.state[:, :2] = postures
     for env, posture in zip(singles, postures, strict=True):
@@ -186,8 +200,13 @@ def test_types_and_shapes(env_id):
         assert (flags.dtype, flags.shape) == (np.bool_, (3,))
     for key in ("distance", "cost_distance", "cost_velocity", "cost_effort"):
         assert infos[key].shape == (3,) and infos[f"_{key}"].all()
-    assert infos["hand"].shape == infos["target"].shape == (3, 2) and infos["state"].shape == (3, 10)
-    assert infos["command"].shape == (3, envs.unwrapped.task.command_size) and infos["_command"].all()
+    assert infos["hand"].shape == infos["target"].shape == (3, 2) and infos["state"].shape == (
+        3,
+        10,
+    )
+    assert (
+        infos["command"].shape == (3, envs.unwrapped.task.command_size) and infos["_command"].all()
+    )
 
 
 def test_reward_is_the_negative_cost_of_the_period():
@@ -327,7 +346,9 @@ def test_the_first_reset_is_of_all():
 
 
 def native_and_synchronous(mode):
-    """Three arms of ours and of Gymnasium's, arm 1 two steps behind: jumps and ends come at different times."""
+    """Three arms of ours and of Gymnasium's, arm 1 two steps behind: jumps and ends come at
+    different times.
+    """
     schedule = CommandList(np.array(TARGETS), hold=0.03)
     arguments = {"noise": 0, "schedule": schedule, "max_episode_steps": STEPS}
     ours = make(3, autoreset_mode=mode, **arguments)
@@ -353,7 +374,9 @@ def assert_same_infos(ours, theirs):
                 np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.value)
+@pytest.mark.parametrize(
+    "mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.value
+)
 def test_autoreset_is_gymnasiums(mode):
     ours, theirs = native_and_synchronous(mode)
     ends = np.zeros(3, dtype=int)
@@ -458,7 +481,9 @@ def test_no_final_keys_while_nothing_ends():
     assert not any("final" in key for key in envs.step(envs.action_space.high)[4])
 
 
-@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.value)
+@pytest.mark.parametrize(
+    "mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP], ids=lambda mode: mode.value
+)
 def test_reset_options_hold_for_the_episodes_that_follow_by_themselves(mode):
     envs = make(3, max_episode_steps=STEPS, autoreset_mode=mode)
     envs.reset(seed=31, options={"targets": OTHER_TARGETS, "posture": [0.5, 1.5]})
@@ -595,13 +620,17 @@ def test_actions_can_be_transformed_and_clipped():
     """Some of them at the ceiling, where the clipped ones are beyond it."""
     plain, clipped = make(3), ClipAction(make(3))
     high = plain.action_space.high
-    rescaled = TransformAction(make(3), lambda a: (a + 1) / 2 * high, None, gym.spaces.Box(-1, 1, (6,)))
+    rescaled = TransformAction(
+        make(3), lambda a: (a + 1) / 2 * high, None, gym.spaces.Box(-1, 1, (6,))
+    )
     for envs in (plain, clipped, rescaled):
         envs.reset(seed=51)
     for drawn in random_actions(plain, 20, 52):
         action = np.minimum(1.3 * drawn, high)
         expected = plain.step(action)
-        np.testing.assert_array_equal(clipped.step(np.where(action == high, 3 * high, action))[0], expected[0])
+        np.testing.assert_array_equal(
+            clipped.step(np.where(action == high, 3 * high, action))[0], expected[0]
+        )
         np.testing.assert_allclose(rescaled.step(2 * action / high - 1)[0], expected[0], atol=1e-4)
 
 
@@ -619,7 +648,9 @@ def test_infos_can_be_had_as_a_list(mode):
             listed, infos = envs.step(action)[4], twin.step(action)[4]
     if mode is AutoresetMode.SAME_STEP:
         np.testing.assert_array_equal(listed[2]["final_obs"], infos["final_obs"][2])
-        np.testing.assert_array_equal(listed[2]["final_info"]["state"], infos["final_info"]["state"][2])
+        np.testing.assert_array_equal(
+            listed[2]["final_info"]["state"], infos["final_info"]["state"][2]
+        )
 
 
 def test_render_returns_a_frame_of_its_own_for_each_arm():
@@ -627,7 +658,9 @@ def test_render_returns_a_frame_of_its_own_for_each_arm():
     envs.reset(seed=55)
     frames = envs.render()
     kept = copy.deepcopy(frames)
-    assert len(frames) == 3 and all(f.shape == (540, 720, 3) and f.dtype == np.uint8 for f in frames)
+    assert len(frames) == 3 and all(
+        f.shape == (540, 720, 3) and f.dtype == np.uint8 for f in frames
+    )
     assert (frames[0] != frames[1]).any() and (frames[1] != frames[2]).any()
     for _ in range(10):
         envs.step(envs.action_space.high * np.array([1, 0, 1, 0, 0, 0]))

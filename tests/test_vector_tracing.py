@@ -1,4 +1,6 @@
-"""Networks compiled from their equations: trajectory and gradient are those of torch, whatever the network."""
+"""Networks compiled from their equations: trajectory and gradient are those of torch, whatever the
+network.
+"""
 
 import os
 import subprocess
@@ -19,7 +21,13 @@ from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.policy import Policy
 from rnn_controller.rollouts import pontryagin
-from rnn_controller.rollouts.lane_algebra import add_outer, add_product, add_sums, add_transposed_product, spread
+from rnn_controller.rollouts.lane_algebra import (
+    add_outer,
+    add_product,
+    add_sums,
+    add_transposed_product,
+    spread,
+)
 from rnn_controller.rollouts.plant import rollout
 from rnn_controller.rollouts.vector_tracing import network_source, trace
 from rnn_controller.training.movements import sample
@@ -46,9 +54,11 @@ class Leaks(NamedTuple):
 
 
 class Odd(torch.nn.Module):
-    """Everything that equations may hold: a shared matrix, cuts of cuts, quotients, numbers and vectors that stay.
+    """Everything that equations may hold: a shared matrix, cuts of cuts, quotients, numbers and
+    vectors that stay.
 
-    And a layer norm, powers, vectors of one component, trained numbers, and a matrix in another order of memory.
+    And a layer norm, powers, vectors of one component, trained numbers, and a matrix in another
+    order of memory.
     """
 
     def __init__(self, n: int = 3):
@@ -85,7 +95,9 @@ class Odd(torch.nn.Module):
 
 
 def recurrent(activation):
-    return RecurrentController(NetworkConfig(activation=activation), 2, torch.Generator().manual_seed(1))
+    return RecurrentController(
+        NetworkConfig(activation=activation), 2, torch.Generator().manual_seed(1)
+    )
 
 
 def baseline(kind):
@@ -124,7 +136,9 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
         network.zero_grad()
         x0, y0 = m.x0.clone().requires_grad_(), m.y0.clone().requires_grad_()
         if compiled:
-            x, u, _ = pontryagin.rollout(network, ARM, x0, y0, m.commands, m.noise, lengths=m.lengths)
+            x, u, _ = pontryagin.rollout(
+                network, ARM, x0, y0, m.commands, m.noise, lengths=m.lengths
+            )
         else:
             x, u = rollout(Eager(network), ARM, x0, m.commands, m.noise, state=y0, compiled=False)
         v = values(TASK, ARM, WEIGHTS, x, u, m.commands, 0.01, m.lengths, compiled=compiled)
@@ -132,7 +146,9 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
         initial = [x0.grad, y0.grad if y0.numel() else y0]
         found.append([v.detach(), *initial, *(w.grad for w in network.weights)])
     for compiled, eager in zip(*found, strict=True):
-        torch.testing.assert_close(compiled, eager, rtol=1e-9, atol=1e-11 * float(1 + eager.detach().abs().sum()))
+        torch.testing.assert_close(
+            compiled, eager, rtol=1e-9, atol=1e-11 * float(1 + eager.detach().abs().sum())
+        )
     assert all(float(g.abs().sum()) > 0 for g in found[0][3:])
 
 
@@ -142,22 +158,36 @@ def test_one_movement_alone_has_the_bits_it_has_among_many(name):
     m = sample(np.random.default_rng(0), 2 * LANES + 5, network.state_size, task=TASK, arm=ARM, settling=0.1,
                second=(1.0, 3.0))  # fmt: skip
     with torch.no_grad():
-        x, u, y = pontryagin.rollout(network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths)
+        x, u, y = pontryagin.rollout(
+            network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths
+        )
         for i in (0, 17, 36):
             own = (value[i : i + 1] for value in (m.x0, m.y0, m.commands, m.noise))
             xi, ui, yi = pontryagin.rollout(network, ARM, *own, lengths=m.lengths[i : i + 1])
-            assert torch.equal(xi[0], x[i]) and torch.equal(ui[0], u[i]) and torch.equal(yi[0], y[i])
+            assert (
+                torch.equal(xi[0], x[i]) and torch.equal(ui[0], u[i]) and torch.equal(yi[0], y[i])
+            )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_number_of_threads_gives_the_same_gradient_to_the_bit(name):
     network, before, found = NETWORKS[name](), torch.get_num_threads(), []
-    m = sample(np.random.default_rng(0), 75, network.state_size, task=TASK, arm=ARM, settling=0.1, first=(1.0, 3.0))
+    m = sample(
+        np.random.default_rng(0),
+        75,
+        network.state_size,
+        task=TASK,
+        arm=ARM,
+        settling=0.1,
+        first=(1.0, 3.0),
+    )
     try:
         for threads in (1, 2, 3, 8):
             torch.set_num_threads(threads)
             network.zero_grad()
-            x, u, _ = pontryagin.rollout(network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths)
+            x, u, _ = pontryagin.rollout(
+                network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths
+            )
             (x.square().sum() + u.square().sum()).backward()
             found.append([w.grad for w in network.weights])
     finally:
@@ -236,10 +266,15 @@ class Few:
 
     def equations(self, xp, w, c, observation, state):
         following = self._equations(xp, w, c, observation, state)
-        return following if isinstance(following, tuple) else (xp.product(w.motor, state), following)
+        return (
+            following if isinstance(following, tuple) else (xp.product(w.motor, state), following)
+        )
 
 
-ASKED, HELD = "no if, and, or.*xp.relu", "must be a field of the network's weights if it is trained, else of its const"
+ASKED, HELD = (
+    "no if, and, or.*xp.relu",
+    "must be a field of the network's weights if it is trained, else of its const",
+)
 REFUSED = {
     "a bias of 5 on 8 neurons": (lambda xp, w, c, o, y: y + w.bias, r"\+ of the state \(8\) and w.bias \(5\).*length"),
     "too few columns": (lambda xp, w, c, o, y: xp.product(w.inputs, y), r"w.inputs \(8, 20\) and the state \(8\)"),
@@ -285,7 +320,10 @@ def test_what_is_no_named_tuple_or_no_number_is_refused():
         trace(network)
     network = Few(lambda xp, w, c, o, y: y)
     network.constants = FewConstants(0.5j, "8")
-    with pytest.raises(TypeError, match=r"c\.leak must be a number, a vector or a matrix of real numbers, not 0\.5j"):
+    with pytest.raises(
+        TypeError,
+        match=r"c\.leak must be a number, a vector or a matrix of real numbers, not 0\.5j",
+    ):
         pontryagin.plain_constants(network)
 
 
@@ -300,7 +338,9 @@ def test_what_equations_read_may_change_after_the_first_call():
 
 def test_equations_that_are_others_each_time_are_refused():
     network = Few(lambda xp, w, c, o, y: torch.rand(()).item() * y)
-    with pytest.raises(ValueError, match=r"Few are others each time .* must not draw random numbers"):
+    with pytest.raises(
+        ValueError, match=r"Few are others each time .* must not draw random numbers"
+    ):
         pontryagin.kernels_of(network)
 
 
@@ -313,7 +353,9 @@ def test_constants_in_any_order_of_memory_and_of_any_kind_are_made_plain():
         read_only: Any
 
     network, matrix = Few(None), torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
-    network.constants = Kinds(matrix.T, matrix[:, ::2], torch.ones(3), np.int64(2), np.broadcast_to(1.5, (2, 2)))
+    network.constants = Kinds(
+        matrix.T, matrix[:, ::2], torch.ones(3), np.int64(2), np.broadcast_to(1.5, (2, 2))
+    )
     plain = pontryagin.plain_constants(network)
     for given, array in zip(network.constants[:3], plain[:3], strict=True):
         assert array.flags["C_CONTIGUOUS"] and array.dtype == np.float64
@@ -334,7 +376,10 @@ def test_no_class_of_a_user_is_part_of_compiled_code():
     policy = Policy(network)
     policy._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
     arguments = policy._kernels.steps.nopython_signatures[0].args[:2]
-    assert not any(isinstance(argument, numba.types.NamedTuple | numba.types.NamedUniTuple) for argument in arguments)
+    assert not any(
+        isinstance(argument, numba.types.NamedTuple | numba.types.NamedUniTuple)
+        for argument in arguments
+    )
 
     class Turned(NamedTuple):
         motor: Any
@@ -367,7 +412,8 @@ network = Network(NetworkConfig(), 2)
 Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
 """
     )
-    kept = f"{policy._kernels.steps.py_func.__module__}.steps*.nbc"  # other tests may add other functions
+    # other tests may add other functions
+    kept = f"{policy._kernels.steps.py_func.__module__}.steps*.nbc"
     before = sorted(cache_folder().rglob(kept))
     environment = {**os.environ, "ARM_ENV_QUIET": "", "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "script.py"]
@@ -388,9 +434,19 @@ WRONG_SHAPES = {
 
 @pytest.mark.parametrize("wrong", WRONG_SHAPES.values(), ids=WRONG_SHAPES)
 def test_values_of_what_does_not_fit_are_refused(wrong):
-    given = {"x": torch.zeros(3, 6, 10), "u": torch.zeros(3, 5, 6), "commands": torch.zeros(3, 5, 2)}
-    given = {name: value.double() for name, value in given.items()} | {"lengths": torch.tensor([5, 4, 5])} | wrong
-    with pytest.raises(ValueError, match=r"^(x, u, commands and lengths must be|lengths go from 0 to 5)"):
+    given = {
+        "x": torch.zeros(3, 6, 10),
+        "u": torch.zeros(3, 5, 6),
+        "commands": torch.zeros(3, 5, 2),
+    }
+    given = (
+        {name: value.double() for name, value in given.items()}
+        | {"lengths": torch.tensor([5, 4, 5])}
+        | wrong
+    )
+    with pytest.raises(
+        ValueError, match=r"^(x, u, commands and lengths must be|lengths go from 0 to 5)"
+    ):
         values(TASK, ARM, WEIGHTS, control_period=0.01, **given)
 
 
@@ -409,7 +465,9 @@ def test_a_debugger_may_step_through_the_closed_loop():
     results = []
     for off in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": off}
-        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
         assert run.returncode == 0, run.stderr
         results.append([float(number) for number in run.stdout.split()])
     np.testing.assert_allclose(*results, rtol=1e-9)

@@ -66,7 +66,11 @@ def test_a_signal_finds_no_stderr(monkeypatch):
 
 
 def test_a_command_that_is_called_does_its_work_or_says_why(without_streams, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["rnn_controller", "train", "reach", *SHORT[:-1], f"--output={tmp_path / 'here'}"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["rnn_controller", "train", "reach", *SHORT[:-1], f"--output={tmp_path / 'here'}"],
+    )
     commands.main()
     assert len(load_checkpoint(tmp_path / "here").tensors["history"]) == 2
     with pytest.raises(SystemExit, match=r"^error: .*checkpoint\.safetensors exists"):
@@ -98,7 +102,9 @@ def test_analysis_and_animation_show_no_progress(without_streams, monkeypatch, t
 
 
 @pytest.mark.parametrize("error", [MemoryError("none"), RuntimeError("broken")])
-def test_a_training_that_fails_in_its_first_iteration_does_not_block_the_next(monkeypatch, tmp_path, error):
+def test_a_training_that_fails_in_its_first_iteration_does_not_block_the_next(
+    monkeypatch, tmp_path, error
+):
     def fails(*_):
         raise error
 

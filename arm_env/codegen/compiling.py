@@ -1,4 +1,5 @@
-"""Numba with an on-disk cache that can never serve stale physics, and one set of kernels for one source.
+"""Numba with an on-disk cache that can never serve stale physics, and one set of kernels for one
+source.
 
 Numba notices when a function's own file changes, but not when a function that it calls does. So
 everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
@@ -39,13 +40,19 @@ NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code s
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one can't be written."""
+    """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one
+    can't be written.
+    """
     digest = hashlib.sha256(numba.__version__.encode())
     for file in _sources(files("arm_env")):
         digest.update(file.read_bytes())
     try:
         given = os.environ.get("ARM_ENV_CACHE")
-        root = os.path.abspath(os.path.expanduser(given)) if given else platformdirs.user_cache_dir("arm_env")
+        root = (
+            os.path.abspath(os.path.expanduser(given))
+            if given
+            else platformdirs.user_cache_dir("arm_env")
+        )
         if not os.path.isabs(root):
             raise RuntimeError(f"without a home there is no such folder as {root}")
         folder = Path(root) / digest.hexdigest()[:16]
@@ -77,8 +84,9 @@ def _remove(folder: Path, owner: int) -> None:
 def jit(function: Callable[..., Any]) -> Any:
     """Compile for arrays of float64, no lock held.
 
-    IEEE semantics, without fused multiply-add: which products are fused depends on what is inlined where, and then the
-    first process, which compiles, would not compute the same bits as the next, which finds all in the cache.
+    IEEE semantics, without fused multiply-add: which products are fused depends on what is inlined
+    where, and then the first process, which compiles, would not compute the same bits as the next,
+    which finds all in the cache.
     """
     config: Any = numba.config
     with _lock:
@@ -86,7 +94,8 @@ def jit(function: Callable[..., Any]) -> Any:
         try:
             compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is
-                with contextlib.suppress(Exception):  # no such folder can be made: it is compiled in every process
+                # no such folder can be made: it is compiled in every process
+                with contextlib.suppress(Exception):
                     compiled._cache = _Cache(function)
             return compiled
         finally:
@@ -94,18 +103,25 @@ def jit(function: Callable[..., Any]) -> Any:
 
 
 class _Cache(FunctionCache):
-    """Numba's cache of a function, without which it works as well: a damaged file, or a full disk, costs time only."""
+    """Numba's cache of a function, without which it works as well: a damaged file, or a full disk,
+    costs time only.
+    """
 
     def __init__(self, function: Any):
         super().__init__(function)
         if cache_folder() not in Path(self.cache_path).parents:
-            raise OSError("Numba would keep it where it does not know what else the code depends on")
+            raise OSError(
+                "Numba would keep it where it does not know what else the code depends on"
+            )
         locator = self._impl.locator
-        self._cache_file = _CheckedFile(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
+        self._cache_file = _CheckedFile(
+            self.cache_path, self._impl.filename_base, locator.get_source_stamp()
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
-        with contextlib.suppress(Exception):  # unpickling what was cut short fails in any way: it is compiled again
+        # unpickling what was cut short fails in any way: it is compiled again
+        with contextlib.suppress(Exception):
             found = super().load_overload(sig, target_context)
         if found is None:
             _say_that_it_takes_time()
@@ -138,17 +154,26 @@ class _CheckedFile(IndexDataCacheFile):
 def _say_that_it_takes_time() -> None:
     """Write one line, the first time that something is compiled in this process."""
     if sys.stderr is not None and not os.environ.get("ARM_ENV_QUIET"):
-        print("arm_env: compiling for this machine; this takes up to half a minute, once", file=sys.stderr, flush=True)
+        print(
+            "arm_env: compiling for this machine; this takes up to half a minute, once",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class Kernels:
     """The compiled functions of one generated source, as attributes.
 
-    Whoever compiles the same source in this process gets the same functions. A copy of it is itself, and one that is
-    unpickled, here or in another process, is found or made anew by ``recipe``.
+    Whoever compiles the same source in this process gets the same functions. A copy of it is
+    itself, and one that is unpickled, here or in another process, is found or made anew by
+    ``recipe``.
     """
 
-    def __init__(self, functions: dict[str, Any], recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None):
+    def __init__(
+        self,
+        functions: dict[str, Any],
+        recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
+    ):
         self.__dict__.update(functions)
         self._functions, self._recipe = functions, recipe
 
@@ -177,8 +202,11 @@ _tables: dict[str, Kernels] = {}
 
 
 def compile_source(name: str, source: str, **known: Any) -> Kernels:
-    """Compile the functions of generated source, which may call those ``known``, unless that has been done before."""
-    origins = {key: getattr(value, "py_func", value) for key, value in known.items()}  # with JIT off it is itself
+    """Compile the functions of generated source, which may call those ``known``, unless that has
+    been done before.
+    """
+    # with JIT off it is itself
+    origins = {key: getattr(value, "py_func", value) for key, value in known.items()}
     callees = sorted(
         f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} {_digest_of_file(origin.__module__)}"
         for key, origin in origins.items()
@@ -208,7 +236,8 @@ def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
     numbers = {"sqrt": math.sqrt, "empty": np.empty, "inf": math.inf, "nan": math.nan}
 
     def fresh() -> ModuleType:
-        module = sys.modules[stem] = ModuleType(stem)  # cached kernels look their callees up by this name
+        # cached kernels look their callees up by this name
+        module = sys.modules[stem] = ModuleType(stem)
         vars(module).update(numbers, **known)
         return module
 
@@ -222,13 +251,17 @@ def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
     except Exception:
         module = fresh()
         exec(compile(source, str(path) if kept else f"<{stem}>", "exec"), vars(module))
-    functions = {key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem}
+    functions = {
+        key: jit(f) for key, f in vars(module).items() if getattr(f, "__module__", None) == stem
+    }
     vars(module).update(functions)
     return functions
 
 
 def _is_kept(path: Path, source: str) -> bool:
-    """Whether the file holds that source, now if not before: Numba looks at it to know whether code is stale."""
+    """Whether the file holds that source, now if not before: Numba looks at it to know whether code
+    is stale.
+    """
     with contextlib.suppress(OSError):
         if path.read_bytes() == source.encode():
             return True
@@ -243,11 +276,13 @@ def once_for_each_trace(
 ) -> Callable[[Callable[[T], Kernels]], Callable[[Any], Kernels]]:
     """Decorate a function that compiles kernels from what ``trace`` records of an object.
 
-    The object's equations are traced at every call and compiled once for each record, so that nothing stale can run.
+    The object's equations are traced at every call and compiled once for each record, so that
+    nothing stale can run.
     """
 
     def decorate(build: Callable[[T], Kernels]) -> Callable[[Any], Kernels]:
-        known: dict[Any, tuple[T, Kernels]] = {}  # the record keeps the symbols whose identities are its key
+        # the record keeps the symbols whose identities are its key
+        known: dict[Any, tuple[T, Kernels]] = {}
 
         @functools.wraps(build)
         def kernels(origin: Any) -> Kernels:

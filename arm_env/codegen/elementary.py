@@ -1,10 +1,12 @@
-"""exp, log, sin and cos that give the same bits on every machine, one at a time or in vector registers.
+"""exp, log, sin and cos that give the same bits on every machine, one at a time or in vector
+registers.
 
-A library's functions differ between machines, and the compiler can't vectorise them. These consist of additions,
-multiplications, divisions and fused multiply-adds, which IEEE 754 defines to the last bit, and of a number's bit
-pattern. They are off by less than 5e-16 of the value. Arguments are reduced after Cody & Waite (1980), and what is left
-is summed as a Taylor series. exp takes what lies beyond ±708 for ±708; log is for normal numbers above zero; sin and
-cos are for angles up to 1e5 rad.
+A library's functions differ between machines, and the compiler can't vectorise them. These consist
+of additions, multiplications, divisions and fused multiply-adds, which IEEE 754 defines to the last
+bit, and of a number's bit pattern. They are off by less than 5e-16 of the value. Arguments are
+reduced after Cody & Waite (1980), and what is left is summed as a Taylor series. exp takes what
+lies beyond ±708 for ±708; log is for normal numbers above zero; sin and cos are for angles up to
+1e5 rad.
 """
 
 import math
@@ -18,12 +20,15 @@ from arm_env.codegen.compiling import compile_source
 
 ROUND = (
     1.5 * 2.0**52
-)  # added and taken away again, it rounds to a whole number, which stands in the last bits meanwhile
+    # added and taken away again, it rounds to a whole number, which stands in the last bits
+    # meanwhile
+)
 ROUND_BITS = 4843621399236968448  # its bit pattern
 WHOLE_BITS = 0x4330000000000000  # that of 2⁵², in whose last bits a smaller whole number may stand
 HALF_ROOT_BITS = 4604544271217802189  # that of √½, from which mantissas run to √2
 LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)  # high and low part (fdlibm)
-HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)  # the same (fdlibm)
+# the same (fdlibm)
+HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
 
 
 def _series(coefficients: list[float], variable: str) -> str:
@@ -108,10 +113,13 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def widest_registers(typing_context: Any) -> Any:
-    """Let the function that calls this use the processor's widest vectors: by default Intel's get half of theirs."""
+    """Let the function that calls this use the processor's widest vectors: by default Intel's get
+    half of theirs.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # not among those llvmlite knows by name
+        # not among those llvmlite knows by name
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -127,4 +135,10 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the
     widest_registers = _nothing  # type: ignore[assignment]
 else:
     _compiled = compile_source("elementary", SOURCE, bits_of=bits_of, float_of=float_of, fma=fma)
-    exp, log, sin, cos, whole = _compiled.exp, _compiled.log, _compiled.sin, _compiled.cos, _compiled.whole
+    exp, log, sin, cos, whole = (
+        _compiled.exp,
+        _compiled.log,
+        _compiled.sin,
+        _compiled.cos,
+        _compiled.whole,
+    )

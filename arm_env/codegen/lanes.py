@@ -1,8 +1,10 @@
-"""Generated functions for many arms at once: in lanes, which the compiler puts into vector registers, and on rows.
+"""Generated functions for many arms at once: in lanes, which the compiler puts into vector
+registers, and on rows.
 
-A lane form runs its straight-line code in an inner loop over ``LANES`` arms, from arrays that are laid out as
-``x[LANES i + lane]``. They are flat, since with more dimensions the compiler can't tell that they do not overlap. What
-depends on parameters alone stands before the loop. Each lane computes the bits that the scalar form computes.
+A lane form runs its straight-line code in an inner loop over ``LANES`` arms, from arrays that are
+laid out as ``x[LANES i + lane]``. They are flat, since with more dimensions the compiler can't tell
+that they do not overlap. What depends on parameters alone stands before the loop. Each lane
+computes the bits that the scalar form computes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +15,20 @@ LANES = 16  # fewer are not vectorised
 FEW = 5  # arms that are done sooner one by one
 
 
-def lane_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
-    """A function ``name_lanes`` that fills flat arrays for ``LANES`` arms; row arguments are flat arrays, too."""
-    before, within, names = assignments(results, lambda array, index: f"{array}[{LANES * index} + lane]")
+def lane_source(
+    name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]
+) -> str:
+    """A function ``name_lanes`` that fills flat arrays for ``LANES`` arms; row arguments are flat
+    arrays, too.
+    """
+    before, within, names = assignments(
+        results, lambda array, index: f"{array}[{LANES * index} + lane]"
+    )
     for result, symbols in results.items():
-        within += [f"{result}[{LANES * i} + lane] = {names[id(symbol)]}" for i, symbol in enumerate(symbols)]
+        within += [
+            f"{result}[{LANES * i} + lane] = {names[id(symbol)]}"
+            for i, symbol in enumerate(symbols)
+        ]
     lines = (
         ["    widest_registers()"]
         + [f"    {line}" for line in before]
@@ -28,9 +39,11 @@ def lane_source(name: str, arguments: Sequence[str], results: Mapping[str, Seque
 
 
 def row_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
-    """A function ``name_rows`` over rows first … last − 1 of two-dimensional arrays, which may be the same array.
+    """A function ``name_rows`` over rows first … last − 1 of two-dimensional arrays, which may be
+    the same array.
 
-    It moves ``LANES`` rows at a time into lanes and back, and takes the last few, or a few in all, one by one.
+    It moves ``LANES`` rows at a time into lanes and back, and takes the last few, or a few in all,
+    one by one.
     """
     sizes: dict[str, int] = {}
     for symbol in ordered([s for symbols in results.values() for s in symbols]):
@@ -62,5 +75,9 @@ def row_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequen
             f"            for i in range({lengths[a]}):",
             f"                {a}[first + lane, i] = {a}_lanes[{LANES} * i + lane]",
         ]
-    lines += ["        first += number", "    for row in range(first, last):", f"        {name}({one})"]
+    lines += [
+        "        first += number",
+        "    for row in range(first, last):",
+        f"        {name}({one})",
+    ]
     return "\n".join(lines) + "\n"

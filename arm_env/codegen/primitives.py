@@ -1,4 +1,6 @@
-"""The primitives that equations are written in, so that one text serves arrays, tensors and symbols."""
+"""The primitives that equations are written in, so that one text serves arrays, tensors and
+symbols.
+"""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +23,14 @@ class Primitives(NamedTuple):
 
 
 NUMPY = Primitives(
-    np.exp, np.log, np.sin, np.cos, np.sqrt, lambda x, a, b: np.where(x > 0, a, b), np.stack, np.concatenate
+    np.exp,
+    np.log,
+    np.sin,
+    np.cos,
+    np.sqrt,
+    lambda x, a, b: np.where(x > 0, a, b),
+    np.stack,
+    np.concatenate,
 )
 
 

@@ -1,9 +1,9 @@
 """From the equations to straight-line code: trace them once with symbols, differentiate, print.
 
-``trace`` runs a function of ``arm_env.dynamics.equations`` or ``arm_env.tasks.task`` on NumPy object arrays of
-``Symbol``; ``gradient`` adds the reverse pass as more symbols (the discrete costate equations);
-``function_source`` prints either as a Python function that Numba compiles. So neither the physics
-nor its adjoint is written a second time.
+``trace`` runs a function of ``arm_env.dynamics.equations`` or ``arm_env.tasks.task`` on NumPy
+object arrays of ``Symbol``; ``gradient`` adds the reverse pass as more symbols (the discrete
+costate equations); ``function_source`` prints either as a Python function that Numba compiles. So
+neither the physics nor its adjoint is written a second time.
 """
 
 import math
@@ -30,7 +30,14 @@ def explained(name: str, allowed: str) -> Iterator[None]:
     """Say whose equations can't be traced, why, and what is ``allowed`` in them."""
     try:
         yield
-    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, NotImplementedError) as error:
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        NotImplementedError,
+    ) as error:
         problem = str(error) or type(error).__name__
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"the equations of {name} can't be compiled: {problem}. {allowed}") from error
@@ -39,8 +46,8 @@ def explained(name: str, allowed: str) -> Iterator[None]:
 class Symbol:
     """A scalar in an expression graph; equal expressions are one object (hash-consing).
 
-    The table of them holds each symbol only as long as somebody else does. A symbol holds its arguments, so the
-    identities in its key stay theirs.
+    The table of them holds each symbol only as long as somebody else does. A symbol holds its
+    arguments, so the identities in its key stay theirs.
     """
 
     __slots__ = ("__weakref__", "args", "op", "uniform")
@@ -151,7 +158,9 @@ def _symbol(x: Any) -> Symbol:
 
 
 def _binary(op: str, left: Any, right: Any) -> Any:
-    if (isinstance(left, np.ndarray) and left.ndim) or (isinstance(right, np.ndarray) and right.ndim):
+    if (isinstance(left, np.ndarray) and left.ndim) or (
+        isinstance(right, np.ndarray) and right.ndim
+    ):
         return NotImplemented  # NumPy broadcasts, and comes back with elements
     a, b = _symbol(left), _symbol(right)
     va, vb = _value(a), _value(b)
@@ -174,7 +183,9 @@ def _power(base: Any, exponent: Any) -> Any:
         return NotImplemented
     base, power = _symbol(base), _value(_symbol(exponent))
     if power is None or not (2 * power).is_integer():
-        raise TypeError("** takes whole exponents and halves, such as 2, -1 and 0.5; x ** p is else exp(p * log(x))")
+        raise TypeError(
+            "** takes whole exponents and halves, such as 2, -1 and 0.5; x ** p is else exp(p * log(x))"
+        )
     if power < 0:
         return 1.0 / _power(base, -power)
     if not power.is_integer():
@@ -190,7 +201,9 @@ def _where(x: Any, a: Any, b: Any) -> Symbol:
 
 _where_array = np.frompyfunc(_where, 3, 1)
 
-SYMBOLIC = Primitives(np.exp, np.log, np.sin, np.cos, np.sqrt, _where_array, np.stack, np.concatenate)
+SYMBOLIC = Primitives(
+    np.exp, np.log, np.sin, np.cos, np.sqrt, _where_array, np.stack, np.concatenate
+)
 
 
 def load(name: str, shape: tuple[int, ...], start: int = 0) -> np.ndarray:
@@ -248,7 +261,9 @@ def _derivatives(s: Symbol, g: Symbol) -> list[tuple[Symbol, Symbol]]:
     return []
 
 
-def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Sequence[Symbol]) -> list[Symbol]:
+def gradient(
+    outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Sequence[Symbol]
+) -> list[Symbol]:
     """Reverse-mode: cotangents of the inputs, given those of the outputs."""
     total: dict[int, Symbol] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
@@ -261,10 +276,15 @@ def gradient(outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Se
     return [total.get(id(x), constant(0.0)) for x in inputs]
 
 
-def function_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
+def function_source(
+    name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]
+) -> str:
     """A Python function that fills the arrays ``results`` (names to symbols) from its arguments."""
     before, after, names = assignments(results, lambda array, index: f"{array}[{index}]")
-    lines = [f"def {name}({', '.join([*arguments, *results])}):", *(f"    {line}" for line in [*before, *after])]
+    lines = [
+        f"def {name}({', '.join([*arguments, *results])}):",
+        *(f"    {line}" for line in [*before, *after]),
+    ]
     for result, symbols in results.items():
         lines += [f"    {result}[{i}] = {names[id(symbol)]}" for i, symbol in enumerate(symbols)]
     return "\n".join(lines) + "\n"
@@ -273,7 +293,8 @@ def function_source(name: str, arguments: Sequence[str], results: Mapping[str, S
 def assignments(
     results: Mapping[str, Sequence[Symbol]], element: Callable[[str, int], str]
 ) -> tuple[list[str], list[str], dict[int, str]]:
-    """Lines that compute what is uniform, lines that compute the rest, and the names of the symbols by identity.
+    """Lines that compute what is uniform, lines that compute the rest, and the names of the symbols
+    by identity.
 
     ``element`` is how an element of an array that is not uniform is written.
     """

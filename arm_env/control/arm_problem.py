@@ -1,4 +1,6 @@
-"""The arm under one command as a problem of optimal control: the environment's step and cost, and their derivatives."""
+"""The arm under one command as a problem of optimal control: the environment's step and cost, and
+their derivatives.
+"""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +27,8 @@ from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.task import Task
 
 SIZE = STATE_SIZE + MUSCLE_COUNT
-MOTION = ACTIVATIONS.start  # angles and velocities lead the state; activations are linear in it and the excitations
+# angles and velocities lead the state; activations are linear in it and the excitations
+MOTION = ACTIVATIONS.start
 NUDGE = 1e-6  # [-] step of the finite difference of exact adjoints
 
 PASSES = f"""
@@ -61,13 +64,22 @@ def compiled(traced: TracedTask) -> Kernels:
     z, one = flatten([x, u]), [constant(1.0)]
     slope = gradient(total, one, z)
     rows = [entry for partial in slope for entry in gradient([partial], one, z)]
-    source = function_source("cost_derivatives", ["p", "w", "x", "u", "k"], {"slope": slope, "hessian": rows}) + PASSES
-    return compile_source("problem", source, step=step, cost=task_kernels(traced).cost, **ELEMENTARY)
+    source = (
+        function_source(
+            "cost_derivatives", ["p", "w", "x", "u", "k"], {"slope": slope, "hessian": rows}
+        )
+        + PASSES
+    )
+    return compile_source(
+        "problem", source, step=step, cost=task_kernels(traced).cost, **ELEMENTARY
+    )
 
 
 @jit
 def advance(p, h, x, u, between):
-    """States (substeps, R, 10) at which the steps of one control period begin, from states x (R, 10) under u (R, 6)."""
+    """States (substeps, R, 10) at which the steps of one control period begin, from states x (R,
+    10) under u (R, 6).
+    """
     between[0] = x
     for s in range(1, len(between)):
         step_rows(0, len(x), p, h, between[s - 1], u, between[s])
@@ -75,10 +87,11 @@ def advance(p, h, x, u, between):
 
 @jit
 def advance_vjp(p, h, u, between, gx, gu):
-    """Adjoint of one control period: turns costates gx (R, 10) of its ends into those of its starts, and fills gu.
+    """Adjoint of one control period: turns costates gx (R, 10) of its ends into those of its
+    starts, and fills gu.
 
-    Excitations within the box reach the muscles as they are, so that ``excite`` without noise has no part in it
-    (at the box's edge its derivative would be zero both ways).
+    Excitations within the box reach the muscles as they are, so that ``excite`` without noise has
+    no part in it (at the box's edge its derivative would be zero both ways).
     """
     part = np.empty_like(gu)
     gu[:] = 0.0
@@ -98,7 +111,9 @@ def repeated(values, times):
 
 @jit
 def jacobians(p, h, substeps, x, u, first, last, dynamics):
-    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of periods from x (T, 10) under u (T, 6)."""
+    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of periods from x (T, 10) under
+    u (T, 6).
+    """
     number = last - first
     x, u = repeated(x, number), repeated(u, number)
     between, gx, gu = np.empty((substeps, *x.shape)), np.zeros(x.shape), np.empty(u.shape)
@@ -142,7 +157,8 @@ def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, cu
     jacobians(p, h, substeps, x, controls, 0, MOTION, dynamics)
     jacobians(p, h, substeps, x[:1], controls[:1], MOTION, STATE_SIZE, dynamics[:1])
     for t in range(1, length):
-        dynamics[t, MOTION:] = dynamics[0, MOTION:]  # activations follow the same linear equation at all times
+        # activations follow the same linear equation at all times
+        dynamics[t, MOTION:] = dynamics[0, MOTION:]
     costate = np.zeros(STATE_SIZE)
     for t in range(length - 1, -1, -1):
         costates[t] = costate + slope[t, :STATE_SIZE]
@@ -155,13 +171,15 @@ def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, cu
 
 @dataclass
 class ArmProblem:
-    """The arm under one ``command`` (K,) of a task, held from start to end; controls within [tone, ceiling].
+    """The arm under one ``command`` (K,) of a task, held from start to end; controls within [tone,
+    ceiling].
 
     Its value is Σ c Δt, what the environments return without noise, negated: c of the state that a
     period ends in and the excitations held during it.
 
-    Excitations below the tone act on the muscles as the tone does. They have no slope to follow, so the controls
-    begin at the tone. The effort that a command of 0 would save is γ/2 tone² a muscle, below 1e-4 of the cost.
+    Excitations below the tone act on the muscles as the tone does. They have no slope to follow, so
+    the controls begin at the tone. The effort that a command of 0 would save is γ/2 tone² a muscle,
+    below 1e-4 of the cost.
     """
 
     task: Task
@@ -174,14 +192,21 @@ class ArmProblem:
         self.command = np.array(self.command, dtype=float)
         self.task.checked_shape(self.command[None])
         self.size = STATE_SIZE
-        self.low, self.high = (np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.ceiling))
+        self.low, self.high = (
+            np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.ceiling)
+        )
         self._kernels = compiled(self.task)
         self._p, self._w = self.arm.flat(), (self.weights or self.task.weights).flat()
         self._substeps = substeps_of(self.control_period)
         self._step = self.control_period / self._substeps
 
     def follow(
-        self, states: np.ndarray, controls: np.ndarray, change: np.ndarray, gains: np.ndarray, scale: float
+        self,
+        states: np.ndarray,
+        controls: np.ndarray,
+        change: np.ndarray,
+        gains: np.ndarray,
+        scale: float,
     ) -> Trajectory:
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
@@ -193,13 +218,24 @@ class ArmProblem:
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
         length = len(controls)
         slope, hessian = np.empty((length, SIZE)), np.empty((length, SIZE, SIZE))
-        self._kernels.expand_cost(self._p, self._w, self.control_period, self.command, states, controls, slope, hessian)
+        self._kernels.expand_cost(
+            self._p, self._w, self.control_period, self.command, states, controls, slope, hessian
+        )
         if not exact:
             convexify(hessian)
         dynamics, curvature = np.empty((length, STATE_SIZE, SIZE)), np.zeros((length, SIZE, SIZE))
         slopes = np.empty((length, MUSCLE_COUNT))
         expand_dynamics(
-            self._p, self._step, self._substeps, states, controls, slope, exact, dynamics, curvature, slopes
+            self._p,
+            self._step,
+            self._substeps,
+            states,
+            controls,
+            slope,
+            exact,
+            dynamics,
+            curvature,
+            slopes,
         )
         return Expansion(dynamics, slope, hessian, curvature, slopes)
 
@@ -207,4 +243,6 @@ class ArmProblem:
 def convexify(hessian: np.ndarray) -> None:
     """Flatten, in place, the concave directions of the cost of the arm's motion."""
     values, vectors = np.linalg.eigh(hessian[:, :MOTION, :MOTION])
-    hessian[:, :MOTION, :MOTION] = (vectors * np.maximum(values, 0)[:, None]) @ vectors.swapaxes(1, 2)
+    hessian[:, :MOTION, :MOTION] = (vectors * np.maximum(values, 0)[:, None]) @ vectors.swapaxes(
+        1, 2
+    )

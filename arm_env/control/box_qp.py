@@ -1,4 +1,7 @@
-"""Least quadratic within a box: the small problem that every control period poses (Tassa et al. 2014)."""
+"""Least quadratic within a box: the small problem that every control period poses (Tassa et al.
+
+2014).
+"""
 
 import numpy as np
 
@@ -40,8 +43,8 @@ def solve_factored(a, n, b):
 def box_qp(h, g, low, high, x, free, factor):
     """Minimise gᵀx + ½ xᵀhx within low ≤ x ≤ high by projected Newton steps from x, in place.
 
-    Returns how many are free (their indices lead ``free``, their Cholesky factor ``factor``), or −1 if h is
-    not positive definite among them (Bertsekas 1982; Tassa et al. 2014).
+    Returns how many are free (their indices lead ``free``, their Cholesky factor ``factor``), or −1
+    if h is not positive definite among them (Bertsekas 1982; Tassa et al. 2014).
     """
     m = len(x)
     slope, direction, trial = np.empty(m), np.empty(m), np.empty(m)

@@ -38,7 +38,9 @@ class Controller(Protocol):
         """Excitations for the observations, and the controller's next state."""
 
 
-SIGNATURE = "predict(observation, state=None, episode_start=None, deterministic=False) -> (action, state)"
+SIGNATURE = (
+    "predict(observation, state=None, episode_start=None, deterministic=False) -> (action, state)"
+)
 
 
 class Function:
@@ -53,21 +55,26 @@ class Function:
             return np.asarray(detached(action), dtype=float), state
         except (TypeError, ValueError, RuntimeError):
             wanted = "the excitations (B, 6) of observations (B, n), and nothing else"
-            raise ValueError(f"a function that controls arms must return {wanted}, not {shown(action)}") from None
+            raise ValueError(
+                f"a function that controls arms must return {wanted}, not {shown(action)}"
+            ) from None
 
 
 ADAPTERS: dict[type, Callable[..., Controller]] = {}
-"""What makes a controller of another library's object and a ``control_period`` [s], by the object's class.
+"""What makes a controller of another library's object and a ``control_period`` [s], by the object's
+class.
 
 ``arm_env.sb3`` adds that of stable-baselines3.
 """
 
 
 def as_controller(value: Any, control_period: float = 0.01) -> Controller:
-    """Return what a user gave as a controller: one that is, a function of the observations, a stable-baselines3 model.
+    """Return what a user gave as a controller: one that is, a function of the observations, a
+    stable-baselines3 model.
 
-    A model has scaled actions, and perhaps smoothed or normalised observations: ``arm_env.sb3.Trained`` sees to that.
-    Raises ValueError, with the signature that is wanted, for anything else.
+    A model has scaled actions, and perhaps smoothed or normalised observations:
+    ``arm_env.sb3.Trained`` sees to that. Raises ValueError, with the signature that is wanted, for
+    anything else.
     """
     for kind, adapted in ADAPTERS.items():
         if isinstance(value, kind):
@@ -97,7 +104,9 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
 
 
 def period_of(maker: Any) -> float | None:
-    """The ``control_period`` [s] that a controller or a network was made for: its own, or its configuration's."""
+    """The ``control_period`` [s] that a controller or a network was made for: its own, or its
+    configuration's.
+    """
     configured = getattr(getattr(maker, "config", None), "control_period", None)
     return getattr(maker, "control_period", configured)
 
@@ -112,15 +121,22 @@ def check_period(controller: Any, control_period: float) -> None:
         )
 
 
-def checked_observation(observation: Any, size: int | None, who: str = "this controller") -> np.ndarray:
-    """Return one observation (size,) or many (B, size) as floats; ValueError for another shape or what isn't finite."""
+def checked_observation(
+    observation: Any, size: int | None, who: str = "this controller"
+) -> np.ndarray:
+    """Return one observation (size,) or many (B, size) as floats; ValueError for another shape or
+    what isn't finite.
+    """
     sensed = np.asarray(detached(observation), dtype=float)
     if sensed.ndim not in (1, 2) or sensed.shape[-1] != (size or sensed.shape[-1]):
         raise ValueError(f"{who} takes observations of {size} signals, not of shape {sensed.shape}")
     flat = sensed.ravel()
-    if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():  # the product takes a fifth of the time
+    # the product takes a fifth of the time
+    if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
         bad = np.flatnonzero(~np.isfinite(flat))[0]
-        raise ValueError(f"{who} takes finite observations, and signal {bad % sensed.shape[-1]} is {flat[bad]}")
+        raise ValueError(
+            f"{who} takes finite observations, and signal {bad % sensed.shape[-1]} is {flat[bad]}"
+        )
     return sensed
 
 
@@ -143,20 +159,26 @@ class Random:
 
 
 def kept(control_period: float, time_constant: float) -> float:
-    """What an exponential mean keeps of itself in one control period; ValueError for a time below 0."""
+    """What an exponential mean keeps of itself in one control period; ValueError for a time below
+    0.
+    """
     time_constant = number("the time constant [s]", time_constant, 0, 1e6)
     control_period = number("the control period [s]", control_period, 0, 1, above=True)
     return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
 
 
 class JointSense:
-    """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least squares."""
+    """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least
+    squares.
+    """
 
     def __init__(self, arm: Arm):
         self._arm, self._numbers = arm, arm.arrays()
 
     def angles(self, lengths: np.ndarray) -> np.ndarray:
-        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps, up to ``BEYOND`` the stops."""
+        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps, up to
+        ``BEYOND`` the stops.
+        """
         low, high = np.array(self._arm.lower_stop), np.array(self._arm.upper_stop)
         angles = np.broadcast_to((low + high) / 2, (len(lengths), 2))
         for _ in range(NEWTON_STEPS):
@@ -165,12 +187,17 @@ class JointSense:
         return angles
 
     def velocities(self, velocities: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6), at joint angles [rad], (B, 2)."""
+        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6), at joint angles
+        [rad], (B, 2).
+        """
         return self._turned(velocities, angles)
 
     def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The turn of the joints (B, 2) nearest to a stretch of the muscles [L0], (B, 6): both are small."""
-        slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length  # (B, 2, 6) ∂l/∂θ
+        """The turn of the joints (B, 2) nearest to a stretch of the muscles [L0], (B, 6): both are
+        small.
+        """
+        # (B, 2, 6) ∂l/∂θ
+        slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length
         square = slope @ slope.swapaxes(1, 2)
         return np.linalg.solve(square, slope @ stretch[..., None])[..., 0]
 
@@ -179,10 +206,11 @@ class JointPD:
     """Proportional-derivative control in joint space, its torque shared out over the muscles.
 
     Joint angles and velocities come from the sensed muscle lengths and velocities by least squares,
-    the wanted angles from the command by inverse kinematics. Noise is a part of a signal's size: large
-    in lengths and commands, small in the velocities of a slow arm. So velocities are taken as they
-    come; angles are summed up from them and drawn towards what the lengths say with time constant
-    ``smoothing``, with which the command is smoothed too. Both are the controller's state, (B, 4).
+    the wanted angles from the command by inverse kinematics. Noise is a part of a signal's size:
+    large in lengths and commands, small in the velocities of a slow arm. So velocities are taken as
+    they come; angles are summed up from them and drawn towards what the lengths say with time
+    constant ``smoothing``, with which the command is smoothed too. Both are the controller's state,
+    (B, 4).
     """
 
     def __init__(
@@ -200,7 +228,9 @@ class JointPD:
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         size = SENSORY_SIZE + Reach().command_size
-        sensed = np.atleast_2d(checked_observation(observation, size, "JointPD, which reaches for points,"))
+        sensed = np.atleast_2d(
+            checked_observation(observation, size, "JointPD, which reaches for points,")
+        )
         begins = np.zeros((len(sensed), 1), dtype=bool)
         if episode_start is not None:
             begins = np.reshape(episode_start, (-1, 1)).astype(bool)
@@ -209,7 +239,9 @@ class JointPD:
         velocities = self._joints.velocities(sensed[:, 6:12], known)
         seen = smooth = np.concatenate([angles, sensed[:, SENSORY_SIZE:]], -1)
         if state is not None:
-            moved = state + self.control_period * np.concatenate([velocities, np.zeros_like(velocities)], -1)
+            moved = state + self.control_period * np.concatenate(
+                [velocities, np.zeros_like(velocities)], -1
+            )
             smooth = np.where(begins, seen, self.keep * moved + (1 - self.keep) * seen)
         angles, target = smooth[:, :2], smooth[:, 2:]
         wanted = np.clip(nearest_angles(self.arm, target), self.arm.lower_stop, self.arm.upper_stop)
@@ -218,10 +250,11 @@ class JointPD:
         return (action if np.ndim(observation) > 1 else action[0]), smooth
 
     def excitations(self, torque: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The least excitations, (B, 6), up to the ceiling, for joint torques [N m] at joint angles [rad], (B, 2) each.
+        """The least excitations, (B, 6), up to the ceiling, for joint torques [N m] at joint angles
+        [rad], (B, 2) each.
 
-        Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how well
-        each muscle pulls at its length, and with what moment arm.
+        Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how
+        well each muscle pulls at its length, and with what moment arm.
         """
         each = isometric_torques(NUMPY, self._numbers, angles)  # (B, 2, 6) [N m]
         multiplier, u = np.zeros((len(torque), 2)), np.zeros((len(torque), MUSCLE_COUNT))

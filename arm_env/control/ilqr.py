@@ -1,10 +1,12 @@
-"""Optimal movements: control-limited differential dynamic programming (Tassa, Mansard & Todorov 2014).
+"""Optimal movements: control-limited differential dynamic programming (Tassa, Mansard & Todorov
+2014).
 
-``solve`` improves a sequence of controls within a box until its projected gradient vanishes. It knows
-a problem by two passes over a trajectory, ``follow`` and ``expand``; ``ArmProblem`` is the arm under one
-command, with the environment's own step and cost. First come Gauss-Newton steps (iLQR: the cost's
-curvature made convex, the dynamics' left out), which get far from anywhere; then Newton's (DDP with the
-curvature of both, the costate of the trajectory weighing that of the dynamics), which converge.
+``solve`` improves a sequence of controls within a box until its projected gradient vanishes. It
+knows a problem by two passes over a trajectory, ``follow`` and ``expand``; ``ArmProblem`` is the
+arm under one command, with the environment's own step and cost. First come Gauss-Newton steps
+(iLQR: the cost's curvature made convex, the dynamics' left out), which get far from anywhere; then
+Newton's (DDP with the curvature of both, the costate of the trajectory weighing that of the
+dynamics), which converge.
 """
 
 from dataclasses import dataclass
@@ -23,29 +25,41 @@ Trajectory = tuple[np.ndarray, np.ndarray, float]
 
 
 class Expansion(NamedTuple):
-    """Derivatives along a trajectory, z_t = (x_t, u_t); the cost of period t is that of (x_{t+1}, u_t)."""
+    """Derivatives along a trajectory, z_t = (x_t, u_t); the cost of period t is that of (x_{t+1},
+    u_t).
+    """
 
     dynamics: np.ndarray  # (T, n, n + m) of x_{t+1} with respect to z_t
     slope: np.ndarray  # (T, n + m) of the cost of (x_{t+1}, u_t)
     hessian: np.ndarray  # (T, n + m, n + m) of the same
-    curvature: np.ndarray  # (T, n + m, n + m) of λᵀ x_{t+1} with respect to z_t, λ the costate; or 0
+    # (T, n + m, n + m) of λᵀ x_{t+1} with respect to z_t, λ the costate; or 0
+    curvature: np.ndarray
     gradient: np.ndarray  # (T, m) of the value with respect to the controls
 
 
 class Problem(Protocol):
-    """What ``solve`` needs to know of plant and cost: n, the lowest and highest controls (m,), and two passes."""
+    """What ``solve`` needs to know of plant and cost: n, the lowest and highest controls (m,), and
+    two passes.
+    """
 
     size: int
     low: np.ndarray
     high: np.ndarray
 
     def follow(
-        self, states: np.ndarray, controls: np.ndarray, change: np.ndarray, gains: np.ndarray, scale: float
+        self,
+        states: np.ndarray,
+        controls: np.ndarray,
+        change: np.ndarray,
+        gains: np.ndarray,
+        scale: float,
     ) -> Trajectory:
         """What u_t = clip(controls_t + scale · change_t + gains_t (x_t − states_t)) leads to."""
 
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
-        """Derivatives along a trajectory: exact ones, or Gauss-Newton's, with a convex cost and no curvature."""
+        """Derivatives along a trajectory: exact ones, or Gauss-Newton's, with a convex cost and no
+        curvature.
+        """
 
 
 @dataclass(frozen=True)
@@ -57,9 +71,11 @@ class Solution:
     value: float
     """Sum of the costs, c Δt [s] for the arm."""
     residual: float
-    """Largest |u − clip(u − ∂V/∂u)| over all controls: the slope of the value along whichever control may still
-    move. For the arm in seconds per unit of excitation held for one control period; the effort term
-    alone has the slope γ Δt u, so a residual of 1e-3 γ Δt is an error of about 1e-3 in the excitations."""
+    """Largest |u − clip(u − ∂V/∂u)| over all controls: the slope of the value along whichever
+    control may still move. For the arm in seconds per unit of excitation held for one control
+    period; the effort term alone has the slope γ Δt u, so a residual of 1e-3 γ Δt is an error of
+    about 1e-3 in the excitations.
+    """
     iterations: int
 
 
@@ -75,9 +91,9 @@ def solve(
 ) -> Solution:
     """Improve controls (T, m) from the state ``start`` (n,), never to a higher value.
 
-    ``iterations`` of Gauss-Newton until one gains less than the share ``slow`` of the value, then up to
-    ``exact_iterations`` of Newton, ending at a residual of ``tolerance`` or where no step improves.
-    ValueError for shapes that do not fit, and for what is not finite.
+    ``iterations`` of Gauss-Newton until one gains less than the share ``slow`` of the value, then
+    up to ``exact_iterations`` of Newton, ending at a residual of ``tolerance`` or where no step
+    improves. ValueError for shapes that do not fit, and for what is not finite.
     """
     low, high = problem.low, problem.high
     best, done = follow(problem, start, controls), 0
@@ -87,7 +103,9 @@ def solve(
         if exact and most:
             expansion = problem.expand(*best[:2], True)
         for _ in range(most):
-            if residual(best[1], expansion.gradient, low, high) <= tolerance or (not exact and gain < slow * best[2]):
+            if residual(best[1], expansion.gradient, low, high) <= tolerance or (
+                not exact and gain < slow * best[2]
+            ):
                 break
             better = improve(problem, expansion, best, damping)
             done += 1
@@ -100,23 +118,31 @@ def solve(
 
 
 def follow(problem: Problem, start: ArrayLike, controls: ArrayLike) -> Trajectory:
-    """What the controls (T, m), held to the box, do from the state ``start`` (n,); ValueError as for ``solve``."""
+    """What the controls (T, m), held to the box, do from the state ``start`` (n,); ValueError as
+    for ``solve``.
+    """
     first, tried = _checked(problem, start, controls)
     gains = np.zeros((*tried.shape, len(first)))
-    best = problem.follow(np.tile(first, (len(tried) + 1, 1)), tried, np.zeros_like(tried), gains, 0.0)
+    best = problem.follow(
+        np.tile(first, (len(tried) + 1, 1)), tried, np.zeros_like(tried), gains, 0.0
+    )
     if not np.isfinite(best[2]):
         raise ValueError(f"the value that a movement starts with must be finite, not {best[2]}")
     return best
 
 
-def residual(controls: np.ndarray, gradient: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+def residual(
+    controls: np.ndarray, gradient: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> float:
     """Infinity norm of the projected gradient, u − clip(u − ∂V/∂u, low, high)."""
     return float(np.abs(controls - np.clip(controls - gradient, low, high)).max())
 
 
 @dataclass
 class Damping:
-    """The schedule of the regularisation μ of Q_uu: quickly up where a step fails, quickly down again."""
+    """The schedule of the regularisation μ of Q_uu: quickly up where a step fails, quickly down
+    again.
+    """
 
     value: float = 0.0
     factor: float = 1.0
@@ -136,8 +162,13 @@ class Damping:
             self.value = 0.0
 
 
-def improve(problem: Problem, expansion: Expansion, best: Trajectory, damping: Damping) -> Trajectory | None:
-    """One iteration: a better trajectory, or None if no damping leads to one. ``damping`` remembers what it took."""
+def improve(
+    problem: Problem, expansion: Expansion, best: Trajectory, damping: Damping
+) -> Trajectory | None:
+    """One iteration: a better trajectory, or None if no damping leads to one.
+
+    ``damping`` remembers what it took.
+    """
     states, controls, value = best
     while True:
         ok, change, gains, linear, quadratic = backward(
@@ -153,7 +184,9 @@ def improve(problem: Problem, expansion: Expansion, best: Trajectory, damping: D
             return None
 
 
-def _checked(problem: Problem, start: ArrayLike, controls: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    problem: Problem, start: ArrayLike, controls: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """Copies of both, the controls held to the box."""
     first, tried = np.array(start, dtype=float), np.array(controls, dtype=float)
     n, m = problem.size, len(problem.low)
@@ -167,9 +200,11 @@ def _checked(problem: Problem, start: ArrayLike, controls: ArrayLike) -> tuple[n
 
 @jit
 def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
-    """The backward pass: success, changes (T, m), gains (T, m, n), and the expected change of the value.
+    """The backward pass: success, changes (T, m), gains (T, m, n), and the expected change of the
+    value.
 
-    That is scale · linear + scale² · quadratic. It fails if Q_uu + ``damping`` is not positive definite.
+    That is scale · linear + scale² · quadratic. It fails if Q_uu + ``damping`` is not positive
+    definite.
     """
     length, n, nm = dynamics.shape
     m = nm - n
@@ -194,7 +229,9 @@ def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
         du, k = change[t], gains[t]
         if t + 1 < length:
             for i in range(m):
-                du[i] = min(max(change[t + 1, i], low[i] - controls[t, i]), high[i] - controls[t, i])
+                du[i] = min(
+                    max(change[t + 1, i], low[i] - controls[t, i]), high[i] - controls[t, i]
+                )
         number = box_qp(damped, qz[n:], low - controls[t], high - controls[t], du, free, factor)
         if number < 0:
             return False, change, gains, linear, quadratic

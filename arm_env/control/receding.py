@@ -1,4 +1,6 @@
-"""A receding-horizon controller: it knows arm and cost, and plans its next moments anew every control period."""
+"""A receding-horizon controller: it knows arm and cost, and plans its next moments anew every
+control period.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -10,13 +12,21 @@ from arm_env.control.controllers import JointSense, checked_observation
 from arm_env.control.ilqr import Damping, follow, improve
 from arm_env.dynamics.equations import force_curves, muscle_length, muscle_velocity
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, VELOCITIES, control_steps
+from arm_env.dynamics.plant import (
+    ACTIVATIONS,
+    ANGLES,
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    VELOCITIES,
+    control_steps,
+)
 from arm_env.envs.simulation import noise_deviation, substeps_of
 from arm_env.tasks.task import Task, hand_position
 
 WIDENING = 1.5  # [-] from one radius of the planned target to the next
 LARGEST_DAMPING = 1e-2  # [s] an iteration that needs more is given up
-TONIC = 0.02  # [-] excitation that the first plan begins with: from none at all there is no slope to follow
+# [-] excitation that the first plan begins with: from none at all there is no slope to follow
+TONIC = 0.02
 RECENT = 0.2  # [-] gain of the average that notices when a command changes
 LEAST_GAIN = 0.04  # [-] of the command's mean, for changes too small to notice
 LEAST_PULL = 0.05  # [-] a muscle that could pull less than this does not tell its activation
@@ -36,15 +46,16 @@ class Belief:
 class RecedingHorizon:
     """Model-predictive control: a few warm-started iterations of ``solve`` every control period.
 
-    It plans from an estimate of the body's state: what its own model predicts for the excitations it
-    issued, drawn by fixed ``gains`` towards angles, velocities and activations as lengths, velocities and
-    tensions show them. Noise is a part of a signal's size, so lengths are worth little and the
-    velocities of a slow arm much. The command is averaged since it last changed, which it is taken to
-    have done when its latest few values are ``surprise`` standard deviations off. With noise it excites
-    nothing for the first ``patience`` of an episode, while it finds out where it is.
+    It plans from an estimate of the body's state: what its own model predicts for the excitations
+    it issued, drawn by fixed ``gains`` towards angles, velocities and activations as lengths,
+    velocities and tensions show them. Noise is a part of a signal's size, so lengths are worth
+    little and the velocities of a slow arm much. The command is averaged since it last changed,
+    which it is taken to have done when its latest few values are ``surprise`` standard deviations
+    off. With noise it excites nothing for the first ``patience`` of an episode, while it finds out
+    where it is.
 
-    Far targets have no slope under the true cost. So it plans with a target as wide as ``width`` of the
-    distance still to go, and with the true one when that is smaller.
+    Far targets have no slope under the true cost. So it plans with a target as wide as ``width`` of
+    the distance still to go, and with the true one when that is smaller.
     """
 
     def __init__(
@@ -67,12 +78,18 @@ class RecedingHorizon:
                 f"not {horizon}, {iterations}, {noise}"
             )
         self.task, self.arm = task, arm or Arm()
-        self.control_period, self.iterations, self.gains, self.width = control_period, iterations, gains, width
+        self.control_period, self.iterations, self.gains, self.width = (
+            control_period,
+            iterations,
+            gains,
+            width,
+        )
         self.length = max(1, round(horizon / control_period))
         true, none = weights or task.weights, np.zeros(task.command_size)
         self._radii = true.target_radius * WIDENING ** np.arange(9)
         self._problems = [
-            ArmProblem(task, none, self.arm, replace(true, target_radius=float(r)), control_period) for r in self._radii
+            ArmProblem(task, none, self.arm, replace(true, target_radius=float(r)), control_period)
+            for r in self._radii
         ]
         self._patience = round(patience / control_period) if noise else 0
         self._deviation = noise_deviation(noise, control_period)
@@ -83,7 +100,11 @@ class RecedingHorizon:
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         size = SENSORY_SIZE + self.task.command_size
         sensed = np.atleast_2d(checked_observation(observation, size))
-        begins = np.zeros(len(sensed), dtype=bool) if episode_start is None else np.reshape(episode_start, -1)
+        begins = (
+            np.zeros(len(sensed), dtype=bool)
+            if episode_start is None
+            else np.reshape(episode_start, -1)
+        )
         belief = self._first(sensed)
         if state is not None:
             belief = _rows(np.asarray(begins, dtype=bool), belief, state)
@@ -94,7 +115,9 @@ class RecedingHorizon:
             plan[i] = self._planned(body[i], belief.command[i], plan[i])
             action[i] = plan[i, 0]
         step = self.control_period / self._substeps
-        control_steps(self._p, step, self._substeps, action.astype(float), np.zeros(action.shape), body)
+        control_steps(
+            self._p, step, self._substeps, action.astype(float), np.zeros(action.shape), body
+        )
         memory = replace(belief, body=body, plan=np.concatenate([plan[:, 1:], plan[:, -1:]], 1))
         return (action if np.ndim(observation) > 1 else action[0]), memory
 
@@ -102,20 +125,27 @@ class RecedingHorizon:
         angles = self._joints.angles(sensed[:, :6])
         velocities = self._joints.velocities(sensed[:, 6:12], angles)
         body = np.concatenate([angles, velocities, np.zeros((len(sensed), MUSCLE_COUNT))], -1)
-        command, plan = sensed[:, SENSORY_SIZE:], np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC)
+        command, plan = (
+            sensed[:, SENSORY_SIZE:],
+            np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC),
+        )
         return Belief(body, command, command, np.zeros((len(sensed), 2)), plan)
 
     def _corrected(self, old: Belief, sensed: np.ndarray) -> Belief:
         """The belief after sensing (B, 18 + K)."""
         samples, body = old.samples + 1, old.body.copy()
         angles = self._joints.angles(sensed[:, :6])
-        body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (angles - body[:, ANGLES])
+        body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (
+            angles - body[:, ANGLES]
+        )
         velocities = self._joints.velocities(sensed[:, 6:12], body[:, ANGLES])
         body[:, VELOCITIES] += self.gains[1] * (velocities - body[:, VELOCITIES])
         length = muscle_length(self._numbers, body[:, ANGLES])
         velocity = muscle_velocity(self._numbers, body[:, ANGLES], body[:, VELOCITIES])
         pull = force_curves(NUMPY, length, velocity)[0]
-        seen = np.minimum(np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.ceiling)
+        seen = np.minimum(
+            np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.ceiling
+        )
         body[:, ACTIVATIONS] += self.gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
         command = sensed[:, SENSORY_SIZE:]
         recent = old.recent + RECENT * (command - old.recent)
@@ -131,7 +161,9 @@ class RecedingHorizon:
         """A plan (T, 6) for one arm."""
         x, y = hand_position(self.arm, body[ANGLES])
         distance = float(self.task.error(NUMPY, command, x, y)[0]) ** 0.5
-        problem = self._problems[min(int(np.searchsorted(self._radii, self.width * distance)), len(self._problems) - 1)]
+        problem = self._problems[
+            min(int(np.searchsorted(self._radii, self.width * distance)), len(self._problems) - 1)
+        ]
         problem.command = command
         best, damping = follow(problem, body, plan), Damping(most=LARGEST_DAMPING)
         for _ in range(self.iterations):

@@ -1,8 +1,9 @@
 """The equations of the arm, each written once.
 
 Every function takes ``xp``, the primitives to compute with, and arrays whose last axis is the
-component: NumPy arrays here, tensors in ``rnn_controller.rollouts.plant``, symbols in ``arm_env.codegen.tracing``,
-which turns these very functions into the compiled step and its adjoint.
+component: NumPy arrays here, tensors in ``rnn_controller.rollouts.plant``, symbols in
+``arm_env.codegen.tracing``, which turns these very functions into the compiled step and its
+adjoint.
 
 The sources LT04, NK00, B99 and HT09 are those of ``arm_env.dynamics.parameters``.
 """
@@ -13,14 +14,16 @@ import numpy as np
 
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  NUMPY for others
 
-RIGHT_ANGLE = 0.5 * np.pi  # [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
+# [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
+RIGHT_ANGLE = 0.5 * np.pi
 SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
 FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
 ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
 
 
 def moment_arms(arm: Any, angles: Array) -> tuple[Array, Array]:
-    """Moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6), flexion positive (NK00).
+    """Moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6), flexion positive
+    (NK00).
 
     They are −∂λ/∂θ of the length λ of muscle and tendon, at joint angles [rad], (..., 2).
     """
@@ -52,7 +55,8 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     force_length = xp.exp(-xp.exp(1.87 * xp.log(z)))
 
     v = at_least(xp, velocity, -FASTEST_SHORTENING)
-    shortening = xp.where(v, 0.0, v)  # each branch sees its own side only: no overflow to select away
+    # each branch sees its own side only: no overflow to select away
+    shortening = xp.where(v, 0.0, v)
     lengthening = xp.where(v, v, 0.0)
     curvature = 1.38 + 2.09 * l
     hill = -FASTEST_SHORTENING + curvature * shortening
@@ -81,7 +85,9 @@ def moment_arm_matrix(xp: Primitives, arm: Any, angles: Array) -> Array:
 
 
 def isometric_torques(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest; flexion positive."""
+    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest;
+    flexion positive.
+    """
     length = muscle_length(arm, angles)
     tension = arm.maximum_force * force_curves(xp, length, 0 * length)[0]
     return moment_arm_matrix(xp, arm, angles) * tension[..., None, :]
@@ -115,7 +121,8 @@ def joint_stop(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tu
 
 
 def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """k [N m s] of the curl field's torques (k ω2, −k ω1), which do no work (after Shadmehr & Mussa-Ivaldi 1994).
+    """k [N m s] of the curl field's torques (k ω2, −k ω1), which do no work (after Shadmehr &
+    Mussa-Ivaldi 1994).
 
     A hand force R v, R a turn to the right times ``arm.curl``, is the torque Jᵀ R J ω = det(J) R ω.
     """
@@ -132,10 +139,10 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
 
     A midpoint step, linearly implicit in the joint velocities:
         θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a,
-    M, torques and D, the damping of muscles, friction, stops and curl field, at θ½; activation exact for constant u.
-    First order (torques see the starting ω), with an error ten times below that of linearly implicit
-    Euler. M + h/2 D is always positive definite; the field is its skew part. Explicit 5 ms steps diverge
-    at an activation of 0.6.
+    M, torques and D, the damping of muscles, friction, stops and curl field, at θ½; activation
+    exact for constant u. First order (torques see the starting ω), with an error ten times below
+    that of linearly implicit Euler. M + h/2 D is always positive definite; the field is its skew
+    part. Explicit 5 ms steps diverge at an activation of 0.6.
     """
     half = 0.5 * h
     velocities = x[..., 2:4]

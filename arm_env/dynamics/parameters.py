@@ -39,7 +39,9 @@ def _radians(*degrees: float) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Parameters(Checked):
-    """A frozen group of numbers, each held to its range, that the compiled kernels receive as one flat vector."""
+    """A frozen group of numbers, each held to its range, that the compiled kernels receive as one
+    flat vector.
+    """
 
     def flat(self) -> np.ndarray:
         """All fields in order, (P,) float64."""
@@ -52,7 +54,10 @@ class Parameters(Checked):
     def map(self, convert: Callable[[np.ndarray], Any]) -> SimpleNamespace:
         """The same names, every value an array passed through ``convert`` (tensors, symbols, …)."""
         return SimpleNamespace(
-            **{f.name: convert(np.asarray(getattr(self, f.name), dtype=float)) for f in fields(self)}
+            **{
+                f.name: convert(np.asarray(getattr(self, f.name), dtype=float))
+                for f in fields(self)
+            }
         )
 
 
@@ -63,15 +68,22 @@ class Arm(Parameters):
     mass: Pair = within((1.4, 1.0), 0.01, 100)  # [kg] upper arm, forearm (LT04)
     length: Pair = within((0.30, 0.33), 0.01, 10)  # [m] (LT04)
     centre_of_mass: Pair = within((0.11, 0.16), 0, 10)  # [m] from the proximal joint (LT04)
-    inertia: Pair = within((0.025, 0.045), 1e-6, 1000)  # [kg m²] of each link about its *proximal* joint (LT04)
-    friction: tuple[float, float, float] = within((0.05, 0.025, 0.05), 0, 100)  # [N m s] B11, B12 = B21, B22 (LT04)
-    lower_stop: Pair = within(_radians(-10, 5), -np.pi, np.pi)  # [rad] where the soft joint stops begin (own)
+    # [kg m²] of each link about its *proximal* joint (LT04)
+    inertia: Pair = within((0.025, 0.045), 1e-6, 1000)
+    # [N m s] B11, B12 = B21, B22 (LT04)
+    friction: tuple[float, float, float] = within((0.05, 0.025, 0.05), 0, 100)
+    # [rad] where the soft joint stops begin (own)
+    lower_stop: Pair = within(_radians(-10, 5), -np.pi, np.pi)
     upper_stop: Pair = within(_radians(140, 160), -np.pi, np.pi)  # [rad] (own)
-    stop_stiffness: float = within(2000.0, 0, 1e5)  # [N m / rad²] torque grows with the squared penetration (own)
-    stop_damping: float = within(100.0, 0, 1e4)  # [N m s / rad²] grows with the penetration, so it is continuous (own)
+    # [N m / rad²] torque grows with the squared penetration (own)
+    stop_stiffness: float = within(2000.0, 0, 1e5)
+    # [N m s / rad²] grows with the penetration, so it is continuous (own)
+    stop_damping: float = within(100.0, 0, 1e4)
     # Length [m] of muscle and tendon: offset + slope · (θ1 − 90°, θ2) + curvature θ2² (NK00).
-    path_offset: PerMuscle = within((0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989), -10, 10)  # [m] a0
-    path_slope: tuple[PerMuscle, PerMuscle] = within(  # [m/rad] b1, c1: rows shoulder, elbow; flexors below 0
+    # [m] a0
+    path_offset: PerMuscle = within((0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989), -10, 10)
+    # [m/rad] b1, c1: rows shoulder, elbow; flexors below 0
+    path_slope: tuple[PerMuscle, PerMuscle] = within(
         (
             (-0.03, 0.03, 0.0, 0.0, -0.03, 0.03),
             (0.0, 0.0, -0.014, 0.025, -0.016, 0.03),
@@ -79,31 +91,44 @@ class Arm(Parameters):
         -1,
         1,
     )
-    path_curvature: PerMuscle = within((0.0, 0.0, -0.004, -0.0022, -0.0057, -0.0032), -1, 1)  # [m/rad²] c2, elbow
-    tendon_length: PerMuscle = within((0.039, 0.066, 0.172, 0.187, 0.204, 0.217), 0, 10)  # [m] it does not stretch
-    optimal_length: PerMuscle = within((0.134, 0.140, 0.092, 0.093, 0.137, 0.127), 0.001, 10)  # [m] L0 of the fibres
-    maximum_force: PerMuscle = within((838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0), 0, 1e5)  # [N] isometric (NK00)
+    # [m/rad²] c2, elbow
+    path_curvature: PerMuscle = within((0.0, 0.0, -0.004, -0.0022, -0.0057, -0.0032), -1, 1)
+    # [m] it does not stretch
+    tendon_length: PerMuscle = within((0.039, 0.066, 0.172, 0.187, 0.204, 0.217), 0, 10)
+    # [m] L0 of the fibres
+    optimal_length: PerMuscle = within((0.134, 0.140, 0.092, 0.093, 0.137, 0.127), 0.001, 10)
+    # [N] isometric (NK00)
+    maximum_force: PerMuscle = within((838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0), 0, 1e5)
     activation_time: float = within(0.05, 0.001, 10)  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
-    tone: float = within(0.002, 0, 1)  # [-] least excitation of a muscle: none is ever quite off (own)
-    ceiling: float = within(1.0, 0, 100, above=True)  # [-] largest excitation, of the action space (own; HT09: none)
-    curl: float = within(0.0, -1e4, 1e4)  # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
+    # [-] least excitation of a muscle: none is ever quite off (own)
+    tone: float = within(0.002, 0, 1)
+    # [-] largest excitation, of the action space (own; HT09: none)
+    ceiling: float = within(1.0, 0, 100, above=True)
+    # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
+    curl: float = within(0.0, -1e4, 1e4)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for low, high in zip(self.lower_stop, self.upper_stop, strict=True):
             if not low < high:
-                raise ValueError(f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}")
+                raise ValueError(
+                    f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}"
+                )
         if not self.tone < self.ceiling:
-            raise ValueError(f"tone must lie below the ceiling of {self.ceiling}, not at {self.tone}")
+            raise ValueError(
+                f"tone must lie below the ceiling of {self.ceiling}, not at {self.tone}"
+            )
 
     @classmethod
     def with_constant_moment_arms(
         cls, moment_arms: Any, optimal_angles: Any, optimal_length: Any, **others: Any
     ) -> "Arm":
-        """Return an arm whose moment arms do not depend on the posture, and whose muscles have no tendon.
+        """Return an arm whose moment arms do not depend on the posture, and whose muscles have no
+        tendon.
 
-        ``moment_arms`` [m] and ``optimal_angles`` [rad], at which a muscle has its optimal length, have a row for
-        the shoulder and one for the elbow, (2, 6) each; ``optimal_length`` [m] is (6,). Flexion is positive.
+        ``moment_arms`` [m] and ``optimal_angles`` [rad], at which a muscle has its optimal length,
+        have a row for the shoulder and one for the elbow, (2, 6) each; ``optimal_length`` [m] is
+        (6,). Flexion is positive.
         """
         arms = np.array(numbers("moment_arms", moment_arms, (2, 6), -1, 1))
         angles = np.array(numbers("optimal_angles", optimal_angles, (2, 6), -10, 10))
@@ -120,7 +145,8 @@ class Arm(Parameters):
 
     @classmethod
     def macaque(cls, **others: Any) -> "Arm":
-        """Return the human skeleton with a macaque's muscles and no tone (LS13), the default before version 0.1.
+        """Return the human skeleton with a macaque's muscles and no tone (LS13), the default before
+        version 0.1.
 
         ``others`` are fields that differ, such as ``ceiling``.
         """
@@ -134,7 +160,8 @@ class Arm(Parameters):
                 _radians(0.0, 0.0, 80.86, 109.32, 92.96, 91.52),
             ),
             "optimal_length": (0.0732, 0.0326, 0.064, 0.0426, 0.0595, 0.0404),
-            "maximum_force": tuple(31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)),  # 31.8 N/cm²
+            # 31.8 N/cm²
+            "maximum_force": tuple(31.8 * area for area in (22.0, 12.0, 18.0, 14.0, 5.0, 10.0)),
             "tone": 0.0,
         }
         return cls.with_constant_moment_arms(**{**arm, **others})
@@ -142,10 +169,14 @@ class Arm(Parameters):
 
 @dataclass(frozen=True)
 class CostWeights(Parameters):
-    """Weights and scales of eqs. 6 and 7 (HT09). The paper gives d0 and v0; α and γ are ours, for reaching."""
+    """Weights and scales of eqs. 6 and 7 (HT09).
+
+    The paper gives d0 and v0; α and γ are ours, for reaching.
+    """
 
     alpha: float = within(0.3, 0, 1e6)  # [-] weight of the velocity term (own)
     gamma: float = within(5.0, 0, 1e6)  # [-] weight of the effort term (own)
     target_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the distance term (HT09)
-    brake_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the velocity term; differs while training narrows d0
+    # [m] d0 of the velocity term; differs while training narrows d0
+    brake_radius: float = within(0.04, 1e-4, 100)
     reference_speed: float = within(0.3, 1e-3, 100)  # [m/s] v0 (HT09)

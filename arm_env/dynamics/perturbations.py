@@ -1,9 +1,11 @@
-"""What may be otherwise than what a controller was made for: body, force field, load, sensory delay.
+"""What may be otherwise than what a controller was made for: body, force field, load, sensory
+delay.
 
 Sources
 -------
 SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a motor
-       task: viscous force fields on the reaching hand. Theirs is a saddle; the curl field is that of
+       task: viscous force fields on the reaching hand. Theirs is a saddle; the curl field is that
+       of
 TS99   Thoroughman & Shadmehr (1999), Electromyographic correlates of learning an internal model of
        reaching movements (13 N s/m).
 PS12   Pruszynski & Scott (2012), Optimal feedback control and the long-latency stretch response.
@@ -20,23 +22,33 @@ LONGEST_DELAY = 1.0  # [s]
 
 @dataclass(frozen=True)
 class Perturbation(Checked):
-    """What differs from the arm that observation and action spaces are those of; the defaults change nothing.
+    """What differs from the arm that observation and action spaces are those of; the defaults
+    change nothing.
 
-    Within the ranges stated here, one or all of them at once, the default arm stays finite whatever the actions.
+    Within the ranges stated here, one or all of them at once, the default arm stays finite whatever
+    the actions.
     """
 
     mass: float = within(1.0, 0.5, 4)
-    """Factor on mass and inertia of both links, 0.5 to 4; 0.8 to 1.2 is what a test asks (own). The muscles of the
-    human arm are too stiff for a lighter one: from a factor of 0.35 down, steps of 5 ms diverge."""
+    """Factor on mass and inertia of both links, 0.5 to 4; 0.8 to 1.2 is what a test asks (own).
+
+    The muscles of the human arm are too stiff for a lighter one: from a factor of 0.35 down, steps
+    of 5 ms diverge.
+    """
     strength: float = within(1.0, 0.05, 2)
     """Factor on the muscles' largest force, 0.05 to 2; 0.8 to 1.2 is what a test asks (own)."""
     curl: float = within(0.0, -200, 200)
-    """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right of the movement
-    (SM94, TS99)."""
+    """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right
+    of the movement (SM94, TS99).
+    """
     load: float = within(0.0, 0, 10)
-    """Point mass in the hand [kg], up to 10, felt by its inertia only: the plane is horizontal (own)."""
+    """Point mass in the hand [kg], up to 10, felt by its inertia only: the plane is horizontal
+    (own).
+    """
     delay: float = within(0.0, 0, LONGEST_DELAY)
-    """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in humans (PS12)."""
+    """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in
+    humans (PS12).
+    """
 
     def applied_to(self, arm: Arm) -> Arm:
         """The arm with everything but the delay, which is none of the body's.
@@ -49,7 +61,10 @@ class Perturbation(Checked):
         return replace(
             arm,
             mass=(upper, forearm + self.load),
-            centre_of_mass=(upper_centre, centre + self.load / (forearm + self.load) * (length - centre)),
+            centre_of_mass=(
+                upper_centre,
+                centre + self.load / (forearm + self.load) * (length - centre),
+            ),
             inertia=(upper_inertia, inertia + self.load * length * length),
             maximum_force=tuple(self.strength * force for force in arm.maximum_force),  # type: ignore[arg-type]
             curl=arm.curl + self.curl,

@@ -1,4 +1,5 @@
-"""The compiled plant: state layout, and the equations turned into Numba kernels, one arm or a batch.
+"""The compiled plant: state layout, and the equations turned into Numba kernels, one arm or a
+batch.
 
 Every kernel takes ``p``, the arm's flat parameter vector (``Arm.flat()``), and fills its last
 arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out.
@@ -13,14 +14,24 @@ from arm_env.codegen import elementary
 from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.codegen.lanes import lane_source, row_source
 from arm_env.codegen.primitives import NUMPY
-from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, function_source, gradient, load
+from arm_env.codegen.tracing import (
+    SYMBOLIC,
+    Symbol,
+    explained,
+    flatten,
+    function_source,
+    gradient,
+    load,
+)
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm, CostWeights, Parameters
 from arm_env.dynamics.random_numbers import standard_normals
 
 STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
 COSTS = 7
-"""Columns of ``costs``: three terms [1/s], distance [m], success (0 or 1), and the position x, y of the hand [m]."""
+"""Columns of ``costs``: three terms [1/s], distance [m], success (0 or 1), and the position x, y of
+the hand [m].
+"""
 ANGLES, VELOCITIES, ACTIVATIONS = slice(0, 2), slice(2, 4), slice(4, 10)
 """Where the joint angles [rad], their velocities [rad/s] and the activations stand in the state."""
 
@@ -41,7 +52,9 @@ def symbols(parameters: Parameters, name: str) -> Any:
 ARM_SYMBOLS, WEIGHT_SYMBOLS = symbols(Arm(), "p"), symbols(CostWeights(), "w")
 
 
-def with_adjoint(name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]) -> str:
+def with_adjoint(
+    name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
+) -> str:
     """Source of a kernel filling ``out``, and of its adjoint filling one array per input."""
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
@@ -49,31 +62,49 @@ def with_adjoint(name: str, arguments: list[str], outputs: list[Symbol], inputs:
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
-    return batch_source(name, arguments, {"out": outputs}) + batch_source(f"{name}_vjp", [*arguments, "g"], results)
+    return batch_source(name, arguments, {"out": outputs}) + batch_source(
+        f"{name}_vjp", [*arguments, "g"], results
+    )
 
 
 def batch_source(name: str, arguments: list[str], results: dict[str, list[Symbol]]) -> str:
     """Source of a kernel for one arm, in lanes, and on rows."""
-    return "".join(form(name, arguments, results) for form in (function_source, lane_source, row_source))
+    return "".join(
+        form(name, arguments, results) for form in (function_source, lane_source, row_source)
+    )
 
 
-ELEMENTARY = {name: getattr(elementary, name) for name in ("exp", "log", "sin", "cos", "widest_registers")}
+ELEMENTARY = {
+    name: getattr(elementary, name) for name in ("exp", "log", "sin", "cos", "widest_registers")
+}
 """What generated functions call."""
 
 
 def _source() -> str:
     arm = ARM_SYMBOLS
-    x, u, noise = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("noise", (MUSCLE_COUNT,))
+    x, u, noise = (
+        load("x", (STATE_SIZE,)),
+        load("u", (MUSCLE_COUNT,)),
+        load("noise", (MUSCLE_COUNT,)),
+    )
     h = Symbol("scalar", "h")
     xs, us = flatten([x]), flatten([u])
     return "\n".join(
         [
             with_adjoint(
-                "step", ["p", "h", "x", "u"], flatten([equations.step(SYMBOLIC, arm, x, u, h)]), {"x": xs, "u": us}
+                "step",
+                ["p", "h", "x", "u"],
+                flatten([equations.step(SYMBOLIC, arm, x, u, h)]),
+                {"x": xs, "u": us},
             ),
-            with_adjoint("sense", ["p", "x"], flatten([equations.sense(SYMBOLIC, arm, x)]), {"x": xs}),
             with_adjoint(
-                "excite", ["p", "u", "noise"], flatten([equations.excitation(SYMBOLIC, arm, u, noise)]), {"u": us}
+                "sense", ["p", "x"], flatten([equations.sense(SYMBOLIC, arm, x)]), {"x": xs}
+            ),
+            with_adjoint(
+                "excite",
+                ["p", "u", "noise"],
+                flatten([equations.excitation(SYMBOLIC, arm, u, noise)]),
+                {"u": us},
             ),
         ]
     )
@@ -92,19 +123,21 @@ excite_rows, excite_vjp_rows = _compiled.excite_rows, _compiled.excite_vjp_rows
 
 
 # Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
-# ceiling of 4. They found 45, 54 and 63 rad/s at ceilings of 1, 2 and 4, and 0.22, 0.25 and 0.28 rad.
+# ceiling of 4. They found 45, 54 and 63 rad/s at ceilings of 1, 2 and 4, and 0.22, 0.25 and 0.28
+# rad.
 SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
 STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
-NOISE_MARGIN = 1.5  # observations lie within their noise-free bounds × (1 ± this): ten standard deviations
+# observations lie within their noise-free bounds × (1 ± this): ten standard deviations
+NOISE_MARGIN = 1.5
 
 
 def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
     arrays = arm.arrays()
-    # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at the
-    # ends of both, or where its moment arm about the elbow vanishes. Moment arms are linear.
+    # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at
+    # the ends of both, or where its moment arm about the elbow vanishes. Moment arms are linear.
     bent = np.where(arrays.path_curvature == 0, 1.0, 2 * arrays.path_curvature)
     elbows = [low[1], high[1], *np.clip(-arrays.path_slope[1] / bent, low[1], high[1])]
     postures = np.array([[shoulder, elbow] for shoulder in (low[0], high[0]) for elbow in elbows])
@@ -120,7 +153,9 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
 
 @jit
 def hold_to_action_space(u, ceiling):
-    """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else −1)."""
+    """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else
+    −1).
+    """
     for i in range(len(u)):
         for j in range(MUSCLE_COUNT):
             if not np.isfinite(u[i, j]):
@@ -133,7 +168,9 @@ def hold_to_action_space(u, ceiling):
 
 @jit
 def control_steps(p, h, substeps, u, noise, x):
-    """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B, 6)."""
+    """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B,
+    6).
+    """
     excitation = np.empty((len(x), MUSCLE_COUNT))
     excite_rows(0, len(x), p, u, noise, excitation)
     for _ in range(substeps):
@@ -196,19 +233,26 @@ SUCCESS = ("success",)
 
 def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
     """The symbols of what a function returned, if it is one number for each of the ``parts``."""
-    shapes = [np.shape(value) for value in values] if isinstance(values, tuple | list) else [np.shape(values)]
+    shapes = (
+        [np.shape(value) for value in values]
+        if isinstance(values, tuple | list)
+        else [np.shape(values)]
+    )
     if [math.prod(shape) for shape in shapes] != [1] * len(parts):
-        raise TypeError(f"{name} must give one number for each of {', '.join(parts)}, not shapes {shapes}")
+        raise TypeError(
+            f"{name} must give one number for each of {', '.join(parts)}, not shapes {shapes}"
+        )
     return flatten(values)
 
 
 def task_kernels(traced: TracedTask) -> Kernels:
     """Kernels over a batch that know the task's cost.
 
-    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole step in one call:
-    it takes ``control_steps`` from the last of the states ``history``, (D + 1, B, 10), which moves up by one, counts
-    the period in ``elapsed``, (B,), fills ``costs`` under the present command, and lets the first states ``observe``
-    with the following command. Noise is that of the ``key`` and the number of the ``draw``.
+    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
+    step in one call: it takes ``control_steps`` from the last of the states ``history``, (D + 1, B,
+    10), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
+    present command, and lets the first states ``observe`` with the following command. Noise is that
+    of the ``key`` and the number of the ``draw``.
     """
     hand = equations.hand(SYMBOLIC, ARM_SYMBOLS, load("x", (STATE_SIZE,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)

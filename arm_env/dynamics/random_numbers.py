@@ -1,7 +1,10 @@
-"""Standard normal numbers from counters: Philox 4×32-10 (Salmon et al. 2011) and the Box–Muller transform, in lanes.
+"""Standard normal numbers from counters: Philox 4×32-10 (Salmon et al.
 
-Number i of draw d under a key depends on these three alone, so it is the same in any process, on any machine, and at
-any number of arms. With 32 bits for each uniform number the largest deviation is 6.7.
+2011) and the Box–Muller transform, in lanes.
+
+Number i of draw d under a key depends on these three alone, so it is the same in any process, on
+any machine, and at any number of arms. With 32 bits for each uniform number the largest deviation
+is 6.7.
 """
 
 import math
@@ -18,7 +21,9 @@ AT_ONCE = 4 * LANES
 
 
 def _scramble(indentation: str) -> str:
-    """Source that scrambles the counter c0 … c3 with the key k0, k1; each is a 32-bit number in an int64."""
+    """Source that scrambles the counter c0 … c3 with the key k0, k1; each is a 32-bit number in an
+    int64.
+    """
     lines = []
     for i in range(ROUNDS):
         first, second = ((f"((k{j} + {INCREMENTS[j] * i & MASK}) & {MASK})") for j in (0, 1))
@@ -57,6 +62,12 @@ def standard_normals(key, draw, out):
 """
 
 _compiled = compile_source(
-    "random_numbers", SOURCE, cos=cos, log=log, sin=sin, whole=whole, widest_registers=widest_registers
+    "random_numbers",
+    SOURCE,
+    cos=cos,
+    log=log,
+    sin=sin,
+    whole=whole,
+    widest_registers=widest_registers,
 )
 standard_normals, philox = _compiled.standard_normals, _compiled.philox

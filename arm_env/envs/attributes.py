@@ -1,4 +1,6 @@
-"""What environments of one and of many arms have in common: settings as attributes, and a plain specification."""
+"""What environments of one and of many arms have in common: settings as attributes, and a plain
+specification.
+"""
 
 import copy
 import difflib
@@ -18,7 +20,8 @@ SPACES = ("action_space", "observation_space", "single_action_space", "single_ob
 
 
 class Setting:
-    """A setting as an attribute of whatever has a ``simulation``: it can be read, and set if ``reason`` is None.
+    """A setting as an attribute of whatever has a ``simulation``: it can be read, and set if
+    ``reason`` is None.
 
     A new value is checked when it is set. It acts on all arms from the next reset of any of them.
     """
@@ -30,11 +33,15 @@ class Setting:
         self.name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return self if instance is None else getattr(self._simulation_of(instance).coming, self.name)
+        return (
+            self if instance is None else getattr(self._simulation_of(instance).coming, self.name)
+        )
 
     def __set__(self, instance: Any, value: Any) -> None:
         if self.reason:
-            raise AttributeError(f"{self.name} can't be set: {self.reason}; make another environment instead")
+            raise AttributeError(
+                f"{self.name} can't be set: {self.reason}; make another environment instead"
+            )
         self._simulation_of(instance).change(**{self.name: value})
 
     def _simulation_of(self, instance: Any) -> Any:
@@ -48,8 +55,8 @@ class Setting:
 class SettingsAsAttributes:
     """The attributes of an environment that has a ``simulation``.
 
-    A subclass may have any other attribute of its own. On the environments of this package itself, names that are
-    nearly a setting's are refused.
+    A subclass may have any other attribute of its own. On the environments of this package itself,
+    names that are nearly a setting's are refused.
     """
 
     simulation: Any
@@ -82,7 +89,9 @@ class SettingsAsAttributes:
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What ``gymnasium.make`` made the environment by, its arguments in the plain form that JSON takes."""
+        """What ``gymnasium.make`` made the environment by, its arguments in the plain form that
+        JSON takes.
+        """
         return self._spec
 
     @spec.setter
@@ -93,7 +102,9 @@ class SettingsAsAttributes:
 
 
 GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights, "arm": Arm}
-SETTINGS = [name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)]
+SETTINGS = [
+    name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)
+]
 
 
 def meant(name: str) -> str:

@@ -24,7 +24,9 @@ def action_space(arm: Arm) -> spaces.Box:
 
 
 def frame_rate(control_period: float) -> int:
-    """Frames a second of a film with a frame for every control period [s]: the whole number nearest to real time."""
+    """Frames a second of a film with a frame for every control period [s]: the whole number nearest
+    to real time.
+    """
     return max(1, round(1 / control_period))
 
 
@@ -48,11 +50,17 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
     ):
         refuse(unknown, type(self))
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'")
-        self.simulation = Simulation(1, task, arm, weights, noise, control_period, schedule, perturbation)
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'"
+            )
+        self.simulation = Simulation(
+            1, task, arm, weights, noise, control_period, schedule, perturbation
+        )
         self.metadata = {**self.metadata, "render_fps": frame_rate(self.control_period)}
         self.render_mode = render_mode
-        self.observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
+        self.observation_space = spaces.Box(
+            self.simulation.low, self.simulation.high, dtype=np.float32
+        )
         self.action_space = action_space(self.simulation.arm)
         self.observation_names = observation_names(self.task)
         self._renderer: Any = None
@@ -67,7 +75,9 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
         self._ready = True
         observation = self.simulation.observe()[0]
-        info = self._info(self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), self.simulation.command)
+        info = self._info(
+            self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), self.simulation.command
+        )
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
@@ -79,12 +89,17 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         simulation = self.simulation
         action = np.asarray(detached(action))
         if action.shape != (MUSCLE_COUNT,):
-            raise ValueError(f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}")
+            raise ValueError(
+                f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}"
+            )
         u = simulation.checked_action(action[None])
         command = simulation.command
         costs, observation = simulation.step(self.np_random, u)
         info = self._info(costs, command)
-        reward = -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]) * simulation.control_period
+        reward = (
+            -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"])
+            * simulation.control_period
+        )
         if self.render_mode is not None:
             self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
         if self.render_mode == "human":
@@ -113,10 +128,14 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         if self._renderer is None:
             from arm_env.envs.rendering import Renderer
 
-            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
+            self._renderer = Renderer(
+                self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task
+            )
         simulation = self.simulation
         radius = simulation.settings.weights.target_radius
-        return self._renderer.draw(simulation.state[0], simulation.command[0], np.array(self._path), radius)
+        return self._renderer.draw(
+            simulation.state[0], simulation.command[0], np.array(self._path), radius
+        )
 
     def close(self) -> None:
         if self._renderer is not None:

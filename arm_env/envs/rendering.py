@@ -2,8 +2,9 @@
 
 The muscle paths are for the eye only. The model has no paths: its moment arms, of 14 to 44 mm, are
 functions of the joint angles. Here each muscle is a string drawn taut round a pulley at every joint
-that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor other
-muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for their look.
+that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor
+other muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for their
+look.
 """
 
 from itertools import pairwise
@@ -36,7 +37,8 @@ class Muscle(NamedTuple):
     insertion: Attachment
 
 
-# Origins on the trunk keep within 7 cm of the shoulder: the folded forearm would cut off any further.
+# Origins on the trunk keep within 7 cm of the shoulder: the folded forearm would cut off any
+# further.
 LAYOUT = (
     Muscle(+1, 0.022, Attachment(0, 0.060, 190), Attachment(1, 0.10, 4)),
     Muscle(-1, 0.022, Attachment(0, 0.045, 225), Attachment(1, 0.10, -4)),
@@ -60,7 +62,9 @@ def muscle_paths(arm: Any, angles: np.ndarray, number: int = 48) -> list[np.ndar
     """
     joints = joint_positions(arm, angles)
     headings = np.concatenate([[0.0], np.cumsum(angles)])  # [rad] of trunk, upper arm, forearm
-    return [_resample(_taut(_slack(muscle, joints, headings), muscle.side), number) for muscle in LAYOUT]
+    return [
+        _resample(_taut(_slack(muscle, joints, headings), muscle.side), number) for muscle in LAYOUT
+    ]
 
 
 def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
@@ -69,8 +73,11 @@ def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarr
     insertion = _place(muscle.insertion, joints, headings)
     for joint in range(muscle.origin.link, muscle.insertion.link):
         onward = insertion[0] if joint + 1 == muscle.insertion.link else joints[joint + 1]
-        start, end = (np.arctan2(y, x) for x, y in (chain[-1] - joints[joint], onward - joints[joint]))
-        # Origin and insertion may pass one another on the folded side, beyond the joint stops: 0.1 rad.
+        start, end = (
+            np.arctan2(y, x) for x, y in (chain[-1] - joints[joint], onward - joints[joint])
+        )
+        # Origin and insertion may pass one another on the folded side, beyond the joint stops: 0.1
+        # rad.
         sweep = (muscle.side * (start - end) + 0.1) % (2 * np.pi) - 0.1
         arc = _unit(start - muscle.side * sweep * np.linspace(0, 1, 40))
         chain = np.concatenate([chain, joints[joint] + muscle.pulley * arc])
@@ -80,7 +87,9 @@ def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarr
 def _place(attachment: Attachment, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
     """The attachment's position [m], (1, 2)."""
     near = joints[[max(attachment.link - 1, 0)]]
-    return near + attachment.distance * _unit(headings[[attachment.link]] + np.deg2rad(attachment.bearing))
+    return near + attachment.distance * _unit(
+        headings[[attachment.link]] + np.deg2rad(attachment.bearing)
+    )
 
 
 def _unit(angle: np.ndarray) -> np.ndarray:
@@ -94,7 +103,8 @@ def _taut(chain: np.ndarray, side: int) -> np.ndarray:
         while len(kept) > 1:
             (x0, y0), (x1, y1) = kept[-2:]
             dx, dy, ex, ey = x1 - x0, y1 - y0, x - x1, y - y1
-            if side * (dx * ey - dy * ex) < 0 < dx * ex + dy * ey:  # towards the pulley, and no hook
+            # towards the pulley, and no hook
+            if side * (dx * ey - dy * ex) < 0 < dx * ex + dy * ey:
                 break
             kept.pop()
         kept.append([x, y])
@@ -122,7 +132,8 @@ TURN = _unit(np.linspace(0, 2 * np.pi, 120))
 TRUNK_OUTLINE = np.sign(TURN) * np.abs(TURN) ** 0.75 * (0.225, 0.095) + (-0.18, -0.02)  # [m]
 HEAD_OUTLINE = TURN * (0.075, 0.095) + (-0.18, 0.0)
 NOSE = np.array([(-0.20, 0.08), (-0.18, 0.115), (-0.16, 0.08)])
-BELLY = np.sin(np.linspace(0, np.pi, 48)) ** 0.7  # muscles are thickest in the middle, bones at the ends
+# muscles are thickest in the middle, bones at the ends
+BELLY = np.sin(np.linspace(0, np.pi, 48)) ** 0.7
 BONE_WIDTH = 0.009 + 0.006 * np.linspace(-1, 1, 41) ** 6  # [m] half
 
 
@@ -144,15 +155,23 @@ def workspace_outline(arm: Any, task: Task) -> np.ndarray:
     """The edge [m], (n, 2), of the hand positions in the task's range of postures."""
     t = np.linspace(0, 1, 60)
     shoulder, elbow = (low + (high - low) * t for low, high in (task.shoulder, task.elbow))
-    edges = [(shoulder, elbow[0]), (shoulder[-1], elbow), (shoulder[::-1], elbow[-1]), (shoulder[0], elbow[::-1])]
-    return hand_position(arm, np.concatenate([np.stack(np.broadcast_arrays(*edge), -1) for edge in edges]))
+    edges = [
+        (shoulder, elbow[0]),
+        (shoulder[-1], elbow),
+        (shoulder[::-1], elbow[-1]),
+        (shoulder[0], elbow[::-1]),
+    ]
+    return hand_position(
+        arm, np.concatenate([np.stack(np.broadcast_arrays(*edge), -1) for edge in edges])
+    )
 
 
 class Renderer:
-    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``).
+    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window,
+    ``fps``).
 
-    A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which is opened when one
-    of them draws and closed with the last of them.
+    A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which
+    is opened when one of them draws and closed with the last of them.
     """
 
     _showing: WeakSet["Renderer"] = WeakSet()  # those that have drawn into the window
@@ -164,7 +183,9 @@ class Renderer:
         try:
             import pygame
         except ImportError as e:
-            raise DependencyNotInstalled("pygame is not installed, run `pip install pygame-ce`") from e
+            raise DependencyNotInstalled(
+                "pygame is not installed, run `pip install pygame-ce`"
+            ) from e
         self.pygame: Any = pygame
         self.clock = pygame.time.Clock()
         self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))
@@ -217,13 +238,19 @@ class Renderer:
         display.init()
         self._showing.add(self)
         window = display.get_surface()
-        return window if window and window.get_size() == (WIDTH, HEIGHT) else display.set_mode((WIDTH, HEIGHT))
+        return (
+            window
+            if window and window.get_size() == (WIDTH, HEIGHT)
+            else display.set_mode((WIDTH, HEIGHT))
+        )
 
     def _draw_arm(self, angles: np.ndarray, activations: np.ndarray) -> None:
         joints = joint_positions(self.arm, angles)
         for near, far in pairwise(joints):
             self._ribbon(np.linspace(near, far, len(BONE_WIDTH)), BONE_WIDTH, BONE)
-        for path, activation in zip(muscle_paths(self.arm, angles, len(BELLY)), activations, strict=True):
+        for path, activation in zip(
+            muscle_paths(self.arm, angles, len(BELLY)), activations, strict=True
+        ):
             width = 0.0025 + (0.0025 + 0.0035 * np.clip(activation, 0, 1)) * BELLY  # [m] half
             self._ribbon(path, width, activation_colour(activation))
         self._disc(joints[2], 0.013, HAND, PAPER)
@@ -240,7 +267,9 @@ class Renderer:
                 along = FINE * 6 * along / length
                 across = along[::-1] * (-1, 1)
                 tip = pixels[i] + 1.4 * along
-                self.pygame.draw.polygon(self.canvas, TARGET_EDGE, [tip, pixels[i] + across, pixels[i] - across])
+                self.pygame.draw.polygon(
+                    self.canvas, TARGET_EDGE, [tip, pixels[i] + across, pixels[i] - across]
+                )
 
     def _draw_path(self, pixels: np.ndarray) -> None:
         for i, (start, end) in enumerate(pairwise(pixels)):
@@ -284,7 +313,9 @@ class Renderer:
         self.pygame.draw.circle(self.canvas, fill, place, pixels - 2 * FINE)
 
     def _ribbon(self, path: np.ndarray, half: np.ndarray, colour: Colour) -> None:
-        """A line along path [m], (n, 2), of half width ``half`` [m], (n,), with round ends and a dark edge."""
+        """A line along path [m], (n, 2), of half width ``half`` [m], (n,), with round ends and a
+        dark edge.
+        """
         along = np.gradient(path, axis=0)
         across = along[:, ::-1] * (-1, 1) / np.linalg.norm(along, axis=-1, keepdims=True)
         for extra, paint in ((1.2 / SCALE, _mix(colour, (0, 0, 0), 0.35)), (0.0, colour)):

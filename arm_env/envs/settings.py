@@ -47,21 +47,28 @@ class Settings:
             arm=arm,
             weights=group("weights", weights, CostWeights, task.weights),
             noise=number("noise", noise, 0, LARGEST_NOISE),
-            control_period=number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD),
+            control_period=number(
+                "control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD
+            ),
             schedule=schedule_of("schedule", schedule, task, arm, task.hold),
             perturbation=group("perturbation", perturbation, Perturbation, Perturbation()),
         )
-        settings.perturbation.delay_periods(settings.control_period)  # must be a whole number of them
+        # must be a whole number of them
+        settings.perturbation.delay_periods(settings.control_period)
         return settings
 
     def changed(self, **changes: Any) -> "Settings":
-        """Return these settings with some of them given anew, in any form that an environment takes."""
+        """Return these settings with some of them given anew, in any form that an environment
+        takes.
+        """
         given = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
         return Settings.of(**given)
 
 
 def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Schedule:
-    """Return the schedule that a user wrote as the argument ``name``, in code or in a specification's plain form."""
+    """Return the schedule that a user wrote as the argument ``name``, in code or in a
+    specification's plain form.
+    """
     try:
         try:
             schedule = revived("schedule", value, SCHEDULES, RandomJumps(hold))
@@ -73,7 +80,9 @@ def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Sch
 
 
 def as_orbit(value: Any) -> Orbit:
-    """Return the orbit that a user wrote: None for circles, an orbit, its name, or a mapping of its fields."""
+    """Return the orbit that a user wrote: None for circles, an orbit, its name, or a mapping of its
+    fields.
+    """
     orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle(), Orbit)
     if not isinstance(orbit, Orbit):
         known = ", ".join(f"{kind.__name__}()" for kind in ORBITS.values())

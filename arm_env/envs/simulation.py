@@ -1,4 +1,6 @@
-"""A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in common."""
+"""A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in
+common.
+"""
 
 from typing import Any, NamedTuple
 
@@ -44,10 +46,12 @@ class Start(NamedTuple):
 
 
 class Simulation:
-    """``number`` arms, their commands and clocks; every array but ``history`` has a leading axis of arms.
+    """``number`` arms, their commands and clocks; every array but ``history`` has a leading axis of
+    arms.
 
-    ``settings`` are those in force; ``change`` gives new ones, which come into force at the next reset. The arm of the
-    settings is what spaces, commands and drawings are of; what moves is that under their perturbation.
+    ``settings`` are those in force; ``change`` gives new ones, which come into force at the next
+    reset. The arm of the settings is what spaces, commands and drawings are of; what moves is that
+    under their perturbation.
     """
 
     def __init__(self, number: int, task: Task, *arguments: Any, **more: Any):
@@ -71,7 +75,9 @@ class Simulation:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Copy the arrays: those that another process sent may be read-only."""
-        vars(self).update({key: np.array(x) if isinstance(x, np.ndarray) else x for key, x in state.items()})
+        vars(self).update(
+            {key: np.array(x) if isinstance(x, np.ndarray) else x for key, x in state.items()}
+        )
 
     @property
     def task(self) -> Task:
@@ -99,7 +105,9 @@ class Simulation:
         return self._coming or self.settings
 
     def change(self, **changes: Any) -> None:
-        """Check new settings, which come into force for all arms at the next reset of any; ValueError if refused."""
+        """Check new settings, which come into force for all arms at the next reset of any;
+        ValueError if refused.
+        """
         self._coming = self.coming.changed(**changes)
 
     def _come_into_force(self) -> None:
@@ -108,7 +116,9 @@ class Simulation:
         self._deviation = noise_deviation(settings.noise, settings.control_period)
         self._p = settings.perturbation.applied_to(settings.arm).flat()
         self._w = settings.weights.flat()
-        missing = settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)
+        missing = (
+            settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)
+        )
         oldest = np.repeat(self.history[:1], max(missing, 0), axis=0)
         self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
 
@@ -126,15 +136,22 @@ class Simulation:
         if "schedule" in options or "targets" in options:
             name = "targets" if "targets" in options else "schedule"
             schedule = schedule_of(
-                name, options[name], self.task, self.arm, self.coming.schedule.hold or self.task.hold
+                name,
+                options[name],
+                self.task,
+                self.arm,
+                self.coming.schedule.hold or self.task.hold,
             )
-        return Start(schedule, self._checked_posture(options["posture"]) if "posture" in options else None)
+        return Start(
+            schedule, self._checked_posture(options["posture"]) if "posture" in options else None
+        )
 
     def reset(self, rng: np.random.Generator, which: np.ndarray, start: Start) -> None:
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
         if self._coming:
             self._come_into_force()
-        self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0  # nothing is drawn without noise
+        # nothing is drawn without noise
+        self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0
         schedule = start.schedule or self.settings.schedule
         zero = np.zeros(int(which.sum()), dtype=np.int64)
         command = self._next_command(rng, schedule, zero, zero)
@@ -155,9 +172,17 @@ class Simulation:
             angles = floats(posture)
         except ValueError:
             angles = np.full(2, np.nan)
-        if angles.shape != (2,) or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all():
-            low, high = np.round(self.arm.lower_stop, 3).tolist(), np.round(self.arm.upper_stop, 3).tolist()
-            raise ValueError(f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}")
+        if (
+            angles.shape != (2,)
+            or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all()
+        ):
+            low, high = (
+                np.round(self.arm.lower_stop, 3).tolist(),
+                np.round(self.arm.upper_stop, 3).tolist(),
+            )
+            raise ValueError(
+                f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}"
+            )
         return angles
 
     def _periods(self, schedule: Schedule) -> int:
@@ -173,7 +198,9 @@ class Simulation:
             command = _numbers(schedule.commands(rng, segment, time, self.task, self.arm))
             self.task.check_commands(self.arm, command)
             if len(command) != len(segment):
-                raise ValueError(f"there must be a command for each of {len(segment)} arms, not {len(command)}")
+                raise ValueError(
+                    f"there must be a command for each of {len(segment)} arms, not {len(command)}"
+                )
         except ValueError as error:
             raise ValueError(f"schedule: {error}") from error
         return command
@@ -220,9 +247,13 @@ class Simulation:
         return costs, observation
 
     def _blank(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.empty((self.number, COSTS)), np.empty((self.number, len(self.low)), dtype=np.float32)
+        return np.empty((self.number, COSTS)), np.empty(
+            (self.number, len(self.low)), dtype=np.float32
+        )
 
-    def _following_commands(self, rng: np.random.Generator) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
+    def _following_commands(
+        self, rng: np.random.Generator
+    ) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
         """Which arms change their command at the end of this period, by what schedule, and to what."""
         if self._quiet > 1:
             return []
@@ -235,7 +266,9 @@ class Simulation:
         return following
 
     def costs(self, u: np.ndarray) -> np.ndarray:
-        """Cost terms, distance, success and the hand in this state under u, (B, 7), as ``COSTS`` says."""
+        """Cost terms, distance, success and the hand in this state under u, (B, 7), as ``COSTS``
+        says.
+        """
         out = self._blank()[0]
         self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
         return out
@@ -247,7 +280,13 @@ class Simulation:
         self._draws += 1
         noise_of(self._deviation, self._key, self._draws, noise)
         observe(
-            self._p, self.history[0], self.command, noise.reshape(observation.shape), self.low, self.high, observation
+            self._p,
+            self.history[0],
+            self.command,
+            noise.reshape(observation.shape),
+            self.low,
+            self.high,
+            observation,
         )
         return observation
 
@@ -276,7 +315,10 @@ def _numbers(commands: Any) -> np.ndarray:
 
 def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest observations, (18 + K,) float32 each."""
-    low, high = (np.concatenate(pair) for pair in zip(sensory_bounds(arm), task.command_bounds(arm), strict=True))
+    low, high = (
+        np.concatenate(pair)
+        for pair in zip(sensory_bounds(arm), task.command_bounds(arm), strict=True)
+    )
     low = np.minimum(low * (1 + NOISE_MARGIN), low * (1 - NOISE_MARGIN))
     high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
     return low.astype(np.float32), high.astype(np.float32)
@@ -284,5 +326,7 @@ def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
 
 def observation_names(task: Task) -> tuple[str, ...]:
     """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
-    sensory = [f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES]
+    sensory = [
+        f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES
+    ]
     return (*sensory, *task.command_names)

@@ -1,9 +1,10 @@
 """Arguments of an environment in the plain form that its specification holds, and back.
 
-A specification (``env.spec``) is JSON in Gymnasium. So an orbit or a schedule stands there as a mapping of its fields,
-with its ``kind``: the name of one that this package has, or ``module:Class``. A function stands there as
-``module:function``. What has no such name (a lambda, a class within a function) stays the object that it is; such a
-specification makes its environment again within the process, but is no JSON.
+A specification (``env.spec``) is JSON in Gymnasium. So an orbit or a schedule stands there as a
+mapping of its fields, with its ``kind``: the name of one that this package has, or
+``module:Class``. A function stands there as ``module:function``. What has no such name (a lambda, a
+class within a function) stays the object that it is; such a specification makes its environment
+again within the process, but is no JSON.
 """
 
 import importlib
@@ -41,7 +42,8 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "detach"):  # a tensor has tolist, too
+    # a tensor has tolist, too
+    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "detach"):
         return value.tolist()
     if isinstance(value, Decimal | Fraction):
         return float(value)
@@ -70,7 +72,9 @@ class Nameless:
 
 
 def _tells(told: dict[str, Any], value: Any) -> bool:
-    """Whether a plain form makes the same again: not of a class that takes other arguments, or that holds more."""
+    """Whether a plain form makes the same again: not of a class that takes other arguments, or that
+    holds more.
+    """
     try:
         again = revived("", told, KNOWN, None)
         return again == value and vars(again).keys() == vars(value).keys()
@@ -78,16 +82,21 @@ def _tells(told: dict[str, Any], value: Any) -> bool:
         return False
 
 
-def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any, base: type | None = None) -> Any:
-    """Return what a plain form of the argument ``name`` stands for; anything else is returned as it is.
+def revived(
+    name: str, value: Any, kinds: Mapping[str, type], default: Any, base: type | None = None
+) -> Any:
+    """Return what a plain form of the argument ``name`` stands for; anything else is returned as it
+    is.
 
-    Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name as its ``kind``, or
-    a mapping of the fields of ``default`` that differ. With a ``base``, no class is called but one
-    derived from it.
+    Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name
+    as its ``kind``, or a mapping of the fields of ``default`` that differ. With a ``base``, no
+    class is called but one derived from it.
     """
     if isinstance(value, str):
         kind = _found(name, value, kinds)
-        return revived(name, {"kind": value}, kinds, default, base) if isinstance(kind, type) else kind
+        return (
+            revived(name, {"kind": value}, kinds, default, base) if isinstance(kind, type) else kind
+        )
     if isinstance(value, Nameless):
         return value.value
     if not isinstance(value, Mapping):
@@ -97,11 +106,15 @@ def revived(name: str, value: Any, kinds: Mapping[str, type], default: Any, base
         return filled(name, held, default)
     kind = _found(name, held.pop("kind"), kinds)
     if base is not None and not (isinstance(kind, type) and issubclass(kind, base)):
-        raise ValueError(f"{name} must be of a class derived from {base.__name__}, not {shown(kind)}")
+        raise ValueError(
+            f"{name} must be of a class derived from {base.__name__}, not {shown(kind)}"
+        )
     unknown = set(held) - {f.name for f in fields(kind)} if is_dataclass(kind) else set()
     if unknown:
         known = ", ".join(f.name for f in fields(kind))
-        raise ValueError(f"{name} has no field {shown(sorted(map(str, unknown))[0])}: there are {known}")
+        raise ValueError(
+            f"{name} has no field {shown(sorted(map(str, unknown))[0])}: there are {known}"
+        )
     if "function" in held and isinstance(held["function"], str):
         held["function"] = _found(name, held["function"], {})
     try:

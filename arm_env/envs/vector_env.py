@@ -1,4 +1,6 @@
-"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset modes."""
+"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset
+modes.
+"""
 
 import importlib
 from typing import Any
@@ -26,17 +28,23 @@ NO_LIMIT = -1  # what gymnasium.make takes for an episode that never ends
 
 
 class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the specification.
+    """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the
+    specification.
 
     Arguments as there, and ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its
     reward is 0), SAME_STEP (``final_obs`` and ``final_info`` in info) or DISABLED (call
     ``reset(options={"reset_mask": mask})``). Options of ``reset`` hold until the next call of it.
 
-    All arms share the settings. New ones (``envs.unwrapped.noise = 0.0``, ``envs.unwrapped.set_attr("noise", 0.0)``)
-    act on all arms from the next reset of any, one by itself included. A ``max_episode_steps`` of −1 is no limit.
+    All arms share the settings. New ones (``envs.unwrapped.noise = 0.0``,
+    ``envs.unwrapped.set_attr("noise", 0.0)``) act on all arms from the next reset of any, one by
+    itself included. A ``max_episode_steps`` of −1 is no limit.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 100, "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 100,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
     def __init__(
         self,
@@ -57,17 +65,23 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         refuse(unknown, type(self))
         number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'")
+            raise ValueError(
+                f"unknown render_mode {render_mode!r}: many arms render as None or 'rgb_array'"
+            )
         self.max_episode_steps = self._time_limit(max_episode_steps, task)
         self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.simulation = Simulation(number, task, arm, weights, noise, control_period, schedule, perturbation)
+        self.simulation = Simulation(
+            number, task, arm, weights, noise, control_period, schedule, perturbation
+        )
         self.metadata = {
             **self.metadata,
             "autoreset_mode": self.autoreset_mode,
             "render_fps": frame_rate(self.control_period),
         }
-        self.single_observation_space = spaces.Box(self.simulation.low, self.simulation.high, dtype=np.float32)
+        self.single_observation_space = spaces.Box(
+            self.simulation.low, self.simulation.high, dtype=np.float32
+        )
         self.single_action_space = action_space(self.simulation.arm)
         self.observation_space = batch_space(self.single_observation_space, number)
         self.action_space = batch_space(self.single_action_space, number)
@@ -100,14 +114,18 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             raise AttributeError(f"the environment has no attribute {name!r} to set{meant(name)}")
         if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
             if any(value != values[0] for value in values):
-                raise ValueError(f"the arms of a vector environment share {name}: give one value for all, not {values}")
+                raise ValueError(
+                    f"the arms of a vector environment share {name}: give one value for all, not {values}"
+                )
             values = values[0]
         setattr(self, name, values)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Refuse to call a method of each arm; an attribute is returned once for each."""
         if callable(getattr(self, name)):
-            raise AttributeError(f"the arms of a vector environment are no environments of their own: no {name}()")
+            raise AttributeError(
+                f"the arms of a vector environment are no environments of their own: no {name}()"
+            )
         return self.get_attr(name)
 
     def reset(
@@ -117,7 +135,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         mask = given.pop("reset_mask", None)
         which = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
         if which.dtype != bool or which.shape != (self.num_envs,) or not which.any():
-            raise ValueError(f"reset_mask is a boolean array of shape ({self.num_envs},) with one True at least")
+            raise ValueError(
+                f"reset_mask is a boolean array of shape ({self.num_envs},) with one True at least"
+            )
         if not self._ready and not which.all():
             raise ResetNeeded("the first reset must be of all environments")
         start = self.simulation.start(given)  # may refuse, and then nothing has changed
@@ -127,7 +147,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self._ended = self._ended & ~which
         return self.simulation.observe(), self._present_info()
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         if not self._ready:
             raise ResetNeeded("call reset before the first step")
         simulation, again = self.simulation, self._ended
@@ -167,7 +189,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         }  # fmt: skip
 
     def _present_info(self) -> dict[str, Any]:
-        return self._info(self.simulation.costs(np.zeros((self.num_envs, MUSCLE_COUNT))), self.simulation.command)
+        return self._info(
+            self.simulation.costs(np.zeros((self.num_envs, MUSCLE_COUNT))), self.simulation.command
+        )
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = self.simulation.info(costs, command)
@@ -179,7 +203,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         if self._renderer is None:
             from arm_env.envs.rendering import Renderer
 
-            self._renderer = Renderer(self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task)
+            self._renderer = Renderer(
+                self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task
+            )
         radius, nowhere = self.simulation.settings.weights.target_radius, np.empty((0, 2))
         return tuple(
             self._renderer.draw(state, command, nowhere, radius).copy()
@@ -193,10 +219,11 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
 
 
 def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
-    """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an ``ArmVectorEnv``.
+    """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an
+    ``ArmVectorEnv``.
 
-    What a function makes that is registered as the entry point is not known before it has. An id that is not
-    registered is left to ``make_vec``, which has an error of its own.
+    What a function makes that is registered as the entry point is not known before it has. An id
+    that is not registered is left to ``make_vec``, which has an error of its own.
     """
     module, _, name = str(env_id).rpartition(":")
     if module:
@@ -205,9 +232,17 @@ def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
         return
     entry_point = gym.registry[name].vector_entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    foreign = creator is None or (isinstance(creator, type) and not issubclass(creator, ArmVectorEnv))
-    if foreign or vectorization_mode not in (None, "vector_entry_point", gym.VectorizeMode.VECTOR_ENTRY_POINT):
-        how = "" if vectorization_mode is None else f" with vectorization_mode {vectorization_mode!r}"
+    foreign = creator is None or (
+        isinstance(creator, type) and not issubclass(creator, ArmVectorEnv)
+    )
+    if foreign or vectorization_mode not in (
+        None,
+        "vector_entry_point",
+        gym.VectorizeMode.VECTOR_ENTRY_POINT,
+    ):
+        how = (
+            "" if vectorization_mode is None else f" with vectorization_mode {vectorization_mode!r}"
+        )
         raise ValueError(
             f"this is for this package's arms in their own vector environment, not {env_id!r}{how}: {otherwise}"
         )
@@ -223,5 +258,11 @@ class ReachArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarr
 class CircleArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """Many ``CircleArmEnv`` at once."""
 
-    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, orbit: Any = None, **arguments: Any):
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        orbit: Any = None,
+        **arguments: Any,
+    ):
         super().__init__(as_orbit(orbit), num_envs, max_episode_steps, **arguments)

@@ -9,7 +9,8 @@ from arm_env.codegen.primitives import NUMPY
 
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
-LONG_ENOUGH = 0.10  # [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
+# [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
+LONG_ENOUGH = 0.10
 DEPARTED = 0.03  # [m] from its start, where a movement's initial direction is taken
 TOWARD = np.deg2rad(45.0)  # [rad] a hand within this of the target's direction moves toward it
 MIDDLING = (0.25, 0.35)  # [m] jumps whose peak speeds are comparable
@@ -37,17 +38,22 @@ class ReachMeasures(Measures):
     mean_value: float
     """Mean of V = Σ c Δt over the whole episode."""
     median_movement_time_s: float
-    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never does."""
+    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never
+    does.
+    """
     median_peak_speed_m_s: float
     """Median of the largest hand speed after the jump [m/s]."""
     median_minimum_jerk_correlation: float
-    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration."""
+    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration.
+    """
     fraction_toward_target: float
-    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within 45° of the target's
-    direction; None if there is no such jump, as for the next three."""
+    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within
+    45° of the target's direction; None if there is no such jump, as for the next three.
+    """
     median_path_deviation: float
-    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the target, over its
-    length."""
+    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the
+    target, over its length.
+    """
     p90_path_deviation: float
     """Its 90th percentile."""
     median_peak_speed_of_30_cm_m_s: float
@@ -59,7 +65,8 @@ class ReachMeasures(Measures):
 
 @dataclass(frozen=True)
 class CycleMeasures(Measures):
-    """Measures of running along orbits, after the jump from the first to the second command of each episode.
+    """Measures of running along orbits, after the jump from the first to the second command of each
+    episode.
 
     Errors are means over the last lap, or as much of it as the second command lasts.
     """
@@ -75,7 +82,9 @@ class CycleMeasures(Measures):
     fraction_correct_direction: float
     """Share of movements that run round the commanded way."""
     median_convergence_time_s: float
-    """Median time from the jump to staying converged on average over laps [s]; infinite if it never does."""
+    """Median time from the jump to staying converged on average over laps [s]; infinite if it never
+    does.
+    """
     mean_value: float
     """Mean of V = Σ c Δt over the whole episode."""
     number_of_movements: int
@@ -100,7 +109,9 @@ class Recording:
         return np.linalg.norm(self.velocity, axis=-1)
 
 
-def reach_measures(recording: Recording, jump: int, period: float, *, seed: int, noise: float) -> ReachMeasures:
+def reach_measures(
+    recording: Recording, jump: int, period: float, *, seed: int, noise: float
+) -> ReachMeasures:
     """Measures of the movements that begin ``jump`` periods into a recording."""
     path, speed = recording.hand[jump:], recording.speed[jump:]
     target = recording.commands[-1, :, :2]
@@ -165,7 +176,9 @@ def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
 
 
 def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
-    """Time [s] after which each column of distances (T, B) stays within the target; inf if it never does."""
+    """Time [s] after which each column of distances (T, B) stays within the target; inf if it never
+    does.
+    """
     return settling_steps(distance >= TARGET_SIZE) * period
 
 
@@ -176,14 +189,16 @@ def settling_steps(outside: np.ndarray) -> np.ndarray:
 
 
 def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The minimum-jerk profiles nearest to speeds (T, B): their correlations (B,), and themselves (T, B).
+    """The minimum-jerk profiles nearest to speeds (T, B): their correlations (B,), and themselves
+    (T, B).
 
-    Profiles are s² (1 − s)², s from 0 at the movement's onset to 1 at its end (Flash & Hogan 1985), and
-    0 outside; onset, end and height are those of the best fit, and the correlation is over all T
-    samples, so a skewed rise, a long tail and a tremor on the target all count against it. (Onset and
-    end by a threshold on the speed fail here: under noise the hand never falls still.)
+    Profiles are s² (1 − s)², s from 0 at the movement's onset to 1 at its end (Flash & Hogan 1985),
+    and 0 outside; onset, end and height are those of the best fit, and the correlation is over all
+    T samples, so a skewed rise, a long tail and a tremor on the target all count against it. (Onset
+    and end by a threshold on the speed fail here: under noise the hand never falls still.)
     """
-    coarse = np.arange(0, len(speed), -(-len(speed) // 150))  # some 10,000 pairs of onset and end at the most
+    # some 10,000 pairs of onset and end at the most
+    coarse = np.arange(0, len(speed), -(-len(speed) // 150))
     first, last = np.triu_indices(len(coarse), k=min(8, len(coarse) - 1))
     onset, end = coarse[first][:, None], coarse[last][:, None]  # (P, 1)
     s = np.clip((np.arange(len(speed)) - onset) / (end - onset), 0, 1)  # (P, T)
@@ -200,14 +215,17 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Whether hands on paths (T, B, 2) set out toward their targets (B, 2), (B,) bool.
 
-    The direction is that from the start to where the hand first is 3 cm away; a hand that never is does not set out.
+    The direction is that from the start to where the hand first is 3 cm away; a hand that never is
+    does not set out.
     """
     moved = path - path[0]
     away = np.linalg.norm(moved, axis=-1) >= DEPARTED  # (T, B)
     first = moved[away.argmax(0), np.arange(moved.shape[1])]  # (B, 2)
     wanted = target - path[0]
     along = (first * wanted).sum(-1)
-    return away.any(0) & (along >= np.cos(TOWARD) * np.linalg.norm(first, axis=-1) * np.linalg.norm(wanted, axis=-1))
+    return away.any(0) & (
+        along >= np.cos(TOWARD) * np.linalg.norm(first, axis=-1) * np.linalg.norm(wanted, axis=-1)
+    )
 
 
 def mean_or_nan(values: np.ndarray) -> float:
@@ -221,7 +239,9 @@ def quantile_or_nan(values: np.ndarray, share: float) -> float:
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Largest distance of paths (T, B, 2) from the lines start → end, (B, 2) each, over their lengths, (B,)."""
+    """Largest distance of paths (T, B, 2) from the lines start → end, (B, 2) each, over their
+    lengths, (B,).
+    """
     along = end - start
     length = np.maximum(np.linalg.norm(along, axis=-1), 1e-9)
     relative = path - start

@@ -1,8 +1,10 @@
-"""Limit cycles: circles and other closed curves for the hand to run along (Huh & Todorov 2009, V.B.2).
+"""Limit cycles: circles and other closed curves for the hand to run along (Huh & Todorov 2009,
+V.B.2).
 
 An orbit is a shape that answers two questions about a point: how far outside the curve it lies, and
 which way is out. Cost, environment, start and drawing follow from these. The functions are
-array-generic like ``arm_env.dynamics.equations``, so a new shape compiles and trains like the circle.
+array-generic like ``arm_env.dynamics.equations``, so a new shape compiles and trains like the
+circle.
 """
 
 from dataclasses import dataclass
@@ -18,11 +20,14 @@ from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import cycle_measures
 from arm_env.tasks.task import Task, hand_position, joint_angles
 
-SINGULAR = 1e-4  # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
-COARSE, FINEST = 20, 60  # centres of a grid along each joint angle: that many must fit one orbit, and all of them
+# [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
+SINGULAR = 1e-4
+# centres of a grid along each joint angle: that many must fit one orbit, and all of them
+COARSE, FINEST = 20, 60
 LONGEST_SEARCH = 2000  # rounds of drawing random commands
 FASTEST = 2.0  # [m/s] no command is faster
-SPEED_TOLERANCE = 0.25  # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
+# [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
+SPEED_TOLERANCE = 0.25
 OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is checked
 
 
@@ -30,7 +35,9 @@ def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
     """√(x² + y²), and a parabola with the same value and slope below ``SINGULAR``."""
     square = x * x + y * y
     away = xp.sqrt(at_least(xp, square, SINGULAR * SINGULAR))
-    return xp.where(square - SINGULAR * SINGULAR, away, (square + SINGULAR * SINGULAR) / (2 * SINGULAR))
+    return xp.where(
+        square - SINGULAR * SINGULAR, away, (square + SINGULAR * SINGULAR) / (2 * SINGULAR)
+    )
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,8 @@ class Orbit(Task):
     """The command is centre x, y [m], radius [m] and speed v_d [m/s], above 0 for clockwise.
 
     Random commands have a ``radius`` [m] and a duration of one round, ``lap`` [s], uniform in these
-    ranges, either direction, and a centre uniform over those whose whole orbit lies in the workspace.
-    The speed follows: 2π radius / lap. A subclass defines ``outline``.
+    ranges, either direction, and a centre uniform over those whose whole orbit lies in the
+    workspace. The speed follows: 2π radius / lap. A subclass defines ``outline``.
     """
 
     radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
@@ -51,8 +58,9 @@ class Orbit(Task):
     cyclic = True
     dimensions = (4, 17)
     analysed_commands = 100
-    # Circles cost several times as much as reaches: a smaller β weighs their differences alike. They move on, so no
-    # tremor hides in the noise, and training with all of it makes them more accurate under it.
+    # Circles cost several times as much as reaches: a smaller β weighs their differences alike.
+    # They move on, so no tremor hides in the noise, and training with all of it makes them more
+    # accurate under it.
     training = MappingProxyType({"recipe": "full-noise", "network": {"neurons": 64}, "beta": 0.5})
     speed_tolerance = SPEED_TOLERANCE
 
@@ -61,25 +69,36 @@ class Orbit(Task):
     hold = 3.0
     weights = CostWeights(alpha=2.0, gamma=0.05)
 
-    def outline(self, xp: Primitives, x: Array, y: Array, radius: Array) -> tuple[Array, Array, Array]:
-        """Distance [m] from the curve round the origin, negative inside, and the outward unit normal x, y there."""
+    def outline(
+        self, xp: Primitives, x: Array, y: Array, radius: Array
+    ) -> tuple[Array, Array, Array]:
+        """Distance [m] from the curve round the origin, negative inside, and the outward unit
+        normal x, y there.
+        """
         raise NotImplementedError
 
     def error(self, xp, command, x, y):
-        d, out_x, out_y = self.outline(xp, x - command[..., 0], y - command[..., 1], command[..., 2])
+        d, out_x, out_y = self.outline(
+            xp, x - command[..., 0], y - command[..., 1], command[..., 2]
+        )
         return d * d, command[..., 3] * out_y, -(command[..., 3] * out_x)
 
     def success(self, xp, command, x, y, vx, vy):
-        """Near the curve and, if the command moves, with about its speed along the curve, the right way round."""
+        """Near the curve and, if the command moves, with about its speed along the curve, the right
+        way round.
+        """
         _, wish_x, wish_y = self.error(xp, command, x, y)
         square = command[..., 3] * command[..., 3]
-        off = vx * wish_x + vy * wish_y - square  # speed along the curve less that commanded, times the latter
+        # speed along the curve less that commanded, times the latter
+        off = vx * wish_x + vy * wish_y - square
         on_speed = self.speed_tolerance * self.speed_tolerance * square * square - off * off
         near = super().success(xp, command, x, y, vx, vy)
         return xp.where(square, at_most(xp, near, on_speed), near)
 
     def points(self, commands: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from the centre."""
+        """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from
+        the centre.
+        """
         centre, radius = commands[:, None, :2], commands[:, None, 2]
         x, y, distance = np.cos(phase), np.sin(phase), radius + 0 * phase
         for _ in range(10):  # Newton's method along the ray
@@ -88,7 +107,9 @@ class Orbit(Task):
         return centre + distance[..., None] * np.stack([x, y], -1)
 
     def track(self, command: np.ndarray) -> np.ndarray:
-        """One orbit [m], (48, 2), in the order in which the hand runs along it; without speed, anticlockwise."""
+        """One orbit [m], (48, 2), in the order in which the hand runs along it; without speed,
+        anticlockwise.
+        """
         return self.points(command[None], OUTLINE[None] * (-1 if command[3] > 0 else 1))[0]
 
     def sample_commands(self, rng, number, arm):
@@ -100,8 +121,12 @@ class Orbit(Task):
             radius, lap = rng.uniform(*self.radius, 2 * number), rng.uniform(*self.lap, 2 * number)
             speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
             drawn = np.column_stack([centre, radius, speed])
-            accepted = np.vstack([accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]])
-        raise ValueError(f"hardly any orbit lies in the workspace: the radius must be smaller than {self.radius} m")
+            accepted = np.vstack(
+                [accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]]
+            )
+        raise ValueError(
+            f"hardly any orbit lies in the workspace: the radius must be smaller than {self.radius} m"
+        )
 
     def outlines(self, commands: np.ndarray) -> np.ndarray:
         return self.points(commands, np.broadcast_to(OUTLINE, (len(commands), len(OUTLINE))))
@@ -116,7 +141,9 @@ class Orbit(Task):
         if (radius < 0).any():
             raise ValueError(f"a radius is 0 m or above, not {radius.min()}")
         if (abs(speed) > FASTEST).any():
-            raise ValueError(f"a speed is up to {FASTEST} m/s either way, not {speed[abs(speed).argmax()]}")
+            raise ValueError(
+                f"a speed is up to {FASTEST} m/s either way, not {speed[abs(speed).argmax()]}"
+            )
         try:
             joint_angles(arm, self.outlines(commands))
         except ValueError as error:
@@ -134,9 +161,13 @@ class Orbit(Task):
     def grid(self, arm, number):
         """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
         radii, laps = sorted({*np.linspace(*self.radius, 3)}), sorted({*self.lap})
-        shapes = [(r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)]
+        shapes = [
+            (r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)
+        ]
         for side in range(5, FINEST + 1):
-            commands = np.array([(*c, *shape) for c in self.places(arm, side, side) for shape in shapes])
+            commands = np.array(
+                [(*c, *shape) for c in self.places(arm, side, side) for shape in shapes]
+            )
             fits = self.in_workspace(arm, self.outlines(commands)).all(1)
             if fits.sum() >= number:
                 kept = commands[fits]
@@ -175,14 +206,18 @@ class Ellipse(Orbit):
     aspect: float = within(2.0, 0.1, 10)
 
     def outline(self, xp, x, y, radius):
-        """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius near the curve."""
+        """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius
+        near the curve.
+        """
         size = at_least(xp, radius, SINGULAR)
         a, b = size * self.aspect**0.5, size / self.aspect**0.5
         px, py = xp.where(x, x, -x), xp.where(y, y, -y)
         tx = ty = px * 0 + 0.5**0.5
         for _ in range(3):
             ex, ey = (a * a - b * b) * tx * tx * tx / a, (b * b - a * a) * ty * ty * ty / b
-            ratio = smooth_length(xp, a * tx - ex, b * ty - ey) / smooth_length(xp, px - ex, py - ey)
+            ratio = smooth_length(xp, a * tx - ex, b * ty - ey) / smooth_length(
+                xp, px - ex, py - ey
+            )
             tx = at_most(xp, at_least(xp, ((px - ex) * ratio + ex) / a, 0.0), 1.0)
             ty = at_most(xp, at_least(xp, ((py - ey) * ratio + ey) / b, 0.0), 1.0)
             length = smooth_length(xp, tx, ty)
@@ -218,7 +253,9 @@ class RoundedPolygon(Orbit):
                 nearest, inside = candidate, -out
             else:
                 closer = nearest[0] - candidate[0]
-                nearest = tuple(xp.where(closer, new, old) for new, old in zip(candidate, nearest, strict=True))
+                nearest = tuple(
+                    xp.where(closer, new, old) for new, old in zip(candidate, nearest, strict=True)
+                )
                 inside = at_most(xp, inside, -out)
         length = smooth_length(xp, nearest[1], nearest[2])
         d = xp.where(inside, -length, length)
@@ -227,5 +264,7 @@ class RoundedPolygon(Orbit):
 
 def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
     """Hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
-    turning = [np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)]
+    turning = [
+        np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)
+    ]
     return np.stack([np.stack(hand(NUMPY, arm, state)[2:], -1) for state in turning], -1)

@@ -15,5 +15,7 @@ ENVIRONMENTS: dict[str, Task] = {task.env_id: task for task in TASKS.values()}
 def task_of_environment(env_id: str) -> Task:
     """The registered task that stands in an environment; ValueError if there is none."""
     if env_id not in ENVIRONMENTS:
-        raise ValueError(f"no task of this package stands in {env_id}: there are {', '.join(ENVIRONMENTS)}")
+        raise ValueError(
+            f"no task of this package stands in {env_id}: there are {', '.join(ENVIRONMENTS)}"
+        )
     return ENVIRONMENTS[env_id]

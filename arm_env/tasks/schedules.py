@@ -49,7 +49,11 @@ class CommandList(Checked):
         object.__setattr__(self, "values", _commands(self.values))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CommandList) and self.hold == other.hold and np.array_equal(self.values, other.values)
+        return (
+            isinstance(other, CommandList)
+            and self.hold == other.hold
+            and np.array_equal(self.values, other.values)
+        )
 
     def __hash__(self) -> int:
         return hash((self.hold, self.values.tobytes()))
@@ -68,7 +72,9 @@ class MovingCommand(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not callable(self.function):
-            raise ValueError(f"function must be a function of the time [s], not {shown(self.function)}")
+            raise ValueError(
+                f"function must be a function of the time [s], not {shown(self.function)}"
+            )
         try:
             inspect.signature(self.function).bind(0.0)
         except TypeError as error:
@@ -82,7 +88,9 @@ class MovingCommand(Checked):
             return np.array(values, dtype=float)
         except (TypeError, ValueError, RuntimeError, OverflowError):
             names = ", ".join(task.command_names)
-            raise ValueError(f"the function must return a command ({names}), not {shown(values[0])}") from None
+            raise ValueError(
+                f"the function must return a command ({names}), not {shown(values[0])}"
+            ) from None
 
 
 def _commands(value: Any) -> np.ndarray:
@@ -113,7 +121,8 @@ def hold_of(schedule: Schedule) -> float:
 
 
 def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
-    """Return a schedule from what a user wrote: None, a list of commands, a function of time, a ``Schedule``.
+    """Return a schedule from what a user wrote: None, a list of commands, a function of time, a
+    ``Schedule``.
 
     Its first commands are checked, as far as they are known.
     """

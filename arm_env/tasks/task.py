@@ -2,7 +2,8 @@
 
 Other tasks: ``arm_env.tasks.orbits``.
 
-Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these functions.
+Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these
+functions.
 """
 
 from collections.abc import Mapping
@@ -40,13 +41,17 @@ def cost_terms(
 class Task(Checked):
     """A family of attractors, one for every command (K,).
 
-    A kind of task says what is wrong with a hand's position (``error``), which commands there are and
-    where their attractors lie. Positions and postures are drawn uniformly in space over the hand
-    positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
+    A kind of task says what is wrong with a hand's position (``error``), which commands there are
+    and where their attractors lie. Positions and postures are drawn uniformly in space over the
+    hand positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
     """
 
-    shoulder: tuple[float, float] = within((0.0, float(np.deg2rad(110))), -np.pi, np.pi, ascending=True)
-    elbow: tuple[float, float] = within((float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi, ascending=True)
+    shoulder: tuple[float, float] = within(
+        (0.0, float(np.deg2rad(110))), -np.pi, np.pi, ascending=True
+    )
+    elbow: tuple[float, float] = within(
+        (float(np.deg2rad(30)), float(np.deg2rad(140))), 0, np.pi, ascending=True
+    )
 
     name: ClassVar[str]
     """What it is called on the command line and in files."""
@@ -59,7 +64,8 @@ class Task(Checked):
     success_measure: ClassVar[tuple[str, str]]
     """The share of movements that succeed: its name among the measures, and in words."""
     cyclic: ClassVar[bool] = False
-    """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``."""
+    """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
+    """
     dimensions: ClassVar[tuple[int, int]] = (2, 4)
     """Of its attractors, and of the movements between them (HT09, IV)."""
     analysed_commands: ClassVar[int] = 200
@@ -80,12 +86,20 @@ class Task(Checked):
         """Number K of a command's components."""
         return len(self.command_names)
 
-    def error(self, xp: Primitives, command: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at x, y."""
+    def error(
+        self, xp: Primitives, command: Array, x: Array, y: Array
+    ) -> tuple[Array, Array, Array]:
+        """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at
+        x, y.
+        """
         raise NotImplementedError
 
-    def success(self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array) -> Array:
-        """Above 0 where a hand at x, y [m] with velocity vx, vy [m/s] is on the attractor, as ``is_success`` says."""
+    def success(
+        self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array
+    ) -> Array:
+        """Above 0 where a hand at x, y [m] with velocity vx, vy [m/s] is on the attractor, as
+        ``is_success`` says.
+        """
         squared_distance = self.error(xp, command, x, y)[0]
         return self.tolerance * self.tolerance - squared_distance
 
@@ -98,10 +112,14 @@ class Task(Checked):
         raise NotImplementedError
 
     def check_commands(self, arm: Any, commands: np.ndarray) -> None:
-        """Raise ValueError unless commands is (n, K), finite, and the hand can be on every attractor."""
+        """Raise ValueError unless commands is (n, K), finite, and the hand can be on every
+        attractor.
+        """
         raise NotImplementedError
 
-    def attractor_state(self, rng: np.random.Generator, arm: Any, commands: np.ndarray) -> np.ndarray:
+    def attractor_state(
+        self, rng: np.random.Generator, arm: Any, commands: np.ndarray
+    ) -> np.ndarray:
         """Body states (n, 10) on the attractors of ``commands``, activations zero."""
         raise NotImplementedError
 
@@ -114,7 +132,9 @@ class Task(Checked):
         return commands[:, None, :2]
 
     def track(self, command: np.ndarray) -> np.ndarray | None:
-        """The line [m], (P, 2), on which the hand runs under a command (K,); None if it rests on a point."""
+        """The line [m], (P, 2), on which the hand runs under a command (K,); None if it rests on a
+        point.
+        """
         return None
 
     def grid(self, arm: Any, number: int) -> np.ndarray:
@@ -122,21 +142,30 @@ class Task(Checked):
         columns = max(1, round((number / 2) ** 0.5))
         return self.places(arm, -(-number // columns), columns)[:number]
 
-    def measures(self, recording: Recording, jump: int, period: float, *, seed: int, noise: float) -> Measures:
+    def measures(
+        self, recording: Recording, jump: int, period: float, *, seed: int, noise: float
+    ) -> Measures:
         """How well the movements went that begin ``jump`` periods [s] into a recording."""
         return reach_measures(recording, jump, period, seed=seed, noise=noise)
 
     def places(self, arm: Any, rows: int, columns: int) -> np.ndarray:
-        """Hand positions [m], (rows * columns, 2), even in space: in shoulder angle and in the elbow's cosine."""
+        """Hand positions [m], (rows * columns, 2), even in space: in shoulder angle and in the
+        elbow's cosine.
+        """
         shoulder = np.linspace(*self.shoulder, 2 * rows + 1)[1::2]
         nearest, farthest = np.cos(self.elbow)
         elbow = np.arccos(np.linspace(nearest, farthest, 2 * columns + 1)[1::2])
-        return hand_position(arm, np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1).reshape(-1, 2))
+        return hand_position(
+            arm, np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1).reshape(-1, 2)
+        )
 
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The three terms of eq. 7 for body states (..., 10), excitations (..., 6), commands (..., K)."""
+        """The three terms of eq.
+
+        7 for body states (..., 10), excitations (..., 6), commands (..., K).
+        """
         x, y, vx, vy = hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 
@@ -165,7 +194,9 @@ class Task(Checked):
             )
         if not np.isfinite(commands).all():
             bad = commands[~np.isfinite(commands).all(1)][0].tolist()
-            raise ValueError(f"a command must be finite, not {dict(zip(self.command_names, bad, strict=True))}")
+            raise ValueError(
+                f"a command must be finite, not {dict(zip(self.command_names, bad, strict=True))}"
+            )
         return commands
 
 
@@ -211,9 +242,11 @@ def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
 
 
 def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2), or towards it.
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2),
+    or towards it.
 
-    For a position out of reach the links point at it, stretched or folded; the joint stops are not looked at.
+    For a position out of reach the links point at it, stretched or folded; the joint stops are not
+    looked at.
     """
     x, y = position[..., 0], position[..., 1]
     l1, l2 = arm.length

@@ -1,12 +1,14 @@
-"""The attractors of body and controller together: where they are, how stable, and whether they are alone.
+"""The attractors of body and controller together: where they are, how stable, and whether they are
+alone.
 
-Huh & Todorov (2009), section IV, ask that every command have one stable attractor and that the system
-forget where it came from. Here that is measured, noise-free, for any controller that
-``rnn_controller.rollouts.plant.rollout`` can drive, through F: one control period of the closed loop, from
-q = [x; y] (body and neural state) to the next.
+Huh & Todorov (2009), section IV, ask that every command have one stable attractor and that the
+system forget where it came from. Here that is measured, noise-free, for any controller that
+``rnn_controller.rollouts.plant.rollout`` can drive, through F: one control period of the closed
+loop, from q = [x; y] (body and neural state) to the next.
 
 Point attractors are fixed points of F. A limit cycle is closed by a return map: the hand runs round
-the centre and crosses a ray from it; between two control periods the state is interpolated linearly.
+the centre and crosses a ray from it; between two control periods the state is interpolated
+linearly.
 """
 
 import csv
@@ -48,13 +50,25 @@ Map = Callable[[Tensor], Tensor]
 
 
 class ClosedLoop:
-    """F for one or many commands; q is (B, 10 + N), the neural state flattened by the controller's layout."""
+    """F for one or many commands; q is (B, 10 + N), the neural state flattened by the controller's
+    layout.
+    """
 
-    def __init__(self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01):
+    def __init__(
+        self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01
+    ):
         check_period(controller, control_period)
-        self.controller, self.task, self.arm, self.period = controller, task, arm or Arm(), control_period
+        self.controller, self.task, self.arm, self.period = (
+            controller,
+            task,
+            arm or Arm(),
+            control_period,
+        )
         self.substeps = substeps_of(control_period)
-        self._numbers, self._body = tensors(self.arm), CompiledBody(self.arm, control_period, self.substeps)
+        self._numbers, self._body = (
+            tensors(self.arm),
+            CompiledBody(self.arm, control_period, self.substeps),
+        )
         state = controller.initial_state(1)
         if not isinstance(state, Tensor) or state.ndim != 2:
             raise TypeError(
@@ -66,7 +80,9 @@ class ClosedLoop:
     def step(self, q: Tensor, command: Tensor) -> Tensor:
         """The state one control period later; differentiable."""
         x, y = q[..., :STATE_SIZE], q[..., STATE_SIZE:]
-        silence = torch.zeros(*q.shape[:-1], SENSORY_SIZE + command.shape[-1] + MUSCLE_COUNT, dtype=q.dtype)
+        silence = torch.zeros(
+            *q.shape[:-1], SENSORY_SIZE + command.shape[-1] + MUSCLE_COUNT, dtype=q.dtype
+        )
         x, _, y = advance(self.controller, self._body, x, y, command, silence)
         return torch.cat([x, y], -1)
 
@@ -87,8 +103,12 @@ class ClosedLoop:
         commands = command[:, None].expand(-1, steps, -1).contiguous()
         with torch.no_grad():
             if pontryagin.has_equations(self.controller):
-                silence = torch.zeros(len(q), steps, SENSORY_SIZE + command.shape[1] + MUSCLE_COUNT, dtype=q.dtype)
-                xs, _, ys = pontryagin.rollout(self.controller, self.arm, x, y, commands, silence, self.substeps)
+                silence = torch.zeros(
+                    len(q), steps, SENSORY_SIZE + command.shape[1] + MUSCLE_COUNT, dtype=q.dtype
+                )
+                xs, _, ys = pontryagin.rollout(
+                    self.controller, self.arm, x, y, commands, silence, self.substeps
+                )
                 return torch.cat([xs, ys], -1)
             states = [q]
             for _ in range(steps):
@@ -105,11 +125,15 @@ class ClosedLoop:
 
 
 def fixed_point(step: Map, jacobian: Map, start: Tensor) -> tuple[Tensor, float]:
-    """A fixed point of a map by Newton's method (MINPACK's hybrid), and its residual max |F(q) − q|."""
+    """A fixed point of a map by Newton's method (MINPACK's hybrid), and its residual max |F(q) −
+    q|.
+    """
     solution = optimize.root(
         lambda q: (step(torch.from_numpy(q)) - torch.from_numpy(q)).numpy(),
         start.numpy(),
-        jac=lambda q: (jacobian(torch.from_numpy(q)) - torch.eye(len(q), dtype=torch.float64)).numpy(),
+        jac=lambda q: (
+            jacobian(torch.from_numpy(q)) - torch.eye(len(q), dtype=torch.float64)
+        ).numpy(),
         tol=1e-13,
     )
     point = torch.from_numpy(solution.x)
@@ -134,12 +158,14 @@ class Lap:
 def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap | None:
     """Go from ``start`` to the next upward zero of ``crossing``; None if the path meets none.
 
-    ``follow`` gives the path, states (T, n) from the start on; ``crossing`` maps states (T, n) to (T,); the
-    state is interpolated linearly between the two astride. ``jacobians`` gives (T, n, n) along a path.
+    ``follow`` gives the path, states (T, n) from the start on; ``crossing`` maps states (T, n) to
+    (T,); the state is interpolated linearly between the two astride. ``jacobians`` gives (T, n, n)
+    along a path.
     """
     path = follow(start)
     heights = crossing(path)
-    upward = torch.nonzero((heights[1:-1] < 0) & (heights[2:] >= 0))[:, 0] + 1  # not the one it starts on
+    # not the one it starts on
+    upward = torch.nonzero((heights[1:-1] < 0) & (heights[2:] >= 0))[:, 0] + 1
     if not len(upward):
         return None
     number = int(upward[0])
@@ -158,8 +184,12 @@ def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap
     return Lap(end, number + share, states[:-1], moved)
 
 
-def limit_cycle(go_round: Callable[[Tensor], Lap | None], start: Tensor, tries: int = 12) -> tuple[Lap | None, float]:
-    """A fixed point of the return map by Newton's method, and its residual; None if the section is not met."""
+def limit_cycle(
+    go_round: Callable[[Tensor], Lap | None], start: Tensor, tries: int = 12
+) -> tuple[Lap | None, float]:
+    """A fixed point of the return map by Newton's method, and its residual; None if the section is
+    not met.
+    """
     best, best_residual, q = None, np.inf, start
     for _ in range(tries):
         lap = go_round(q)
@@ -221,7 +251,9 @@ class AttractorMeasures(Measures):
     dimensions_of_movements: int
     """As section IV counts them: 4 for jumps between points, 17 for those between circles."""
     components_of_movements: int
-    """Principal components that hold 95 % of the variance of the states in all random starts' movements."""
+    """Principal components that hold 95 % of the variance of the states in all random starts'
+    movements.
+    """
     starts_per_command: int
     seed: int
 
@@ -246,7 +278,9 @@ class Analysis:
             fraction_stable=len(found) / len(self.attractors),
             fraction_same_attractor=float(np.mean([a.same for a in self.attractors])),
             max_residual=max((a.residual for a in found), default=np.nan),
-            median_convergence_time_s=float(np.median([a.convergence for a in found])) if found else np.nan,
+            median_convergence_time_s=float(np.median([a.convergence for a in found]))
+            if found
+            else np.nan,
             largest_multiplier=max((a.multiplier for a in found), default=np.nan),
             dimensions_of_attractors=self.dimensions[0],
             components_of_attractors=self.components[0],
@@ -273,17 +307,25 @@ def grid(task: Task, arm: Arm, number: int) -> np.ndarray:
 
 
 def random_starts(rng: np.random.Generator, loop: ClosedLoop, number: int) -> Tensor:
-    """States (number, n) from which to start: any posture, moving, muscles and neurons anyhow, and then
-    driven for half a second by some other command."""
+    """States (number, n) from which to start: any posture, moving, muscles and neurons anyhow, and
+    then driven for half a second by some other command.
+    """
     task, arm = loop.task, loop.arm
     body = thrown_bodies(rng, task, number)
     neural = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, loop.neurons))
     before = torch.from_numpy(task.sample_commands(rng, number, arm))
-    return loop.run(torch.from_numpy(np.hstack([body, neural])), before, round(0.5 / loop.period))[:, -1]
+    return loop.run(torch.from_numpy(np.hstack([body, neural])), before, round(0.5 / loop.period))[
+        :, -1
+    ]
 
 
 def analyse(
-    loop: ClosedLoop, commands: np.ndarray, *, starts: int = 50, seed: int = 0, progress: bool = True
+    loop: ClosedLoop,
+    commands: np.ndarray,
+    *,
+    starts: int = 50,
+    seed: int = 0,
+    progress: bool = True,
 ) -> Analysis:
     """Find, test and count the attractors of ``commands`` (n, K)."""
     starts, seed = count("starts", starts, 1), count("seed", seed)
@@ -300,7 +342,8 @@ def analyse(
         on.append(states)
         towards.append(paths[:4, ::5].reshape(-1, loop.size))  # some of them
     both = components(torch.cat(on)), components(torch.cat(towards))
-    name = task_of_environment(loop.task.env_id).name  # an orbit of one's own may be called otherwise
+    # an orbit of one's own may be called otherwise
+    name = task_of_environment(loop.task.env_id).name
     return Analysis(name, attractors, seed, starts, both, loop.task.dimensions)
 
 
@@ -318,10 +361,13 @@ def components(states: Tensor, share: float = 0.95) -> int:
 def _initial(loop: ClosedLoop, command: Tensor, rng: np.random.Generator) -> Tensor:
     """The body on the commanded attractor, neurons at rest: (1, n)."""
     body = loop.task.attractor_state(rng, loop.arm, command[None].numpy())
-    return torch.cat([torch.from_numpy(body), loop.controller.initial_state(1).to(torch.float64)], -1)
+    return torch.cat(
+        [torch.from_numpy(body), loop.controller.initial_state(1).to(torch.float64)], -1
+    )
 
 
-Found = tuple[Attractor, Tensor, Tensor]  # what it is, states on it (·, n), and paths to it (B, T, n)
+# what it is, states on it (·, n), and paths to it (B, T, n)
+Found = tuple[Attractor, Tensor, Tensor]
 
 
 def _point(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Generator) -> Found:
@@ -356,7 +402,9 @@ def _cycle(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Gene
     way = -1.0 if command[3] > 0 else 1.0  # clockwise crosses the ray downwards
 
     def crossing(q: Tensor) -> Tensor:
-        """Height of the hand over the ray from the centre along x; far from it where the hand is behind."""
+        """Height of the hand over the ray from the centre along x; far from it where the hand is
+        behind.
+        """
         x, y, _, _ = equations.hand(TORCH, loop._numbers, q[..., :STATE_SIZE])
         behind = x < centre[0]
         return torch.where(behind, -torch.ones_like(y), way * (y - centre[1]))
@@ -374,7 +422,9 @@ def _cycle(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Gene
     astride = torch.nonzero((heights[:-1] < 0) & (heights[1:] >= 0))[:, 0]
     steps = round(max(LAPS * lap_steps, 4.0 / loop.period))
     paths = loop.run(begin, command.expand(len(begin), -1), steps)
-    none = Attractor(tuple(command.tolist()), False, np.inf, np.inf, np.inf, np.inf, 0.0, 0.0, np.inf)
+    none = Attractor(
+        tuple(command.tolist()), False, np.inf, np.inf, np.inf, np.inf, 0.0, 0.0, np.inf
+    )
     if not len(astride):
         return none, warm[-1:], paths
     i = int(astride[-1])

@@ -1,7 +1,8 @@
 """What the neurons do: tuning to place and direction, and the population's trajectory.
 
-After the analyses that the paper's introduction calls for (HT09; preferred directions after Georgopoulos
-et al. 1982). Everything is noise-free and for the recurrent network on the reaching task.
+After the analyses that the paper's introduction calls for (HT09; preferred directions after
+Georgopoulos et al. 1982). Everything is noise-free and for the recurrent network on the reaching
+task.
 """
 
 from dataclasses import dataclass
@@ -38,9 +39,11 @@ class Tuning:
     time: np.ndarray  # (T,) [s] after the jump
     courses: np.ndarray  # (D, T, N) activity in the centre-out reaches
     hands: np.ndarray  # (D, T, 2) [m]
-    components: np.ndarray  # (3, N) principal components of the courses about the mean over directions
+    # (3, N) principal components of the courses about the mean over directions
+    components: np.ndarray
     explained: np.ndarray  # (N,) share of variance of each principal component
-    rotation_r2: float  # share of the first six components' rate of change that a rotation explains (jPCA)
+    # share of the first six components' rate of change that a rotation explains (jPCA)
+    rotation_r2: float
 
 
 def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +58,8 @@ def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
 
 
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
-    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation (jPCA).
+    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation
+    (jPCA).
 
     0 without any change, as of neurons that are all silent.
     """
@@ -74,12 +78,16 @@ def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
 def play(
     network: RecurrentController, arm: Arm, start: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Body (B, T + 1, 10) and neural states (B, T + 1, N) of a hold at ``start`` and a jump to ``targets``, (B, 2)."""
+    """Body (B, T + 1, 10) and neural states (B, T + 1, N) of a hold at ``start`` and a jump to
+    ``targets``, (B, 2).
+    """
     period = network.config.control_period
     hold, move = round(HOLD / period), round(MOVE / period)
     commands = np.repeat(np.stack([start, targets], 1), [hold, move], axis=1)
     body = Reach().attractor_state(np.random.default_rng(0), arm, start)
-    silence = torch.zeros(len(start), hold + move, SENSORY_SIZE + 2 + MUSCLE_COUNT, dtype=torch.float64)
+    silence = torch.zeros(
+        len(start), hold + move, SENSORY_SIZE + 2 + MUSCLE_COUNT, dtype=torch.float64
+    )
     with torch.no_grad():
         x, _, y = pontryagin.rollout(
             network, arm, torch.from_numpy(body), network.initial_state(len(start)), torch.from_numpy(commands),
@@ -88,7 +96,9 @@ def play(
     return x[:, hold:].numpy(), y[:, hold:].numpy()
 
 
-def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[float, float] = (0.0, 0.38)) -> Tuning:
+def analyse(
+    network: RecurrentController, arm: Arm | None = None, centre: tuple[float, float] = (0.0, 0.38)
+) -> Tuning:
     """Tuning of a reaching network's neurons."""
     if network.command_size != Reach().command_size:
         raise ValueError(
@@ -106,10 +116,14 @@ def analyse(network: RecurrentController, arm: Arm | None = None, centre: tuple[
     body, courses = play(network, arm, np.tile(centre, (DIRECTIONS, 1)), targets)
     time = np.arange(courses.shape[1]) * network.config.control_period
     early = courses[:, (time >= EARLY[0]) & (time <= EARLY[1])].mean(1)
-    cosine, direction_r2 = linear_fit(np.column_stack([np.cos(directions), np.sin(directions)]), early)
+    cosine, direction_r2 = linear_fit(
+        np.column_stack([np.cos(directions), np.sin(directions)]), early
+    )
 
     varying = courses - courses.mean(0)
-    _, sizes, components = np.linalg.svd(varying.reshape(-1, varying.shape[-1]), full_matrices=False)
+    _, sizes, components = np.linalg.svd(
+        varying.reshape(-1, varying.shape[-1]), full_matrices=False
+    )
     first = varying[:, time <= 0.4] @ components[:6].T
     middle, change = (first[:, 1:] + first[:, :-1]) / 2, np.diff(first, axis=1)
     k = first.shape[-1]

@@ -1,4 +1,5 @@
-"""Figures of Huh & Todorov (2009) for this arm and any controller of it, and more that the paper has no room for.
+"""Figures of Huh & Todorov (2009) for this arm and any controller of it, and more that the paper
+has no room for.
 
 Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global state.
 """

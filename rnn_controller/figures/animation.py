@@ -45,10 +45,11 @@ def animate(
     schedule: Any = None,
     **environment: Any,
 ) -> Path:
-    """Write an animation of the arm as it follows a schedule of commands, up to a minute, by the suffix of ``path``.
+    """Write an animation of the arm as it follows a schedule of commands, up to a minute, by the
+    suffix of ``path``.
 
-    A ``.gif``, or with the package's extra "video" an ``.mp4``; the file appears whole or not at all. What else is
-    given, such as ``arm``, goes to the environment.
+    A ``.gif``, or with the package's extra "video" an ``.mp4``; the file appears whole or not at
+    all. What else is given, such as ``arm``, goes to the environment.
     """
     path = check_animation(path)
     write = WRITERS[path.suffix.lower()]
@@ -58,15 +59,23 @@ def animate(
 
 
 def check_animation(path: Path | str) -> Path:
-    """Return the path, if an animation can be written to it; ValueError, OSError or ImportError otherwise."""
+    """Return the path, if an animation can be written to it; ValueError, OSError or ImportError
+    otherwise.
+    """
     path = output_file(path, tuple(WRITERS), "an animation")
     if path.suffix.lower() == ".mp4" and importlib.util.find_spec("moviepy") is None:
-        raise ImportError("an .mp4 needs moviepy: pip install 'rnn-motor-control[video]'; a .gif needs nothing more")
+        raise ImportError(
+            "an .mp4 needs moviepy: pip install 'rnn-motor-control[video]'; a .gif needs nothing more"
+        )
     return path
 
 
-def _frames(controller: Controller, number: int, seed: int, env_id: str, **arguments: Any) -> Iterator[Image.Image]:
-    """Pictures at the times k / FRAME_RATE, each of the state after the control period that ends nearest to it."""
+def _frames(
+    controller: Controller, number: int, seed: int, env_id: str, **arguments: Any
+) -> Iterator[Image.Image]:
+    """Pictures at the times k / FRAME_RATE, each of the state after the control period that ends
+    nearest to it.
+    """
     memory, start, done = None, np.ones(1, dtype=bool), 0
     with gym.make(env_id, render_mode="rgb_array", max_episode_steps=10**9, **arguments) as env:
         simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
@@ -74,11 +83,15 @@ def _frames(controller: Controller, number: int, seed: int, env_id: str, **argum
         observation, _ = env.reset(seed=seed)
         for k in progress_bar(range(number), desc="frames", delay=DELAY):
             for _ in range(round(k / FRAME_RATE / simulation.control_period) - done):
-                action, memory = controller.predict(observation[None], memory, start, deterministic=True)
+                action, memory = controller.predict(
+                    observation[None], memory, start, deterministic=True
+                )
                 observation, *_ = env.step(action[0])
                 start = np.zeros(1, dtype=bool)
                 done += 1
-            yield Image.fromarray(np.asarray(env.render())).resize(FRAME_SIZE, Image.Resampling.LANCZOS)
+            yield Image.fromarray(np.asarray(env.render())).resize(
+                FRAME_SIZE, Image.Resampling.LANCZOS
+            )
 
 
 def _gif(frames: list[Image.Image]) -> bytes:
@@ -103,8 +116,12 @@ WRITERS: dict[str, Callable[[list[Image.Image]], bytes]] = {".gif": _gif, ".mp4"
 
 
 def _quantised(frames: list[Image.Image]) -> list[Image.Image]:
-    """The frames in one palette, made from some of them; a colour weighs as the cube root of its area."""
-    pixels = np.concatenate([np.asarray(frame) for frame in frames[:: 1 + len(frames) // 8]]).reshape(-1, 3)
+    """The frames in one palette, made from some of them; a colour weighs as the cube root of its
+    area.
+    """
+    pixels = np.concatenate(
+        [np.asarray(frame) for frame in frames[:: 1 + len(frames) // 8]]
+    ).reshape(-1, 3)
     colours, areas = np.unique(pixels, axis=0, return_counts=True)
     weighted = np.repeat(colours, np.ceil(np.cbrt(areas)).astype(int), axis=0)
     palette = Image.fromarray(weighted[None]).quantize(255)

@@ -22,20 +22,35 @@ def figure_attractors(
     task: Task | None = None,
     name: str | None = None,
 ) -> Figure:
-    """Where the attractors lie: error, slowest time constant, share of random starts, over the workspace.
+    """Where the attractors lie: error, slowest time constant, share of random starts, over the
+    workspace.
 
-    Points: one marker a command. Cycles: one circle a command. What has no stable attractor is crossed out.
-    ``task`` is the controller's, if its workspace is not the usual one.
+    Points: one marker a command. Cycles: one circle a command. What has no stable attractor is
+    crossed out. ``task`` is the controller's, if its workspace is not the usual one.
     """
     columns = {
-        "error": ("a   Distance from the command [mm]", [1000 * a.error for a in found.attractors], "viridis"),
-        "time": ("b   Slowest time constant [s]", [a.time_constant for a in found.attractors], "cividis"),
-        "same": ("c   Random starts that end on it [%]", [100 * a.same for a in found.attractors], "RdYlGn"),
+        "error": (
+            "a   Distance from the command [mm]",
+            [1000 * a.error for a in found.attractors],
+            "viridis",
+        ),
+        "time": (
+            "b   Slowest time constant [s]",
+            [a.time_constant for a in found.attractors],
+            "cividis",
+        ),
+        "same": (
+            "c   Random starts that end on it [%]",
+            [100 * a.same for a in found.attractors],
+            "RdYlGn",
+        ),
     }
     task = task or TASKS[found.task]
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 5.4), layout="constrained")
-        panels = figure.subplot_mosaic([["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1))
+        panels = figure.subplot_mosaic(
+            [["error", "time", "same"], ["hist", "conv", "mult"]], height_ratios=(1.15, 1)
+        )
         for key, (title, values, colours) in columns.items():
             _draw_map(panels[key], found, np.array(values), colours, arm or Arm(), task)
             panels[key].set(title=title, xlabel="x [m]", aspect="equal")
@@ -45,16 +60,24 @@ def figure_attractors(
     return figure
 
 
-def _draw_map(axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm: Arm, task: Task) -> None:
+def _draw_map(
+    axes: Axes, found: Analysis, values: np.ndarray, colours: str, arm: Arm, task: Task
+) -> None:
     axes.fill(*workspace_outline(arm, task).T, color=FLESH, zorder=0)
     stable = np.array([a.stable for a in found.attractors])
     places = np.array([a.command[:2] for a in found.attractors])
     if task.cyclic:  # commands share centres: spread them by their other numbers
         shapes = sorted({a.command[2:] for a in found.attractors})
-        angle = np.array([2 * np.pi * shapes.index(a.command[2:]) / len(shapes) for a in found.attractors])
+        angle = np.array(
+            [2 * np.pi * shapes.index(a.command[2:]) / len(shapes) for a in found.attractors]
+        )
         places = places + 0.018 * np.column_stack([np.cos(angle), np.sin(angle)])
     shown = stable & np.isfinite(values)
-    limits = (0, 100) if colours == "RdYlGn" else (0, np.quantile(values[shown], 0.98) if shown.any() else 1)
+    limits = (
+        (0, 100)
+        if colours == "RdYlGn"
+        else (0, np.quantile(values[shown], 0.98) if shown.any() else 1)
+    )
     x, y = places[shown].T
     points = axes.scatter(x, y, 14, values[shown], cmap=colours, vmin=limits[0], vmax=limits[1])
     axes.plot(*places[~stable].T, "x", color=BROKEN, ms=5)

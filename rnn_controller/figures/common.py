@@ -19,7 +19,8 @@ from arm_env.tasks.task import Reach, hand_position
 from rnn_controller.outputs import output_file
 from rnn_controller.watching import Watched
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe & Ito: colour-blind eyes tell them apart
+# Okabe & Ito: colour-blind eyes tell them apart
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 INK, GRID, BONE, FLESH = "#333333", "#CBD0D8", "#B4B4B4", "#ECE8E3"
 STYLE: dict[Any, Any] = {
     "font.size": 8.5,
@@ -73,7 +74,8 @@ def run(
     before: float = 1.0,
     **environment: Any,
 ) -> Run:
-    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first one's attractor.
+    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first
+    one's attractor.
 
     What else is given, such as ``arm``, goes to the environment.
     """
@@ -89,7 +91,9 @@ def run(
     states, hand, velocity, command = (
         part[first:, 0] for part in (whole.states, whole.hand, whole.velocity, whole.commands)
     )
-    return Run(arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command, simulation.task)
+    return Run(
+        arm, np.arange(steps + 1) * period, states[:, :2], hand, velocity, command, simulation.task
+    )
 
 
 def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[Run, list[Run]]:
@@ -103,11 +107,15 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:
-    """Refuse a controller that was made for another control period or another ceiling than the environment has."""
+    """Refuse a controller that was made for another control period or another ceiling than the
+    environment has.
+    """
     check_period(controller, simulation.control_period)
     wanted, given = getattr(controller, "ceiling", None), simulation.arm.ceiling
     if wanted not in (None, given):
-        raise ValueError(f"the controller was made for a ceiling of {wanted:g}, and the environment has {given:g}")
+        raise ValueError(
+            f"the controller was made for a ceiling of {wanted:g}, and the environment has {given:g}"
+        )
 
 
 def draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
@@ -128,7 +136,9 @@ def draw_space(axes: Axes, shown: Run, title: str) -> None:
 
 def legend(axes: Axes) -> None:
     """A legend on the line of the title."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2
+    )
 
 
 def sign(figure: Figure, name: str | None) -> None:

@@ -28,9 +28,11 @@ from rnn_controller.figures.common import (
 )
 
 HOLD = 2.5  # [s] how long a command of figure 7 is in force
-CENTRES = np.array([(0.30, 0.38), (0.12, 0.50), (-0.12, 0.46), (-0.26, 0.28), (0.08, 0.30)])  # [m] figure 7a
+# [m] figure 7a
+CENTRES = np.array([(0.30, 0.38), (0.12, 0.50), (-0.12, 0.46), (-0.26, 0.28), (0.08, 0.30)])
 MIDDLE = (0.0, 0.42)  # [m] centre of figures 7b and 8
-SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.06, -0.30)])  # [m], [m/s] figure 7b
+# [m], [m/s] figure 7b
+SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.06, -0.30)])
 AT_PLACES = CommandList(np.column_stack([CENTRES, np.full((len(CENTRES), 2), (0.07, 0.4))]), HOLD)
 OF_SHAPES = CommandList(np.column_stack([np.full((len(SHAPES), 2), MIDDLE), SHAPES]), HOLD)
 PARTS = (*COLOURS, "#E69F00")  # one a command, of the same set
@@ -196,13 +198,16 @@ def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
     return command
 
 
-DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))  # curve, lap [s], title
+# curve, lap [s], title
+DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))
 
 
 def check_planned_for(orbit: Any) -> None:
     """Raise ValueError if commands of that orbit are no circles, as figure 8 plans them."""
     if not isinstance(as_orbit(orbit), Circle):
-        raise ValueError(f"figure 8 plans its drawings of circles, and this controller runs along {orbit}")
+        raise ValueError(
+            f"figure 8 plans its drawings of circles, and this controller runs along {orbit}"
+        )
 
 
 def figure_8(
@@ -222,7 +227,9 @@ def figure_8(
     options = {"env_id": "CircleArm-v0", "seed": seed, "noise": noise, **environment}
     with rc_context(STYLE):
         figure = Figure(figsize=(7.5, 3.6), layout="constrained")
-        for axes, (curve, lap, title) in zip(figure.subplots(1, 2, sharey=True), DRAWINGS, strict=True):
+        for axes, (curve, lap, title) in zip(
+            figure.subplots(1, 2, sharey=True), DRAWINGS, strict=True
+        ):
             quiet, noisy = runs(controller, plan(curve, lap), 3 * lap, before=lap, **options)
             wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 200)])
             draw_space(axes, quiet, title)

@@ -62,7 +62,9 @@ def figure_6(
     name: str | None = None,
     **environment: Any,
 ) -> Figure:
-    """(a) Reaching four consecutive targets, (b) distance and (c) speed. (d) Following a moving target.
+    """(a) Reaching four consecutive targets, (b) distance and (c) speed.
+
+    (d) Following a moving target.
 
     The curves behind (a) and (d) are those of constant shoulder and of constant elbow angle.
     ``name`` is the controller's. What else is given, such as ``arm`` and ``control_period``, goes
@@ -93,14 +95,18 @@ def figure_6(
 def _movements(reaching: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
     """Colour, target and instants of each movement, from one jump to the next."""
     jumps = [int((reaching.target == target).all(-1).argmax()) for target in TARGETS]
-    for colour, target, (start, end) in zip(COLOURS, TARGETS, pairwise([*jumps, len(reaching.target)]), strict=True):
+    for colour, target, (start, end) in zip(
+        COLOURS, TARGETS, pairwise([*jumps, len(reaching.target)]), strict=True
+    ):
         yield colour, target, slice(start, end + 1)
 
 
 def _draw_reaches(axes: Axes, reaching: Run) -> None:
     draw_space(axes, reaching, "a   Four consecutive targets")
     axes.plot(*reaching.hand[0], "s", color=INK, ms=4)
-    axes.annotate("start", reaching.hand[0], (-5, -2), textcoords="offset points", ha="right", va="top")
+    axes.annotate(
+        "start", reaching.hand[0], (-5, -2), textcoords="offset points", ha="right", va="top"
+    )
     way = np.diff(np.vstack([START, TARGETS]), axis=0)
     beyond = TARGETS + 1.8 * TARGET_SIZE * way / np.linalg.norm(way, axis=-1, keepdims=True)
     deviations = []
@@ -110,7 +116,9 @@ def _draw_reaches(axes: Axes, reaching: Run) -> None:
         deviations.append(path_deviation(path[:, None], path[:1], target[None])[0])
         axes.add_patch(Circle(tuple(target), TARGET_SIZE, fill=False, ec=colour, lw=1.3))
         axes.plot(*path.T, color=colour, lw=1.8)
-        axes.annotate(str(number), beyond[number - 1], color=colour, weight="bold", ha="center", va="center")
+        axes.annotate(
+            str(number), beyond[number - 1], color=colour, weight="bold", ha="center", va="center"
+        )
     axes.plot([], "--", color=INK, lw=0.9, label="straight")
     legend(axes)
     shares = ", ".join(f"{100 * deviation:.0f}" for deviation in deviations)
@@ -123,7 +131,13 @@ def _draw_distance(axes: Axes, reaching: Run) -> None:
         distance = np.linalg.norm(reaching.hand[when] - target, axis=-1)
         axes.plot(reaching.time[when], 100 * distance, color=colour, lw=1.8)
     _draw_jumps(axes, reaching)
-    axes.text(1.01, 100 * TARGET_SIZE, f"{100 * TARGET_SIZE:.0f} cm", transform=axes.get_yaxis_transform(), va="center")
+    axes.text(
+        1.01,
+        100 * TARGET_SIZE,
+        f"{100 * TARGET_SIZE:.0f} cm",
+        transform=axes.get_yaxis_transform(),
+        va="center",
+    )
     axes.set(title="b   Distance to target", ylabel="distance [cm]")
 
 

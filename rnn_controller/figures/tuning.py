@@ -23,7 +23,10 @@ def figure_tuning(
     *,
     name: str | None = None,
 ) -> Figure:
-    """(a) Weights. (b) Preferred directions. (c) Cosine tuning. (d) Preferred places. (e) R². (f) Population."""
+    """(a) Weights. (b) Preferred directions. (c) Cosine tuning. (d) Preferred places. (e) R².
+
+    (f) Population.
+    """
     found = analyse(network, arm)
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 7.6), layout="constrained")
@@ -46,7 +49,13 @@ def _draw_weights(figure: Any, network: RecurrentController) -> None:
     }  # fmt: skip
     layout = [["W_yy", "W_ys", "W_yk"], ["W_uy", "W_us", "bar"]]
     panels = figure.subplot_mosaic(layout, width_ratios=(max(n, 18), 18, 5), height_ratios=(3, 1))
-    titles = {"W_yy": "a   recurrent", "W_ys": "sensory", "W_yk": "command", "W_uy": "motor", "W_us": "reflex"}
+    titles = {
+        "W_yy": "a   recurrent",
+        "W_ys": "sensory",
+        "W_yk": "command",
+        "W_uy": "motor",
+        "W_us": "reflex",
+    }
     for name, (weights, rows, columns) in blocks.items():
         values = weights.detach().numpy()
         largest = max(abs(values).max(), 1e-12)
@@ -63,7 +72,9 @@ def _draw_weights(figure: Any, network: RecurrentController) -> None:
         axes.tick_params(length=0)
     panels["bar"].axis("off")
     mappable = panels["W_yy"].images[0]
-    bar = figure.colorbar(mappable, ax=panels["bar"], orientation="horizontal", fraction=0.2, ticks=(-1, 0, 1))
+    bar = figure.colorbar(
+        mappable, ax=panels["bar"], orientation="horizontal", fraction=0.2, ticks=(-1, 0, 1)
+    )
     bar.ax.set_xticklabels(["inhibits", "0", "excites"], fontsize=6)
 
 
@@ -84,9 +95,13 @@ def _draw_directions(axes: Any, found: Tuning) -> None:
     most, short = found.modulation.max(), _largest(found.modulation)
     for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
         if size > 1e-9:
-            axes.annotate("", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1})
+            axes.annotate(
+                "", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1}
+            )
         if size > max(0.1 * most, short):  # shorter arrows have no room for a number
-            axes.annotate(str(i + 1), (angle, size + 0.08 * most), fontsize=6, ha="center", va="center")
+            axes.annotate(
+                str(i + 1), (angle, size + 0.08 * most), fontsize=6, ha="center", va="center"
+            )
     axes.tick_params(labelsize=6)
     axes.set_title("b   Preferred directions")
     if most < 1e-9:  # all silent
@@ -95,7 +110,8 @@ def _draw_directions(axes: Any, found: Tuning) -> None:
     axes.set_yticklabels([f"{0.5 * most:.2g}", f"{most:.2g}"])
     angles = np.sort(found.preferred[found.modulation > max(0.1 * most, short)] % (2 * np.pi))
     gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
-    axes.set_rlabel_position(np.rad2deg(angles[gaps.argmax()] + gaps.max() / 2))  # where no arrow points
+    # where no arrow points
+    axes.set_rlabel_position(np.rad2deg(angles[gaps.argmax()] + gaps.max() / 2))
 
 
 def _largest(sizes: np.ndarray) -> float:
@@ -108,10 +124,25 @@ def _draw_cosines(axes: Axes, found: Tuning) -> None:
     fine = np.linspace(0, 2 * np.pi, 100)
     for colour, i in zip(COLOURS, best, strict=False):
         mean = found.early[:, i].mean()
-        axes.plot(np.rad2deg(found.directions), found.early[:, i], "o", ms=3, color=colour, label=f"neuron {i + 1}")
-        axes.plot(np.rad2deg(fine), mean + found.modulation[i] * np.cos(fine - found.preferred[i]), color=colour, lw=1)
+        axes.plot(
+            np.rad2deg(found.directions),
+            found.early[:, i],
+            "o",
+            ms=3,
+            color=colour,
+            label=f"neuron {i + 1}",
+        )
+        axes.plot(
+            np.rad2deg(fine),
+            mean + found.modulation[i] * np.cos(fine - found.preferred[i]),
+            color=colour,
+            lw=1,
+        )
     axes.set(
-        title="c   Cosine tuning", xlabel="movement direction [deg]", ylabel="activity", xticks=(0, 90, 180, 270, 360)
+        title="c   Cosine tuning",
+        xlabel="movement direction [deg]",
+        ylabel="activity",
+        xticks=(0, 90, 180, 270, 360),
     )
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.2 * (high - low))
@@ -123,12 +154,21 @@ def _draw_places(axes: Axes, found: Tuning) -> None:
     short = _largest(size)
     for i, (gradient, r2) in enumerate(zip(found.place_gradient, found.place_r2, strict=True)):
         if size[i] > 0:
-            axes.annotate("", gradient, (0, 0), arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1})
+            axes.annotate(
+                "",
+                gradient,
+                (0, 0),
+                arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1},
+            )
         if size[i] > short:
             axes.annotate(str(i + 1), 1.1 * gradient, fontsize=6, ha="center", va="center")
     limit = 1.25 * size.max() or 1.0
     axes.set(
-        xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="per m to the right", ylabel="per m ahead"
+        xlim=(-limit, limit),
+        ylim=(-limit, limit),
+        aspect="equal",
+        xlabel="per m to the right",
+        ylabel="per m ahead",
     )
     axes.set_title("d   Activity on targets")
 
@@ -154,6 +194,16 @@ def _draw_population(plane: Axes, courses: Axes, found: Tuning) -> None:
         plane.plot(*course[-1, :2], "o", ms=3, color=colour)
         courses.plot(*(100 * (hand - hand[0])).T, color=colour, lw=1)
     share = [*found.explained, 0.0][:2]
-    plane.set(title="f   Population", xlabel=f"component 1 ({share[0]:.0%})", ylabel=f"component 2 ({share[1]:.0%})")
-    plane.text(0.02, 0.02, f"rotation explains {found.rotation_r2:.0%}", transform=plane.transAxes, fontsize=6)
+    plane.set(
+        title="f   Population",
+        xlabel=f"component 1 ({share[0]:.0%})",
+        ylabel=f"component 2 ({share[1]:.0%})",
+    )
+    plane.text(
+        0.02,
+        0.02,
+        f"rotation explains {found.rotation_r2:.0%}",
+        transform=plane.transAxes,
+        fontsize=6,
+    )
     courses.set(title="g   Hand, same colours", xlabel="x [cm]", ylabel="y [cm]", aspect="equal")

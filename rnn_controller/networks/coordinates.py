@@ -18,12 +18,16 @@ from arm_env.tasks.task import Task
 from rnn_controller.networks.plain_torch import plain_torch
 from rnn_controller.networks.recurrent import RecurrentController
 
-# Means and deviations of l, l̇, T that the recipes were found with, those of a macaque's muscles. Human
-# ones have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained movements;
-# docs/choices.md says what that changes.
+# Means and deviations of l, l̇, T that the recipes were found with, those of a macaque's muscles.
+# Human ones have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained
+# movements; docs/choices.md says what that changes.
 with plain_torch():
-    SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
-    SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(MUSCLE_COUNT)
+    SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(
+        MUSCLE_COUNT
+    )
+    SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(
+        MUSCLE_COUNT
+    )
 
 
 def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:
@@ -50,17 +54,29 @@ class Coordinates:
         w = self.network
         neural = w.neural_bias + w.sensory @ SENSORY_MEAN + w.command @ self.command_mean
         motor = w.motor_bias + w.reflex @ SENSORY_MEAN
-        scaled = (w.sensory * SENSORY_DEVIATION, w.command * self.command_deviation, w.reflex * SENSORY_DEVIATION)
+        scaled = (
+            w.sensory * SENSORY_DEVIATION,
+            w.command * self.command_deviation,
+            w.reflex * SENSORY_DEVIATION,
+        )
         biases = (neural, motor) if w.config.bias else ()
-        return torch.cat([part.detach().flatten() for part in (w.recurrent, w.motor, *scaled, *biases)])
+        return torch.cat(
+            [part.detach().flatten() for part in (w.recurrent, w.motor, *scaled, *biases)]
+        )
 
     def parts(self, vector: Tensor) -> dict[str, Tensor]:
         """The vector's entries by the weights that they stand for."""
         w = self.network
-        names = ["recurrent", "motor", "sensory", "command", "reflex"] + ["neural_bias", "motor_bias"] * w.config.bias
+        names = ["recurrent", "motor", "sensory", "command", "reflex"] + [
+            "neural_bias",
+            "motor_bias",
+        ] * w.config.bias
         shapes = [getattr(w, name).shape for name in names]
         parts = torch.split(vector, [shape.numel() for shape in shapes])
-        return {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
+        return {
+            name: part.reshape(shape)
+            for name, part, shape in zip(names, parts, shapes, strict=True)
+        }
 
     def weights(self, vector: Tensor) -> dict[str, Tensor]:
         """Weights by name; differentiable."""

@@ -30,8 +30,8 @@ class EquationModule(nn.Module):
     """A network that is given by its equations, from which it is compiled.
 
     A subclass has ``config``, ``command_size``, ``state_size``, ``weights``, ``constants`` and
-    ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are float64
-    parameters.
+    ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are
+    float64 parameters.
     """
 
     if TYPE_CHECKING:  # attributes or properties of the subclass

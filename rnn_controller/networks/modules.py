@@ -1,7 +1,8 @@
 """Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
 
-Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's network) and
-excite every muscle within [0, ceiling]. Each is given by its equations alone, from which it is compiled.
+Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's
+network) and excite every muscle within [0, ceiling]. Each is given by its equations alone, from
+which it is compiled.
 """
 
 import math
@@ -49,7 +50,9 @@ class Scaling(NamedTuple):
 
 
 class GatedWeights(NamedTuple):
-    """Weights of a gated recurrent unit; those of reset gate, update gate and candidate are stacked, as in torch."""
+    """Weights of a gated recurrent unit; those of reset gate, update gate and candidate are
+    stacked, as in torch.
+    """
 
     inputs: Any  # (3 N, 18 + K)
     recurrent: Any  # (3 N, N)
@@ -71,9 +74,13 @@ class PerceptronWeights(NamedTuple):
 
 
 class Baseline(EquationModule):
-    """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next state. Float64."""
+    """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next
+    state. Float64.
+    """
 
-    def __init__(self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None):
+    def __init__(
+        self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None
+    ):
         super().__init__()
         self.config, self.command_size, self.ceiling = config, task.command_size, arm.ceiling
         self.shift: Tensor
@@ -83,7 +90,8 @@ class Baseline(EquationModule):
         self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
         n, inputs = config.neurons, SENSORY_SIZE + task.command_size
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
-        self.core: Any  # torch's own modules hold the weights, under the names that checkpoints know
+        # torch's own modules hold the weights, under the names that checkpoints know
+        self.core: Any
         if config.kind == "gru":
             self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, **as_numbers)
         else:
@@ -93,7 +101,9 @@ class Baseline(EquationModule):
         self._draw(generator)
 
     def _draw(self, generator: torch.Generator | None) -> None:
-        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation, and a memory of 100 ms."""
+        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation, and a memory
+        of 100 ms.
+        """
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.zero_()
@@ -103,7 +113,8 @@ class Baseline(EquationModule):
             self.motor.bias.fill_(math.log(0.1 / 0.9))
             if self.config.kind == "gru":
                 n, kept = self.config.neurons, math.exp(-self.config.control_period / MEMORY)
-                self.core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))  # the update gate z; h' = z h + (1 − z) …
+                # the update gate z; h' = z h + (1 − z) …
+                self.core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))
 
     @property
     def state_size(self) -> int:
@@ -113,14 +124,18 @@ class Baseline(EquationModule):
     @property
     def weights(self) -> GatedWeights | PerceptronWeights:
         """What is trained, in the order of ``parameters``."""
-        return (GatedWeights if self.config.kind == "gru" else PerceptronWeights)(*self.parameters())
+        return (GatedWeights if self.config.kind == "gru" else PerceptronWeights)(
+            *self.parameters()
+        )
 
     @property
     def constants(self) -> Scaling:
         """What is not."""
         return Scaling(self.shift, self.scale, self.ceiling)
 
-    def equations(self, xp: Any, w: Any, c: Scaling, observation: Any, state: Any) -> tuple[Any, Any]:
+    def equations(
+        self, xp: Any, w: Any, c: Scaling, observation: Any, state: Any
+    ) -> tuple[Any, Any]:
         """Excitations and the next state, with the primitives ``xp``."""
         signal = (observation - c.shift) / c.scale
         if self.config.kind == "gru":
@@ -174,11 +189,15 @@ class FlatWeights:
         return torch.cat([p.detach().flatten() for p in self.module.parameters()])
 
     def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each row of a matrix their indices."""
+        """Which entries of the vector are a unit's incoming weights: for each row of a matrix their
+        indices.
+        """
         sizes = [p.numel() for p in self.module.parameters()]
         index = torch.arange(sum(sizes), device="cpu").split(sizes)
         pairs = zip(index, self.module.parameters(), strict=True)
-        return [row for part, p in pairs for row in part.reshape(p.shape if p.ndim == 2 else (1, -1))]
+        return [
+            row for part, p in pairs for row in part.reshape(p.shape if p.ndim == 2 else (1, -1))
+        ]
 
     def assign(self, vector: Tensor) -> None:
         """Give the module the weights of a vector."""

@@ -1,4 +1,6 @@
-"""Torch as this package computes with it: float64 on the CPU, whatever the program around it has set."""
+"""Torch as this package computes with it: float64 on the CPU, whatever the program around it has
+set.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,10 +15,12 @@ from torch import Tensor
 def plain_torch() -> Iterator[None]:
     """Compute on the CPU and with gradients, as a context or a decorator.
 
-    A default device, ``no_grad`` and ``inference_mode`` around it end here. The default type of numbers and autocast
-    do not matter: all tensors of this package are made as float64, which autocast leaves alone.
+    A default device, ``no_grad`` and ``inference_mode`` around it end here. The default type of
+    numbers and autocast do not matter: all tensors of this package are made as float64, which
+    autocast leaves alone.
     """
-    on_cpu: Any = nullcontext()  # a device's context slows every call of torch, so there is one only where it is needed
+    # a device's context slows every call of torch, so there is one only where it is needed
+    on_cpu: Any = nullcontext()
     if torch.get_default_device().type != "cpu":
         on_cpu = torch.device("cpu")
     with on_cpu, torch.inference_mode(False), torch.enable_grad():
@@ -24,9 +28,11 @@ def plain_torch() -> Iterator[None]:
 
 
 def float64(name: str, value: Tensor) -> Tensor:
-    """Return a copy in float64 on the CPU, in memory of its own that begins where torch's memory does.
+    """Return a copy in float64 on the CPU, in memory of its own that begins where torch's memory
+    does.
 
-    Linear algebra rounds otherwise at an address that is no multiple of 64 bytes, such as that of a part of a file.
+    Linear algebra rounds otherwise at an address that is no multiple of 64 bytes, such as that of a
+    part of a file.
     """
     if value.is_meta or not value.dtype.is_floating_point:
         raise ValueError(f"{name} must hold real numbers, but is {value.dtype} on {value.device}")

@@ -59,14 +59,18 @@ class RecurrentController(EquationModule):
     command to the muscles. All weights are float64.
     """
 
-    def __init__(self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None):
+    def __init__(
+        self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None
+    ):
         super().__init__()
         self.config, self.command_size = config, command_size
         n = config.neurons
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 
         def block(rows: int, columns: int, scale: float) -> nn.Parameter:
-            return nn.Parameter(scale * torch.randn(rows, columns, generator=generator, **as_numbers))
+            return nn.Parameter(
+                scale * torch.randn(rows, columns, generator=generator, **as_numbers)
+            )
 
         self.recurrent = block(n, n, 0.5 / n**0.5)  # W_yy
         self.sensory = block(n, SENSORY_SIZE, 0.5 / SENSORY_SIZE**0.5)  # W_ys
@@ -103,10 +107,17 @@ class RecurrentController(EquationModule):
         """Number N of neurons."""
         return self.config.neurons
 
-    def equations(self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any) -> tuple[Any, Any]:
+    def equations(
+        self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any
+    ) -> tuple[Any, Any]:
         """Eq. 2 over one control period, with the primitives ``xp``."""
         s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
-        drive = xp.product(w.recurrent, state) + xp.product(w.sensory, s) + xp.product(w.command, k) + w.neural_bias
+        drive = (
+            xp.product(w.recurrent, state)
+            + xp.product(w.sensory, s)
+            + xp.product(w.command, k)
+            + w.neural_bias
+        )
         rate = getattr(xp, self.config.activation)(drive)
         u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
         return u, c.leak * state + (1 - c.leak) * rate

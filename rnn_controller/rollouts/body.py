@@ -47,14 +47,21 @@ class Body(Protocol):
         """Sensory signals (B, 18), noise-free."""
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """States (B, 10) one control period later, under excitations u and their noise ω, (B, 6) each."""
+        """States (B, 10) one control period later, under excitations u and their noise ω, (B, 6)
+        each.
+        """
 
 
 class EagerBody:
     """The equations on tensors of any type, on any device, differentiable any number of times."""
 
     def __init__(
-        self, arm: Arm, control_period: float, substeps: int, dtype: torch.dtype = torch.float64, device: Any = "cpu"
+        self,
+        arm: Arm,
+        control_period: float,
+        substeps: int,
+        dtype: torch.dtype = torch.float64,
+        device: Any = "cpu",
     ):
         self.numbers, self.substeps = tensors(arm, dtype, device), substeps
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
@@ -70,7 +77,9 @@ class EagerBody:
 
 
 class CompiledBody:
-    """The same in compiled code, for float64 on the CPU; differentiable once, and not along the noise."""
+    """The same in compiled code, for float64 on the CPU; differentiable once, and not along the
+    noise.
+    """
 
     def __init__(self, arm: Arm, control_period: float, substeps: int):
         self.constants, self.substeps = (arm.flat(), control_period / substeps), substeps
@@ -92,7 +101,9 @@ def _move(first, last, p, h, u, noise, excitation, path):
 
 @jit
 def _move_vjp(first, last, p, h, u, noise, excitation, path, gx, ge, part, gu):
-    """Cotangents of the path's first states and of u; gx, (B, 10), comes as that of its last states."""
+    """Cotangents of the path's first states and of u; gx, (B, 10), comes as that of its last
+    states.
+    """
     excite_rows(first, last, p, u, noise, excitation)
     ge[first:last] = 0
     for i in range(len(path) - 2, -1, -1):
@@ -125,9 +136,14 @@ class _Sense(torch.autograd.Function):
 
 class _Move(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int
+    ) -> Tensor:
         ctx.save_for_backward(u, noise)
-        path, excitation = np.empty((substeps + 1, len(x), STATE_SIZE)), np.empty((len(x), MUSCLE_COUNT))
+        path, excitation = (
+            np.empty((substeps + 1, len(x), STATE_SIZE)),
+            np.empty((len(x), MUSCLE_COUNT)),
+        )
         path[0] = x.detach().numpy()
         ctx.constants, ctx.path = (p, h), path
         in_parallel(_move, len(x), p, h, _array(u), _array(noise), excitation, path, share=SHARE)
@@ -138,5 +154,17 @@ class _Move(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         given = [_array(value) for value in ctx.saved_tensors]
         gx, (excitation, ge, part, gu) = _array(g).copy(), np.empty((4, len(g), MUSCLE_COUNT))
-        in_parallel(_move_vjp, len(g), *ctx.constants, *given, excitation, ctx.path, gx, ge, part, gu, share=SHARE)
+        in_parallel(
+            _move_vjp,
+            len(g),
+            *ctx.constants,
+            *given,
+            excitation,
+            ctx.path,
+            gx,
+            ge,
+            part,
+            gu,
+            share=SHARE,
+        )
         return torch.from_numpy(gx), torch.from_numpy(gu), None, None, None, None

@@ -2,11 +2,11 @@
 
 These functions are compiled for each kind of network together with its ``network_step`` and
 ``network_vjp`` (``rnn_controller.rollouts.vector_tracing``). They take ``LANES`` movements at a
-time, a block, from the longest to the shortest.
-Within a block an array of n components holds component i of all its movements in [LANES i : LANES (i + 1)].
+time, a block, from the longest to the shortest. Within a block an array of n components holds
+component i of all its movements in [LANES i : LANES (i + 1)].
 
-The modified maximum principle (Huh & Todorov 2009, III.A): ṗ = −f_qᵀ p − c_qᵀ backwards from p(t_f) = 0, and
-dV/dW = ∫ (pᵀ f_W + c_W) dt. In discrete time this is the exact adjoint of the steps.
+The modified maximum principle (Huh & Todorov 2009, III.A): ṗ = −f_qᵀ p − c_qᵀ backwards from p(t_f)
+= 0, and dV/dW = ∫ (pᵀ f_W + c_W) dt. In discrete time this is the exact adjoint of the steps.
 """
 
 import functools
@@ -29,9 +29,16 @@ from arm_env.dynamics.plant import (
     step_lanes,
     step_vjp_lanes,
 )
-from rnn_controller.rollouts.lane_algebra import add_outer, add_product, add_sums, add_transposed_product, spread
+from rnn_controller.rollouts.lane_algebra import (
+    add_outer,
+    add_product,
+    add_sums,
+    add_transposed_product,
+    spread,
+)
 
-network_scratch: Any = None  # these three belong to a kind of network, and stand here when it is compiled
+# these three belong to a kind of network, and stand here when it is compiled
+network_scratch: Any = None
 network_step: Any = None
 network_vjp: Any = None
 
@@ -63,7 +70,9 @@ class Path(NamedTuple):
 
 
 def to_lanes(values, members, lengths, t, at, first, lanes):
-    """Put values[b, at] of the movements that go on at t into their lanes, from component ``first`` on."""
+    """Put values[b, at] of the movements that go on at t into their lanes, from component ``first``
+    on.
+    """
     for lane in range(len(members)):
         b = members[lane]
         if t < lengths[b]:
@@ -90,7 +99,9 @@ def from_lanes(lanes, members, lengths, t, at, values):
 
 
 def silence(members, lengths, t, lanes):
-    """Set the lanes of movements that have ended to zero: nobody looks at them, but they must stay finite."""
+    """Set the lanes of movements that have ended to zero: nobody looks at them, but they must stay
+    finite.
+    """
     for lane in range(len(members)):
         if t >= lengths[members[lane]]:
             for i in range(len(lanes) // LANES):
@@ -98,7 +109,8 @@ def silence(members, lengths, t, lanes):
 
 
 def forward(first, last, body, w, c, given, path, x, u, y):
-    """Fill the path of blocks first … last − 1, and x (B, T + 1, 10), u (B, T, 6) and y (B, T + 1, N) from it.
+    """Fill the path of blocks first … last − 1, and x (B, T + 1, 10), u (B, T, 6) and y (B, T + 1,
+    N) from it.
 
     The first rows of x and y are given.
     """
@@ -126,7 +138,9 @@ def forward(first, last, body, w, c, given, path, x, u, y):
                 o[j] *= 1 + omega[j]
             silence(members, lengths, t, o)
             silence(members, lengths, t, neurons[block, t])
-            network_step(w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1])
+            network_step(
+                w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1]
+            )
             excite_lanes(p, controls[block, t], omega[observed:], excitation)
             for s in range(i, i + substeps):
                 step_lanes(p, h, bodies[block, s], excitation, bodies[block, s + 1])
@@ -138,8 +152,9 @@ def forward(first, last, body, w, c, given, path, x, u, y):
 def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
     """Carry the costate back through blocks first … last − 1.
 
-    cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partial derivatives. Adds to each block's gradients of the
-    weights ``gw`` (blocks, …), and fills the costate at the start, gx (B, 1, 10) and gy (B, 1, N).
+    cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partial derivatives. Adds to each block's
+    gradients of the weights ``gw`` (blocks, …), and fills the costate at the start, gx (B, 1, 10)
+    and gy (B, 1, N).
     """
     p, h, substeps = body
     order, lengths, _, noise = given
@@ -147,7 +162,10 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
     observed = observations.shape[2]
     omega = np.zeros(observed + LANES * MUSCLE_COUNT)
     excitation, part = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
-    excitation_costate, control_costate = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
+    excitation_costate, control_costate = (
+        np.empty(LANES * MUSCLE_COUNT),
+        np.empty(LANES * MUSCLE_COUNT),
+    )
     signal_costate = np.empty(observed)
     body_costate, earlier = np.empty(LANES * STATE_SIZE), np.empty(LANES * STATE_SIZE)
     neural_costate, earlier_neural = np.empty(neurons.shape[2]), np.empty(neurons.shape[2])
@@ -155,7 +173,8 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
     always = np.ones_like(lengths)
     for block in range(first, last):
         members = order[LANES * block : LANES * (block + 1)]
-        body_costate[:] = 0.0  # also of movements that have ended: it stays zero until their last period
+        # also of movements that have ended: it stays zero until their last period
+        body_costate[:] = 0.0
         neural_costate[:] = 0.0
         for t in range(lengths[members[0]] - 1, -1, -1):
             to_lanes(noise, members, lengths, t, t, 0, omega)
@@ -167,7 +186,9 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
                 body_costate, earlier = earlier, body_costate
                 for j in range(len(part)):
                     excitation_costate[j] += part[j]
-            excite_vjp_lanes(p, controls[block, t], omega[observed:], excitation_costate, control_costate)
+            excite_vjp_lanes(
+                p, controls[block, t], omega[observed:], excitation_costate, control_costate
+            )
             add_to_lanes(cu, members, lengths, t, t, control_costate)
             network_vjp(
                 w, c, observations[block, t], neurons[block, t], control_costate, neural_costate, work,
@@ -185,7 +206,9 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
 
 
 def steps(w, c, o, y, u, following):
-    """Fill excitations u (B, 1, 6) and next neural states (B, 1, N) from observations o (B, 1, 18 + K) and y."""
+    """Fill excitations u (B, 1, 6) and next neural states (B, 1, N) from observations o (B, 1, 18 +
+    K) and y.
+    """
     signal, state = np.zeros(LANES * o.shape[2]), np.zeros(LANES * y.shape[2])
     excitations, moved = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * y.shape[2])
     work = np.empty(network_scratch(w, c, signal, state))

@@ -1,8 +1,10 @@
-"""Products of matrices and vectors for ``LANES`` arms at once, out of which compiled networks consist.
+"""Products of matrices and vectors for ``LANES`` arms at once, out of which compiled networks
+consist.
 
-A vector of n components is a flat array, component i of each arm in ``v[LANES i : LANES (i + 1)]``. The compiler
-does not find vector instructions for loops over such products (they took six times as long), so their instructions
-are given here. The order of every sum is fixed: an arm has the same bits in any lane, and on every machine.
+A vector of n components is a flat array, component i of each arm in ``v[LANES i : LANES (i + 1)]``.
+The compiler does not find vector instructions for loops over such products (they took six times as
+long), so their instructions are given here. The order of every sum is fixed: an arm has the same
+bits in any lane, and on every machine.
 """
 
 from typing import Any
@@ -35,7 +37,9 @@ def _shuffled(builder: Any, vector: Any, lanes: list[int]) -> Any:
 
 
 def _in_every_lane(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    first = builder.insert_element(
+        ir.Constant(VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+    )
     return _shuffled(builder, first, [0] * LANES)
 
 
@@ -44,13 +48,22 @@ def _sum_of_lanes(builder: Any, vector: Any) -> Any:
     width = LANES
     while width > 1:
         width //= 2
-        halves = (_shuffled(builder, vector, list(range(start, start + width))) for start in (0, width))
+        halves = (
+            _shuffled(builder, vector, list(range(start, start + width))) for start in (0, width)
+        )
         vector = builder.fadd(*halves)
     return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
 def _product_instructions(
-    typing_context: Any, matrix: Any, v: Any, out: Any, rows: Any, columns: Any, down: Any, right: Any
+    typing_context: Any,
+    matrix: Any,
+    v: Any,
+    out: Any,
+    rows: Any,
+    columns: Any,
+    down: Any,
+    right: Any,
 ) -> Any:
     """out += M v, where element (i, j) of M lies at ``down`` i + ``right`` j."""
     if matrix.layout != "C":
@@ -75,7 +88,9 @@ def _product_instructions(
                 for i, total in zip(indices, totals, strict=True):
                     at = builder.add(builder.mul(i, down), builder.mul(loop.index, right))
                     element = _in_every_lane(builder, builder.load(builder.gep(elements, [at])))
-                    builder.store(builder.call(fma, [element, component, builder.load(total)]), total)
+                    builder.store(
+                        builder.call(fma, [element, component, builder.load(total)]), total
+                    )
             for i, total in zip(indices, totals, strict=True):
                 builder.store(builder.load(total), builder.gep(sums, [i]), align=UNALIGNED)
 
@@ -89,7 +104,9 @@ def _product_instructions(
     return types.void(matrix, v, out, *[types.int64] * 4), generate
 
 
-def _outer_instructions(typing_context: Any, g: Any, v: Any, out: Any, rows: Any, columns: Any) -> Any:
+def _outer_instructions(
+    typing_context: Any, g: Any, v: Any, out: Any, rows: Any, columns: Any
+) -> Any:
     """out (rows, columns) += Σ g vᵀ over the lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

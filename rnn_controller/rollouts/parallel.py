@@ -30,9 +30,11 @@ _threads = _Threads()
 
 @contextmanager
 def threads_for_kernels() -> Iterator[None]:
-    """Leave torch's threads to the compiled kernels: on one thread linear algebra rounds the same on every machine.
+    """Leave torch's threads to the compiled kernels: on one thread linear algebra rounds the same
+    on every machine.
 
-    As a context or a decorator, in several threads of Python at once; torch's number is that of the whole process.
+    As a context or a decorator, in several threads of Python at once; torch's number is that of the
+    whole process.
     """
     with _threads.lock:
         if not _threads.users:
@@ -49,7 +51,8 @@ def threads_for_kernels() -> Iterator[None]:
 
 
 def _begin_anew_in_a_forked_child() -> None:
-    """Forget what did not survive the fork: the pool's threads, and torch's own, for which it would wait for ever.
+    """Forget what did not survive the fork: the pool's threads, and torch's own, for which it would
+    wait for ever.
 
     Torch can't start its threads again, so the child has one thread, unless it asks for more.
     """

@@ -1,8 +1,9 @@
 """The arm as a differentiable torch plant.
 
-Any module that maps (observation, state) to (excitations, state) can be trained through ``rollout``: the
-module runs in torch, the body compiled where it can be. ``rnn_controller.rollouts.pontryagin`` compiles both, for
-networks that are given by their equations.
+Any module that maps (observation, state) to (excitations, state) can be trained through
+``rollout``: the module runs in torch, the body compiled where it can be.
+``rnn_controller.rollouts.pontryagin`` compiles both, for networks that are given by their
+equations.
 """
 
 from typing import Any, Protocol
@@ -27,9 +28,15 @@ class DifferentiableController(Protocol):
 
 
 def advance(
-    controller: DifferentiableController, body: Body, x: Tensor, state: Any, command: Tensor, noise: Tensor
+    controller: DifferentiableController,
+    body: Body,
+    x: Tensor,
+    state: Any,
+    command: Tensor,
+    noise: Tensor,
 ) -> tuple[Tensor, Tensor, Any]:
-    """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the next state.
+    """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the
+    next state.
 
     Noise (B, 18 + K + 6) is ω of s, k and u.
     """
@@ -55,9 +62,9 @@ def rollout(
     x0 (B, 10) body states; commands (B, T, K); noise (B, T, 18 + K + 6), the ω of every signal in
     the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6).
 
-    The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first derivatives,
-    none along the noise. ``compiled=False`` is for second derivatives and for torch's function transforms.
-    Raises ValueError if True is asked for but impossible.
+    The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first
+    derivatives, none along the noise. ``compiled=False`` is for second derivatives and for torch's
+    function transforms. Raises ValueError if True is asked for but impossible.
     """
     obstacle = _obstacle(x0, noise)
     if compiled and obstacle:
@@ -80,5 +87,9 @@ def _obstacle(x0: Tensor, noise: Tensor) -> str | None:
     """What keeps the compiled body from running, if anything."""
     for name, value in (("x0", x0), ("noise", noise)):
         if value.dtype != torch.float64 or value.device.type != "cpu":
-            return f"takes float64 tensors on the CPU, but {name} is {value.dtype} on {value.device}"
-    return "has no gradient along the noise, but noise requires one" if noise.requires_grad else None
+            return (
+                f"takes float64 tensors on the CPU, but {name} is {value.dtype} on {value.device}"
+            )
+    return (
+        "has no gradient along the noise, but noise requires one" if noise.requires_grad else None
+    )

@@ -1,7 +1,9 @@
-"""Trajectories of arm and network, and their gradient by the modified maximum principle, as torch functions.
+"""Trajectories of arm and network, and their gradient by the modified maximum principle, as torch
+functions.
 
-``rnn_controller.rollouts.closed_loop`` computes both (Huh & Todorov 2009, III.A). The costate pass receives the partial
-derivatives of the cost from torch, so any cost of the trajectory can be trained.
+``rnn_controller.rollouts.closed_loop`` computes both (Huh & Todorov 2009, III.A). The costate pass
+receives the partial derivatives of the cost from torch, so any cost of the trajectory can be
+trained.
 """
 
 from collections.abc import Iterable
@@ -58,21 +60,32 @@ def kernels_of(traced: Traced) -> Kernels:
 
 
 def plain_constants(network: EquationNetwork) -> Any:
-    """The network's constants as numbers and arrays, in the order of memory that compiled code takes."""
+    """The network's constants as numbers and arrays, in the order of memory that compiled code
+    takes.
+    """
     constants = network.constants
-    return type(constants)(*(_plain(f"c.{name}", value) for name, value in constants._asdict().items()))
+    return type(constants)(
+        *(_plain(f"c.{name}", value) for name, value in constants._asdict().items())
+    )
 
 
 def _plain(name: str, value: Any) -> float | np.ndarray:
-    array = value.detach().cpu().resolve_neg().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    array = (
+        value.detach().cpu().resolve_neg().numpy()
+        if isinstance(value, Tensor)
+        else np.asarray(value)
+    )
     if not np.can_cast(array.dtype, np.float64, "same_kind"):
-        raise TypeError(f"{name} must be a number, a vector or a matrix of real numbers, not {value!r}")
+        raise TypeError(
+            f"{name} must be a number, a vector or a matrix of real numbers, not {value!r}"
+        )
     array = np.require(array, np.float64, ["C", "W"])
     return array if array.ndim else float(array)
 
 
 def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
-    """Weights as compiled code takes them: a plain tuple, whose order its source knows; a number is a vector of one.
+    """Weights as compiled code takes them: a plain tuple, whose order its source knows; a number is
+    a vector of one.
 
     A named tuple's class would be part of the compiled code, which might then outlive the class.
     """
@@ -129,10 +142,28 @@ class _Rollout(torch.autograd.Function):
         gx, gy = cost[0][:, :1].copy(), np.zeros((len(cx), 1, neurons // LANES))
         if cu.shape[1]:
             constant = tuple(loop.body), w, loop.constants
-            in_parallel(loop.kernels.costate, blocks, *constant, tuple(ctx.given), tuple(ctx.path), *cost, gw, gx, gy)
+            in_parallel(
+                loop.kernels.costate,
+                blocks,
+                *constant,
+                tuple(ctx.given),
+                tuple(ctx.path),
+                *cost,
+                gw,
+                gx,
+                gy,
+            )
         pairs = zip(gw, ctx.saved_tensors, strict=True)
         summed = (torch.from_numpy(g.sum(0)).reshape(value.shape) for g, value in pairs)
-        return None, torch.from_numpy(gx[:, 0]), torch.from_numpy(gy[:, 0]), None, None, None, *summed
+        return (
+            None,
+            torch.from_numpy(gx[:, 0]),
+            torch.from_numpy(gy[:, 0]),
+            None,
+            None,
+            None,
+            *summed,
+        )
 
 
 def rollout(
@@ -156,9 +187,13 @@ def rollout(
     given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **weights}
     for name, value in given.items():
         if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must be a float64 tensor on the CPU, not {type(value).__name__}")
+            raise TypeError(
+                f"{name} must be a float64 tensor on the CPU, not {type(value).__name__}"
+            )
         if value.dtype != torch.float64 or value.device.type != "cpu":
-            raise ValueError(f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}")
+            raise ValueError(
+                f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}"
+            )
     size, neurons = network.command_size, network.state_size
     batch, periods = (*commands.shape, 0, 0)[:2]
     expected = {
@@ -176,8 +211,14 @@ def rollout(
     if substeps < 1:
         raise ValueError(f"a control period has at least one physics step, not {substeps}")
     lengths = torch.full((batch,), periods, device="cpu") if lengths is None else lengths
-    if lengths.shape != (batch,) or lengths.dtype != torch.int64 or not ((lengths >= 0) & (lengths <= periods)).all():
-        raise ValueError(f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}")
+    if (
+        lengths.shape != (batch,)
+        or lengths.dtype != torch.int64
+        or not ((lengths >= 0) & (lengths <= periods)).all()
+    ):
+        raise ValueError(
+            f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}"
+        )
     body = Body(arm.flat(), network.config.control_period / substeps, substeps)
     loop = _Loop(kernels_of(network), body, tuple(plain_constants(network)))
     x, u, y = _Rollout.apply(loop, x0, y0, commands, noise, lengths, *weights.values())

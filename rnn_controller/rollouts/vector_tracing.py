@@ -1,8 +1,8 @@
 """From a network's equations to compiled code for ``LANES`` arms at once, and to its adjoint.
 
-``trace`` runs a network's ``equations`` on vectors that record what is computed. ``network_source`` prints the record
-forwards as the function ``network_step``, and backwards as its adjoint ``network_vjp``. So a network is written once:
-the same equations run on torch tensors.
+``trace`` runs a network's ``equations`` on vectors that record what is computed. ``network_source``
+prints the record forwards as the function ``network_step``, and backwards as its adjoint
+``network_vjp``. So a network is written once: the same equations run on torch tensors.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from arm_env.codegen.lanes import LANES
-from arm_env.codegen.tracing import NO_ANSWER, Symbol, assignments, constant, explained, gradient, ordered
+from arm_env.codegen.tracing import (
+    NO_ANSWER,
+    Symbol,
+    assignments,
+    constant,
+    explained,
+    gradient,
+    ordered,
+)
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 
 NETWORKS_MAY_HOLD = (
@@ -23,7 +31,9 @@ NETWORKS_MAY_HOLD = (
 
 
 class NetworkPrimitives(NamedTuple):
-    """What a network's equations compute with, beside arithmetic of vectors and slices [..., a:b] of them."""
+    """What a network's equations compute with, beside arithmetic of vectors and slices [..., a:b]
+    of them.
+    """
 
     product: Any  # product(matrix, vector)
     concatenate: Any  # concatenate(vector, …)
@@ -76,13 +86,17 @@ class Statement(NamedTuple):
     name: str
     operands: tuple[Any, ...]
     """Of a product: matrix and vector. Of concatenate: vectors. Of spread: weights or constants.
+
     Of slice: vector, start and stop. Of repeat: a vector of one component, and one as long as the
-    result. Of sum (whatever an expression holds) or a function: the expression, and a vector as long
-    as the result."""
+    result. Of sum (whatever an expression holds) or a function: the expression, and a vector as
+    long as the result.
+    """
 
 
 class Record:
-    """What was computed, in order; the number of components of every array, and the names that users know."""
+    """What was computed, in order; the number of components of every array, and the names that
+    users know.
+    """
 
     def __init__(self, sizes: dict[str, int], labels: dict[str, str]) -> None:
         self.statements: list[Statement] = []
@@ -106,7 +120,9 @@ def element(array: str) -> Symbol:
 
 
 class Operand:
-    """What stands for a weight, a constant or a value while equations are traced; arithmetic is that of ``_with``."""
+    """What stands for a weight, a constant or a value while equations are traced; arithmetic is
+    that of ``_with``.
+    """
 
     __array_ufunc__ = None  # NumPy leaves arithmetic to this class
     __hash__ = object.__hash__
@@ -151,7 +167,9 @@ class Operand:
         return self
 
     def __matmul__(self, other: Any) -> Any:
-        raise TypeError("a matrix and a vector are multiplied by xp.product(matrix, vector), not by @")
+        raise TypeError(
+            "a matrix and a vector are multiplied by xp.product(matrix, vector), not by @"
+        )
 
     __rmatmul__ = __matmul__
 
@@ -162,7 +180,8 @@ class Operand:
 
 
 class Vector(Operand):
-    """A vector of the equations, or a number: an expression in elements of arrays that have been computed.
+    """A vector of the equations, or a number: an expression in elements of arrays that have been
+    computed.
 
     It has as many components as the array ``like``; without one it is a number.
     """
@@ -185,7 +204,9 @@ class Vector(Operand):
         if self.size is None:
             raise TypeError("a number stands where a vector must: multiply it by a vector of ones")
         if self.expression.op != "load":
-            self.expression = self.record.array(self.size, "sum", self.expression, self.like).expression
+            self.expression = self.record.array(
+                self.size, "sum", self.expression, self.like
+            ).expression
         return str(self.expression.args[0])
 
     def __neg__(self) -> "Vector":
@@ -202,7 +223,9 @@ class Vector(Operand):
         a, b = self, other
         if a.size is not None and b.size is not None and a.size != b.size:
             if a.size != 1 and b.size != 1:
-                raise TypeError(f"{operation} of {a} and {b}: they must be of the same length, or one of length 1")
+                raise TypeError(
+                    f"{operation} of {a} and {b}: they must be of the same length, or one of length 1"
+                )
             a, b = (a._repeated(b), b) if a.size == 1 else (a, b._repeated(a))
         return Vector(self.record, operate(a.expression, b.expression), a.like or b.like)
 
@@ -216,9 +239,13 @@ class Vector(Operand):
             raise TypeError(
                 f"a network's vectors are cut as v[..., a:b], not by {key}; one component is v[..., a : a + 1]"
             )
-        start, stop = (end if end is None or end >= 0 else end + self.size for end in (part.start, part.stop))
+        start, stop = (
+            end if end is None or end >= 0 else end + self.size for end in (part.start, part.stop)
+        )
         if not 0 <= (start or 0) <= (self.size if stop is None else stop) <= self.size:
-            raise TypeError(f"{self} has no part [..., {part.start}:{part.stop}]: a:b must lie within 0:{self.size}")
+            raise TypeError(
+                f"{self} has no part [..., {part.start}:{part.stop}]: a:b must lie within 0:{self.size}"
+            )
         size = (self.size if stop is None else stop) - (start or 0)
         return self.record.array(size, "slice", self.name(), start, stop)
 
@@ -226,8 +253,16 @@ class Vector(Operand):
 class Matrix(Operand):
     """A matrix of the weights or constants, times a number."""
 
-    def __init__(self, record: Record, name: str, shape: tuple[int, int], label: str, factor: Any = 1.0):
-        self.record, self.name, self.shape, self.label, self.factor = record, name, shape, label, factor
+    def __init__(
+        self, record: Record, name: str, shape: tuple[int, int], label: str, factor: Any = 1.0
+    ):
+        self.record, self.name, self.shape, self.label, self.factor = (
+            record,
+            name,
+            shape,
+            label,
+            factor,
+        )
 
     def __repr__(self) -> str:
         return f"{self.label} {self.shape}"
@@ -246,14 +281,22 @@ class Matrix(Operand):
         raise self._refused()
 
     def _refused(self) -> TypeError:
-        return TypeError(f"{self} is a matrix, which may stand in xp.product(matrix, vector) and number * matrix only")
+        return TypeError(
+            f"{self} is a matrix, which may stand in xp.product(matrix, vector) and number * matrix only"
+        )
 
 
 def _number(value: Any) -> float:
     """A number of any library; arrays are refused, and a tensor that is trained."""
-    if isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, np.complexfloating):
+    if isinstance(value, int | float | np.number | np.bool_) and not isinstance(
+        value, np.complexfloating
+    ):
         return float(value)
-    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 and not getattr(value, "requires_grad", False):
+    if (
+        isinstance(value, Tensor | np.ndarray)
+        and value.ndim == 0
+        and not getattr(value, "requires_grad", False)
+    ):
         return _number(value.item())
     if isinstance(value, Tensor | np.ndarray):
         raise TypeError(
@@ -272,12 +315,16 @@ def _recorded_product(matrix: Any, vector: Any) -> Vector:
         raise TypeError(
             f"xp.product of {matrix} and {vector}: the matrix must have as many columns as the vector has components"
         )
-    return matrix.factor * vector.record.array(matrix.shape[0], "product", matrix.name, vector.name())
+    return matrix.factor * vector.record.array(
+        matrix.shape[0], "product", matrix.name, vector.name()
+    )
 
 
 def _recorded_concatenate(*vectors: Any) -> Vector:
     if not vectors or not all(isinstance(vector, Vector) and vector.like for vector in vectors):
-        raise TypeError(f"xp.concatenate takes vectors, one after the other, not {', '.join(map(str, vectors))}")
+        raise TypeError(
+            f"xp.concatenate takes vectors, one after the other, not {', '.join(map(str, vectors))}"
+        )
     size = sum(vector.size for vector in vectors)
     return vectors[0].record.array(size, "concatenate", *(vector.name() for vector in vectors))
 
@@ -296,7 +343,9 @@ def _recorded_function(name: str) -> Callable[[Any], Any]:
 
 
 RECORDING = NetworkPrimitives(
-    _recorded_product, _recorded_concatenate, *map(_recorded_function, ("relu", "tanh", "sigmoid", "exp", "sqrt"))
+    _recorded_product,
+    _recorded_concatenate,
+    *map(_recorded_function, ("relu", "tanh", "sigmoid", "exp", "sqrt")),
 )
 
 
@@ -314,18 +363,25 @@ def trace(network: Any) -> Traced:
     record = Record(sizes, {"signal": "the observation", "state": "the state"})
 
     def recorded(group: str, values: Any) -> Any:
-        """The fields of a named tuple as matrices, vectors and numbers; compiled code gets them as a plain tuple."""
+        """The fields of a named tuple as matrices, vectors and numbers; compiled code gets them as
+        a plain tuple.
+        """
         if not hasattr(values, "_asdict"):
-            raise TypeError(f"the network's {group} must be a named tuple, not {type(values).__name__}")
+            raise TypeError(
+                f"the network's {group} must be a named tuple, not {type(values).__name__}"
+            )
         fields: dict[str, Any] = {}
         for i, (field, value) in enumerate(values._asdict().items()):
             name, label = f"{group[0]}[{i}]", f"{group[0]}.{field}"
             shape = tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
             if len(shape) > 2:
-                raise TypeError(f"{label} must be a matrix, a vector or a number, not an array of shape {shape}")
+                raise TypeError(
+                    f"{label} must be a matrix, a vector or a number, not an array of shape {shape}"
+                )
             if len(shape) == 2:
                 fields[field] = Matrix(record, name, shape, label)
-            elif len(shape) == 1 or group == "weights":  # a number that is trained is a vector of one
+            # a number that is trained is a vector of one
+            elif len(shape) == 1 or group == "weights":
                 fields[field] = record.array(*shape or (1,), "spread", name)
                 record.labels[fields[field].name()] = label
             else:
@@ -333,27 +389,36 @@ def trace(network: Any) -> Traced:
         return type(values)(**fields)
 
     with explained(type(network).__name__, NETWORKS_MAY_HOLD):
-        weights, constants = recorded("weights", network.weights), recorded("constants", network.constants)
+        weights, constants = (
+            recorded("weights", network.weights),
+            recorded("constants", network.constants),
+        )
         signal, state = record.vector("signal"), record.vector("state")
         outputs = network.equations(RECORDING, weights, constants, signal, state)
         if not isinstance(outputs, tuple | list) or len(outputs) != 2:
             raise TypeError("they must give two vectors, the excitations and the next state")
         expected = (MUSCLE_COUNT, network.state_size)
-        for name, value, size in zip(("the excitations", "the next state"), outputs, expected, strict=True):
+        for name, value, size in zip(
+            ("the excitations", "the next state"), outputs, expected, strict=True
+        ):
             if not isinstance(value, Vector) or value.size != size:
                 raise TypeError(f"{name} must be a vector ({size}), not {value}")
         return Traced(record.statements, *(value.name() for value in outputs))
 
 
 def network_source(traced: Traced) -> str:
-    """Source of ``network_step``, ``network_vjp`` and ``network_scratch``, the length of the array they work in.
+    """Source of ``network_step``, ``network_vjp`` and ``network_scratch``, the length of the array
+    they work in.
 
     ``network_step(w, c, signal, state, work, u, following)`` fills excitations and next state.
-    ``network_vjp(w, c, signal, state, g_u, g_following, work, g_signal, g_state, gw, block)`` fills the cotangents of
-    signal and state, and adds those of the weights to ``gw[block]``.
+    ``network_vjp(w, c, signal, state, g_u, g_following, work, g_signal, g_state, gw, block)`` fills
+    the cotangents of signal and state, and adds those of the weights to ``gw[block]``.
     """
     sizes, arrays, forward, total = _arrays(traced.statements)
-    copies = [f"{out}[:] = {name}" for out, name in (("u", traced.excitations), ("following", traced.state))]
+    copies = [
+        f"{out}[:] = {name}"
+        for out, name in (("u", traced.excitations), ("following", traced.state))
+    ]
     step = ["widest_registers()", *sizes, *arrays, *forward, *copies]
     cotangents = [line for s in traced.statements for line in _cotangent_array(s, total)]
     started = [
@@ -369,7 +434,10 @@ def network_source(traced: Traced) -> str:
         [
             _function("network_scratch(w, c, signal, state)", [*sizes, f"return 2 * ({total})"]),
             _function("network_step(w, c, signal, state, work, u, following)", step),
-            _function("network_vjp(w, c, signal, state, g_u, g_following, work, g_signal, g_state, gw, block)", vjp),
+            _function(
+                "network_vjp(w, c, signal, state, g_u, g_following, work, g_signal, g_state, gw, block)",
+                vjp,
+            ),
         ]
     )
 
@@ -404,17 +472,25 @@ def _arrays(statements: list[Statement]) -> tuple[list[str], list[str], list[str
         sizes.append(f"n_{s.name} = {_size_of(s)}")
         if s.operation == "slice":
             source, start, _ = s.operands
-            forward.append(f"{s.name} = {source}[{LANES * (start or 0)} : {LANES * (start or 0)} + n_{s.name}]")
+            forward.append(
+                f"{s.name} = {source}[{LANES * (start or 0)} : {LANES * (start or 0)} + n_{s.name}]"
+            )
             continue
         sizes.append(f"end_{s.name} = {ends[-1]} + n_{s.name}")
         ends.append(f"end_{s.name}")
         arrays.append(f"{s.name} = work[{ends[-2]} : {ends[-1]}]")
         if s.operation == "product":
-            forward += [f"{s.name}[:] = 0.0", f"add_product({s.operands[0]}, {s.operands[1]}, {s.name})"]
+            forward += [
+                f"{s.name}[:] = 0.0",
+                f"add_product({s.operands[0]}, {s.operands[1]}, {s.name})",
+            ]
         elif s.operation == "spread":
             forward.append(f"spread({s.operands[0]}, {s.name})")
         elif s.operation == "repeat":
-            forward += [f"for i in range(len({s.name})):", f"    {s.name}[i] = {s.operands[0]}[i % {LANES}]"]
+            forward += [
+                f"for i in range(len({s.name})):",
+                f"    {s.name}[i] = {s.operands[0]}[i % {LANES}]",
+            ]
         elif s.operation == "concatenate":
             forward += [f"{s.name}[{start} : {stop}] = {part}" for part, start, stop in _parts(s)]
         else:
@@ -433,7 +509,9 @@ def _parts(concatenated: Statement) -> list[tuple[str, str, str]]:
 def _cotangent_array(s: Statement, total: str) -> list[str]:
     if s.operation == "slice":
         source, start, _ = s.operands
-        return [f"g_{s.name} = g_{source}[{LANES * (start or 0)} : {LANES * (start or 0)} + n_{s.name}]"]
+        return [
+            f"g_{s.name} = g_{source}[{LANES * (start or 0)} : {LANES * (start or 0)} + n_{s.name}]"
+        ]
     return [f"g_{s.name} = work[{total} + end_{s.name} - n_{s.name} : {total} + end_{s.name}]"]
 
 
@@ -444,20 +522,30 @@ def _adjoint(s: Statement) -> list[str]:
     if s.operation == "product":
         matrix, vector = s.operands
         lines = [f"add_transposed_product({matrix}, g_{s.name}, g_{vector})"]
-        return lines + [f"add_outer(g_{s.name}, {vector}, g{matrix}[block])"] * matrix.startswith("w")
+        return lines + [f"add_outer(g_{s.name}, {vector}, g{matrix}[block])"] * matrix.startswith(
+            "w"
+        )
     if s.operation == "concatenate":
         return [f"g_{part}[:] += g_{s.name}[{start} : {stop}]" for part, start, stop in _parts(s)]
     if s.operation == "spread":
         return [f"add_sums(g_{s.name}, g{s.operands[0]}[block])"] * s.operands[0].startswith("w")
     if s.operation == "repeat":
-        return [f"for i in range(len(g_{s.name})):", f"    g_{s.operands[0]}[i % {LANES}] += g_{s.name}[i]"]
+        return [
+            f"for i in range(len(g_{s.name})):",
+            f"    g_{s.operands[0]}[i % {LANES}] += g_{s.name}[i]",
+        ]
     expression, received = s.operands[0], element(f"g_{s.name}")
     if s.operation in FUNCTIONS:
         received = received * FUNCTIONS[s.operation][1](element(s.name))
     leaves = _leaves(expression)
     parts = gradient([expression], [received], leaves)
-    # A loop for each: of loops that write more than one array the compiler makes no vector instructions.
-    return [line for leaf, part in zip(leaves, parts, strict=True) for line in _loop(f"g_{leaf.args[0]}", part, "+=")]
+    # A loop for each: of loops that write more than one array the compiler makes no vector
+    # instructions.
+    return [
+        line
+        for leaf, part in zip(leaves, parts, strict=True)
+        for line in _loop(f"g_{leaf.args[0]}", part, "+=")
+    ]
 
 
 def _loop(array: str, value: Symbol, assign: str) -> list[str]:

@@ -11,7 +11,14 @@ from arm_env.arguments import count
 from arm_env.arguments import number as real
 from arm_env.arguments import numbers as reals
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE, VELOCITIES
+from arm_env.dynamics.plant import (
+    ACTIVATIONS,
+    ANGLES,
+    MUSCLE_COUNT,
+    SENSORY_SIZE,
+    STATE_SIZE,
+    VELOCITIES,
+)
 from arm_env.dynamics.random_numbers import standard_normals
 from arm_env.envs.simulation import noise_deviation
 from arm_env.tasks.task import Task
@@ -34,7 +41,9 @@ class Movements:
     def parts(self, size: int) -> Iterator["Movements"]:
         """The movements in order, ``size`` at a time."""
         fields = (self.x0, self.y0, self.commands, self.noise, self.lengths)
-        yield from (Movements(*part) for part in zip(*(field.split(size) for field in fields), strict=True))
+        yield from (
+            Movements(*part) for part in zip(*(field.split(size) for field in fields), strict=True)
+        )
 
 
 def sample(
@@ -57,17 +66,18 @@ def sample(
 ) -> Movements:
     """Draw ``number`` movements.
 
-    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold is
-    that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever saw
-    the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a factor from
-    ``noise_scale``: full noise hides the tremor that is there without it.
+    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold
+    is that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever
+    saw the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a
+    factor from ``noise_scale``: full noise hides the tremor that is there without it.
 
-    The first ``quiet`` share of the movements draw the second hold from ``quiet_second`` and the factor of the noise
-    from ``quiet_noise_scale`` instead. Long holds with little noise show a slow drift, which costs little in a
-    short one and is lost in the noise of a loud one.
+    The first ``quiet`` share of the movements draw the second hold from ``quiet_second`` and the
+    factor of the noise from ``quiet_noise_scale`` instead. Long holds with little noise show a slow
+    drift, which costs little in a short one and is lost in the noise of a loud one.
 
-    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first attractor: a network that
-    only knows starts at rest may hold still at other places, where it gets from elsewhere.
+    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first
+    attractor: a network that only knows starts at rest may hold still at other places, where it
+    gets from elsewhere.
     """
     number, neurons = count("number", number, 1), count("neurons", neurons)
     settling, noise = real("settling", settling, 0), real("noise", noise, 0)
@@ -97,13 +107,17 @@ def sample(
     if noise:
         standard_normals(key, 0, omega.reshape(-1))
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
-    scale = noise_deviation(noise, control_period) * drawn(rng, is_quiet, noise_scale, quiet_noise_scale)
+    scale = noise_deviation(noise, control_period) * drawn(
+        rng, is_quiet, noise_scale, quiet_noise_scale
+    )
     omega *= scale[:, None, None]
     before = np.arange(shape[1]) < jump[:, None]  # (B, T)
     return Movements(
         x0=torch.from_numpy(x0),
         y0=torch.from_numpy(y0),
-        commands=torch.from_numpy(np.where(before[..., None], targets[0][:, None], targets[1][:, None])),
+        commands=torch.from_numpy(
+            np.where(before[..., None], targets[0][:, None], targets[1][:, None])
+        ),
         noise=torch.from_numpy(omega),
         lengths=torch.from_numpy(lengths),
     )
@@ -119,6 +133,8 @@ def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarr
 
 
 def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:
-    """Factors (B,) uniform in the range ``quiet`` for the quiet movements, (B,) bool, and ``usual`` for the others."""
+    """Factors (B,) uniform in the range ``quiet`` for the quiet movements, (B,) bool, and ``usual``
+    for the others.
+    """
     low, high = np.where(is_quiet[:, None], quiet, usual).T
     return rng.uniform(low, high)

@@ -11,7 +11,14 @@ from torch.autograd.function import once_differentiable
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.tracing import flatten, load
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import ELEMENTARY, MUSCLE_COUNT, STATE_SIZE, TracedTask, trace_task, with_adjoint
+from arm_env.dynamics.plant import (
+    ELEMENTARY,
+    MUSCLE_COUNT,
+    STATE_SIZE,
+    TracedTask,
+    trace_task,
+    with_adjoint,
+)
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.plant import TORCH, tensors
@@ -39,14 +46,21 @@ def value_kernels(traced: TracedTask) -> Kernels:
     """``values`` of a batch of movements, and their adjoint."""
     x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
     cost = flatten([sum(traced.terms)])
-    source = with_adjoint("cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])})
+    source = with_adjoint(
+        "cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])}
+    )
     return compile_source("values", source + VALUES, **ELEMENTARY)
 
 
 class _Values(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, task: Task, constants: Any, x: Tensor, u: Tensor, *given: Tensor) -> Tensor:
-        ctx.arguments = *constants, *(value.detach().contiguous().numpy() for value in (x, u, *given))
+    def forward(
+        ctx: Any, task: Task, constants: Any, x: Tensor, u: Tensor, *given: Tensor
+    ) -> Tensor:
+        ctx.arguments = (
+            *constants,
+            *(value.detach().contiguous().numpy() for value in (x, u, *given)),
+        )
         ctx.kernels, v = value_kernels(task), np.empty(len(x))
         in_parallel(ctx.kernels.values, len(x), *ctx.arguments, v)
         return torch.from_numpy(v)
@@ -74,19 +88,29 @@ def values(
     """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
 
     x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
-    those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is ``compiled``, and then
-    differentiable once, along x and u.
+    those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is
+    ``compiled``, and then differentiable once, along x and u.
     """
     lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
     given = (x, u, commands)
     batch, periods = (*u.shape, 0, 0)[:2]
-    shapes = (batch, periods + 1, STATE_SIZE), (batch, periods, MUSCLE_COUNT), (batch, periods, task.command_size)
+    shapes = (
+        (batch, periods + 1, STATE_SIZE),
+        (batch, periods, MUSCLE_COUNT),
+        (batch, periods, task.command_size),
+    )
     if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
         found = ", ".join(str(tuple(value.shape)) for value in (*given, lengths))
-        raise ValueError(f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}")
+        raise ValueError(
+            f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}"
+        )
     if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= periods:
-        raise ValueError(f"lengths go from 0 to {periods} periods, not from {lengths.min()} to {lengths.max()}")
-    if compiled and all(value.dtype == torch.float64 and value.device.type == "cpu" for value in given):
+        raise ValueError(
+            f"lengths go from 0 to {periods} periods, not from {lengths.min()} to {lengths.max()}"
+        )
+    if compiled and all(
+        value.dtype == torch.float64 and value.device.type == "cpu" for value in given
+    ):
         return _Values.apply(task, (arm.flat(), weights.flat(), control_period), *given, lengths)
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
@@ -106,7 +130,8 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
 
 
 def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
-    """Return the objective of all movements from the ``risk_sensitive`` ones of parts of ``numbers`` movements.
+    """Return the objective of all movements from the ``risk_sensitive`` ones of parts of
+    ``numbers`` movements.
 
     Its gradient along the parts' objectives says how much each part's own gradient weighs.
     """

@@ -1,8 +1,8 @@
 """Optimisers of a flat weight vector: the paper's conjugate gradient, Adam and SOAP.
 
 All share one form: ``step(function, w)`` takes a function w ↦ (value, gradient) and returns the
-next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes on
-as if it had never stopped. ``layout`` names its tensors and their shapes for n weights.
+next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that a resumed run goes
+on as if it had never stopped. ``layout`` names its tensors and their shapes for n weights.
 """
 
 import math
@@ -25,7 +25,9 @@ def line_search(
     curvature: float,
     evaluations: int = 20,
 ) -> tuple[float, float, Tensor]:
-    """A step length that meets the strong Wolfe conditions (Nocedal & Wright 2006, alg. 3.5 and 3.6).
+    """A step length that meets the strong Wolfe conditions (Nocedal & Wright 2006, alg.
+
+    3.5 and 3.6).
 
     Returns length, value and gradient there; the best point seen if the conditions can't be met.
     Values that are not finite count as too high.
@@ -40,7 +42,11 @@ def line_search(
         new_slope = float(new_gradient @ direction) if finite else float("nan")
         if finite and new_value < best[1]:
             best = (length, new_value, new_gradient)
-        if not finite or new_value > value + 1e-4 * length * slope or (new_value >= low_value and low > 0):
+        if (
+            not finite
+            or new_value > value + 1e-4 * length * slope
+            or (new_value >= low_value and low > 0)
+        ):
             high = length
         elif abs(new_slope) <= -curvature * slope:
             return length, new_value, new_gradient
@@ -48,13 +54,19 @@ def line_search(
             if new_slope * ((high if high is not None else float("inf")) - low) >= 0:
                 high = low
             low, low_value, low_slope = length, new_value, new_slope
-        length = 2 * low if high is None else _interpolate(low, low_value, low_slope, high, new_value, length)
+        length = (
+            2 * low
+            if high is None
+            else _interpolate(low, low_value, low_slope, high, new_value, length)
+        )
         if high is not None and abs(high - low) < 1e-12:
             break
     return best
 
 
-def _interpolate(low: float, low_value: float, low_slope: float, high: float, value: float, tried: float) -> float:
+def _interpolate(
+    low: float, low_value: float, low_slope: float, high: float, value: float, tried: float
+) -> float:
     """The minimum of the parabola through the low end and the point tried, kept inside the bracket."""
     width = high - low
     guess = low + width / 2
@@ -69,7 +81,12 @@ def _interpolate(low: float, low_value: float, low_slope: float, high: float, va
 class ConjugateGradient:
     """Nonlinear conjugate gradient, Polak–Ribière with restarts (the paper's method)."""
 
-    layout: ClassVar[dict[str, str]] = {"value": "", "gradient": "n", "direction": "n", "length": ""}
+    layout: ClassVar[dict[str, str]] = {
+        "value": "",
+        "gradient": "n",
+        "direction": "n",
+        "length": "",
+    }
 
     def __init__(self) -> None:
         self.state: dict[str, Tensor] = {}
@@ -84,12 +101,17 @@ class ConjugateGradient:
             direction, length = self.state["direction"], float(self.state["length"])
         if float(gradient @ direction) >= 0:
             direction = -gradient
-        length, new_value, new_gradient = line_search(function, w, value, gradient, direction, length, 0.1)
+        length, new_value, new_gradient = line_search(
+            function, w, value, gradient, direction, length, 0.1
+        )
         w = w + length * direction
-        beta = float(new_gradient @ (new_gradient - gradient)) / max(float(gradient @ gradient), 1e-300)
+        beta = float(new_gradient @ (new_gradient - gradient)) / max(
+            float(gradient @ gradient), 1e-300
+        )
         # A negative β, or a line search that found nothing, restarts along the gradient (PR+).
         next_direction = -new_gradient + max(beta, 0.0) * direction if length > 0 else -new_gradient
-        # First try: the same first-order decrease as the step just made (Nocedal & Wright, eq. 3.60).
+        # First try: the same first-order decrease as the step just made (Nocedal & Wright, eq.
+        # 3.60).
         decrease, slope = float(gradient @ direction) * length, float(new_gradient @ next_direction)
         guess = min(decrease / slope, 10 * length) if slope < 0 and length > 0 else 1e-3
         self.state = {
@@ -102,7 +124,9 @@ class ConjugateGradient:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between steps."""
+    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between
+    steps.
+    """
 
     layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "count": ""}
 
@@ -128,13 +152,20 @@ class Adam:
 class Soap(Adam):
     """Adam along the principal axes of the gradient (SOAP, Vyas et al. 2025), in blocks of weights.
 
-    Adam scales each weight by itself; this scales each eigenvector of the second moment of a block's gradient, so
-    that weights which matter only together (six muscles sense two joints) are no obstacle. ``blocks`` (b, k) holds the
-    indices of the weights of each block, filled up with n; without it all n weights are one. An iteration costs a few
-    products with k × k matrices a block, and every hundredth their eigendecompositions.
+    Adam scales each weight by itself; this scales each eigenvector of the second moment of a
+    block's gradient, so that weights which matter only together (six muscles sense two joints) are
+    no obstacle. ``blocks`` (b, k) holds the indices of the weights of each block, filled up with n;
+    without it all n weights are one. An iteration costs a few products with k × k matrices a block,
+    and every hundredth their eigendecompositions.
     """
 
-    layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "bk", "moment": "bkk", "axes": "bkk", "count": ""}
+    layout: ClassVar[dict[str, str]] = {
+        "mean": "n",
+        "square": "bk",
+        "moment": "bkk",
+        "axes": "bkk",
+        "count": "",
+    }
     refresh = 100  # iterations between two eigendecompositions
 
     def __init__(self, rate: float = 0.01, blocks: Tensor | None = None) -> None:
@@ -147,20 +178,35 @@ class Soap(Adam):
         blocks = torch.arange(len(w), device=w.device)[None] if self.blocks is None else self.blocks
         if not self.state:
             zero, (number, size) = torch.zeros_like(w), blocks.shape
-            axes = torch.eye(size, dtype=w.dtype, device=w.device).repeat(number, 1, 1)  # a row each
+            # a row each
+            axes = torch.eye(size, dtype=w.dtype, device=w.device).repeat(number, 1, 1)
             moment, count = torch.zeros_like(axes), w.new_zeros(())
-            self.state = {"mean": zero, "square": moment[:, 0], "moment": moment, "axes": axes, "count": count}
+            self.state = {
+                "mean": zero,
+                "square": moment[:, 0],
+                "moment": moment,
+                "axes": axes,
+                "count": count,
+            }
         gradient = gradient / max(1.0, float(gradient.norm()))
         count, axes = self.state["count"] + 1, self.state["axes"]
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
         g = torch.cat([gradient, gradient.new_zeros(1)])[blocks]  # (b, k)
-        moment = torch.baddbmm(self.state["moment"], g[:, :, None], g[:, None], beta=0.999, alpha=0.001)
+        moment = torch.baddbmm(
+            self.state["moment"], g[:, :, None], g[:, None], beta=0.999, alpha=0.001
+        )
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
             square, vectors = torch.linalg.eigh(moment)
             square, axes = square.clamp_min(0), vectors.mT.contiguous()
         else:
             square = 0.999 * self.state["square"] + 0.001 * (axes @ g[..., None])[..., 0] ** 2
-        self.state = {"mean": mean, "square": square, "moment": moment, "axes": axes, "count": count}
+        self.state = {
+            "mean": mean,
+            "square": square,
+            "moment": moment,
+            "axes": axes,
+            "count": count,
+        }
         unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
         m = torch.cat([mean, mean.new_zeros(1)])[blocks, None] / (1 - 0.9**count)  # (b, k, 1)
         change = axes.mT @ (axes @ m / unbiased[..., None])

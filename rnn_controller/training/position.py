@@ -14,7 +14,8 @@ from rnn_controller.training.optimizers import OPTIMIZERS
 from rnn_controller.training.recipes import Stage
 
 PATIENCE = 5  # failures in a row before a run gives up
-COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")  # of a position; the rest are tensors
+# of a position; the rest are tensors
+COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")
 PREFIX = "optimizer."
 
 History = list[tuple[float, float]]
@@ -49,7 +50,9 @@ class Position:
 def restored(
     counters: Any, tensors: Mapping[str, Tensor], stages: tuple[Stage, ...], weights: int
 ) -> tuple[Position, History]:
-    """Return the position of a run of that many weights, and its history; ValueError if it can't stand there."""
+    """Return the position of a run of that many weights, and its history; ValueError if it can't
+    stand there.
+    """
     exactly("the position", mapping("the position", counters), COUNTERS)
     stage = count("stage", counters["stage"], 0, len(stages))
     running = stages[stage] if stage < len(stages) else None
@@ -63,10 +66,16 @@ def restored(
         "stalls": count("stalls", counters["stalls"], 0, PATIENCE - 1),
         "steps": count("steps", counters["steps"]),
     }
-    optimizer = {name.removeprefix(PREFIX): value for name, value in tensors.items() if name.startswith(PREFIX)}
+    optimizer = {
+        name.removeprefix(PREFIX): value
+        for name, value in tensors.items()
+        if name.startswith(PREFIX)
+    }
     rest = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
     exactly("the training", rest, ("vector", "sound", "history"))
-    check_shapes(rest, {"vector": "n", "sound": "n", "history": "hc"}, n=weights, h=whole["done"], c=2)
+    check_shapes(
+        rest, {"vector": "n", "sound": "n", "history": "hc"}, n=weights, h=whole["done"], c=2
+    )
     for name in ("vector", "sound"):
         real_and_finite(name, rest[name])
     if optimizer:
@@ -85,11 +94,15 @@ def restored(
 
 
 def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **sizes: int) -> None:
-    """Raise ValueError unless float64 tensors have their shapes, a letter an axis; a letter means one size."""
+    """Raise ValueError unless float64 tensors have their shapes, a letter an axis; a letter means
+    one size.
+    """
     for name, letters in layout.items():
         value = tensors[name]
         bound = {**dict(zip(letters, value.shape, strict=False)), **sizes}
         expected = tuple(bound.get(letter, 0) for letter in letters)
         if value.dtype != torch.float64 or tuple(value.shape) != expected:
-            raise ValueError(f"{name} must be float64, shape {expected}, not {value.dtype}, {tuple(value.shape)}")
+            raise ValueError(
+                f"{name} must be float64, shape {expected}, not {value.dtype}, {tuple(value.shape)}"
+            )
         sizes.update(dict(zip(letters, expected, strict=True)))

@@ -1,4 +1,6 @@
-"""What determines a training run: its configuration, and the recipes of stages that it chooses from."""
+"""What determines a training run: its configuration, and the recipes of stages that it chooses
+from.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +46,8 @@ class Stage(Checked):
     rate: float = within(0.01, 0, 10, above=True)
     """Adam's learning rate at the start; it falls to zero along a cosine."""
     widest_target: float = within(0.04, 0, 100)
-    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6."""
+    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6.
+    """
     narrowing: float = within(0.4, 0, 1e9, above=True)
     """Share of the iterations over which it does."""
     first: Range = within((0.5, 1.5), 0, 100, ascending=True)
@@ -66,7 +69,9 @@ class Stage(Checked):
         super().__post_init__()
         choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.fresh and not issubclass(OPTIMIZERS[self.optimizer], Adam):
-            raise ValueError(f"{self.optimizer} compares points on one function: it needs fresh=False")
+            raise ValueError(
+                f"{self.optimizer} compares points on one function: it needs fresh=False"
+            )
 
     def target_radius(self, progress: float, final: float) -> float:
         """d0 [m] of the distance term at ``progress`` from 0 to 1."""
@@ -109,17 +114,24 @@ OF_ALL_STAGES = ("movements", "rate", "quiet", "quiet_second", "quiet_noise_scal
 class TrainConfig(Checked):
     """Everything that determines a training run.
 
-    ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their defaults.
-    ``network`` may also be the ``rnn_controller.EquationConfig`` of a network of your own. An orbit of
-    your own is given as ``orbit`` of the task circle, or as ``task``. Begin with
-    ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those for reaching.
+    ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ
+    from their defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of a network
+    of your own. An orbit of your own is given as ``orbit`` of the task circle, or as ``task``.
+    Begin with ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those
+    for reaching.
     """
 
     task: tyro.conf.Suppress[tyro.conf.Fixed[str]] = "reach"
     """What to train."""
-    recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = "default"
-    """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper (untouched)."""
-    network: tyro.conf.AvoidSubcommands[OrMapping[NetworkConfig | ModuleConfig]] = fresh(NetworkConfig)
+    recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = (
+        "default"
+    )
+    """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper
+    (untouched).
+    """
+    network: tyro.conf.AvoidSubcommands[OrMapping[NetworkConfig | ModuleConfig]] = fresh(
+        NetworkConfig
+    )
     """Size and constants of the network."""
     cost: OrMapping[CostWeights] = fresh(CostWeights)
     """Weights of eqs. 6 and 7."""
@@ -140,7 +152,9 @@ class TrainConfig(Checked):
     quiet: float | None = within(None, 0, 1)
     """Share of quiet movements in a batch, instead of the recipe's."""
     quiet_second: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """How long the second command of a quiet movement is held, as multiples of τ_c + T, instead of the recipe's."""
+    """How long the second command of a quiet movement is held, as multiples of τ_c + T, instead of
+    the recipe's.
+    """
     quiet_noise_scale: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
     """How noisy a quiet movement is, as a share of the run's noise, instead of the recipe's."""
     thrown: float | None = within(None, 0, 1)
@@ -161,7 +175,9 @@ class TrainConfig(Checked):
         perturbation = group("perturbation", self.perturbation, Perturbation, Perturbation())
         object.__setattr__(self, "perturbation", perturbation)
         if perturbation.delay:
-            raise ValueError(f"training knows no sensory delay, so it must be 0, not {perturbation.delay}")
+            raise ValueError(
+                f"training knows no sensory delay, so it must be 0, not {perturbation.delay}"
+            )
 
     def form(self) -> dict[str, Any]:
         """What a checkpoint holds of the configuration."""
@@ -177,13 +193,17 @@ class TrainConfig(Checked):
     def stages(self) -> tuple[Stage, ...]:
         """The recipe's stages, scaled to ``iterations`` and with what replaces their own."""
         given = {name: getattr(self, name) for name in OF_ALL_STAGES}
-        changes: Mapping[str, Any] = {name: value for name, value in given.items() if value is not None}
+        changes: Mapping[str, Any] = {
+            name: value for name, value in given.items() if value is not None
+        }
         stages = tuple(replace(stage, **changes) for stage in RECIPES[self.recipe])
         if self.iterations is None:
             return stages
         edges = np.cumsum([0] + [stage.iterations for stage in stages])
         scaled = np.diff(np.round(edges * self.iterations / edges[-1]).astype(int)).tolist()
-        return tuple(replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n)
+        return tuple(
+            replace(stage, iterations=n) for stage, n in zip(stages, scaled, strict=True) if n
+        )
 
 
 DEFAULTS: dict[str, TrainConfig] = {

@@ -23,12 +23,13 @@ class TrainingError(RuntimeError):
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[Callable[[], None]]:
-    """Make the folder and keep other trainings out of it, in this process too; TrainingError if one is in there.
+    """Make the folder and keep other trainings out of it, in this process too; TrainingError if one
+    is in there.
 
-    The operating system frees the lock when its process ends, however it ends; the file stays. Where
-    the file system knows no locks, a remark says that nobody is kept out. The context's value is a
-    function that raises TrainingError if the folder or the lock file has been removed since: then the
-    lock keeps nobody out any more.
+    The operating system frees the lock when its process ends, however it ends; the file stays.
+    Where the file system knows no locks, a remark says that nobody is kept out. The context's value
+    is a function that raises TrainingError if the folder or the lock file has been removed since:
+    then the lock keeps nobody out any more.
     """
     path = folder / LOCK
     lock = FileLock(path, thread_local=False, is_singleton=False, fallback_to_soft=False)
@@ -44,7 +45,9 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
             if error.errno not in WITHOUT_LOCKS:
                 raise
             path.touch()
-            remark(f"{folder} can't be locked ({error.strerror}): take care that no other training writes to it")
+            remark(
+                f"{folder} can't be locked ({error.strerror}): take care that no other training writes to it"
+            )
         ours = path.stat()
 
     def check() -> None:
@@ -59,7 +62,8 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
             )
 
     try:
-        for partial in folder.glob(f".{CHECKPOINT}.*"):  # of a training that was killed while it wrote
+        # of a training that was killed while it wrote
+        for partial in folder.glob(f".{CHECKPOINT}.*"):
             partial.unlink(missing_ok=True)
         yield check
     finally:

@@ -50,7 +50,14 @@ from rnn_controller.training.movements import Movements, sample
 from rnn_controller.training.objective import of_parts, risk_sensitive, values
 from rnn_controller.training.optimizers import OPTIMIZERS, Adam, Soap
 from rnn_controller.training.position import PATIENCE, History, Position, restored
-from rnn_controller.training.recipes import AS_IT_IS, DEFAULTS, RECIPES, Stage, TrainConfig, narrowing_radius
+from rnn_controller.training.recipes import (
+    AS_IT_IS,
+    DEFAULTS,
+    RECIPES,
+    Stage,
+    TrainConfig,
+    narrowing_radius,
+)
 from rnn_controller.training.run_folder import CHECKPOINT, TrainingError, claimed
 from rnn_controller.watching import progress_bar, remark
 
@@ -71,7 +78,8 @@ __all__ = [
 WIDEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
 SAVE_EVERY = 30.0  # [s]
 TOGETHER = 512  # movements whose trajectories are in memory at once: some 150 kB each
-MOST_TOGETHER = 1000  # weights whose second moment SOAP holds as one matrix: it costs their number cubed
+# weights whose second moment SOAP holds as one matrix: it costs their number cubed
+MOST_TOGETHER = 1000
 WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that have fallen silent
 
 Log = Callable[[str, float, int], None]
@@ -83,7 +91,9 @@ def no_log(name: str, value: float, step: int) -> None:
 
 @contextmanager
 def training_conditions() -> Iterator[None]:
-    """What a run computes under, so that it computes the same everywhere; as a context or a decorator."""
+    """What a run computes under, so that it computes the same everywhere; as a context or a
+    decorator.
+    """
     with plain_torch(), threads_for_kernels():
         yield
 
@@ -91,8 +101,8 @@ def training_conditions() -> Iterator[None]:
 class Trainer:
     """One run: its network, its position, and where it is saved.
 
-    A copy, also by pickle in another process, goes the same way as the original; it logs nothing until its ``log``
-    is set.
+    A copy, also by pickle in another process, goes the same way as the original; it logs nothing
+    until its ``log`` is set.
     """
 
     @training_conditions()
@@ -108,12 +118,15 @@ class Trainer:
             self.coordinates = Coordinates.of(self.network, self.task, self.arm)
         for name, parameter in self.network.named_parameters():
             if parameter.dtype != torch.float64:
-                raise ValueError(f"all weights must be float64 to be trained, but {name} is {parameter.dtype}")
+                raise ValueError(
+                    f"all weights must be float64 to be trained, but {name} is {parameter.dtype}"
+                )
         vector = self.coordinates.vector()
         self._blocks = self._blocks_of_weights(len(vector))
         self.position = Position(vector, vector)
         self.history: History = []
-        self.extended: list[list[int]] = []  # iterations done, and those in all until then, at each extension
+        # iterations done, and those in all until then, at each extension
+        self.extended: list[list[int]] = []
         self.seconds = 0.0
         self.log = log or no_log
         self._silent = self._exploded = False
@@ -125,7 +138,8 @@ class Trainer:
 
     @plain_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(copy.deepcopy(state))  # no memory is shared with the process that sent it
+        # no memory is shared with the process that sent it
+        self.__dict__.update(copy.deepcopy(state))
 
     @property
     def vector(self) -> Tensor:
@@ -137,8 +151,8 @@ class Trainer:
     def run(self, progress: bool = True) -> Checkpoint:
         """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from.
 
-        The run is saved before the first iteration and after it, so that a kill at any time can be resumed from, and
-        a folder that can't be written to is found before the work.
+        The run is saved before the first iteration and after it, so that a kill at any time can be
+        resumed from, and a folder that can't be written to is found before the work.
         """
         with claimed(self.path.parent) as check:
             return self._run(progress, check)
@@ -155,7 +169,9 @@ class Trainer:
         started, saved = time.monotonic(), -math.inf
         before = self.seconds
         title = f"train {self.config.task}"
-        with progress_bar(total=total, initial=self.position.done, unit="it", disable=not progress, desc=title) as bar:
+        with progress_bar(
+            total=total, initial=self.position.done, unit="it", disable=not progress, desc=title
+        ) as bar:
             save()
             try:
                 while self.position.stage < len(self.stages):
@@ -163,12 +179,16 @@ class Trainer:
                     self.seconds = before + time.monotonic() - started
                     value, radius = self.history[-1]
                     bar.update()
-                    bar.set_postfix_str(f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {self._arrived:.0%}")
+                    bar.set_postfix_str(
+                        f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {self._arrived:.0%}"
+                    )
                     if time.monotonic() - saved > SAVE_EVERY:
                         save()
                         saved = time.monotonic()
             except MemoryError as error:
-                raise TrainingError(f"there is not enough memory for so many movements or neurons: {error}") from error
+                raise TrainingError(
+                    f"there is not enough memory for so many movements or neurons: {error}"
+                ) from error
             finally:
                 save()
         return self.checkpoint()
@@ -178,12 +198,17 @@ class Trainer:
         at = self.position
         progress = at.iteration / stage.iterations
         exact = self.config.cost.target_radius
-        last = at.iteration == stage.iterations - 1  # a run too short for the schedule still ends on it
+        # a run too short for the schedule still ends on it
+        last = at.iteration == stage.iterations - 1
         radius = exact if last else stage.target_radius(progress, exact)
         cost = replace(self.config.cost, target_radius=radius)
         optimizer = OPTIMIZERS[stage.optimizer]()
         optimizer.state = at.optimizer
-        if not stage.fresh and optimizer.state and self.history[at.done - 1][1] != cost.target_radius:
+        if (
+            not stage.fresh
+            and optimizer.state
+            and self.history[at.done - 1][1] != cost.target_radius
+        ):
             optimizer.state = self._revalued(stage, cost)
         if isinstance(optimizer, Soap):
             optimizer.blocks = self._blocks
@@ -196,7 +221,8 @@ class Trainer:
         if problem:
             new = self._repaired(problem)
         else:
-            ahead = not torch.equal(at.vector, at.sound)  # further than where the last failure sent it back to
+            # further than where the last failure sent it back to
+            ahead = not torch.equal(at.vector, at.sound)
             stalled = not stage.fresh and radius == exact and torch.equal(vector, at.vector)
             new = replace(
                 at,
@@ -206,12 +232,19 @@ class Trainer:
                 failures=0 if ahead else at.failures,
                 stalls=at.stalls + 1 if stalled else 0,
             )
-            if self._rectified() and stage.fresh and progress < stage.narrowing and at.iteration % WAKE_EVERY == 0:
+            if (
+                self._rectified()
+                and stage.fresh
+                and progress < stage.narrowing
+                and at.iteration % WAKE_EVERY == 0
+            ):
                 new = replace(new, vector=self._with_silent_units_woken(vector, movements))
         steps = at.steps + self._simulated
         new = replace(new, iteration=at.iteration + 1, done=at.done + 1, steps=steps)
         if new.stalls == PATIENCE:
-            remark(f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here")
+            remark(
+                f"iteration {at.done}: the line search finds no descent any more; {stage.optimizer} ends here"
+            )
         if new.iteration == stage.iterations or new.stalls == PATIENCE:
             new = replace(new, stage=at.stage + 1, iteration=0, stalls=0, optimizer={})
             self._batch = None
@@ -225,10 +258,14 @@ class Trainer:
         return isinstance(network, RecurrentController) and network.config.activation == "relu"
 
     def _fresh_network(self, seed: int) -> EquationModule:
-        return build(self.config.network, self.task, self.arm, torch.Generator("cpu").manual_seed(seed))
+        return build(
+            self.config.network, self.task, self.arm, torch.Generator("cpu").manual_seed(seed)
+        )
 
     def _blocks_of_weights(self, number: int) -> Tensor | None:
-        """The blocks of SOAP: all weights together while that is cheap, else the incoming weights of each unit."""
+        """The blocks of SOAP: all weights together while that is cheap, else the incoming weights
+        of each unit.
+        """
         if number <= MOST_TOGETHER:
             return None
         return pad_sequence(self.coordinates.receivers(), batch_first=True, padding_value=number)
@@ -258,8 +295,13 @@ class Trainer:
         return self._batch
 
     @training_conditions()
-    def evaluate(self, vector: Tensor, movements: Movements, cost: CostWeights) -> tuple[float, Tensor]:
-        """The objective of eq. 5' and its gradient in ``coordinates``, of ``TOGETHER`` movements at a time."""
+    def evaluate(
+        self, vector: Tensor, movements: Movements, cost: CostWeights
+    ) -> tuple[float, Tensor]:
+        """The objective of eq.
+
+        5' and its gradient in ``coordinates``, of ``TOGETHER`` movements at a time.
+        """
         self.coordinates.assign(vector)
         parts = list(movements.parts(TOGETHER))
         found = [self._evaluate_part(part, vector, cost) for part in parts]
@@ -276,28 +318,51 @@ class Trainer:
     def _evaluate_part(
         self, m: Movements, vector: Tensor, cost: CostWeights
     ) -> tuple[Tensor, Tensor, Tensor, bool, bool]:
-        """Objective, gradient, share on target; whether any muscle was excited, and whether no neuron exploded."""
+        """Objective, gradient, share on target; whether any muscle was excited, and whether no
+        neuron exploded.
+        """
         self.network.zero_grad(set_to_none=True)
         x, u, y = self._rollout(m)
-        v = values(self.task, self.arm, cost, x, u, m.commands, self.config.network.control_period, m.lengths)
+        v = values(
+            self.task,
+            self.arm,
+            cost,
+            x,
+            u,
+            m.commands,
+            self.config.network.control_period,
+            m.lengths,
+        )
         objective = risk_sensitive(v, self.config.beta)
         objective.backward()
         arrived = self._share_on_target(x.detach(), m)
         sound = bool((y.abs() < WIDEST_NEURAL_STATE).all())
-        return objective.detach(), self.coordinates.gradient(vector), arrived, bool((u > 0).any()), sound
+        return (
+            objective.detach(),
+            self.coordinates.gradient(vector),
+            arrived,
+            bool((u > 0).any()),
+            sound,
+        )
 
     def _rollout(self, m: Movements) -> tuple[Tensor, Tensor, Tensor]:
         """States, excitations, and what must not explode."""
         self._simulated += int(m.lengths.sum())
         substeps = substeps_of(self.config.network.control_period)
-        rested = not isinstance(self.network, RecurrentController)  # only neurons that may fire at any rate do at first
+        # only neurons that may fire at any rate do at first
+        rested = not isinstance(self.network, RecurrentController)
         y0 = self.network.initial_state(len(m.x0)) if rested else m.y0
-        return pontryagin.rollout(self.network, self.arm, m.x0, y0, m.commands, m.noise, substeps, m.lengths)
+        return pontryagin.rollout(
+            self.network, self.arm, m.x0, y0, m.commands, m.noise, substeps, m.lengths
+        )
 
     def _share_on_target(self, x: Tensor, movements: Movements) -> Tensor:
-        """Share of movements whose mean distance over their last 0.2 s is within the task's tolerance."""
+        """Share of movements whose mean distance over their last 0.2 s is within the task's
+        tolerance.
+        """
         span = max(1, round(SETTLED / self.config.network.control_period))
-        end = (movements.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)  # (B, span)
+        # (B, span)
+        end = (movements.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)
         row = torch.arange(len(end), device="cpu")[:, None]
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
         squared = self.task.error(TORCH, movements.commands[row, end - 1], px, py)[0]
@@ -306,7 +371,11 @@ class Trainer:
     def _revalued(self, stage: Stage, cost: CostWeights) -> dict[str, Tensor]:
         """A line-search method's state for an objective whose target has narrowed."""
         value, gradient = self.evaluate(self.position.vector, self._movements(stage), cost)
-        return {**self.position.optimizer, "value": gradient.new_tensor(value), "gradient": gradient}
+        return {
+            **self.position.optimizer,
+            "value": gradient.new_tensor(value),
+            "gradient": gradient,
+        }
 
     # What can go wrong.
 
@@ -323,7 +392,9 @@ class Trainer:
         """Back at the last sound weights; a dead network is woken, the rest slowed down."""
         at = self.position
         failures = at.failures + 1
-        if not problem.startswith("the network is dead") or not isinstance(self.network, RecurrentController):
+        if not problem.startswith("the network is dead") or not isinstance(
+            self.network, RecurrentController
+        ):
             vector = sound = at.sound
             remedy = "went back a step and halved the rate"
         else:
@@ -331,7 +402,9 @@ class Trainer:
             remedy = "drew its motor weights and reflexes anew"
         if failures > PATIENCE:
             self.position = replace(at, vector=at.sound, optimizer={})
-            raise TrainingError(f"{problem}, {failures} times in a row; the last sound weights: {self.path}")
+            raise TrainingError(
+                f"{problem}, {failures} times in a row; the last sound weights: {self.path}"
+            )
         remark(f"iteration {at.done}: {problem}; {remedy}")
         return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
 
@@ -347,12 +420,17 @@ class Trainer:
         return self.coordinates.vector()
 
     def _with_silent_units_woken(self, vector: Tensor, movements: Movements) -> Tensor:
-        """Give neurons and muscles that were silent in all movements new weights, so that they can learn again.
+        """Give neurons and muscles that were silent in all movements new weights, so that they can
+        learn again.
 
-        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were never excited
-        above the tone get the weak tonic excitation and the weights that they would begin with.
+        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were
+        never excited above the tone get the weak tonic excitation and the weights that they would
+        begin with.
         """
-        network, fresh = self.network, self._fresh_network(self.config.seed + 1 + self.position.done)
+        network, fresh = (
+            self.network,
+            self._fresh_network(self.config.seed + 1 + self.position.done),
+        )
         assert isinstance(network, RecurrentController)
         self.coordinates.assign(vector)
         with torch.no_grad():
@@ -413,14 +491,21 @@ class Trainer:
             if same != (*goal, checkpoint.network.config):
                 raise ValueError("its training was of another network, task, cost or noise")
             trainer = cls(config, output, log)
-            if json.loads(json.dumps([asdict(stage) for stage in trainer.stages])) != training["stages"]:
+            if (
+                json.loads(json.dumps([asdict(stage) for stage in trainer.stages]))
+                != training["stages"]
+            ):
                 raise CheckpointError(
                     f"the recipe {config.recipe!r} is no longer what {output} was begun with; begin anew elsewhere"
                 )
             trainer.seconds = number("seconds", training["seconds"], 0)
-            trainer.extended = [list(map(int, pair)) for pair in _extensions(training.get("extended", []))]
+            trainer.extended = [
+                list(map(int, pair)) for pair in _extensions(training.get("extended", []))
+            ]
             counters, weights = training["position"], len(trainer.vector)
-            trainer.position, trainer.history = restored(counters, checkpoint.tensors, trainer.stages, weights)
+            trainer.position, trainer.history = restored(
+                counters, checkpoint.tensors, trainer.stages, weights
+            )
         except CheckpointError:
             raise
         except ValueError as error:
@@ -440,7 +525,10 @@ class Trainer:
         self.config, self.stages = config, (stage,)
         self.position = replace(at, stage=0, iteration=begun)
         was, now = begun / earlier.iterations, begun / stage.iterations
-        radii = [100 * s.target_radius(p, config.cost.target_radius) for s, p in ((earlier, was), (stage, now))]
+        radii = [
+            100 * s.target_radius(p, config.cost.target_radius)
+            for s, p in ((earlier, was), (stage, now))
+        ]
         told = f"d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
         if issubclass(OPTIMIZERS[stage.optimizer], Adam):
             rates = f"{100 * _share_of_rate(was):.0f} to {100 * _share_of_rate(now):.0f} %"
@@ -469,9 +557,15 @@ def _extensions(values: Any) -> Any:
 def stored_config(values: Any) -> TrainConfig:
     """The configuration of a run that a checkpoint holds."""
     given = dict(mapping("config", values))
-    later = {"perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown", "orbit"}  # older runs had none
-    exactly("config", given, {f.name for f in dataclasses.fields(TrainConfig)} - (later - set(given)))
-    given["network"], given["cost"] = stored_network(given["network"]), stored(CostWeights, "cost", given["cost"])
+    # older runs had none
+    later = {"perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown", "orbit"}
+    exactly(
+        "config", given, {f.name for f in dataclasses.fields(TrainConfig)} - (later - set(given))
+    )
+    given["network"], given["cost"] = (
+        stored_network(given["network"]),
+        stored(CostWeights, "cost", given["cost"]),
+    )
     if "orbit" in given:
         given["orbit"] = stored_orbit(given["orbit"])
     if "perturbation" in given:
@@ -482,16 +576,24 @@ def stored_config(values: Any) -> TrainConfig:
 def check_begun(folder: Path) -> None:
     """Raise CheckpointError unless the folder holds a run to go on with."""
     if not (folder / CHECKPOINT).is_file():
-        why = "nothing was saved in that folder yet" if folder.is_dir() else "there is no such folder"
+        why = (
+            "nothing was saved in that folder yet" if folder.is_dir() else "there is no such folder"
+        )
         raise CheckpointError(
             f"there is no checkpoint {str(folder / CHECKPOINT)!r} to resume, {why}: begin the run without resume"
         )
 
 
 def train(
-    config: TrainConfig, output: Path | str, *, resume: bool = False, progress: bool = True, tensorboard: bool = False
+    config: TrainConfig,
+    output: Path | str,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    tensorboard: bool = False,
 ) -> Checkpoint:
-    """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one there.
+    """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one
+    there.
 
     A run may be resumed with more iterations than it was begun with, also when it has ended;
     ``Trainer.extend`` says what that means. Raises FileExistsError rather than overwrite a run,
@@ -513,7 +615,9 @@ def train(
         else:
             trainer = Trainer(config, output)
             if trainer.path.exists() and not _without_an_iteration(trainer.path):
-                raise FileExistsError(f"{trainer.path} exists: go on with --resume, or choose another --output")
+                raise FileExistsError(
+                    f"{trainer.path} exists: go on with --resume, or choose another --output"
+                )
         if not tensorboard:
             return trainer._run(progress, check)
         with _tensorboard(output) as writer:
@@ -522,7 +626,9 @@ def train(
 
 
 def _without_an_iteration(path: Path) -> bool:
-    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to lose."""
+    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to
+    lose.
+    """
     try:
         return bool(load_checkpoint(path).training["position"]["done"] == 0)
     except (CheckpointError, LookupError, TypeError):
@@ -538,7 +644,10 @@ def _longer(stored: TrainConfig, given: TrainConfig) -> bool:
 
 
 def _difference(stored: TrainConfig, given: TrainConfig) -> str:
-    pairs = [(f.name, getattr(stored, f.name), getattr(given, f.name)) for f in dataclasses.fields(stored)]
+    pairs = [
+        (f.name, getattr(stored, f.name), getattr(given, f.name))
+        for f in dataclasses.fields(stored)
+    ]
     return "; ".join(f"{name} {was} there, {now} here" for name, was, now in pairs if was != now)
 
 
@@ -546,5 +655,7 @@ def _tensorboard(output: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise ImportError("logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'") from error
+        raise ImportError(
+            "logging to TensorBoard needs it: pip install 'rnn-motor-control[tensorboard]'"
+        ) from error
     return SummaryWriter(output / "tensorboard")

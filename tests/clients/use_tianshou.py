@@ -31,7 +31,12 @@ for kind in (DummyVectorEnv, SubprocVectorEnv, ShmemVectorEnv):
     collector.reset()
     assert collector.collect(n_episode=2).lens.tolist() == [20, 20]
     assert collector.buffer[:20].info.distance.shape == (20,)
-    budget = {"max_epochs": 1, "epoch_num_steps": 80, "collection_step_num_env_steps": 40, "batch_size": 20}
+    budget = {
+        "max_epochs": 1,
+        "epoch_num_steps": 80,
+        "collection_step_num_env_steps": 40,
+        "batch_size": 20,
+    }
     algorithm.run_training(OnPolicyTrainerParams(training_collector=collector, **budget))
     assert all(torch.isfinite(weight).all() for weight in policy.parameters())
     envs.close()

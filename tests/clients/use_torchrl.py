@@ -22,7 +22,9 @@ import arm_env  # noqa: F401
 for env_id in ("ReachArm-v0", "CircleArm-v0"):
     env = GymEnv(env_id, noise=0.1, perturbation={"curl": 5})
     check_env_specs(env)
-    env.set_info_dict_reader(default_info_dict_reader(["hand"], spec=[Unbounded((2,), dtype=torch.float64)]))
+    env.set_info_dict_reader(
+        default_info_dict_reader(["hand"], spec=[Unbounded((2,), dtype=torch.float64)])
+    )
     normalised = Compose(ObservationNorm(in_keys=["observation"]), DoubleToFloat(), StepCounter())
     env = TransformedEnv(env, normalised)
     env.transform[0].init_stats(num_iter=20, reduce_dim=0, cat_dim=0)
@@ -42,7 +44,9 @@ assert rollout["next", "truncated"].sum() == 2
 assert not rollout["next", "terminated"].any()
 
 for mode in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
-    envs = GymWrapper(gym.make_vec("ReachArm-v0", num_envs=3, max_episode_steps=5, autoreset_mode=mode))
+    envs = GymWrapper(
+        gym.make_vec("ReachArm-v0", num_envs=3, max_episode_steps=5, autoreset_mode=mode)
+    )
     check_env_specs(envs)
     rollout = envs.rollout(12, break_when_any_done=False)
     assert rollout.batch_size == (3, 12)
