@@ -47,12 +47,17 @@ def record(
         raise ValueError(
             f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}"
         )
-    simulation, steps = envs.unwrapped.simulation, count("steps", steps)
+    simulation = envs.unwrapped.simulation
+    steps = count("steps", steps)
     controller = as_controller(controller, simulation.control_period)
     check_period(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
-    states, commands, actions, rewards = [np.array(info["state"])], [], [], []
-    memory, start = None, np.ones(envs.num_envs, dtype=bool)
+    states = [np.array(info["state"])]
+    commands = []
+    actions = []
+    rewards = []
+    memory = None
+    start = np.ones(envs.num_envs, dtype=bool)
     for _ in range(steps):
         predicted = controller.predict(observation, memory, start, deterministic=True)
         if not isinstance(predicted, tuple) or len(predicted) != 2:
@@ -120,7 +125,8 @@ def evaluate(
     observations. The same seed gives every controller the same starts, targets and noise.
     """
     as_controller(controller)  # may refuse, before anything is made
-    movements, seed = count("movements", movements, 1, MOST_MOVEMENTS), count("seed", seed)
+    movements = count("movements", movements, 1, MOST_MOVEMENTS)
+    seed = count("seed", seed)
     if "num_envs" in env_arguments:
         raise ValueError("give the number of arms as movements, not as num_envs")
     if "max_episode_steps" in env_arguments:
@@ -136,8 +142,10 @@ def evaluate(
         raise ValueError(
             f"the measures are those of this package's arms, and {env_id} is another environment"
         )
-    simulation, noise = envs.unwrapped.simulation, envs.unwrapped.noise
-    hold, period = hold_of(simulation.settings.schedule), simulation.control_period
+    simulation = envs.unwrapped.simulation
+    noise = envs.unwrapped.noise
+    hold = hold_of(simulation.settings.schedule)
+    period = simulation.control_period
     jump = round(hold / period)
     if jump * period < SETTLED and not same(jump * period, SETTLED):
         raise ValueError(

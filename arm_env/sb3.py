@@ -200,7 +200,8 @@ class Smoothed(VecEnvWrapper):
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         sensed, rewards, done, infos = self.venv.step_wait()
         first = np.asarray(sensed)
-        last, ends = first.copy(), np.flatnonzero(done)
+        last = first.copy()
+        ends = np.flatnonzero(done)
         for i in ends:
             last[i] = infos[i]["terminal_observation"]
         mean = (self._keep * self._mean + (1 - self._keep) * last).astype(np.float32)

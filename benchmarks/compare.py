@@ -65,8 +65,10 @@ class Args:
 
 def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
     """One line of the table."""
-    controller, env_id = contestant.make(), contestant.environment
-    few, found = min(FEW, movements), {}
+    controller = contestant.make()
+    env_id = contestant.environment
+    few = min(FEW, movements)
+    found = {}
     for number in {contestant.movements or movements, few}:
         result = arm_env.evaluate(controller, env_id, movements=number, seed=SEED, noise=noise)
         found[number] = result.as_dict()

@@ -108,7 +108,8 @@ def microseconds_per_action(
 def _median_time(controller: Controller, env_id: str, calls: int) -> float:
     env = gym.make(env_id)
     observation, _ = env.reset(seed=0)
-    state, times = None, []
+    state = None
+    times = []
     for i in range(calls):
         begun = time.perf_counter()
         action, state = controller.predict(

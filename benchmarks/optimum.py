@@ -81,10 +81,12 @@ def drive(
     simulation = Simulation(
         len(start), task, weights=task.weights, noise=0.0, schedule=RandomJumps(1e6)
     )
-    rng, everyone = np.random.default_rng(0), np.ones(len(start), dtype=bool)
+    rng = np.random.default_rng(0)
+    everyone = np.ones(len(start), dtype=bool)
     simulation.reset(rng, everyone, simulation.start(None))
     simulation.state[:], simulation.command = start, commands.copy()
-    observation, controls = simulation.observe(), np.empty((len(start), length, MUSCLE_COUNT))
+    observation = simulation.observe()
+    controls = np.empty((len(start), length, MUSCLE_COUNT))
     for t in range(length):
         begins = everyone if t == 0 and memory is None else ~everyone
         action, memory = controller.predict(observation, memory, begins, deterministic=True)
@@ -129,7 +131,9 @@ def best_of(
     problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray], rng: np.random.Generator
 ) -> Part:
     """Solve from every start: those ``given`` and those that need no controller."""
-    shape, tried, iterations = given["network"].shape, np.full(len(STARTS), np.nan), 0
+    shape = given["network"].shape
+    tried = np.full(len(STARTS), np.nan)
+    iterations = 0
     best: Solution | None = None
     makers: dict[str, Callable[[], np.ndarray]] = {
         "nothing": lambda: np.zeros(shape),
@@ -160,7 +164,8 @@ def movement(
 ) -> dict[str, np.ndarray]:
     """The best of one movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
     task = TASKS[name]
-    hold, margin = round(task.hold / PERIOD), round(MARGIN / PERIOD)
+    hold = round(task.hold / PERIOD)
+    margin = round(MARGIN / PERIOD)
     before, after = (ArmProblem(task, command) for command in commands)
 
     def part(
@@ -174,7 +179,8 @@ def movement(
 
     own, memory = drive(network, task, start[None], commands[None, 0], hold)
     first = part(before, start, hold + margin, None, 0)
-    wholes, best = np.full(len(HOLDS), np.inf), {}
+    wholes = np.full(len(HOLDS), np.inf)
+    best = {}
     for i, held in enumerate((first.best.controls[:hold], own[0])):
         states, held, cost = follow(before, start, held)  # held to the tone
         if cost >= wholes.min():  # what comes after it costs no less than nothing
@@ -194,7 +200,8 @@ def movement(
 
 def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of an ``Optimum`` for the movements from ``known`` on, batch by batch."""
-    network, commands = load(args.task), both_commands(recording)
+    network = load(args.task)
+    commands = both_commands(recording)
 
     def solved(number: int) -> dict[str, np.ndarray]:
         return movement(
@@ -242,7 +249,8 @@ def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
 
 def main(args: Args) -> Optimum:
     """Solve, save after every batch, print a summary."""
-    path, parameters = args.output or optimum_path(args.task), arm_and_cost(args.task)
+    path = args.output or optimum_path(args.task)
+    parameters = arm_and_cost(args.task)
     arrays = resumed(path, args)
     known = len(arrays["start"]) if arrays else 0
     recording = episodes(load(args.task), args.task, args.number, args.seed)

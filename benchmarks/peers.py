@@ -72,7 +72,9 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    jnp, network, m = jax.numpy, problem.network, problem.m
+    jnp = jax.numpy
+    network = problem.network
+    m = problem.m
     xp = Primitives(
         jnp.exp, jnp.log, jnp.sin, jnp.cos, jnp.sqrt,
         lambda x, a, b: jnp.where(x > 0, a, b), jnp.stack, jnp.concatenate,
@@ -81,8 +83,10 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
         lambda w, v: v @ w.T, lambda *v: jnp.concatenate(v, -1),
         jax.nn.relu, jnp.tanh, jax.nn.sigmoid, jnp.exp, jnp.sqrt,
     )  # fmt: skip
-    arm, cost = Arm().map(jnp.asarray), CostWeights().map(jnp.asarray)
-    constants, observed = pontryagin.plain_constants(network), 18 + network.command_size
+    arm = Arm().map(jnp.asarray)
+    cost = CostWeights().map(jnp.asarray)
+    constants = pontryagin.plain_constants(network)
+    observed = 18 + network.command_size
 
     def period(w: Any, state: Any, given: Any) -> Any:
         x, y = state
@@ -143,7 +147,8 @@ def motornet_gradient(movements: int, neurons: int, periods: int) -> Callable[[]
         cell.zero_grad()
         motor.zero_grad()
         observation, info = env.reset(seed=0, options={"batch_size": movements})
-        state, loss = torch.zeros(movements, neurons), torch.zeros(())
+        state = torch.zeros(movements, neurons)
+        loss = torch.zeros(())
         for _ in range(periods):
             state = cell(observation, state)
             observation, _, _, _, info = env.step(torch.sigmoid(motor(state)))
@@ -155,7 +160,8 @@ def motornet_gradient(movements: int, neurons: int, periods: int) -> Callable[[]
 
 def motornet_steps(batch: int, steps: int) -> Callable[[], object]:
     """Steps of many of MotorNet's arms, without gradients."""
-    env, actions = motornet(batch), torch.rand(batch, 6)
+    env = motornet(batch)
+    actions = torch.rand(batch, 6)
 
     def run() -> None:
         with torch.no_grad():

@@ -20,7 +20,9 @@ from arm_env.tasks.registry import TASKS
 from benchmarks.places import RECORD, STORED
 from benchmarks.runs import command_line
 
-REACH, CIRCLE, BOTH = ("reach",), ("circle",), ("reach", "circle")
+REACH = ("reach",)
+CIRCLE = ("circle",)
+BOTH = ("reach", "circle")
 PLAN = {
     "rnn": (BOTH, 3, "train_network rnn {task}"),
     "rnn-36": (CIRCLE, 1, "train_network rnn {task} --neurons 36"),  # the paper's size for circles

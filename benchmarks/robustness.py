@@ -102,7 +102,8 @@ class DoubleStep:
 
 def double_step(controller: Controller, movements: int) -> dict[str, Any]:
     """Measures of reaching for a target that jumps again in mid-movement."""
-    task, arm = arm_env.Reach(), arm_env.Arm()
+    task = arm_env.Reach()
+    arm = arm_env.Arm()
     targets = task.sample_commands(np.random.default_rng(SEED), 3 * movements, arm).reshape(
         3, movements, 2
     )

@@ -79,12 +79,15 @@ class Args:
 
 def row(run: Run, args: Args) -> dict[str, Any]:
     """One line of the table."""
-    checkpoint, controller = load_checkpoint(run.folder), run.controller()
+    checkpoint = load_checkpoint(run.folder)
+    controller = run.controller()
     noisy, quiet = (
         arm_env.evaluate(controller, movements=args.movements, seed=SEED, noise=noise).as_dict()
         for noise in (NOISE, 0.0)
     )
-    task, arm, config = TASKS[checkpoint.task], checkpoint.arm, checkpoint.network.config
+    task = TASKS[checkpoint.task]
+    arm = checkpoint.arm
+    config = checkpoint.network.config
     loop = ClosedLoop(checkpoint.network, task, arm, config.control_period)
     commands = grid(task, arm, args.commands)
     found = analyse(loop, commands, starts=args.starts, progress=False).measures

@@ -30,8 +30,11 @@ from rnn_controller.rollouts.plant import rollout
 from rnn_controller.training.movements import Movements, sample
 from rnn_controller.training.objective import risk_sensitive, values
 
-MOVEMENTS, STEPS, ARMS = 200, 2000, 1024
-CONTROL_PERIOD, BETA = 0.01, 3.0
+MOVEMENTS = 200
+STEPS = 2000
+ARMS = 1024
+CONTROL_PERIOD = 0.01
+BETA = 3.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def gradient_runs() -> dict[str, Callable[[], object]]:
     """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the
     network's place.
     """
-    paper, gru = Problem.of(MOVEMENTS, recurrent(12)), Problem.of(MOVEMENTS, gated(32))
+    paper = Problem.of(MOVEMENTS, recurrent(12))
+    gru = Problem.of(MOVEMENTS, gated(32))
 
     def on_one_thread() -> None:
         threads = torch.get_num_threads()
@@ -158,7 +162,8 @@ def kernel_run(arms: int, steps: int) -> Callable[[], object]:
     envs.reset(seed=0)
     actions = envs.action_space.sample().astype(np.float64)
     state = envs.unwrapped.simulation.state.copy()  # type: ignore[attr-defined]
-    noise, p = np.zeros_like(actions), Arm().flat()
+    noise = np.zeros_like(actions)
+    p = Arm().flat()
 
     def run() -> None:
         for _ in range(steps):

@@ -104,7 +104,8 @@ class Run:
 
     def prepare(self) -> BaseAlgorithm:
         """The model at the beginning of the next leg."""
-        s, number = self.settings, len(self.record["curve"])
+        s = self.settings
+        number = len(self.record["curve"])
         progress = number / s.legs
         seed = int(np.random.SeedSequence((self.args.seed, number)).generate_state(1)[0])
         noise = NOISE * s.loudness(progress)

@@ -82,8 +82,11 @@ class Curve:
 
     def take(self) -> None:
         """Measure the network as it stands, and write the record."""
-        begun, config, at = time.monotonic(), self.trainer.config, self.trainer.position
-        checkpoint, env_id = self.trainer.checkpoint(), TASKS[config.task].env_id
+        begun = time.monotonic()
+        config = self.trainer.config
+        at = self.trainer.position
+        checkpoint = self.trainer.checkpoint()
+        env_id = TASKS[config.task].env_id
         point = curve_point(
             controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused
         )
@@ -98,11 +101,11 @@ class Curve:
 
 def open_run(args: Args) -> Curve:
     """A new run or the one in the folder, and its learning curve; ValueError if it is another."""
-    config, folder = (
-        args.config,
-        args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}",
-    )
-    trainer, record, points = Trainer(config, folder), folder / RECORD, []
+    config = args.config
+    folder = args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}"
+    trainer = Trainer(config, folder)
+    record = folder / RECORD
+    points = []
     if args.resume:
         trainer = Trainer.resume(folder)
         if trainer.config != config:

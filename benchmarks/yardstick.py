@@ -158,10 +158,8 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     """The optimum's episodes, driven by a controller; ValueError if they have become others."""
     if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
         raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
-    recording, found = (
-        episodes(controller, optimum.task, optimum.movements, optimum.seed),
-        len(optimum.start),
-    )
+    recording = episodes(controller, optimum.task, optimum.movements, optimum.seed)
+    found = len(optimum.start)
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError(
@@ -183,11 +181,15 @@ def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40
     the optimum starts as tense, from the controller's own excitations among others, so it is above
     the controller's value by the effort of the tone at most (see ``ArmProblem``).
     """
-    recording, task = same_episodes(controller, optimum), TASKS[optimum.task]
-    jump, pairs = len(recording.rewards) // 2, []
+    recording = same_episodes(controller, optimum)
+    task = TASKS[optimum.task]
+    jump = len(recording.rewards) // 2
+    pairs = []
     for i in tqdm(range(min(movements, len(optimum.start))), desc="from its own state"):
-        problem, state = ArmProblem(task, optimum.commands[i, 1]), recording.states[jump, i]
-        own, best = recording.actions[jump:, i], optimum.controls[i, jump:]
+        problem = ArmProblem(task, optimum.commands[i, 1])
+        state = recording.states[jump, i]
+        own = recording.actions[jump:, i]
+        best = optimum.controls[i, jump:]
         values = [solve(problem, state, controls).value for controls in (own, best)]
         pairs.append((-recording.rewards[jump:, i].sum(), min(values)))
     return np.array(pairs)

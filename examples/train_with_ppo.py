@@ -22,7 +22,8 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=16_000_000)
 parser.add_argument("--output", type=Path, default=Path("runs/ppo"))
 arguments = parser.parse_args()
-steps, folder = arguments.steps, arguments.output
+steps = arguments.steps
+folder = arguments.output
 folder.mkdir(parents=True, exist_ok=True)
 torch.set_num_threads(1)  # small networks gain nothing from more
 
@@ -69,7 +70,8 @@ env = gym.wrappers.RecordVideo(
     gym.make("ReachArm-v0", render_mode="rgb_array"), str(folder / "film")
 )
 observation, info = env.reset(seed=0)
-state, truncated = None, False
+state = None
+truncated = False
 while not truncated:
     action, state = controller.predict(observation, state)
     observation, reward, terminated, truncated, info = env.step(action)

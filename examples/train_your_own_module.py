@@ -39,7 +39,9 @@ parser.add_argument("--movements", type=int, default=32)
 arguments = parser.parse_args()
 
 torch.manual_seed(0)
-rng, arm, task = np.random.default_rng(0), Arm(), Reach()
+rng = np.random.default_rng(0)
+arm = Arm()
+task = Reach()
 # the exact eq. 6 is flat far from the target: begin with a wide one
 wide = CostWeights(target_radius=0.3)
 controller = GRUController().double()

@@ -14,7 +14,8 @@ env = gym.make("ReachArm-v0", render_mode=None if headless else "human", max_epi
 controller = load("reach")
 
 observation, info = env.reset(seed=0)
-state, truncated = None, False
+state = None
+truncated = False
 while not truncated:
     action, state = controller.predict(observation, state)
     observation, reward, terminated, truncated, info = env.step(action)

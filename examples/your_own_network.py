@@ -80,7 +80,8 @@ class TwoLayers(EquationModule):
 
 
 network = TwoLayersConfig().build(Reach(), Arm(), torch.Generator().manual_seed(0))
-optimizer, rng = torch.optim.Adam(network.parameters(), lr=0.01), np.random.default_rng(0)
+optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+rng = np.random.default_rng(0)
 for iteration in range(int(sys.argv[1]) if len(sys.argv) > 1 else 300):
     m = sample(rng, 64, network.state_size, task=Reach(), arm=Arm())
     x, u, _ = rollout(network, Arm(), m.x0, m.y0, m.commands, m.noise)

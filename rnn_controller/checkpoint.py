@@ -184,7 +184,8 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     exactly("the header", header, HEADER if "orbit" not in header else (*HEADER, "orbit"))
-    config, task = stored_network(header["network"]), choice("task", header["task"], TASKS)
+    config = stored_network(header["network"])
+    task = choice("task", header["task"], TASKS)
     orbit = stored_orbit(header["orbit"]) if "orbit" in header else None
     arm = stored_arm(header["arm"])
     weights = {
@@ -194,10 +195,8 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     }
     need = "its configuration needs"
     if not isinstance(config, EquationConfig):
-        motor, need = (
-            weights.get("motor", weights.get("motor.weight")),
-            f"{config.neurons} neurons need",
-        )
+        motor = weights.get("motor", weights.get("motor.weight"))
+        need = f"{config.neurons} neurons need"
         # before one of the wrong size takes the memory
         if motor is None or motor.shape[-1:] != (config.neurons,):
             found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
@@ -207,7 +206,8 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     exactly("the network", weights, expected)
     for name, parameter in expected.items():
         if weights[name].shape != parameter.shape:
-            wanted, shape = tuple(parameter.shape), tuple(weights[name].shape)
+            wanted = tuple(parameter.shape)
+            shape = tuple(weights[name].shape)
             raise ValueError(f"{need} {name} {wanted}, but it is {shape}")
         real_and_finite(name, weights[name], LARGEST_WEIGHT)
         if name == "scale" and not bool((weights[name] > 1 / LARGEST_WEIGHT).all()):
@@ -318,7 +318,8 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
             f"a checkpoint can't hold this {kind} {its}: derive the network from "
             "EquationModule and its config from EquationConfig, both of rnn_controller"
         )
-    told, again = form("network", config), build(config, task, arm, torch.Generator("cpu"))
+    told = form("network", config)
+    again = build(config, task, arm, torch.Generator("cpu"))
     shapes = [
         {name: value.shape for name, value in n.state_dict().items()} for n in (network, again)
     ]
@@ -348,7 +349,8 @@ def mapping(name: str, value: Any) -> Mapping[str, Any]:
 
 def exactly(name: str, found: Mapping[str, Any], expected: Any) -> None:
     """Raise ValueError unless a mapping has the expected keys and no other."""
-    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    missing = sorted(set(expected) - set(found))
+    unknown = sorted(set(found) - set(expected))
     if missing:
         raise ValueError(f"{name} is incomplete: {', '.join(missing)} is missing")
     if unknown:

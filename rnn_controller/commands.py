@@ -155,7 +155,8 @@ class Figure(Checked):
             arm = load_checkpoint(self.controller).arm
             return figures.figure_5(arm, name=short_name(self.controller))
         task = "circle" if self.which in ("7", "8") else "reach"
-        checkpoint, name = trained(self.controller, task), short_name(self.controller or task)
+        checkpoint = trained(self.controller, task)
+        name = short_name(self.controller or task)
         if self.which == "tuning":
             if not isinstance(checkpoint.network, RecurrentController):
                 raise ValueError(
@@ -292,7 +293,8 @@ class Demo:
             train(config, folder, resume=path.exists())
             checkpoint = load_checkpoint(path)
             measures = measure(checkpoint, 1000, 1_000_000, 0.2)
-            controller, environment = controller_of(checkpoint), environment_of(checkpoint)
+            controller = controller_of(checkpoint)
+            environment = environment_of(checkpoint)
             paths = {
                 "checkpoint": path,
                 "measures": write_whole(numbers, json.dumps(measures.as_dict(), indent=2) + "\n"),

@@ -17,7 +17,10 @@ from arm_env.dynamics.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, contro
 # evolution of actions and posture) got this far at a ceiling of 4, in rad and rad/s; at 1 and 2 it
 # got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
 FURTHEST_FOUND, FASTEST_FOUND = 0.284, 63.3
-SUBSTEP, SUBSTEPS, PERIODS = 0.005, 2, 1000  # 10 s
+# 10 s
+SUBSTEP = 0.005
+SUBSTEPS = 2
+PERIODS = 1000
 COMBINATIONS = np.array(
     [[bits >> muscle & 1 for muscle in range(MUSCLE_COUNT)] for bits in range(64)], dtype=float
 )
@@ -33,16 +36,16 @@ def extremes(arm, posture, u):
     """Largest angle beyond the stops and largest speed under actions u, (T, B, 6), from rest at (B,
     2).
     """
-    x, still, p = np.zeros((u.shape[1], 10)), np.zeros(u.shape[1:]), arm.flat()
+    x = np.zeros((u.shape[1], 10))
+    still = np.zeros(u.shape[1:])
+    p = arm.flat()
     x[:, :2] = posture
     furthest = fastest = 0.0
     for action in u:
         control_steps(p, SUBSTEP, SUBSTEPS, action, still, x)
         assert np.isfinite(x).all()
-        furthest, fastest = (
-            max(furthest, outside(arm, x).max()),
-            max(fastest, np.abs(x[:, 2:4]).max()),
-        )
+        furthest = max(furthest, outside(arm, x).max())
+        fastest = max(fastest, np.abs(x[:, 2:4]).max())
     assert (x[:, 4:] >= 0).all() and (x[:, 4:] <= arm.ceiling * (1 + 1e-12)).all()
     return furthest, fastest
 
@@ -101,7 +104,9 @@ def test_a_greedy_adversary(goal, least):
     that far at least.
     """
     arm, rng = replace(Arm(), ceiling=CEILINGS[-1]), np.random.default_rng(1)
-    options, still, p = arm.ceiling * COMBINATIONS, np.zeros((64, MUSCLE_COUNT)), arm.flat()
+    options = arm.ceiling * COMBINATIONS
+    still = np.zeros((64, MUSCLE_COUNT))
+    p = arm.flat()
     furthest = fastest = 0.0
     for periods in (1, 2, 4, 8, 16):
         x = np.zeros((1, 10))
@@ -110,8 +115,10 @@ def test_a_greedy_adversary(goal, least):
             ends = np.repeat(x, 64, 0)
             for _ in range(periods):
                 control_steps(p, SUBSTEP, SUBSTEPS, options, still, ends)
-            speed, depth = np.abs(ends[:, 2:4]).max(-1), outside(arm, ends)
-            furthest, fastest = max(furthest, depth.max()), max(fastest, speed.max())
+            speed = np.abs(ends[:, 2:4]).max(-1)
+            depth = outside(arm, ends)
+            furthest = max(furthest, depth.max())
+            fastest = max(fastest, speed.max())
             x = ends[[np.argmax(speed if goal == "speed" else depth)]]
     assert least[0] < furthest < STOP_BOUND and least[1] < fastest < SPEED_BOUND
 

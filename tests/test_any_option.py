@@ -29,7 +29,8 @@ COMMANDS = {  # by what help is asked for: the smallest run
     ("attractors",): ("reach", "--commands=2", "--starts=1"),
     ("demo",): ("--iterations=1",),
 }
-HUGE, LONG = "1" + 40 * "0", 300 * "n"
+HUGE = "1" + 40 * "0"
+LONG = 300 * "n"
 IMPOSSIBLE = {  # what no option of a kind can mean
     "INT": ("-1", "nan", "1e400", "1e-400", HUGE, "", "ω"),
     "FLOAT": ("nan", "-inf", HUGE, "", "ω"),
@@ -74,7 +75,8 @@ def call(tmp_path, monkeypatch, capsys):
     )
     for name in ("figure_5", "figure_6", "figure_attractors"):
         monkeypatch.setattr(figures, name, lambda *_, **__: Figure(figsize=(1, 1)))
-    measure, animate = commands.measure, figures.animate
+    measure = commands.measure
+    animate = figures.animate
     monkeypatch.setattr(
         commands, "measure", lambda checkpoint, _, *more: measure(checkpoint, 2, *more)
     )
@@ -163,7 +165,8 @@ def test_any_other_word_is_refused_in_a_sentence(call, command):
 
 
 def test_the_whole_workspace_of_a_tiny_arm_has_no_room_for_circles():
-    task, arm = commands.TASKS["circle"], commands.load_checkpoint("circle").arm
+    task = commands.TASKS["circle"]
+    arm = commands.load_checkpoint("circle").arm
     tiny = type(arm)(length=(0.06, 0.06), centre_of_mass=(0.03, 0.03))
     assert len(attractors.grid(task, arm, 2000)) == 2000
     with pytest.raises(ValueError, match="no room for 5 circles"):

@@ -153,7 +153,8 @@ def test_flags_and_choices():
 
 
 def test_a_group_is_itself_or_a_mapping_of_what_differs():
-    default, given = Spring(coils=5), Spring(coils=7)
+    default = Spring(coils=5)
+    given = Spring(coils=7)
     assert group("spring", None, Spring, default) is default
     assert group("spring", given, Spring, default) is given
     assert group("spring", {"stiffness": "3"}, Spring, default) == Spring(stiffness=3, coils=5)

@@ -64,7 +64,8 @@ def test_fixed_point_of_a_nonlinear_map():
 
 # --- cycles: the Hopf normal form and a third, decaying direction ---------------------------------
 
-MU, DECAY = 1.7, 0.8
+MU = 1.7
+DECAY = 0.8
 
 
 def hopf(omega, step):
@@ -100,7 +101,8 @@ def lap_of(flow):
 
 @pytest.mark.parametrize("omega", [2 * np.pi, 5.0])  # with a period of whole steps, and without
 def test_limit_cycle_and_floquet_multipliers_of_the_hopf_normal_form(omega):
-    step, period = 0.01, 2 * np.pi / omega
+    step = 0.01
+    period = 2 * np.pi / omega
     lap, residual = limit_cycle(lap_of(hopf(omega, step)), tensor([1.0, 0.0, 0.3]))
     assert residual < 1e-12
     assert lap.steps * step == pytest.approx(period, rel=1e-4)
@@ -155,11 +157,10 @@ def test_any_module_with_a_state_runs_as_the_recurrent_controller_does():
             return self.inner(observation, state)
 
     inner = controller(Reach())
-    plain, wrapped = ClosedLoop(inner, Reach()), ClosedLoop(Wrapped(inner), Reach())
-    q, command = (
-        random_states(plain, 2),
-        torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64),
-    )
+    plain = ClosedLoop(inner, Reach())
+    wrapped = ClosedLoop(Wrapped(inner), Reach())
+    q = random_states(plain, 2)
+    command = torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64)
     torch.testing.assert_close(
         plain.run(q, command, 20), wrapped.run(q, command, 20), rtol=1e-12, atol=1e-12
     )
@@ -167,7 +168,8 @@ def test_any_module_with_a_state_runs_as_the_recurrent_controller_does():
 
 def test_jacobian_of_the_closed_loop_is_its_finite_difference():
     loop = ClosedLoop(controller(Reach()), Reach())
-    q, command = random_states(loop, 2), torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64)
+    q = random_states(loop, 2)
+    command = torch.tensor([[0.1, 0.4], [0.2, 0.3]], dtype=torch.float64)
     jacobian = loop.jacobian(q, command)
     for i in range(loop.size):
         shift = torch.zeros(loop.size, dtype=torch.float64)
@@ -263,7 +265,8 @@ def test_the_table_has_a_row_for_every_command(tmp_path):
 
 
 def test_lengths_beyond_the_rollout_are_refused():
-    network, task = controller(Reach()), Reach()
+    network = controller(Reach())
+    task = Reach()
     x0 = torch.zeros(1, 10, dtype=torch.float64)
     with pytest.raises(ValueError, match="lengths"):
         pontryagin.rollout(

@@ -119,7 +119,8 @@ def arguments(algorithm, output, **others):
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(algorithm, tmp_path, monkeypatch):
     open_run(arguments(algorithm, tmp_path / "whole")).go()
     broken = open_run(arguments(algorithm, tmp_path / "broken"))
-    evaluate, calls = broken.evaluate, []
+    evaluate = broken.evaluate
+    calls = []
 
     def interrupted(*given):
         calls.append(given)
@@ -175,7 +176,8 @@ def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, 
     with pytest.raises(ValueError, match="another configuration"):
         train_network.main(replace(broken, seed=1, resume=True))
     train_network.main(replace(broken, resume=True))
-    ours, theirs = read_run(tmp_path / "a"), read_run(tmp_path / "b")
+    ours = read_run(tmp_path / "a")
+    theirs = read_run(tmp_path / "b")
     assert [p["iteration"] for p in ours.curve] == [2, 4] and ours.steps > 0
     for p, q in zip(ours.curve, theirs.curve, strict=True):
         assert {**p, "seconds": 0} == {**q, "seconds": 0}
@@ -189,7 +191,8 @@ def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, 
 @pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
 def test_networks_are_trained_on_the_same_movements_and_cost(network, task):
     args = train_network.Args(network, task, seed=7, neurons=5)
-    default, given = DEFAULTS[task], args.config
+    default = DEFAULTS[task]
+    given = args.config
     for name in ("task", "cost", "settling", "noise", "beta", "recipe"):
         assert getattr(given, name) == getattr(default, name)
     assert given.seed == 7 and given.network.neurons == 5 and args.name == f"{network}-5"
@@ -339,7 +342,8 @@ def test_networks_of_several_sizes_are_measured_once(tmp_path, monkeypatch):
         config = replace(DEFAULTS["reach"], network=NetworkConfig(neurons=neurons))
         Trainer(config, folder).save()
         write_record(folder, name)
-    measured, row = [], sizes.row
+    measured = []
+    row = sizes.row
 
     def counted(run, args):
         measured.append(run.algorithm)
@@ -440,7 +444,8 @@ def test_stored_runs_are_those_of_the_settings_as_they_are():
         record = json.loads((run.folder / "run.json").read_text())
         if module == "train_baseline":
             args = tyro.cli(Args, args=words)
-            now, seed = asdict(settings(args.algo, args.env)), args.seed
+            now = asdict(settings(args.algo, args.env))
+            seed = args.seed
             assert record["settings"] == json.loads(json.dumps(now))
         else:
             config = tyro.cli(train_network.Args, args=words).config

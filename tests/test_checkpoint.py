@@ -195,7 +195,8 @@ def test_a_shipped_name_goes_before_a_folder_and_a_dot_before_it_makes_it_a_path
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_its_environment_and_its_controllers_come_back(task, tmp_path):
-    env, size = gym.make(TASKS[task].env_id).unwrapped, TASKS[task].command_size
+    env = gym.make(TASKS[task].env_id).unwrapped
+    size = TASKS[task].command_size
     assert env.task == TASKS[task] and env.observation_space.shape == (18 + size,)
     controller = RecurrentController(NetworkConfig(NEURONS), size, torch.Generator().manual_seed(1))
     loaded = load_checkpoint(Checkpoint(controller, task).save(tmp_path / "c.safetensors"))

@@ -141,7 +141,8 @@ def test_an_environment_whose_arrays_are_sent_beside_its_pickle(make):
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_asynchronous_environments_do_what_synchronous_ones_do(context):
     functions = [partial(gym.make, "arm_env:ReachArm-v0", max_episode_steps=4, **ARGUMENTS)] * 2
-    ours, theirs = SyncVectorEnv(functions), AsyncVectorEnv(functions, context=context)
+    ours = SyncVectorEnv(functions)
+    theirs = AsyncVectorEnv(functions, context=context)
     try:
         np.testing.assert_array_equal(theirs.reset(seed=2)[0], ours.reset(seed=2)[0])
         theirs.set_attr("noise", [0.0, 0.3])
@@ -219,7 +220,8 @@ def test_cleanrl_ppo(mode):
     actor = nn.Sequential(nn.Linear(inputs, 16), nn.Tanh(), nn.Linear(16, outputs))
     critic = nn.Linear(inputs, 1)
     optimizer = torch.optim.Adam([*actor.parameters(), *critic.parameters()], lr=3e-4)
-    rollout, episodes = [], []
+    rollout = []
+    episodes = []
     observation = torch.Tensor(envs.reset(seed=1)[0])
     for _ in range(210):  # over the end of an episode
         with torch.no_grad():

@@ -207,7 +207,8 @@ def test_every_recipe_runs_by_name(run, recipe):
 
 
 def test_interrupt_says_how_to_go_on_and_resume_does(run, monkeypatch):
-    evaluate, calls = Trainer.evaluate, []
+    evaluate = Trainer.evaluate
+    calls = []
 
     def interrupted(*arguments):
         calls.append(1)

@@ -254,7 +254,8 @@ def test_any_damage_of_any_file_of_the_cache_costs_time_only(damage, kind, tmp_p
 
 @pytest.mark.parametrize("kind", [".py", ".nb"])
 def test_another_user_s_files_are_compiled_anew(kind, tmp_path, monkeypatch):
-    cache, opened = Small(tmp_path, monkeypatch), open
+    cache = Small(tmp_path, monkeypatch)
+    opened = open
     cache.value()
 
     def refuse(path, *arguments, **more):
@@ -309,7 +310,8 @@ def test_a_file_is_written_whole_with_the_rights_of_any_other(tmp_path):
 def test_writers_of_one_file_do_not_meet(tmp_path, monkeypatch):
     """Two containers that share a folder: everybody has the same process number."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    path, errors = tmp_path / "file", []
+    path = tmp_path / "file"
+    errors = []
     contents = [bytes([i]) * 100_000 for i in range(4)]
 
     def write(data):
@@ -417,7 +419,8 @@ print(cache_folder(), load("reach").predict([0.1] * 20)[0].tobytes().hex())
 
 
 def test_packages_in_an_archive_find_their_controllers_and_the_same_cache(tmp_path):
-    root, archive = Path(compiling.__file__).parents[2], tmp_path / "packages.zip"
+    root = Path(compiling.__file__).parents[2]
+    archive = tmp_path / "packages.zip"
     with zipfile.ZipFile(archive, "w") as written:
         for package in ("arm_env", "rnn_controller"):
             for path in (root / package).rglob("*"):

@@ -166,7 +166,8 @@ def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(
     monkeypatch, tmp_path
 ):
     monkeypatch.setitem(RECIPES, "default", (BRIEF,))
-    one, many = np.float32, np.int64
+    one = np.float32
+    many = np.int64
     config = TrainConfig(
         network=NetworkConfig(many(3), one(0.125)), noise=one(0.25), rate=one(0.5), beta=torch.tensor(2.0),
         seed=many(7), iterations=many(2), movements=np.uint8(2), settling=one(0.125),

@@ -42,8 +42,10 @@ def clean_observations(angles, targets, velocities=0.0):
 
 def situations(number, seed):
     """Postures and wanted postures over the workspace, and what is seen there."""
-    rng, task = np.random.default_rng(seed), Reach()
-    angles, wanted = task.sample_angles(rng, number), task.sample_angles(rng, number)
+    rng = np.random.default_rng(seed)
+    task = Reach()
+    angles = task.sample_angles(rng, number)
+    wanted = task.sample_angles(rng, number)
     return angles, wanted, clean_observations(angles, hand_position(ARM, wanted))
 
 
@@ -61,7 +63,8 @@ def torques(angles, excitation):
 
 @EACH
 def test_actions_for_a_batch_and_for_one(name):
-    space, observations = gym.make("ReachArm-v0").action_space, situations(5, 1)[2]
+    space = gym.make("ReachArm-v0").action_space
+    observations = situations(5, 1)[2]
     actions, _ = controller(name).predict(observations)
     single, _ = controller(name).predict(observations[0])
     assert actions.shape == (5, 6) and actions.dtype == np.float32
@@ -71,9 +74,13 @@ def test_actions_for_a_batch_and_for_one(name):
 @pytest.mark.parametrize("name", ["still", "joint PD"])
 def test_one_row_is_treated_as_it_would_be_alone(name):
     """Over several steps, its state handed on."""
-    batched, alone, state, own = controller(name), controller(name), None, None
+    batched = controller(name)
+    alone = controller(name)
+    state = None
+    own = None
     for seed in range(5):
-        observations, start = situations(4, seed)[2], np.full(4, seed == 0)
+        observations = situations(4, seed)[2]
+        start = np.full(4, seed == 0)
         actions, state = batched.predict(observations, state, start)
         action, own = alone.predict(observations[2], own, start[2:3])
         np.testing.assert_allclose(actions[2], action, rtol=1e-6)
@@ -82,7 +89,8 @@ def test_one_row_is_treated_as_it_would_be_alone(name):
 @EACH
 def test_the_observation_is_left_as_it_was(name):
     observations = situations(3, 2)[2]
-    kept, one = observations.copy(), controller(name)
+    kept = observations.copy()
+    one = controller(name)
     _, state = one.predict(observations)
     one.predict(observations, state, np.array([False, True, False]))
     np.testing.assert_array_equal(observations, kept)
@@ -90,16 +98,15 @@ def test_the_observation_is_left_as_it_was(name):
 
 @EACH
 def test_it_drives_the_environment(name):
-    env, driver, state, start = (
-        gym.make("ReachArm-v0"),
-        controller(name),
-        None,
-        np.ones(1, dtype=bool),
-    )
+    env = gym.make("ReachArm-v0")
+    driver = controller(name)
+    state = None
+    start = np.ones(1, dtype=bool)
     observation, _ = env.reset(seed=2)
     for _ in range(20):
         action, state = driver.predict(observation, state, start)
-        observation, start = env.step(action)[0], np.zeros(1, dtype=bool)
+        observation = env.step(action)[0]
+        start = np.zeros(1, dtype=bool)
     assert env.observation_space.contains(observation)
 
 
@@ -215,7 +222,8 @@ def test_only_rows_that_start_forget():
 
 def test_a_start_can_be_repeated():
     """As evaluate_policy does for an environment past its quota."""
-    feedback, observations = JointPD(), situations(3, 12)[2]
+    feedback = JointPD()
+    observations = situations(3, 12)[2]
     state, start = None, np.ones(3, dtype=bool)
     actions = []
     for _ in range(3):
@@ -235,7 +243,8 @@ def test_a_state_without_episode_starts_goes_on():
 
 
 def test_handing_a_state_in_does_not_change_it():
-    feedback, observations = JointPD(), situations(4, 15)[2]
+    feedback = JointPD()
+    observations = situations(4, 15)[2]
     state = feedback.predict(observations)[1]
     kept = state.copy()
     feedback.predict(situations(4, 16)[2], state, np.array([True, False, False, False]))
@@ -266,11 +275,10 @@ def test_it_reaches(noise, share, error):
 @pytest.mark.parametrize("arm", [ARM, Arm.macaque()], ids=["human", "macaque"])
 def test_clean_muscles_show_the_joints_exactly(arm):
     """Anywhere between the stops."""
-    rng, joints = np.random.default_rng(17), JointSense(arm)
-    angles, velocities = (
-        rng.uniform(arm.lower_stop, arm.upper_stop, (500, 2)),
-        rng.normal(0, 5, (500, 2)),
-    )
+    rng = np.random.default_rng(17)
+    joints = JointSense(arm)
+    angles = rng.uniform(arm.lower_stop, arm.upper_stop, (500, 2))
+    velocities = rng.normal(0, 5, (500, 2))
     length = muscle_length(arm.arrays(), angles)
     np.testing.assert_allclose(joints.angles(length), angles, rtol=0, atol=1e-12)
     stretch = muscle_velocity(arm.arrays(), angles, velocities)
@@ -279,10 +287,12 @@ def test_clean_muscles_show_the_joints_exactly(arm):
 
 def test_noisy_muscles_show_the_joints_that_fit_best():
     """The slope of the squared error is zero there, but where the angles are held to their range."""
-    rng, joints = np.random.default_rng(18), JointSense(ARM)
+    rng = np.random.default_rng(18)
+    joints = JointSense(ARM)
     length = muscle_length(ARM.arrays(), rng.uniform(ARM.lower_stop, ARM.upper_stop, (500, 2)))
     noisy = length * (1 + 0.1 * rng.normal(size=length.shape))
-    found, eps = joints.angles(noisy), 1e-6
+    found = joints.angles(noisy)
+    eps = 1e-6
     inside = ((found > ARM.lower_stop) & (found < ARM.upper_stop)).all(-1)
     assert inside.mean() > 0.7
 

@@ -130,7 +130,8 @@ CONTROLLERS = {
 def test_a_copy_of_a_controller_acts_alike(make, way):
     controller = make()
     envs = gym.make_vec("ReachArm-v0", num_envs=2)
-    observation, state = envs.reset(seed=1)[0], None
+    observation = envs.reset(seed=1)[0]
+    state = None
     for _ in range(15):
         action, state = controller.predict(observation, state)
         observation = envs.step(action)[0]
@@ -142,7 +143,8 @@ def test_a_copy_of_a_controller_acts_alike(make, way):
 @EVERY_WAY
 def test_a_copy_of_a_problem_has_the_same_optimum(way):
     problem = arm_env.ArmProblem(arm_env.Ellipse(aspect=3.0), np.array([0.0, 0.4, 0.05, 0.3]))
-    states, controls = np.zeros((6, 10)), np.full((5, 6), 0.1)
+    states = np.zeros((6, 10))
+    controls = np.full((5, 6), 0.1)
     states[:, :2] = 0.5, 1.5
     arguments = states, controls, np.zeros((5, 6)), np.zeros((5, 6, 10)), 1.0
     value = problem.follow(*arguments)[2]
@@ -216,7 +218,8 @@ def test_threads_that_make_and_step_environments_at_once_do_as_one_after_another
         env.action_space.seed(seed)
         results[seed] = course(env, 200)
 
-    one_by_one, at_once = {}, {}
+    one_by_one = {}
+    at_once = {}
     threads = [threading.Thread(target=go, args=(seed, at_once)) for seed in range(6)]
     for thread in threads:
         thread.start()
@@ -387,7 +390,8 @@ def test_making_environments_takes_no_memory_that_stays():
         gc.collect()
 
     make(60)  # compiles, and fills what is filled once
-    modules, tables = len(sys.modules), len(compiling._tables)
+    modules = len(sys.modules)
+    tables = len(compiling._tables)
     tracemalloc.start()
     try:
         make(100)

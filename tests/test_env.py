@@ -18,7 +18,8 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
 
-REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
+REACH = "ReachArm-v0"
+CIRCLE = "CircleArm-v0"
 IDS = sorted(
     spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("arm_env.")
 )
@@ -41,7 +42,8 @@ INFO_KEYS = {
 
 def random_actions(env, steps, seed, hold=1):
     """Uniform over the action space, (steps, 6), each held for ``hold`` periods."""
-    space, rng = env.action_space, np.random.default_rng(seed)
+    space = env.action_space
+    rng = np.random.default_rng(seed)
     drawn = rng.uniform(space.low, space.high, (-(-steps // hold), *space.shape))
     return np.repeat(drawn, hold, 0)[:steps].astype(np.float32)
 
@@ -63,7 +65,8 @@ def unwrapped(env_id=REACH, **arguments):
 
 def forward_kinematics(arm, angles):
     """Written here once more: the hand of links at angles (..., 2)."""
-    first, both = angles[..., 0], angles[..., 0] + angles[..., 1]
+    first = angles[..., 0]
+    both = angles[..., 0] + angles[..., 1]
     l1, l2 = arm.length
     return np.stack(
         [l1 * np.cos(first) + l2 * np.cos(both), l1 * np.sin(first) + l2 * np.sin(both)], -1
@@ -72,11 +75,11 @@ def forward_kinematics(arm, angles):
 
 def hand_velocity(arm, state):
     """Central difference of the kinematics along the joint velocities."""
-    angles, velocities, h = state[..., :2], state[..., 2:4], 1e-6
-    ahead, behind = (
-        forward_kinematics(arm, angles + h * velocities),
-        forward_kinematics(arm, angles - h * velocities),
-    )
+    angles = state[..., :2]
+    velocities = state[..., 2:4]
+    h = 1e-6
+    ahead = forward_kinematics(arm, angles + h * velocities)
+    behind = forward_kinematics(arm, angles - h * velocities)
     return (ahead - behind) / (2 * h)
 
 
@@ -179,7 +182,8 @@ def test_the_next_episode_is_another_one(env_id):
 def test_starts_are_spread_evenly_over_the_workspace():
     env = gym.make(REACH)
     env.reset(seed=7)
-    states, task = np.array([env.reset()[1]["state"] for _ in range(2000)]), env.unwrapped.task
+    states = np.array([env.reset()[1]["state"] for _ in range(2000)])
+    task = env.unwrapped.task
     # Uniform in space is uniform in the shoulder angle and in the cosine of the elbow's.
     for values, edges in (
         (states[:, 0], task.shoulder),
@@ -256,7 +260,8 @@ def test_spaces_are_finite_float32_boxes(env_id):
 @EVERY
 def test_no_component_of_the_observation_is_constant(env_id):
     """Noise off: it must not hide one."""
-    env, seen = gym.make(env_id, noise=0), []
+    env = gym.make(env_id, noise=0)
+    seen = []
     for seed in range(4):
         env.reset(seed=seed)
         seen.append(run(env, random_actions(env, 100, seed, hold=20))[0])
@@ -276,10 +281,12 @@ def test_observation_names_are_one_for_each_component(env_id):
 def test_without_noise_the_observation_is_what_its_names_say():
     env = unwrapped(noise=0, schedule=TARGETS)
     env.reset(seed=10)
-    arm, numbers = env.simulation.arm, env.simulation.arm.arrays()
+    arm = env.simulation.arm
+    numbers = env.simulation.arm.arrays()
     for action in random_actions(env, 120, 3, hold=15):
         observation, _, _, _, info = env.step(action)
-        named, state = dict(zip(env.observation_names, observation, strict=True)), info["state"]
+        named = dict(zip(env.observation_names, observation, strict=True))
+        state = info["state"]
         length = equations.muscle_length(numbers, state[:2])
         velocity = equations.muscle_velocity(numbers, state[:2], state[2:4])
         tension = state[4:] * equations.force_curves(NUMPY, length, velocity)[0]
@@ -309,7 +316,8 @@ def observed_noise(period, level=0.2, steps=4000):
 
 @pytest.mark.parametrize("period", [0.005, 0.01])
 def test_observation_noise_means_the_same_at_any_control_period(period):
-    omega, expected = observed_noise(period), 0.2 * np.sqrt(0.005 / period)
+    omega = observed_noise(period)
+    expected = 0.2 * np.sqrt(0.005 / period)
     assert omega.count(axis=0).min() > 2000  # the estimate is good to 2 % then
     np.testing.assert_allclose(omega.std(axis=0), expected, rtol=0.06)
     assert np.abs(omega.mean(axis=0)).max() < 4 * expected / np.sqrt(2000)
@@ -324,7 +332,9 @@ def test_observation_noise_is_white_and_independent():
 @pytest.mark.parametrize("period", [0.005, 0.01])
 def test_excitations_are_noisy_too(period):
     env = unwrapped(control_period=period)
-    arm, u, omega = env.simulation.arm, np.full(6, env.simulation.arm.ceiling / 4), []
+    arm = env.simulation.arm
+    u = np.full(6, env.simulation.arm.ceiling / 4)
+    omega = []
     env.reset(seed=12)
     for _ in range(400):
         env.reset()
@@ -367,7 +377,8 @@ def test_reward_is_equation_6():
     # some beyond the space
     actions = 1.5 * random_actions(env, 120, 7) - 0.25 * env.action_space.high
     _, rewards, infos = run(env, actions)
-    state, target = np.array([i["state"] for i in infos]), np.array([i["target"] for i in infos])
+    state = np.array([i["state"] for i in infos])
+    target = np.array([i["target"] for i in infos])
     u = np.clip(actions.astype(float), 0, env.simulation.arm.ceiling)
     d = np.linalg.norm(forward_kinematics(env.simulation.arm, state[:, :2]) - target, axis=-1)
     v = np.linalg.norm(hand_velocity(env.simulation.arm, state), axis=-1)
@@ -391,13 +402,16 @@ def test_reward_of_a_circle_is_equation_7():
     env.reset(seed=14)
     actions = 0.3 * random_actions(env, 120, 7)
     _, rewards, infos = run(env, actions)
-    state, command = np.array([i["state"] for i in infos]), np.array([i["command"] for i in infos])
+    state = np.array([i["state"] for i in infos])
+    command = np.array([i["command"] for i in infos])
     away = forward_kinematics(env.simulation.arm, state[:, :2]) - command[:, :2]
-    radius, speed = command[:, 2], command[:, 3]
+    radius = command[:, 2]
+    speed = command[:, 3]
     d = np.abs(np.linalg.norm(away, axis=-1) - radius)
     tangent = np.stack([away[:, 1], -away[:, 0]], -1) / np.linalg.norm(away, axis=-1, keepdims=True)
     off = hand_velocity(env.simulation.arm, state) - speed[:, None] * tangent
-    e, scale = np.exp(-(d**2) / (2 * 0.05**2)), 1.7 / 2 / 0.4**2
+    e = np.exp(-(d**2) / (2 * 0.05**2))
+    scale = 1.7 / 2 / 0.4**2
     assert (e > 0.9).any() and (e < 0.1).any()
     cost = (
         (1 - e) * (1 + scale * speed**2)
@@ -417,7 +431,8 @@ def test_a_circle_without_radius_and_speed_is_reaching():
         circle.reset(seed=1, options=start)[0][:20], reach.reset(seed=1, options=start)[0]
     )
     actions = random_actions(reach, 150, 7)
-    ours, theirs = run(circle, actions), run(reach, actions)
+    ours = run(circle, actions)
+    theirs = run(reach, actions)
     np.testing.assert_array_equal(ours[0], np.pad(theirs[0], ((0, 0), (0, 2))))
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-13)
 
@@ -431,7 +446,8 @@ def test_by_default_both_radii_of_the_cost_are_d0(env_id):
 
 @EVERY
 def test_truncates_after_so_many_steps_and_never_terminates(env_id):
-    env, steps = gym.make(env_id), STEPS[env_id]
+    env = gym.make(env_id)
+    steps = STEPS[env_id]
     for seed in (1, 2):
         env.reset(seed=seed)
         ends = [env.step(action)[2:4] for action in random_actions(env, steps, seed)]
@@ -493,7 +509,8 @@ def test_info_of_a_circle_is_the_truth_and_the_command_in_force():
 def test_state_is_angles_velocities_activations():
     """Activation follows the excitation; a speed is the change of its angle."""
     env = unwrapped(noise=0)
-    arm, period = env.simulation.arm, 0.01
+    arm = env.simulation.arm
+    period = 0.01
     before = env.reset(seed=17)[1]["state"]
     for action in random_actions(env, 50, 9, hold=10):
         after = env.step(action)[4]["state"]
@@ -542,7 +559,8 @@ def scribble(observation, info):
 
 @EVERY
 def test_scribbling_on_results_and_actions_changes_nothing(env_id):
-    env, other = gym.make(env_id), gym.make(env_id)
+    env = gym.make(env_id)
+    other = gym.make(env_id)
     scribble(*env.reset(seed=20))
     other.reset(seed=20)
     for action in random_actions(env, 120, 12):
@@ -696,7 +714,8 @@ def cases(table):
 
 def assert_as_if_nothing_had_happened(call, error, match, env_id=REACH):
     """After the refused call, the episode and its successor are those of an environment without it."""
-    env, other = unwrapped(env_id), unwrapped(env_id)
+    env = unwrapped(env_id)
+    other = unwrapped(env_id)
     actions = random_actions(env, 140, 14)
     for e in (env, other):
         e.reset(seed=27)
@@ -836,7 +855,8 @@ def test_step_after_a_refused_first_reset_is_refused():
 
 
 def test_control_periods_simulate_the_same_physical_time():
-    hands, values = [], []
+    hands = []
+    values = []
     for period in (0.005, 0.01, 0.02):
         env = unwrapped(noise=0, control_period=period, schedule=TARGETS[1:2])
         start = env.reset(seed=32, options={"posture": [0.5, 1.5]})[1]["hand"]
@@ -891,7 +911,8 @@ def test_another_orbit_is_another_task():
 def test_frames_change_as_the_arm_moves(env_id):
     env = gym.make(env_id, render_mode="rgb_array")
     env.reset(seed=34)
-    first, kept = env.render(), env.render()
+    first = env.render()
+    kept = env.render()
     np.testing.assert_array_equal(first, kept)
     run(
         env,

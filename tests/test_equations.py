@@ -50,10 +50,8 @@ def moved(x, time):
 
 def test_hand_velocity_is_the_derivative_of_hand_position():
     x, eps = states(1), 1e-6
-    after, before = (
-        np.stack(hand(NUMPY, NUMBERS, moved(x, eps))),
-        np.stack(hand(NUMPY, NUMBERS, moved(x, -eps))),
-    )
+    after = np.stack(hand(NUMPY, NUMBERS, moved(x, eps)))
+    before = np.stack(hand(NUMPY, NUMBERS, moved(x, -eps)))
     # Rounding of the difference is 1e-10, its truncation eps² (10 rad/s)³ 0.6 m / 6 = 1e-10.
     np.testing.assert_allclose(
         hand(NUMPY, NUMBERS, x)[2:], (after - before)[:2] / (2 * eps), rtol=0, atol=2e-9
@@ -107,10 +105,8 @@ def turning(arm, angles):
 def test_muscle_velocity_is_the_derivative_of_muscle_length():
     # lengths are quadratic in the angles: no truncation, 1e-13 of rounding
     x, eps = states(2), 1e-3
-    after, before = (
-        muscle_length(NUMBERS, moved(x, eps)[:, :2]),
-        muscle_length(NUMBERS, moved(x, -eps)[:, :2]),
-    )
+    after = muscle_length(NUMBERS, moved(x, eps)[:, :2])
+    before = muscle_length(NUMBERS, moved(x, -eps)[:, :2])
     velocity = muscle_velocity(NUMBERS, x[:, :2], x[:, 2:4])
     np.testing.assert_allclose(velocity, (after - before) / (2 * eps), rtol=0, atol=1e-11)
 
@@ -168,7 +164,8 @@ def test_maximum_forces_are_the_published_ones():
 
 def test_muscles_have_the_lengths_over_the_workspace_that_were_designed_for():
     lengths = muscle_length(NUMBERS, workspace())
-    shortest, longest = (0.76, 0.85, 0.61, 0.66, 0.33, 0.39), (1.19, 1.26, 1.15, 1.04, 1.21, 1.15)
+    shortest = (0.76, 0.85, 0.61, 0.66, 0.33, 0.39)
+    longest = (1.19, 1.26, 1.15, 1.04, 1.21, 1.15)
     np.testing.assert_allclose(lengths.min(0), shortest, rtol=0, atol=0.005)
     np.testing.assert_allclose(lengths.max(0), longest, rtol=0, atol=0.005)
 
@@ -389,10 +386,8 @@ def test_an_unexcited_muscle_keeps_the_activation_of_its_tone():
 
 
 def test_excitation_has_no_slope_below_the_tone_and_above_the_ceiling():
-    u, noise = (
-        np.array([-0.5, 0.0, 0.0019, 0.0021, 0.5, 1.1]),
-        np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.0]),
-    )
+    u = np.array([-0.5, 0.0, 0.0019, 0.0021, 0.5, 1.1])
+    noise = np.array([0.0, 0.0, 0.0, 0.0, 0.3, 0.0])
     gradient = np.empty(6)
     plant.excite_vjp(ARM.flat(), u, noise, np.ones(6), gradient)
     np.testing.assert_allclose(gradient, [0, 0, 0, 1, 1.3, 0], rtol=0, atol=1e-15)
@@ -423,7 +418,8 @@ def point_masses(arm):
 
 def energy_of_points(arm, x):
     """Σ ½ m |v|² with positions and velocities as complex numbers."""
-    first, both = np.exp(1j * x[:, 0]), np.exp(1j * (x[:, 0] + x[:, 1]))
+    first = np.exp(1j * x[:, 0])
+    both = np.exp(1j * (x[:, 0] + x[:, 1]))
     total = 0
     for link, m, distance in point_masses(arm):
         along = arm.length[0] if link else distance
@@ -461,7 +457,8 @@ def test_mass_matrix_is_positive_definite():
 def test_coriolis_torques_follow_from_lagrange():
     """C = Ṁ ω − ½ ∂(ωᵀ M ω)/∂θ, by central differences of the mass matrix."""
     x, eps = states(6), 1e-5
-    angles, w = x[:, :2], x[:, 2:4]
+    angles = x[:, :2]
+    w = x[:, 2:4]
     by_angle = [
         (mass_matrices(angles + d) - mass_matrices(angles - d)) / (2 * eps) for d in eps * np.eye(2)
     ]
@@ -478,7 +475,8 @@ def test_step_solves_the_equation_of_its_docstring():
     """(M + h/2 D) a = τ with everything at the midpoint angles, in matrices instead of components."""
     x, h = states(8), 0.01
     u = np.linspace(0, 1.5, 6)
-    w, middle = x[:, 2:4], x[:, :2] + 0.5 * h * x[:, 2:4]
+    w = x[:, 2:4]
+    middle = x[:, :2] + 0.5 * h * x[:, 2:4]
     middle[::2] += [2.5, 2.3]  # half of them into the stops
     x[:, :2] = middle - 0.5 * h * w
     a = u + (x[:, 4:] - u) * math.exp(-0.5 * h / ARM.activation_time)

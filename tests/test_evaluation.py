@@ -31,8 +31,10 @@ from arm_env.tasks.measures import (
     trailing_mean,
 )
 
-PERIOD, JUMP = 0.01, 100
-START, TARGET = np.array([-0.1, 0.4]), np.array([0.1, 0.3])
+PERIOD = 0.01
+JUMP = 100
+START = np.array([-0.1, 0.4])
+TARGET = np.array([0.1, 0.3])
 KEYS = {
     "fraction_within_target",
     "median_endpoint_error_m",
@@ -292,11 +294,10 @@ def test_a_hand_starts_toward_its_target_within_45_degrees_of_it():
 
 
 def test_the_direction_is_taken_where_the_hand_first_is_3_cm_away():
-    ahead, back = going(0.0), going(np.pi, length=0.02)
-    swerving, hesitant = (
-        np.concatenate([going(np.pi / 2, length=0.04), ahead]),
-        np.concatenate([back, ahead]),
-    )
+    ahead = going(0.0)
+    back = going(np.pi, length=0.02)
+    swerving = np.concatenate([going(np.pi / 2, length=0.04), ahead])
+    hesitant = np.concatenate([back, ahead])
     assert (
         not starts_toward(swerving, TARGET[None]).any()
         and starts_toward(hesitant, TARGET[None]).all()
@@ -378,7 +379,9 @@ def test_measures_are_json_even_if_nobody_arrives():
 
 # a lap in 1 s
 ORBITS = np.array([[0.0, 0.4, 0.1, 2 * np.pi * 0.1], [0.1, 0.3, 0.05, -2 * np.pi * 0.05]])
-LAP, SPAN = 100, 300  # periods of a lap, and of the recording after the jump
+# periods of a lap, and of the recording after the jump
+LAP = 100
+SPAN = 300
 CYCLE_KEYS = {
     "fraction_converged",
     "median_radial_error_m",
@@ -397,7 +400,8 @@ def round_and_round(command, off=0.0, ratio=1.0):
     """Hand and velocity, (SPAN + 1, 2) each, this far outside the circle and this much too fast,
     from the jump on.
     """
-    radius, rate = command[2] + np.broadcast_to(off, SPAN + 1), ratio * command[3] / command[2]
+    radius = command[2] + np.broadcast_to(off, SPAN + 1)
+    rate = ratio * command[3] / command[2]
     phase = 0.3 - rate * PERIOD * np.arange(SPAN + 1)  # clockwise for a speed above 0
     out = np.stack([np.cos(phase), np.sin(phase)], -1)
     return command[:2] + radius[:, None] * out, ratio * command[3] * np.stack(
@@ -409,7 +413,8 @@ def cycles(*columns, rewards=0.0):
     """Measures of movements (command, hand, velocity) after a second somewhere else."""
     commands = np.array([command for command, _, _ in columns])
     hand, velocity = (np.stack(parts, 1) for parts in list(zip(*columns, strict=True))[1:])
-    number, before = len(columns), np.full((JUMP, len(columns), 2), 7.0)
+    number = len(columns)
+    before = np.full((JUMP, len(columns), 2), 7.0)
     elsewhere = np.tile([0.0, 0.3, 0.02, 0.1], (JUMP, number, 1))
     made = Recording(
         states=np.zeros((JUMP + SPAN + 1, number, 10)),
@@ -540,7 +545,8 @@ def test_state_and_episode_starts_are_handed_on():
 
 
 def test_a_recording_is_what_happened():
-    controller, envs = Remembering(), gym.make_vec("ReachArm-v0", num_envs=3)
+    controller = Remembering()
+    envs = gym.make_vec("ReachArm-v0", num_envs=3)
     recorded = record(controller, envs, 120, seed=2)
     twin = gym.make_vec("ReachArm-v0", num_envs=3)
     observation, info = twin.reset(seed=2)

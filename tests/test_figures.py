@@ -48,7 +48,8 @@ from rnn_controller.figures.reaching import LONGEST_LAG, tracking_lag
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import controller_of
 
-SEED, NOISE = 3, 0.1
+SEED = 3
+NOISE = 0.1
 ARMS = (Arm(), Arm.macaque(), Arm(length=(0.31, 0.34), path_curvature=(0.0,) * 6))
 PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))  # noise changes it
 
@@ -137,7 +138,9 @@ def by_letter(figure):
 @pytest.mark.parametrize("arm", ARMS)
 def test_isometric_torques_do_the_work_of_the_tensions(arm):
     """τ = −(∂L/∂θ)ᵀ T, with the lengths' derivative by differences."""
-    angles, eps, parameters = workspace_angles(), 1e-6, arm.arrays()
+    angles = workspace_angles()
+    eps = 1e-6
+    parameters = arm.arrays()
     length = muscle_length(parameters, angles)
     tension = parameters.maximum_force * force_curves(NUMPY, length, np.zeros_like(length))[0]
     torques = isometric_torques(NUMPY, arm.arrays(), angles)
@@ -150,9 +153,11 @@ def test_isometric_torques_do_the_work_of_the_tensions(arm):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_figure_5_draws_the_torques_at_rest(arm):
-    axes, angles = by_letter(figure_5(arm)), workspace_angles()
+    axes = by_letter(figure_5(arm))
+    angles = workspace_angles()
     for joint, letter in enumerate("cd"):
-        other, own = angles[22, 22, 1 - joint], np.deg2rad(axes[letter].lines[0].get_xdata())
+        other = angles[22, 22, 1 - joint]
+        own = np.deg2rad(axes[letter].lines[0].get_xdata())
         assert np.rad2deg(own[[0, -1]]) == pytest.approx([(0, 110), (30, 140)][joint])
         postures = np.stack([own, np.full(45, other)][:: 1 - 2 * joint], -1)
         single = isometric_torques(NUMPY, arm.arrays(), postures)[:, joint].T
@@ -180,7 +185,8 @@ def test_the_arm_is_strong_enough_everywhere_in_figure_5():
 @pytest.mark.parametrize("arm", ARMS)
 def test_figure_5_marks_the_lengths_that_the_workspace_uses(arm):
     figure = figure_5(arm)
-    curve, strips = by_letter(figure)["e"], figure.axes[-1]
+    curve = by_letter(figure)["e"]
+    strips = figure.axes[-1]
     length, tension = curve.lines[0].get_data()
     np.testing.assert_allclose(tension, force_curves(NUMPY, length, np.zeros_like(length))[0])
     assert [t.get_text() for t in strips.get_yticklabels()] == list(MUSCLES)
@@ -318,7 +324,8 @@ def test_figure_7_letters_its_panels(figure_7):
 
 
 def test_figure_7_draws_three_noisy_runs_behind_one_without(figure_7):
-    axes, parts = by_letter(figure_7), len(PARTS)
+    axes = by_letter(figure_7)
+    parts = len(PARTS)
     for letter, schedule in (("a", AT_PLACES), ("b", OF_SHAPES)):
         behind, front = lines_behind_and_in_front(axes[letter])
         assert (len(behind), len(front)) == (NOISY * parts, parts)
@@ -330,7 +337,8 @@ def test_figure_7_draws_three_noisy_runs_behind_one_without(figure_7):
 
 
 def test_figure_7_draws_the_courses_of_its_second_panel(figure_7):
-    axes, parts = by_letter(figure_7), len(PARTS)
+    axes = by_letter(figure_7)
+    parts = len(PARTS)
     runs = [circles(OF_SHAPES, 12.5, SEED + k, NOISE) for k in range(NOISY)]
     runs.append(circles(OF_SHAPES, 12.5, SEED, 0.0))
     courses = {"c": [], "d": []}
@@ -484,7 +492,8 @@ def test_no_text_of_the_circles_overlaps_another_or_the_edge(figure_7, figure_8)
 
 
 def in_workspace(position):
-    angles, task = joint_angles(Arm(), position), Reach()
+    angles = joint_angles(Arm(), position)
+    task = Reach()
     return bool(
         ((angles[..., 0] >= task.shoulder[0]) & (angles[..., 0] <= task.shoulder[1])).all()
         and ((angles[..., 1] >= task.elbow[0]) & (angles[..., 1] <= task.elbow[1])).all()
@@ -493,7 +502,8 @@ def in_workspace(position):
 
 @given(st.floats(0, 1e6))
 def test_the_moving_target_stays_in_the_workspace_and_is_slow(time):
-    here, soon = moving_target(time), moving_target(time + 0.01)
+    here = moving_target(time)
+    soon = moving_target(time + 0.01)
     assert here.shape == (2,) and in_workspace(here)
     assert np.linalg.norm(soon - here) < 0.01 * 0.3
 
@@ -528,7 +538,8 @@ def test_save_refuses_other_suffixes_and_leaves_nothing(tmp_path, name):
 
 def test_a_figure_that_fails_to_draw_leaves_the_old_file(tmp_path):
     path = save(Figure(figsize=(1, 1)), tmp_path / "figure.png")
-    before, broken = path.read_bytes(), Figure()
+    before = path.read_bytes()
+    broken = Figure()
     broken.text(0, 0, "$\\nonsense$")
     with pytest.raises(ValueError):
         save(broken, path)
@@ -606,7 +617,8 @@ def made_for(task, arm=None, **config):
 
 def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period(tmp_path):
     checkpoint = made_for("reach", Arm(length=(0.31, 0.34), ceiling=0.8), control_period=0.03)
-    controller, environment = controller_of(checkpoint), environment_of(checkpoint)
+    controller = controller_of(checkpoint)
+    environment = environment_of(checkpoint)
     axes = {a.get_title(loc="left")[0]: a for a in figure_6(controller, **environment).axes}
     joints = axes["a"].lines[0].get_xydata()
     np.testing.assert_allclose(np.linalg.norm(np.diff(joints, axis=0), axis=1), (0.31, 0.34))

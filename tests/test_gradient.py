@@ -26,7 +26,9 @@ BLOCKS = ("recurrent", "sensory", "command", "motor", "reflex", "neural_bias", "
 INPUTS = (*BLOCKS, "x0", "y0")
 # no movement too far off to have a gradient
 WIDE = CostWeights(target_radius=0.3, brake_radius=0.3)
-BATCH, PERIODS, NEURONS = 4, 20, 5
+BATCH = 4
+PERIODS = 20
+NEURONS = 5
 
 
 @dataclass
@@ -65,7 +67,8 @@ class Problem:
             groups = [(slice(b, b + 1), length) for b, length in enumerate(self.lengths.tolist())]
         found = []
         for rows, length in groups:
-            commands, noise = self.commands[rows, :length], self.noise[rows, :length]
+            commands = self.commands[rows, :length]
+            noise = self.noise[rows, :length]
             x, u = rollout(
                 self.network, self.arm, x0[rows], commands, noise, state=y0[rows], compiled=False
             )
@@ -121,7 +124,8 @@ def around(case, distance):
 
 
 def circling(situation, activation="relu"):
-    case, rng = problem("noisy", activation, size=4), np.random.default_rng(5)
+    case = problem("noisy", activation, size=4)
+    rng = np.random.default_rng(5)
     commands = np.repeat(Circle().sample_commands(rng, BATCH, case.arm)[:, None], PERIODS, 1)
     case = replace(
         case,
@@ -136,7 +140,8 @@ def circling(situation, activation="relu"):
 def problem(situation="noisy", activation="relu", size=2):
     if situation.startswith("circle") or situation in CLOSE:
         return circling(situation, activation)
-    rng, config = np.random.default_rng(1), NetworkConfig(NEURONS, activation=activation)
+    rng = np.random.default_rng(1)
+    config = NetworkConfig(NEURONS, activation=activation)
     network = RecurrentController(config, size, torch.Generator().manual_seed(2))
     with torch.no_grad():
         network.reflex.mul_(10)  # strong enough for some excitations to be silent
@@ -145,11 +150,9 @@ def problem(situation="noisy", activation="relu", size=2):
     x0[:, :2] = Reach().sample_angles(rng, BATCH)
     x0[:, 2:4], x0[:, 4:] = rng.uniform(-3, 3, (BATCH, 2)), rng.uniform(0.1, 0.6, (BATCH, 6))
     commands = np.repeat(Reach().sample_commands(rng, BATCH, Arm())[:, None], PERIODS, 1)
-    y0, noise, arm = (
-        rng.uniform(0, 1, (BATCH, NEURONS)),
-        rng.normal(0, 0.14, (BATCH, PERIODS, 24 + size)),
-        Arm(),
-    )
+    y0 = rng.uniform(0, 1, (BATCH, NEURONS))
+    noise = rng.normal(0, 0.14, (BATCH, PERIODS, 24 + size))
+    arm = Arm()
     match situation:
         case "no noise":
             noise[:] = 0
@@ -208,7 +211,8 @@ def test_costate_equals_central_differences(situation, activation, name):
     1e-4). Near a circle's centre the cost bends within that distance: there it must be smaller, and
     the rounding is larger.
     """
-    case, generator = problem(situation, activation), torch.Generator().manual_seed(3)
+    case = problem(situation, activation)
+    generator = torch.Generator().manual_seed(3)
     eps, tolerance = (3e-8, 3e-5) if situation in CLOSE else (1e-6, 3e-7)
     gradient = both_gradients(situation, activation)[0][name]
     for _ in range(3):
@@ -223,7 +227,9 @@ def test_costate_equals_central_differences(situation, activation, name):
 
 
 def test_the_situations_are_what_they_claim():
-    still, driven, aimed = problem("body at rest"), problem("saturated"), problem("on the target")
+    still = problem("body at rest")
+    driven = problem("saturated")
+    aimed = problem("on the target")
     body = still.x0.numpy()
     assert (muscle_velocity(still.arm.arrays(), body[:, 0:2], body[:, 2:4]) == 0).all()
     _, u, _ = pontryagin.rollout(
@@ -257,12 +263,14 @@ def test_at_rest_the_gradient_is_that_of_muscles_about_to_shorten(joint):
     (error: eps times second derivatives) is the gradient, and the backward one is not. Without
     tone: the extensors' would lengthen.
     """
-    case, flexors = problem("body at rest"), torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
+    case = problem("body at rest")
+    flexors = torch.tensor([1.0, 0, 1, 0, 1, 0], dtype=torch.float64)
     case.arm = replace(case.arm, tone=0.0)
     case.x0[:, 4:] *= flexors
     with torch.no_grad():
         case.network.motor_bias.copy_(torch.where(flexors > 0, case.network.motor_bias, -100.0))
-    direction, eps = torch.zeros_like(case.x0), 1e-6
+    direction = torch.zeros_like(case.x0)
+    eps = 1e-6
     direction[:, 2 + joint] = 1
     gradient = (case.gradients()["x0"] * direction).sum().item()
     here = case.along("x0", direction, 0.0)
@@ -322,7 +330,8 @@ def test_any_cost_on_the_trajectory_can_be_trained(cost):
 
 @pytest.mark.parametrize("batch", [1, BATCH])
 def test_threads_do_not_change_a_single_bit(batch):
-    case, before = problem(), torch.get_num_threads()
+    case = problem()
+    before = torch.get_num_threads()
     movements = [value[:batch] for value in (case.x0, case.y0, case.commands, case.noise)]
     results = []
     try:

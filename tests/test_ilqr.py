@@ -22,17 +22,17 @@ class LinearQuadratic:
     """x' = A x + B u, cost ½ x'ᵀ Q x' + ½ uᵀ R u."""
 
     def __init__(self, rng, n=4, m=2, bound=np.inf):
-        self.size, self.a, self.b = (
-            n,
-            0.8 * np.eye(n) + 0.1 * rng.normal(size=(n, n)),
-            rng.normal(size=(n, m)),
-        )
+        self.size = n
+        self.a = 0.8 * np.eye(n) + 0.1 * rng.normal(size=(n, n))
+        self.b = rng.normal(size=(n, m))
         factor = rng.normal(size=(n, n))
         self.q, self.r = factor @ factor.T, np.diag(rng.uniform(0.5, 2, m))
         self.low, self.high = np.full(m, -bound), np.full(m, bound)
 
     def follow(self, states, controls, change, gains, scale):
-        x, u, value = np.empty_like(states), np.empty_like(controls), 0.0
+        x = np.empty_like(states)
+        u = np.empty_like(controls)
+        value = 0.0
         x[0] = states[0]
         for t in range(len(controls)):
             u[t] = np.clip(
@@ -43,12 +43,15 @@ class LinearQuadratic:
         return x, u, value
 
     def expand(self, states, controls, exact):
-        length, n, m = len(controls), self.size, len(self.low)
+        length = len(controls)
+        n = self.size
+        m = len(self.low)
         dynamics = np.tile(np.hstack([self.a, self.b]), (length, 1, 1))
         slope = np.hstack([states[1:] @ self.q, controls @ self.r])
         hessian = np.zeros((length, n + m, n + m))
         hessian[:, :n, :n], hessian[:, n:, n:] = self.q, self.r
-        costate, gradient = np.zeros(n), np.empty((length, m))
+        costate = np.zeros(n)
+        gradient = np.empty((length, m))
         for t in range(length - 1, -1, -1):
             costate = costate + slope[t, :n]
             gradient[t] = self.b.T @ costate + slope[t, n:]
@@ -67,10 +70,13 @@ class LinearQuadratic:
         """M and c with value ½ |M u − c|² for all controls u in one vector."""
         n, m = self.size, len(self.low)
         half = np.linalg.cholesky(self.q).T
-        rows, free = np.zeros((length * n, length * m)), np.empty(length * n)
-        response, state = np.zeros((n, length * m)), start
+        rows = np.zeros((length * n, length * m))
+        free = np.empty(length * n)
+        response = np.zeros((n, length * m))
+        state = start
         for t in range(length):
-            response, state = self.a @ response, self.a @ state
+            response = self.a @ response
+            state = self.a @ state
             response[:, t * m : (t + 1) * m] += self.b
             rows[t * n : (t + 1) * n], free[t * n : (t + 1) * n] = half @ response, half @ state
         effort = np.kron(np.eye(length), np.sqrt(self.r))
@@ -99,7 +105,8 @@ def differences(function, z, step):
     """Central differences of function(z), one column a component of z."""
     columns = []
     for i in range(len(z)):
-        up, down = z.copy(), z.copy()
+        up = z.copy()
+        down = z.copy()
         up[i] += step
         down[i] -= step
         columns.append((function(up) - function(down)) / (2 * step))
@@ -112,7 +119,8 @@ def differences(function, z, step):
 @pytest.mark.parametrize("seed", range(3))
 def test_without_bounds_it_reaches_the_riccati_cost_in_one_step(seed):
     rng = np.random.default_rng(seed)
-    problem, start = LinearQuadratic(rng), rng.normal(size=4)
+    problem = LinearQuadratic(rng)
+    start = rng.normal(size=4)
     solution = solve(problem, start, rng.normal(size=(30, 2)), tolerance=1e-7)
     assert solution.value == pytest.approx(problem.riccati_value(start, 30), rel=1e-8)
     assert solution.iterations <= 2 and solution.residual < 1e-7
@@ -121,7 +129,8 @@ def test_without_bounds_it_reaches_the_riccati_cost_in_one_step(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_within_bounds_it_agrees_with_scipy(seed):
     rng = np.random.default_rng(seed)
-    problem, start = LinearQuadratic(rng, bound=0.15), rng.normal(size=4)
+    problem = LinearQuadratic(rng, bound=0.15)
+    start = rng.normal(size=4)
     solution = solve(problem, start, np.zeros((15, 2)))
     matrix, wanted = problem.condensed(start, 15)
     reference = lsq_linear(matrix, wanted, (-0.15, 0.15), method="bvls", tol=1e-14)
@@ -134,9 +143,12 @@ def test_within_bounds_it_agrees_with_scipy(seed):
 def test_box_qp_agrees_with_scipy():
     rng = np.random.default_rng(0)
     for _ in range(100):
-        factor, g = rng.normal(size=(6, 6)), rng.normal(size=6)
+        factor = rng.normal(size=(6, 6))
+        g = rng.normal(size=6)
         low, high = rng.uniform(-0.5, 0, 6), rng.uniform(0, 0.5, 6)
-        x, free, triangle = rng.uniform(low, high), np.empty(6, dtype=np.int64), np.empty((6, 6))
+        x = rng.uniform(low, high)
+        free = np.empty(6, dtype=np.int64)
+        triangle = np.empty((6, 6))
         number = box_qp(factor.T @ factor + 1e-3 * np.eye(6), g, low, high, x, free, triangle)
         stacked = np.vstack([factor, 1e-3**0.5 * np.eye(6)])
         expected = lsq_linear(
@@ -148,7 +160,8 @@ def test_box_qp_agrees_with_scipy():
 
 
 def test_box_qp_says_where_there_is_no_minimum():
-    x, wide = np.zeros(2), np.full(2, 9.0)
+    x = np.zeros(2)
+    wide = np.full(2, 9.0)
     args = (x, np.empty(2, dtype=np.int64), np.empty((2, 2)))
     assert box_qp(np.array([[1.0, 2.0], [2.0, 1.0]]), np.ones(2), -wide, wide, *args) == -1
 
@@ -213,7 +226,9 @@ def test_curvature_is_that_of_the_costate_times_the_step():
     problem, start, controls = movement(Reach(), 4, length=1)
     states, controls, _ = rolled(problem, start, controls)
     slope = np.random.default_rng(4).normal(size=(1, 16))
-    dynamics, curvature, gradient = np.empty((1, 10, 16)), np.empty((1, 16, 16)), np.empty((1, 6))
+    dynamics = np.empty((1, 10, 16))
+    curvature = np.empty((1, 16, 16))
+    gradient = np.empty((1, 6))
     expand_dynamics(
         ARM.flat(), 0.005, 2, states, controls, slope, True, dynamics, curvature, gradient
     )
@@ -257,7 +272,8 @@ def test_the_value_is_what_the_environment_takes(task):
 
 
 def test_rewards_of_reach_arm_add_up_to_minus_the_value():
-    target, angles = np.array([0.0, 0.45]), np.array([0.7, 1.6])
+    target = np.array([0.0, 0.45])
+    angles = np.array([0.7, 1.6])
     env = gym.make("ReachArm-v0", noise=0.0, disable_env_checker=True)
     start = env.reset(seed=0, options={"posture": angles, "targets": target[None]})[1]["state"]
     solution = solve(ArmProblem(Reach(), target), start, np.full((60, 6), 0.05), exact_iterations=0)
@@ -278,7 +294,8 @@ def test_never_worse_than_its_start_and_within_the_box(task, seed):
 
 def test_a_short_reach_converges_and_cannot_be_improved():
     rng = np.random.default_rng(10)
-    task, angles = Reach(), np.array([[0.7, 1.6]])
+    task = Reach()
+    angles = np.array([[0.7, 1.6]])
     start = np.concatenate([angles, np.zeros((1, 8))], -1)[0]
     problem = ArmProblem(task, np.array([-0.05, 0.4]))
     solution = solve(problem, start, np.full((60, 6), 0.05))
@@ -289,7 +306,8 @@ def test_a_short_reach_converges_and_cannot_be_improved():
 
 
 def test_bounds_weights_and_period_are_the_problems():
-    arm, weights = Arm(ceiling=0.2), CostWeights(gamma=0.5)
+    arm = Arm(ceiling=0.2)
+    weights = CostWeights(gamma=0.5)
     problem = ArmProblem(Reach(), np.array([0.0, 0.4]), arm, weights, control_period=0.02)
     start = np.concatenate([[0.7, 1.6], np.zeros(8)])
     solution = solve(problem, start, np.full((30, 6), 0.05), iterations=10, exact_iterations=0)

@@ -84,7 +84,8 @@ def graph(package):
 
 def reached(start, edges):
     """All modules that importing ``start`` leads to."""
-    seen, pending = set(), [start]
+    seen = set()
+    pending = [start]
     while pending:
         new = edges[pending.pop()] - seen
         seen |= new

@@ -146,7 +146,8 @@ ACCURACY = {
     ("name", "low", "high"), [(n, *r) for n, ranges in ACCURACY.items() for r in ranges]
 )
 def test_elementary_functions_are_exact_to_the_last_bits(name, low, high):
-    function, exact = getattr(elementary, name), getattr(mpmath, name)
+    function = getattr(elementary, name)
+    exact = getattr(mpmath, name)
     with mpmath.workdps(40):
         for x in np.random.default_rng(0).uniform(low, high, 500).tolist():
             true = exact(mpmath.mpf(x))

@@ -23,7 +23,8 @@ from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import risk_sensitive, values
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, train
 
-BATCH, NEURONS = 5, 4
+BATCH = 5
+NEURONS = 4
 KINDS = ("gru", "mlp")
 ARM = Arm()
 
@@ -61,7 +62,8 @@ def situation(name):
     x = np.zeros((BATCH, STATE_SIZE))
     x[:, :2], x[:, 2:4] = Reach().sample_angles(rng, BATCH), rng.uniform(-3, 3, (BATCH, 2))
     x[:, 4:] = rng.uniform(0.1, 0.6, (BATCH, 6))
-    u, noise = rng.uniform(-0.3, 1.3, (BATCH, 6)), rng.normal(0, 0.14, (BATCH, 6))
+    u = rng.uniform(-0.3, 1.3, (BATCH, 6))
+    noise = rng.normal(0, 0.14, (BATCH, 6))
     match name:
         case "at rest":  # every muscle between shortening and lengthening
             x[:, 2:4] = 0
@@ -76,7 +78,8 @@ def situation(name):
 def seen(arm_body, x, u, noise):
     """Signal and next state, and the gradient of some cost of both."""
     x, u = x.clone().requires_grad_(), u.clone().requires_grad_()
-    signal, after = arm_body.sense(x), arm_body.move(x, u, noise)
+    signal = arm_body.sense(x)
+    after = arm_body.move(x, u, noise)
     cost = torch.sin(3 * signal).sum() + torch.cos(2 * after).sum()
     return signal.detach(), after.detach(), *torch.autograd.grad(cost, (x, u))
 
@@ -99,7 +102,8 @@ def both_rollouts(kind, task, m, **options):
     """States, excitations and gradient of the objective, with the compiled and the eager body."""
     found = []
     for compiled in (True, False):
-        module, x0 = baseline(kind, task), m.x0.clone().requires_grad_()
+        module = baseline(kind, task)
+        x0 = m.x0.clone().requires_grad_()
         x, u = rollout(module, ARM, x0, m.commands, m.noise, compiled=compiled, **options)
         weights = replace(training.DEFAULTS[task].cost, target_radius=0.3)
         v = values(TASKS[task], ARM, weights, x, u, m.commands, 0.01, m.lengths)
@@ -123,7 +127,8 @@ def test_a_rollout_and_its_gradient_are_the_same_compiled_and_eager(kind, task):
 
 def test_threads_do_not_change_a_single_bit(monkeypatch):
     monkeypatch.setattr(body, "SHARE", 1)
-    before, results = torch.get_num_threads(), []
+    before = torch.get_num_threads()
+    results = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
@@ -172,10 +177,13 @@ def test_the_compiled_body_has_no_second_derivative_and_says_so():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predict_is_the_rollout_that_is_trained(kind):
-    module, m = baseline(kind), movements(noise=0.0)
+    module = baseline(kind)
+    m = movements(noise=0.0)
     with torch.no_grad():
         x, u = rollout(module, ARM, m.x0, m.commands, m.noise)
-    controller, state, eye = ModuleController(module), None, CompiledBody(ARM, 0.01, 2)
+    controller = ModuleController(module)
+    state = None
+    eye = CompiledBody(ARM, 0.01, 2)
     for t in range(m.commands.shape[1]):
         signal = torch.cat([eye.sense(x[:, t]), m.commands[:, t]], -1).numpy()
         action, state = controller.predict(signal, state)
@@ -241,16 +249,15 @@ def test_a_baseline_can_be_analysed(kind):
     """Its Jacobian, through the compiled body, is that of differences."""
     loop = ClosedLoop(baseline(kind), Reach())
     m = movements(neurons=loop.neurons)
-    q, command = torch.cat([m.x0, m.y0], -1)[:1], m.commands[:1, 0]
+    q = torch.cat([m.x0, m.y0], -1)[:1]
+    command = m.commands[:1, 0]
     q[:, 2:4] = 0.5
     direction = torch.randn(
         q.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
     )
     ahead, behind = (loop.step(q + eps * direction, command).detach() for eps in (1e-6, -1e-6))
-    expected, along = (
-        (ahead - behind) / 2e-6,
-        (loop.jacobian(q, command) @ direction[..., None])[..., 0],
-    )
+    expected = (ahead - behind) / 2e-6
+    along = (loop.jacobian(q, command) @ direction[..., None])[..., 0]
     torch.testing.assert_close(along, expected, rtol=1e-5, atol=1e-7)
 
 
@@ -272,7 +279,8 @@ def test_training_lowers_the_objective_in_seconds(kind, monkeypatch, tmp_path):
         (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),),
     )
     trainer = Trainer(config(kind, iterations=None, movements=None, rate=None, seed=2), tmp_path)
-    held, cost = movements(number=50, **jumps), replace(trainer.config.cost, target_radius=0.3)
+    held = movements(number=50, **jumps)
+    cost = replace(trainer.config.cost, target_radius=0.3)
     before = trainer.evaluate(trainer.vector, held, cost)[0]
     done = trainer.run(progress=False)
     assert trainer.evaluate(trainer.vector, held, cost)[0] < 0.9 * before

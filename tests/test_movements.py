@@ -13,7 +13,9 @@ from arm_env.tasks.task import Reach, joint_angles
 from rnn_controller.training.movements import Movements, sample
 from rnn_controller.training.objective import of_parts, risk_sensitive
 
-ARM, TASK, NEURONS = Arm(), Reach(), 3
+ARM = Arm()
+TASK = Reach()
+NEURONS = 3
 FIELDS = ("x0", "y0", "commands", "noise")
 TASKS = pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
 
@@ -40,11 +42,10 @@ def jumps(drawn):
 
 @TASKS
 def test_shapes_and_precision(task):
-    drawn, size = movements(number=7, task=task), task.command_size
-    shapes, periods = (
-        {name: tuple(getattr(drawn, name).shape) for name in FIELDS},
-        int(drawn.lengths.max()),
-    )
+    drawn = movements(number=7, task=task)
+    size = task.command_size
+    shapes = {name: tuple(getattr(drawn, name).shape) for name in FIELDS}
+    periods = int(drawn.lengths.max())
     expected = {"commands": (7, periods, size), "noise": (7, periods, 18 + size + 6)}
     assert shapes == {"x0": (7, 10), "y0": (7, NEURONS), **expected}
     assert {getattr(drawn, name).dtype for name in FIELDS} == {torch.float64}
@@ -68,7 +69,8 @@ def test_body_starts_at_rest_with_silent_muscles():
 @pytest.mark.parametrize(("settling", "period"), [(0.0, 0.01), (0.0, 0.005), (0.375, 0.01)])
 def test_command_jumps_once_after_settling_and_period(settling, period):
     drawn = movements(settling=settling, control_period=period)
-    commands, hold = drawn.commands, round(0.4 * (settling + 0.5) / period)
+    commands = drawn.commands
+    hold = round(0.4 * (settling + 0.5) / period)
     assert (drawn.lengths == 2 * hold).all() and commands.shape[1] == 2 * hold
     assert (commands[:, :hold] == commands[:, :1]).all() and (
         commands[:, hold:] == commands[:, -1:]
@@ -106,7 +108,8 @@ def test_no_command_is_held_for_less_than_a_control_period():
 
 def test_both_commands_lie_in_the_workspace():
     for command in movements(number=300).commands[:, [0, -1]].numpy().transpose(1, 0, 2):
-        angles, rounding = joint_angles(ARM, command), 1e-9
+        angles = joint_angles(ARM, command)
+        rounding = 1e-9
         for joint, (low, high) in enumerate((TASK.shoulder, TASK.elbow)):
             assert (
                 low - rounding <= angles[:, joint].min()
@@ -260,7 +263,8 @@ def test_movements_in_parts_are_all_of_them_in_order():
 @TASKS
 def test_a_share_of_the_bodies_starts_anywhere_and_moving(task):
     x0 = movements(number=400, task=task, thrown=0.5).x0.numpy()
-    thrown, others = x0[:200], x0[200:]
+    thrown = x0[:200]
+    others = x0[200:]
     low, high = np.stack([task.shoulder, task.elbow], -1)
     assert ((thrown[:, :2] >= low) & (thrown[:, :2] <= high)).all()
     assert thrown[:, 2:4].std() == pytest.approx(2.0, rel=0.15)

@@ -165,7 +165,9 @@ def usable(path):
         and replace(checkpoint.arm) == checkpoint.arm
     )
     assert replace(checkpoint.weights) == checkpoint.weights and 0 <= checkpoint.noise <= 10
-    controller, rng, state = controller_of(checkpoint), np.random.default_rng(1), None
+    controller = controller_of(checkpoint)
+    rng = np.random.default_rng(1)
+    state = None
     for _ in range(3):
         action, state = controller.predict(
             rng.normal(0, 1, (2, 18 + checkpoint.network.command_size)), state
@@ -177,7 +179,8 @@ def checkpoint_file(name, folder):
     """A whole checkpoint to damage: one that is kept, or one made in the folder."""
     if name in CHECKPOINTS:
         return CHECKPOINTS[name]
-    task, generator = FRESH[name], torch.Generator().manual_seed(0)
+    task = FRESH[name]
+    generator = torch.Generator().manual_seed(0)
     network = build(ModuleConfig(name, 16), TASKS[task], Arm(), generator)
     return Checkpoint(network, task).save(folder / "whole.safetensors")
 
@@ -186,11 +189,9 @@ def checkpoint_file(name, folder):
 @pytest.mark.parametrize("name", [*CHECKPOINTS, *FRESH])
 def test_a_damaged_checkpoint_is_refused_or_still_usable(tmp_path, name, kind):
     metadata, tensors = contents(checkpoint_file(name, tmp_path))
-    rng, path, refused = (
-        np.random.default_rng(sum(map(ord, name))),
-        tmp_path / "checkpoint.safetensors",
-        0,
-    )
+    rng = np.random.default_rng(sum(map(ord, name)))
+    path = tmp_path / "checkpoint.safetensors"
+    refused = 0
     for number in range(MUTANTS):
         if kind == "header":
             mutant = header_mutant(
@@ -210,10 +211,12 @@ def test_a_damaged_checkpoint_is_refused_or_still_usable(tmp_path, name, kind):
 
 @pytest.mark.parametrize("name", ["reach", "gru"])
 def test_a_checkpoint_with_wrong_bytes_is_refused_or_still_usable(tmp_path, name):
-    data, rng = checkpoint_file(name, tmp_path).read_bytes(), np.random.default_rng(3)
+    data = checkpoint_file(name, tmp_path).read_bytes()
+    rng = np.random.default_rng(3)
     path = tmp_path / "checkpoint.safetensors"
     for _ in range(MUTANTS):
-        wrong, start = bytearray(data), int(rng.integers(len(data) if rng.integers(2) else 5000))
+        wrong = bytearray(data)
+        start = int(rng.integers(len(data) if rng.integers(2) else 5000))
         wrong[start : start + rng.integers(9)] = rng.bytes(int(rng.integers(1, 9)))
         path.write_bytes(wrong)
         refusal(lambda: usable(path))
@@ -258,7 +261,8 @@ def test_a_damaged_run_is_refused_or_goes_on(begun, capsys, optimizer, network, 
     path = begun(optimizer, network)
     metadata, tensors = contents(path)
     go_on(path)  # undamaged, it does
-    rng, refused = np.random.default_rng(5), 0
+    rng = np.random.default_rng(5)
+    refused = 0
     for number in range(MUTANTS // 2):
         if kind == "header":
             mutant = header_mutant(rng, metadata, tensors, ["training"])

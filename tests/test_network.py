@@ -8,7 +8,8 @@ import torch
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 
-NEURONS, COMMANDS = 5, 2
+NEURONS = 5
+COMMANDS = 2
 SHAPES = {
     "recurrent": (NEURONS, NEURONS),
     "sensory": (NEURONS, SENSORY_SIZE),

@@ -63,7 +63,8 @@ def numbers(parameters):
 
 def assert_close(actual, expected):
     """To 1e-12 of the larger of 1 and the value."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
+    actual = np.asarray(actual)
+    expected = np.asarray(expected)
     assert actual.shape == expected.shape and np.isfinite(expected).all()
     assert (np.abs(actual - expected) / np.maximum(1, np.abs(expected))).max() < 1e-12
 
@@ -129,7 +130,8 @@ def test_sense(arm):
 @ARMS
 def test_excitation(arm):
     rng = np.random.default_rng(3)
-    u, noise = actions(rng), rng.normal(0, 0.5, (300, 6))
+    u = actions(rng)
+    noise = rng.normal(0, 0.5, (300, 6))
     expected = equations.excitation(NUMPY, numbers(arm), u, noise)
     assert (expected == arm.tone).any() and (expected == arm.ceiling).any()
     assert_close(compiled(plant.excite, 6, arm, u, noise), expected)
@@ -151,8 +153,11 @@ def test_hand(arm):
 @ARMS
 def test_control_steps(arm):
     rng = np.random.default_rng(5)
-    x, u, noise = states(rng), actions(rng), rng.normal(0, 0.2, (300, 6))
-    expected, held = x, equations.excitation(NUMPY, numbers(arm), u, noise)
+    x = states(rng)
+    u = actions(rng)
+    noise = rng.normal(0, 0.2, (300, 6))
+    expected = x
+    held = equations.excitation(NUMPY, numbers(arm), u, noise)
     for _ in range(SUBSTEPS):
         expected = equations.step(NUMPY, numbers(arm), expected, held, SUBSTEP)
     plant.control_steps(arm.flat(), SUBSTEP, SUBSTEPS, u, noise, x)
@@ -162,7 +167,9 @@ def test_control_steps(arm):
 @ARMS
 def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     rng = np.random.default_rng(6)
-    x, command, noise = states(rng), rng.uniform(-0.6, 0.6, (300, 2)), rng.normal(0, 0.2, (300, 20))
+    x = states(rng)
+    command = rng.uniform(-0.6, 0.6, (300, 2))
+    noise = rng.normal(0, 0.2, (300, 20))
     low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
     observation = np.empty((300, 20), dtype=np.float32)
     plant.observe(arm.flat(), x, command, noise, low, high, observation)
@@ -177,19 +184,25 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     """Noise of the excitations first, then that of the observations; the next command is seen, not
     charged.
     """
-    rng, size = np.random.default_rng(14), task.command_size
+    rng = np.random.default_rng(14)
+    size = task.command_size
     x, u = states(rng), actions(rng)
     command, following = (task.sample_commands(rng, 300, ARM) for _ in range(2))
-    drawn, deviation, key, draw = np.empty(300 * (24 + size)), 0.3, 2**62 + 5, 17
+    drawn = np.empty(300 * (24 + size))
+    deviation = 0.3
+    key = 2**62 + 5
+    draw = 17
     standard_normals(key, draw, drawn)
     low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
-    kernels, numbers = plant.compile_task(task), (arm.flat(), WEIGHTS.flat())
+    kernels = plant.compile_task(task)
+    numbers = (arm.flat(), WEIGHTS.flat())
 
     expected = x.copy()
     plant.control_steps(
         numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
     )
-    costs, observation = np.empty((300, plant.COSTS)), np.empty((300, 18 + size), dtype=np.float32)
+    costs = np.empty((300, plant.COSTS))
+    observation = np.empty((300, 18 + size), dtype=np.float32)
     kernels.costs(*numbers, expected, u, command, costs)
     plant.observe(
         numbers[0],
@@ -201,11 +214,9 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
         observation,
     )
 
-    got, seen, clock = (
-        np.empty_like(costs),
-        np.empty_like(observation),
-        np.zeros(300, dtype=np.int64),
-    )
+    got = np.empty_like(costs)
+    seen = np.empty_like(observation)
+    clock = np.zeros(300, dtype=np.int64)
     kernels.advance(
         *numbers,
         SUBSTEP,
@@ -235,7 +246,9 @@ def test_every_parameter_of_the_arm_is_read_at_run_time(name):
     before = replace(ARM, curl=15.0)
     arm = replace(before, **{name: (1.1 * np.array(getattr(before, name))).tolist()})
     rng = np.random.default_rng(7)
-    x, u, noise = states(rng), actions(rng), np.zeros((300, 6))
+    x = states(rng)
+    u = actions(rng)
+    noise = np.zeros((300, 6))
 
     def everything(arm):
         held = compiled(plant.excite, 6, arm, u, noise)
@@ -297,7 +310,8 @@ def test_cost_of_a_circle_is_equation_7():
     (cx, cy, radius, speed), away = command.T, np.arctan2(py - command[:, 1], px - command[:, 0])
     d = np.abs(np.hypot(px - cx, py - cy) - radius)
     nx, ny = np.cos(away - np.pi / 2), np.sin(away - np.pi / 2)
-    e, scale = np.exp(-(d**2) / (2 * 0.05**2)), 0.5 * 1.7 / 0.4**2
+    e = np.exp(-(d**2) / (2 * 0.05**2))
+    scale = 0.5 * 1.7 / 0.4**2
     off = (vx - speed * nx) ** 2 + (vy - speed * ny) ** 2
     expected = (1 - e) * (1 + scale * speed**2) + scale * e * off + 0.5 * 0.02 * (u**2).sum(-1)
     assert (e > 0.9).any() and (e < 0.1).any() and (speed < 0).any()
@@ -324,7 +338,8 @@ def test_compiled_too_a_circle_without_radius_and_speed_costs_what_the_point_doe
     x, u, target = cost_samples(np.random.default_rng(15))
     target[:100] = hands(ARM, x[:100])
     point = np.column_stack([target, np.zeros((300, 2))])
-    reach, circle = compiled_costs(ARM, x, u, target), compiled_costs(ARM, x, u, point, Circle())
+    reach = compiled_costs(ARM, x, u, target)
+    circle = compiled_costs(ARM, x, u, point, Circle())
     reach[:, 4] = reach[:, 3] < Circle.tolerance  # whose success is nearer
     # fused multiply-adds may differ
     np.testing.assert_allclose(circle, reach, rtol=1e-14, atol=1e-15)
@@ -396,7 +411,10 @@ def movement(rng, activation, batch=4):
 
 def by_hand(network, arm, x0, y0, commands, noise):
     """The closed loop over the kernels of the environment and the network's own forward."""
-    x, y, states, actions = x0.numpy().copy(), y0, [x0.numpy()], []
+    x = x0.numpy().copy()
+    y = y0
+    states = [x0.numpy()]
+    actions = []
     for t in range(commands.shape[1]):
         signal = torch.cat(
             [torch.from_numpy(compiled(plant.sense, 18, arm, x)), commands[:, t]], -1

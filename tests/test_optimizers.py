@@ -98,7 +98,8 @@ def test_adam_solves_a_quadratic():
 
 
 def test_soap_is_adam_before_it_first_looks_for_axes():
-    function, start = bumpy(1), vector(2, scale=3.0)
+    function = bumpy(1)
+    start = vector(2, scale=3.0)
     adam, soap = (
         minimise(optimizer(0.05), function, start, Soap.refresh - 1) for optimizer in (Adam, Soap)
     )
@@ -108,12 +109,10 @@ def test_soap_is_adam_before_it_first_looks_for_axes():
 
 def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypatch):
     monkeypatch.setattr(Soap, "refresh", 5)
-    function, w, soap, moment = (
-        bumpy(1),
-        vector(2, scale=3.0),
-        Soap(0.05),
-        torch.zeros(5, 5, dtype=torch.float64),
-    )
+    function = bumpy(1)
+    w = vector(2, scale=3.0)
+    soap = Soap(0.05)
+    moment = torch.zeros(5, 5, dtype=torch.float64)
     for _ in range(10):
         gradient = function(w)[1]
         gradient = gradient / max(1.0, float(gradient.norm()))
@@ -130,7 +129,8 @@ def test_soap_minimises_where_adams_axes_are_of_no_use():
     many steps.
     """
     function, minimum = quadratic(4, 20, condition=1e5)
-    lowest, left = function(minimum)[0], {}
+    lowest = function(minimum)[0]
+    left = {}
     for name in ("adam", "soap"):
         w = minimise(
             OPTIMIZERS[name](), function, torch.zeros(20, dtype=torch.float64), 1500, rate=0.05
@@ -143,7 +143,9 @@ def test_a_block_of_soap_goes_as_if_it_were_alone(monkeypatch):
     monkeypatch.setattr(Soap, "refresh", 4)
     (function, _), parts = quadratic(4, 7), [torch.tensor([0, 3, 5]), torch.tensor([1, 2, 4, 6])]
     blocks = torch.tensor([[0, 3, 5, 7], [1, 2, 4, 6]])  # filled up with the number of weights
-    together, alone, w = Soap(0.05, blocks), [Soap(0.05) for _ in parts], vector(1, 7)
+    together = Soap(0.05, blocks)
+    alone = [Soap(0.05) for _ in parts]
+    w = vector(1, 7)
     for _ in range(11):
         gradient = function(w)[1]
         gradient = gradient / max(1.0, float(gradient.norm()))  # as a whole
@@ -187,7 +189,9 @@ def test_adam_does_not_clip_a_small_gradient():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_reports_the_value_it_started_from(name):
-    function, optimizer, w = bumpy(1), OPTIMIZERS[name](), vector(2)
+    function = bumpy(1)
+    optimizer = OPTIMIZERS[name]()
+    w = vector(2)
     for _ in range(4):
         moved, value = optimizer.step(function, w)
         assert value == function(w)[0]
@@ -196,7 +200,9 @@ def test_a_step_reports_the_value_it_started_from(name):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_values_never_rise(seed):
-    method, function, w = ConjugateGradient(), bumpy(seed), vector(seed + 50, scale=3.0)
+    method = ConjugateGradient()
+    function = bumpy(seed)
+    w = vector(seed + 50, scale=3.0)
     values = []
     for _ in range(30):
         w, value = method.step(function, w)
@@ -247,9 +253,11 @@ def regulation(a, b, q, r):
 
     def cost(w):
         gain = w.reshape(b.shape[1], a.shape[0])
-        closed, total = a - b @ gain, q + gain.T @ r @ gain
+        closed = a - b @ gain
+        total = q + gain.T @ r @ gain
         for _ in range(12):  # S_2n = S_n + (Mⁿ)ᵀ S_n Mⁿ
-            total, closed = total + closed.T @ total @ closed, closed @ closed
+            total = total + closed.T @ total @ closed
+            closed = closed @ closed
         return torch.trace(total)
 
     return differentiated(cost)
@@ -263,10 +271,8 @@ def regulation(a, b, q, r):
 def test_on_a_linear_plant_the_optimisers_reach_the_lqr_solution(plant, name, iterations, rate):
     matrices = [np.array(m) for m in PLANTS[plant]]
     gain, p = riccati(*matrices)
-    function, start = (
-        regulation(*matrices),
-        torch.tensor(STABLE[plant], dtype=torch.float64).flatten(),
-    )
+    function = regulation(*matrices)
+    start = torch.tensor(STABLE[plant], dtype=torch.float64).flatten()
     w = minimise(OPTIMIZERS[name](), function, start, iterations, rate)
     assert function(start)[0] > 1.05 * np.trace(p)  # there was something to find
     assert function(w)[0] == pytest.approx(np.trace(p), rel=1e-12)
@@ -289,7 +295,8 @@ def searched(function, w, direction, length, curvature):
 @pytest.mark.parametrize("length", [1e-4, 1.0, 1e3])
 @pytest.mark.parametrize("seed", range(8))
 def test_line_search_meets_the_strong_wolfe_conditions(seed, length, curvature):
-    function, w = bumpy(seed), vector(seed + 10, scale=2.0)
+    function = bumpy(seed)
+    w = vector(seed + 10, scale=2.0)
     direction = -function(w)[1] + 0.1 * vector(seed + 20)
     direction = direction / direction.norm()
     value, slope, (found, new_value, new_gradient) = searched(
@@ -302,7 +309,8 @@ def test_line_search_meets_the_strong_wolfe_conditions(seed, length, curvature):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_line_search_returns_value_and_gradient_of_the_point_it_names(seed):
-    function, w = bumpy(seed), vector(seed)
+    function = bumpy(seed)
+    w = vector(seed)
     direction = -function(w)[1]
     _, _, (found, new_value, new_gradient) = searched(function, w, direction, 0.1, 0.1)
     value, gradient = function(w + found * direction)
@@ -337,7 +345,8 @@ def test_line_search_does_not_use_a_gradient_that_is_not_finite():
 @pytest.mark.parametrize("seed", range(10))
 def test_line_search_never_returns_a_worse_point(seed):
     """Not even on a function that jumps and whose gradient is that of another."""
-    smooth, rng = bumpy(seed), np.random.default_rng(seed)
+    smooth = bumpy(seed)
+    rng = np.random.default_rng(seed)
 
     def function(w):
         value, gradient = smooth(w)
@@ -404,10 +413,12 @@ def test_state_is_a_dictionary_of_tensors(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_leaves_the_weights_and_the_state_given_to_it_alone(name):
     """So that a step that fails or is interrupted half-way can be taken again."""
-    optimizer, w = OPTIMIZERS[name](), vector(1, 4)
+    optimizer = OPTIMIZERS[name]()
+    w = vector(1, 4)
     w = minimise(optimizer, rosenbrock, w, 4)
     state = optimizer.state
-    before, copies = w.clone(), {key: value.clone() for key, value in state.items()}
+    before = w.clone()
+    copies = {key: value.clone() for key, value in state.items()}
     optimizer.step(rosenbrock, w)
     assert torch.equal(w, before)
     assert all(torch.equal(state[key], value) for key, value in copies.items())
@@ -415,7 +426,8 @@ def test_a_step_leaves_the_weights_and_the_state_given_to_it_alone(name):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_interrupted_step_leaves_the_state_as_it_was(name):
-    optimizer, w = OPTIMIZERS[name](), vector(1, 4)
+    optimizer = OPTIMIZERS[name]()
+    w = vector(1, 4)
     w = minimise(optimizer, rosenbrock, w, 4)
     state = optimizer.state
 

@@ -41,7 +41,8 @@ class Replay:
 
 def effort_of_the_tone(env_id):
     """What excitations below the tone can save over an episode [s]: they act as the tone does."""
-    task, arm = task_of_environment(env_id), Arm()
+    task = task_of_environment(env_id)
+    arm = Arm()
     return 2 * task.hold * MUSCLE_COUNT * task.weights.gamma / 2 * arm.tone**2
 
 
@@ -49,7 +50,8 @@ def effort_of_the_tone(env_id):
 def found(tmp_path_factory):
     """Two movements, solved with fewer iterations than the real ones."""
     path, patch = tmp_path_factory.mktemp("optimum") / "o.npz", pytest.MonkeyPatch()
-    full, few = search.solve, {"iterations": 15, "exact_iterations": 2}
+    full = search.solve
+    few = {"iterations": 15, "exact_iterations": 2}
     for module in (search, yardstick):
         patch.setattr(module, "solve", lambda *given, **k: full(*given, **{**few, **k}))
     args = Args("reach", movements=2, seed=3, output=path, batch=1)
@@ -133,7 +135,8 @@ def test_the_best_hold_of_a_reach_keeps_the_arm_from_drifting(found):
 
 
 def test_controls_stay_between_tone_and_ceiling(found):
-    arm, controls = Arm(), found[3].controls
+    arm = Arm()
+    controls = found[3].controls
     assert controls.min() >= arm.tone and controls.max() <= arm.ceiling
 
 
@@ -149,7 +152,8 @@ def test_jumps_are_the_distances_of_the_attractors(found):
 
 def test_means_of_ratios_leave_out_short_jumps(found):
     """A jump of 4 cm changes the ratio of the means alone."""
-    starts, steps = np.zeros((3, 2)), np.array([[0.04, 0.0], [0.3, 0.0], [0.0, 0.2]])
+    starts = np.zeros((3, 2))
+    steps = np.array([[0.04, 0.0], [0.3, 0.0], [0.0, 0.2]])
     commands = np.stack([starts, starts + steps], 1)
     parts = np.array([[0, 0.01], [0, 0.2], [0.1, 0.2]])
     three = replace(found[3], commands=commands, parts=parts)

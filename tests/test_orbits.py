@@ -47,8 +47,10 @@ def curve(orbit, number=3000):
         assert a * b == pytest.approx(RADIUS**2)  # the circle's area
         normal = turned(angle) * [b, a]
         return turned(angle) * [a, b], normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    points, normals = [], []
-    half, rounding = np.pi / orbit.corners, orbit.rounding * RADIUS
+    points = []
+    normals = []
+    half = np.pi / orbit.corners
+    rounding = orbit.rounding * RADIUS
     for k in range(orbit.corners):
         middle = np.pi / 2 + 2 * half * k
         arc = turned(np.linspace(middle - half, middle + half, 500))
@@ -62,7 +64,8 @@ def curve(orbit, number=3000):
 
 def distance_to(points, places):
     """Distance of places (n, 2) from the closed polyline, negative inside; the curves are convex."""
-    start, along = points, np.roll(points, -1, 0) - points
+    start = points
+    along = np.roll(points, -1, 0) - points
     offset = places[:, None] - start
     share = (offset * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-300)
     d = np.linalg.norm(offset - np.clip(share, 0, 1)[..., None] * along, axis=-1).min(1)
@@ -79,7 +82,8 @@ def beside(orbit, offsets, seed=2):
     """Places at these distances from the curve, the distances, and the normals there."""
     points, normals = curve(orbit)
     rng = np.random.default_rng(seed)
-    which, d = rng.integers(len(points), size=200), rng.choice(offsets, 200)
+    which = rng.integers(len(points), size=200)
+    d = rng.choice(offsets, 200)
     return points[which] + d[:, None] * normals[which], d, normals[which]
 
 
@@ -118,7 +122,8 @@ def test_beside_the_curve_distance_and_normal_are_exact(orbit):
 
 @EVERY
 def test_the_normal_is_the_gradient_of_the_distance_and_has_length_1(orbit):
-    where, h = beside(orbit, [-0.01, 0.0, 0.02])[0], 1e-7
+    where = beside(orbit, [-0.01, 0.0, 0.02])[0]
+    h = 1e-7
     _, *out = orbit.outline(NUMPY, *where.T, RADIUS)
     np.testing.assert_allclose(np.hypot(*out), 1, rtol=1e-12)
     for axis, component in enumerate(out):
@@ -149,7 +154,8 @@ def test_near_the_centre_cost_and_gradient_are_finite(orbit, offset):
 @EVERY
 def test_gradient_of_the_error_equals_central_differences(orbit):
     """By torch, at the curve and away from it, along random directions."""
-    where, h = np.concatenate([beside(orbit, [-0.01, 0.01, 0.03])[0], places()]), 1e-7
+    where = np.concatenate([beside(orbit, [-0.01, 0.01, 0.03])[0], places()])
+    h = 1e-7
     command = torch.tensor([0.0, 0.0, RADIUS, 0.5], dtype=torch.float64)
     direction = torch.from_numpy(np.random.default_rng(4).standard_normal(where.shape))
 
@@ -183,7 +189,8 @@ def test_smooth_length_is_the_length_and_a_parabola_with_its_slope_below(xp):
 
 @EVERY
 def test_points_lie_on_the_curve_in_the_directions_asked_for(orbit):
-    drawn, phase = commands(orbit, 20), np.linspace(-3, 3, 31)
+    drawn = commands(orbit, 20)
+    phase = np.linspace(-3, 3, 31)
     points = orbit.points(drawn, np.tile(phase, (20, 1)))
     for command, row in zip(drawn, points, strict=True):
         assert orbit.error(NUMPY, command, *row.T)[0].max() < 1e-20
@@ -222,7 +229,8 @@ def test_sampled_orbits_lie_wholly_in_the_workspace(orbit):
     orbit.check_commands(ARM, drawn)
     points = orbit.points(drawn, np.tile(np.linspace(0, 2 * np.pi, 200), (100, 1)))
     # [rad] between the 48 points that are looked at
-    angles, slack = nearest_angles(ARM, points), 0.005
+    angles = nearest_angles(ARM, points)
+    slack = 0.005
     np.testing.assert_allclose(hand_position(ARM, angles), points, rtol=0, atol=1e-6)
     for joint, (low, high) in enumerate((orbit.shoulder, orbit.elbow)):
         assert low - slack < angles[..., joint].min() and angles[..., joint].max() < high + slack
@@ -244,7 +252,8 @@ def test_a_command_that_stands_still_has_the_period_of_reaching():
 
 @EVERY
 def test_a_start_is_on_the_orbit_with_the_velocity_commanded_there(orbit):
-    drawn, h = commands(orbit), 1e-6
+    drawn = commands(orbit)
+    h = 1e-6
     state = orbit.attractor_state(np.random.default_rng(5), ARM, drawn)
     ahead, here, behind = (
         hand_position(ARM, state[:, :2] + e * state[:, 2:4]) for e in (h, 0.0, -h)

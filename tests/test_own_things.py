@@ -139,10 +139,8 @@ def resumed(given, folder):
 def rewritten(path, **header):
     """The file with other entries in its header."""
     with safetensors.safe_open(path, "pt") as file:
-        metadata, tensors = (
-            dict(file.metadata()),
-            {key: file.get_tensor(key) for key in file.keys()},
-        )  # noqa: SIM118
+        metadata = dict(file.metadata())
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     metadata |= {key: json.dumps(value) for key, value in header.items()}
     path.write_bytes(safetensors.torch.save(tensors, metadata))
     return path
@@ -225,7 +223,8 @@ def test_the_courses_of_a_hand_on_its_orbit_are_those_commanded():
     for orbit in (Circle(), Stadium(), Ellipse()):
         place = orbit.track(command[0])[3:4]
         _, wish_x, wish_y = orbit.error(arm_env.codegen.primitives.NUMPY, command, *place.T)
-        hand, velocity = np.vstack([place, place]), np.column_stack([wish_x, wish_y]).repeat(2, 0)
+        hand = np.vstack([place, place])
+        velocity = np.column_stack([wish_x, wish_y]).repeat(2, 0)
         run = figures.common.Run(None, None, None, hand, velocity, command, orbit)
         assert cycles._outside(run) == pytest.approx(0, abs=1e-4)
         assert cycles._clockwise_speed(run) == pytest.approx(0.3, rel=1e-3)

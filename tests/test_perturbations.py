@@ -66,7 +66,8 @@ def random_actions(envs, steps, seed):
 @ARMS
 def test_a_load_adds_the_inertia_of_a_point_mass_at_the_hand(arm):
     """Jᵀ m J."""
-    x, load = states(1), 0.7
+    x = states(1)
+    load = 0.7
     j = jacobian(arm, x)
     added = mass_matrices(Perturbation(load=load).applied_to(arm), x) - mass_matrices(arm, x)
     np.testing.assert_allclose(
@@ -77,7 +78,8 @@ def test_a_load_adds_the_inertia_of_a_point_mass_at_the_hand(arm):
 @ARMS
 def test_a_load_adds_the_centrifugal_torques_of_a_point_mass_at_the_hand(arm):
     """Jᵀ m p̈, p̈ the hand's acceleration at constant joint velocities."""
-    x, load = states(2), 0.7
+    x = states(2)
+    load = 0.7
     w1, w12 = x[:, 2], x[:, 2] + x[:, 3]
     first, second = links(arm, x)
     acceleration = -first * w1**2 - second * w12**2
@@ -128,13 +130,16 @@ def test_the_field_accelerates_by_its_force_on_the_hand(curl):
     """M⁻¹ Jᵀ F, F a turn of the hand's velocity to the right times curl, with an error of first
     order in the step.
     """
-    x, arm, field = states(5), replace(ARM, friction=(0.0, 0.0, 0.0)), Perturbation(curl=curl)
+    x = states(5)
+    arm = replace(ARM, friction=(0.0, 0.0, 0.0))
+    field = Perturbation(curl=curl)
     j = jacobian(arm, x)
     force = -1j * curl * (j * x[:, 2:4]).sum(-1)
     torque = (j.conj() * force[:, None]).real
     np.testing.assert_allclose((torque * x[:, 2:4]).sum(-1), 0, atol=1e-12)  # it does no work
     expected = np.linalg.solve(mass_matrices(arm, x), torque[..., None])[..., 0]
-    steps, errors = 1e-3 / 2 ** np.arange(4), []
+    steps = 1e-3 / 2 ** np.arange(4)
+    errors = []
     for h in steps:
         on, off = (
             equations.step(NUMPY, a.arrays(), x, np.zeros(6), h)
@@ -159,7 +164,8 @@ def test_a_positive_field_bends_the_path_to_the_right(curl):
 def test_the_field_keeps_the_kinetic_energy_of_the_free_arm():
     """But for a drift that vanishes with the step."""
     arm = replace(ARM, friction=(0.0, 0.0, 0.0), curl=30.0)
-    start, drift = np.r_[np.deg2rad([50, 80]), -1.0, 2.0, np.zeros(6)], []
+    start = np.r_[np.deg2rad([50, 80]), -1.0, 2.0, np.zeros(6)]
+    drift = []
     for h in 0.005 / 2 ** np.arange(4):
         x = start.copy()
         for _ in range(round(0.16 / h)):
@@ -254,7 +260,8 @@ def test_the_same_seed_is_the_same_perturbed_trajectory(env_id):
 @pytest.mark.parametrize("arm", [ARM, replace(OTHER_ARM, ceiling=1.5)], ids=["default", "other"])
 def test_spaces_are_those_of_the_unperturbed_arm(env_id, arm):
     perturbation = Perturbation(mass=0.8, strength=1.2, curl=40, delay=0.06)
-    plain, env = gym.make(env_id, arm=arm), gym.make(env_id, arm=arm, perturbation=perturbation)
+    plain = gym.make(env_id, arm=arm)
+    env = gym.make(env_id, arm=arm, perturbation=perturbation)
     assert (
         env.observation_space == plain.observation_space and env.action_space == plain.action_space
     )
@@ -292,7 +299,8 @@ def test_delayed_senses_are_those_of_so_long_ago_and_commands_are_current(env_id
     not late.
     """
     late, prompt = both(env_id, noise=0, control_period=control_period)
-    delay, seen = round(LATE.delay / control_period), []
+    delay = round(LATE.delay / control_period)
+    seen = []
     observation = late.reset(seed=3)[0]
     seen.append(prompt.reset(seed=3)[0])
     np.testing.assert_array_equal(observation, seen[0])

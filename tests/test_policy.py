@@ -24,8 +24,10 @@ from rnn_controller.rollouts import pontryagin
 from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import values
 
-NEURONS, SIGNALS = 4, 20
-ARM, HIGH = Arm(ceiling=2.0), Arm(ceiling=100)
+NEURONS = 4
+SIGNALS = 20
+ARM = Arm(ceiling=2.0)
+HIGH = Arm(ceiling=100)
 SINGLE = 2.0**-24  # relative rounding of float32
 
 
@@ -79,7 +81,9 @@ def test_actions_and_states_are_those_of_the_module(activation):
 
 def test_over_time_the_states_stay_those_of_the_module():
     controller = network()
-    policy, memory, y = Policy(controller, HIGH), None, controller.initial_state(50)
+    policy = Policy(controller, HIGH)
+    memory = None
+    y = controller.initial_state(50)
     for o in (observations(seed) for seed in range(30)):
         _, memory = policy.predict(o, memory)
         with torch.no_grad():
@@ -88,7 +92,8 @@ def test_over_time_the_states_stay_those_of_the_module():
 
 
 def test_single_precision_observations_give_what_their_values_give():
-    policy, o = Policy(network()), observations().astype(np.float32)
+    policy = Policy(network())
+    o = observations().astype(np.float32)
     for one, other in zip(
         policy.predict(o, states()), policy.predict(o.astype(float), states()), strict=True
     ):
@@ -96,7 +101,9 @@ def test_single_precision_observations_give_what_their_values_give():
 
 
 def test_a_batch_gives_what_its_rows_give_alone():
-    policy, o, y = Policy(network()), observations(), states()
+    policy = Policy(network())
+    o = observations()
+    y = states()
     together = policy.predict(o, y)
     alone = [policy.predict(o[i], y[i : i + 1]) for i in range(len(o))]
     np.testing.assert_array_equal(together[0], [action for action, _ in alone])
@@ -113,7 +120,8 @@ def test_shapes_of_one_and_of_many():
 
 
 def test_no_state_means_neurons_at_rest():
-    policy, o = Policy(network()), observations()
+    policy = Policy(network())
+    o = observations()
     for one, other in zip(
         policy.predict(o), policy.predict(o, np.zeros((50, NEURONS))), strict=True
     ):
@@ -121,14 +129,18 @@ def test_no_state_means_neurons_at_rest():
 
 
 def test_prediction_is_deterministic_whatever_is_asked():
-    policy, o, y = Policy(network()), observations(), states()
+    policy = Policy(network())
+    o = observations()
+    y = states()
     one, other = (policy.predict(o, y, deterministic=flag) for flag in (True, False))
     np.testing.assert_array_equal(one[0], other[0])
     np.testing.assert_array_equal(one[1], other[1])
 
 
 def test_prediction_leaves_its_arguments_alone():
-    policy, o, y = Policy(network()), observations(), states()
+    policy = Policy(network())
+    o = observations()
+    y = states()
     before = o.copy(), y.copy()
     action, state = policy.predict(o, y, np.ones(50, dtype=bool))
     action += 1
@@ -138,17 +150,22 @@ def test_prediction_leaves_its_arguments_alone():
 
 
 def test_episode_start_resets_those_rows_only():
-    policy, o, y = Policy(network()), observations(batch=4), states(batch=4)
+    policy = Policy(network())
+    o = observations(batch=4)
+    y = states(batch=4)
     start = np.array([True, False, True, False])
     action, state = policy.predict(o, y, start)
-    fresh, kept = policy.predict(o), policy.predict(o, y)
+    fresh = policy.predict(o)
+    kept = policy.predict(o, y)
     np.testing.assert_array_equal(action, np.where(start[:, None], fresh[0], kept[0]))
     np.testing.assert_array_equal(state, np.where(start[:, None], fresh[1], kept[1]))
     assert (fresh[1] != kept[1]).any()
 
 
 def test_a_second_episode_repeats_the_first():
-    policy, memory, episodes = Policy(network()), None, []
+    policy = Policy(network())
+    memory = None
+    episodes = []
     for _ in range(2):
         actions = []
         for i, o in enumerate(observations(batch=10)):
@@ -200,7 +217,11 @@ def drive(policy, targets, steps=60, **arguments):
     observation, info = env.reset(
         seed=7, options=None if targets is None else {"schedule": targets}
     )
-    path, actions, total, memory, start = [info["state"]], [], 0.0, None, np.array([True])
+    path = [info["state"]]
+    actions = []
+    total = 0.0
+    memory = None
+    start = np.array([True])
     for _ in range(steps):
         action, memory = policy.predict(observation, memory, start)
         observation, reward, _, _, info = env.step(action)
@@ -281,11 +302,9 @@ def test_evaluation_measures_one_whole_jump_at_any_control_period(period, monkey
     arm_env.evaluate(
         Policy(network(control_period=period)), movements=3, seed=1, control_period=period
     )
-    angles, commands, half = (
-        recordings[0].states[..., :2],
-        recordings[0].commands,
-        round(1.0 / period),
-    )
+    angles = recordings[0].states[..., :2]
+    commands = recordings[0].commands
+    half = round(1.0 / period)
     assert len(commands) == 2 * half
     assert abs(np.diff(angles, axis=0)).max() < SPEED_BOUND * period
     assert (commands[:half] == commands[0]).all() and (commands[half:] == commands[-1]).all()
@@ -359,7 +378,8 @@ def test_the_loop_of_a_network_is_that_of_its_control_period():
     "kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"]
 )
 def test_an_observation_that_is_not_finite_is_refused(kind, value):
-    controller, observation = kind(network()), np.zeros((2, SIGNALS))
+    controller = kind(network())
+    observation = np.zeros((2, SIGNALS))
     observation[1, 3] = value
     for given in (observation, observation[1]):
         with pytest.raises(ValueError, match=f"finite observations, and signal 3 is {value}"):
@@ -371,7 +391,8 @@ def test_an_observation_that_is_not_finite_is_refused(kind, value):
     "kind", [Policy, ModuleController, lambda n: arm_env.JointPD()], ids=["p", "m", "pd"]
 )
 def test_a_tensor_whose_gradient_is_wanted_is_an_observation(kind):
-    controller, observation = kind(network()), np.full((2, SIGNALS), 0.5)
+    controller = kind(network())
+    observation = np.full((2, SIGNALS), 0.5)
     expected, _ = controller.predict(observation)
     np.testing.assert_array_equal(
         controller.predict(torch.tensor(observation, requires_grad=True))[0], expected
@@ -388,7 +409,8 @@ def test_a_function_may_return_a_tensor_whose_gradient_is_wanted():
 
 def test_a_controller_keeps_what_it_was_made_of():
     module = build(ModuleConfig("mlp", 4), Reach(), ARM, torch.Generator().manual_seed(1))
-    controller, observation = Policy(module), np.full((1, SIGNALS), 0.5)
+    controller = Policy(module)
+    observation = np.full((1, SIGNALS), 0.5)
     expected = controller.predict(observation)[0]
     module.shift += 1.0
     np.testing.assert_array_equal(controller.predict(observation)[0], expected)

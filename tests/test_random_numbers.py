@@ -47,7 +47,8 @@ def test_moments_and_distribution_are_normal(key, draw):
 @pytest.mark.parametrize("limit", [2, 3, 4, 5])
 def test_tails_to_five_standard_deviations(limit):
     number = 20_000_000 if limit == 5 else NUMBER
-    x, share = normals(3, 1, number), stats.norm.sf(limit)
+    x = normals(3, 1, number)
+    share = stats.norm.sf(limit)
     for tail in (x > limit, x < -limit):
         assert stats.binomtest(int(tail.sum()), number, share).pvalue > 1e-4
 

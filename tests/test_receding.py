@@ -17,7 +17,10 @@ def driven(controller, env_id, steps, number=3, seed=1, noise=0.0):
     """Actions (T, B, 6) and infos of an episode."""
     envs = gym.make_vec(env_id, num_envs=number, noise=noise, schedule=None)
     observation, _ = envs.reset(seed=seed)
-    state, start, actions, infos = None, np.ones(number, dtype=bool), [], []
+    state = None
+    start = np.ones(number, dtype=bool)
+    actions = []
+    infos = []
     for _ in range(steps):
         action, state = controller.predict(observation, state, start)
         observation, _, _, _, info = envs.step(action)
@@ -44,7 +47,8 @@ def test_it_reaches():
 
 def test_it_runs_along_a_circle():
     env = gym.make_vec("CircleArm-v0", num_envs=2, noise=0.0, schedule=[[0.0, 0.4, 0.08, -0.4]])
-    controller, state = RecedingHorizon(Circle(), noise=0.0), None
+    controller = RecedingHorizon(Circle(), noise=0.0)
+    state = None
     observation, _ = env.reset(seed=2)
     distances = []
     for _ in range(100):
@@ -82,8 +86,10 @@ def test_rows_that_start_forget_and_the_state_is_left_alone():
 
 
 def test_a_command_is_averaged_until_it_jumps():
-    controller, rng = RecedingHorizon(Reach(), horizon=0.02, iterations=1), np.random.default_rng(3)
-    row, state = observed("ReachArm-v0", 1, 4), None
+    controller = RecedingHorizon(Reach(), horizon=0.02, iterations=1)
+    rng = np.random.default_rng(3)
+    row = observed("ReachArm-v0", 1, 4)
+    state = None
     for target, number in (((0.1, 0.4), 40), ((-0.3, 0.3), 40)):
         for _ in range(number):
             seen = row.copy()
@@ -93,12 +99,10 @@ def test_a_command_is_averaged_until_it_jumps():
 
 
 def test_with_noise_it_waits_until_it_knows_where_it_is():
-    controller, row, state, actions = (
-        RecedingHorizon(Reach(), patience=0.03),
-        observed("ReachArm-v0", 1, 4),
-        None,
-        [],
-    )
+    controller = RecedingHorizon(Reach(), patience=0.03)
+    row = observed("ReachArm-v0", 1, 4)
+    state = None
+    actions = []
     row[0, 18:] = [0.2, 0.4]
     for _ in range(5):
         action, state = controller.predict(row, state)

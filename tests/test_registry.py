@@ -62,7 +62,8 @@ def test_a_reward_is_that_of_the_state_that_the_step_ends_in(env_id):
     for _ in range(5):
         _, reward, _, _, info = env.step(action)
         unwrapped = env.unwrapped
-        arm, weights = unwrapped.arm.arrays(), unwrapped.weights
+        arm = unwrapped.arm.arrays()
+        weights = unwrapped.weights
         terms = unwrapped.task.cost(
             NUMPY, arm, weights, info["state"], action.astype(float), info["command"]
         )
@@ -112,7 +113,8 @@ def test_few_points_of_a_line_are_drawn():
 
 
 def test_a_hand_that_rests_where_it_should_has_converged():
-    commands, hand = np.tile([0.0, 0.4, 0.0, 0.0], (300, 2, 1)), np.tile([0.0, 0.4], (301, 2, 1))
+    commands = np.tile([0.0, 0.4, 0.0, 0.0], (300, 2, 1))
+    hand = np.tile([0.0, 0.4], (301, 2, 1))
     nothing = np.zeros((300, 2))
     resting = Recording(
         np.zeros((301, 2, 10)), commands, np.zeros((300, 2, 6)), nothing, hand, 0 * hand

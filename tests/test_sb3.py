@@ -106,7 +106,8 @@ def test_an_episode_s_end_says_how_it_ended():
     adapted.seed(4)
     adapted.reset(), native.reset(seed=4)
     for _ in range(4):
-        infos, final = adapted.step(np.zeros((3, 6)))[3], native.step(np.full((3, 6), 0.5))[4]
+        infos = adapted.step(np.zeros((3, 6)))[3]
+        final = native.step(np.full((3, 6), 0.5))[4]
     for i, info in enumerate(infos):
         for key in ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success"):
             assert info[key] == final["final_info"][key][i] and type(info[key]) is type(
@@ -316,7 +317,8 @@ def test_smoothing_begins_anew_with_every_episode():
     smooth = Smoothed(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=4), 0.05)
     for envs in (plain, smooth):
         envs.seed(2)
-    mean, keep = plain.reset(), np.exp(-0.01 / 0.05)
+    mean = plain.reset()
+    keep = np.exp(-0.01 / 0.05)
     np.testing.assert_array_equal(smooth.reset(), mean)
     for t in range(1, 10):
         action = np.full((3, 6), -0.5 + 0.1 * t, dtype=np.float32)
@@ -370,10 +372,8 @@ def test_a_model_smooths_by_the_clock_of_the_environment_that_it_acts_in():
 
 
 def test_a_controller_acts_without_exploration_noise():
-    controller, observation = (
-        Trained(small(as_sb3_vec_env("ReachArm-v0", 4))),
-        np.zeros((3, 20), dtype=np.float32),
-    )
+    controller = Trained(small(as_sb3_vec_env("ReachArm-v0", 4)))
+    observation = np.zeros((3, 20), dtype=np.float32)
     first, second = controller.predict(observation)[0], controller.predict(observation)[0]
     np.testing.assert_array_equal(first, second)
 
@@ -430,7 +430,8 @@ def test_smoothed_observations_belong_to_whom_they_are_given():
     ours, theirs = (Smoothed(as_sb3_vec_env("ReachArm-v0", 3, noise=0.0), 0.1) for _ in range(2))
     for envs in (ours, theirs):
         envs.seed(3)
-    first, other = ours.reset(), theirs.reset()
+    first = ours.reset()
+    other = theirs.reset()
     first[:] = np.nan
     for _ in range(3):
         first, other = (envs.step(np.zeros((3, 6), dtype=np.float32))[0] for envs in (ours, theirs))
@@ -456,7 +457,8 @@ def test_a_model_of_unscaled_actions_is_left_as_it_is():
 
 def test_a_model_behind_another_library_s_scaling_is_a_controller():
     rescaled = gym.wrappers.RescaleAction(gym.make("ReachArm-v0"), -1.0, 1.0)
-    model, observation = small(rescaled), np.zeros((1, 20), dtype=np.float32)
+    model = small(rescaled)
+    observation = np.zeros((1, 20), dtype=np.float32)
     action = Trained(model).predict(observation, deterministic=True)[0]
     np.testing.assert_allclose(
         action, rescaled.action(model.predict(observation, deterministic=True)[0]), rtol=1e-6

@@ -80,7 +80,8 @@ def test_a_reset_to_a_faster_schedule_takes_effect_at_once():
 def test_random_targets_are_spread_over_the_workspace():
     env = make(schedule=RandomJumps(hold=0.01))
     commands = observed_commands(env, 500, seed=4)
-    task, angles = Reach(), joint_angles(env.simulation.arm, commands)
+    task = Reach()
+    angles = joint_angles(env.simulation.arm, commands)
     assert len(np.unique(commands[:, 0])) > 490
     for values, (low, high) in zip(angles.T, (task.shoulder, task.elbow), strict=True):
         assert low - 1e-5 < values.min() < low + 0.15 and high - 0.15 < values.max() < high + 1e-5
@@ -175,7 +176,8 @@ def test_time_begins_anew_at_every_reset():
 def test_every_arm_of_a_batch_has_its_own_time():
     envs = gym.make_vec("ReachArm-v0", num_envs=3, noise=0, schedule=circling)
     envs.reset(seed=11)
-    still, late = np.zeros((3, 6)), np.array([False, True, False])
+    still = np.zeros((3, 6))
+    late = np.array([False, True, False])
     for _ in range(20):
         envs.step(still)
     envs.reset(options={"reset_mask": late})

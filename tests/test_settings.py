@@ -232,7 +232,9 @@ def test_a_setting_acts_from_the_next_reset_as_if_it_had_been_given_at_first(nam
         if vector
         else (lambda **a: gym.make("ReachArm-v0", **a))
     )
-    env, given, other = new(), new(**{name: value}), new()
+    env = new()
+    given = new(**{name: value})
+    other = new()
     for each in (env, other):
         each.reset(seed=1)
     if set_it == "set_wrapper_attr":

@@ -77,7 +77,8 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_value_and_gradient_equal_those_of_torch(name):
-    function, symbols = FUNCTIONS[name], load("x", (3,))
+    function = FUNCTIONS[name]
+    symbols = load("x", (3,))
     (output,) = flatten([function(SYMBOLIC, symbols)])
     slopes = gradient([output], [constant(1.0)], list(symbols))
     traced = run([output, *slopes], x=POINT)
@@ -91,7 +92,9 @@ def test_value_and_gradient_equal_those_of_torch(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradient_equals_central_differences(name):
-    function, symbols, eps = FUNCTIONS[name], load("x", (3,)), 1e-5
+    function = FUNCTIONS[name]
+    symbols = load("x", (3,))
+    eps = 1e-5
     (output,) = flatten([function(SYMBOLIC, symbols)])
     slopes = run(gradient([output], [constant(1.0)], list(symbols)), x=POINT)
     ends = [[function(NUMPY, POINT + sign * d) for sign in (1, -1)] for d in eps * np.eye(3)]

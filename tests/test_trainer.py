@@ -181,7 +181,8 @@ def test_same_seed_gives_the_same_weights_and_another_others(stages, tmp_path, r
 
 
 def test_number_of_threads_does_not_change_the_result(adam, tmp_path):
-    before, results = torch.get_num_threads(), []
+    before = torch.get_num_threads()
+    results = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
@@ -223,7 +224,9 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
     stages, monkeypatch, tmp_path, recipe
 ):
     stages(*RECIPES[recipe])
-    trainer, points, iterate = Trainer(config(), tmp_path), [], Trainer._iterate
+    trainer = Trainer(config(), tmp_path)
+    points = []
+    iterate = Trainer._iterate
 
     def recorded(self, stage):
         points.append((self.vector, self._movements(stage)))
@@ -238,11 +241,10 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
 
 @TASKS
 def test_gradient_is_that_of_the_objective(begun, tmp_path):
-    trainer, cost = (
-        Trainer(begun, tmp_path),
-        replace(begun.cost, target_radius=0.3, brake_radius=0.3),
-    )
-    movements, w = trainer._movements(CONJUGATE), trainer.vector
+    trainer = Trainer(begun, tmp_path)
+    cost = replace(begun.cost, target_radius=0.3, brake_radius=0.3)
+    movements = trainer._movements(CONJUGATE)
+    w = trainer.vector
     _, gradient = trainer.evaluate(w, movements, cost)
     direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     ahead, behind = (
@@ -868,7 +870,9 @@ def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkey
     """It explodes, here, half-way to the first point that the line search tries."""
     stages(Stage("conjugate-gradient", 5, movements=3, fresh=False, widest_target=0.0, **BRIEF))
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
-    start, rollout, distances = weights(trainer.network), training.pontryagin.rollout, []
+    start = weights(trainer.network)
+    rollout = training.pontryagin.rollout
+    distances = []
 
     def explosive(network, *arguments):
         x, u, y = rollout(network, *arguments)
@@ -1018,7 +1022,8 @@ def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
     weights.
     """
     trainer = Trainer(TrainConfig(network=NetworkConfig(4), settling=0.1), tmp_path)
-    network, movements = trainer.network, trainer._movements(ADAM)
+    network = trainer.network
+    movements = trainer._movements(ADAM)
     with torch.no_grad():
         for weights in (network.recurrent, network.sensory, network.command):
             weights[0] = 0.0

@@ -132,7 +132,8 @@ def test_a_pool_of_forked_workers_trains_many_seeds(tmp_path):
 
 def test_linear_algebra_rounds_the_same_on_any_number_of_threads(often, tmp_path):
     """With weights enough for it to be shared out."""
-    before, runs = torch.get_num_threads(), []
+    before = torch.get_num_threads()
+    runs = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
@@ -247,7 +248,8 @@ def test_training_and_loading_do_not_depend_on_what_torch_is_set_to(
 )
 def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
     def gradient():
-        task, arm = TASKS["reach"], Arm()
+        task = TASKS["reach"]
+        arm = Arm()
         network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
         m = sample(np.random.default_rng(1), 3, 3, task=task, arm=arm, settling=0.1, **BRIEF)
         with torch.enable_grad():
@@ -310,7 +312,8 @@ def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch
     monkeypatch.setitem(
         training.RECIPES, "default", (Stage("soap", 44, movements=2, widest_target=0.3, **BRIEF),)
     )
-    trainer, vectors = Trainer(TrainConfig(network=NetworkConfig(8), settling=0.1), tmp_path), []
+    trainer = Trainer(TrainConfig(network=NetworkConfig(8), settling=0.1), tmp_path)
+    vectors = []
 
     def keep(name, value, step):
         if name == "objective":
@@ -335,7 +338,8 @@ def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch
 
 
 def test_a_run_is_saved_before_its_first_iteration_and_after_it(monkeypatch, tmp_path):
-    done, evaluate = [], Trainer.evaluate
+    done = []
+    evaluate = Trainer.evaluate
 
     def watched(self, *arguments):
         done.append(len(load_checkpoint(tmp_path).tensors["history"]))
@@ -354,7 +358,8 @@ def test_a_killed_run_goes_on_to_the_same_and_leaves_no_lock_behind(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", script + wait, str(tmp_path)], cwd=Path(__file__).parents[1]
     )
-    path, deadline = tmp_path / "run" / "checkpoint.safetensors", time.monotonic() + 60
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -381,7 +386,8 @@ def test_resuming_what_was_never_saved_says_so(tmp_path, folder, text):
 
 
 def test_a_second_training_into_a_folder_is_refused(monkeypatch, tmp_path):
-    refusals, evaluate = [], Trainer.evaluate
+    refusals = []
+    evaluate = Trainer.evaluate
 
     def beside(self, *arguments):
         for resume in (False, True):
@@ -404,7 +410,8 @@ def test_a_second_training_into_a_folder_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("removed", ["folder", "lock", "replaced"])
 def test_a_training_whose_lock_is_removed_ends_at_its_next_save(monkeypatch, tmp_path, removed):
-    folder, evaluate = tmp_path / "run", Trainer.evaluate
+    folder = tmp_path / "run"
+    evaluate = Trainer.evaluate
 
     def disturbed(self, *arguments):
         if removed == "folder" and folder.exists():
@@ -559,7 +566,8 @@ def test_a_trainer_sent_to_another_process_shares_nothing_with_it(tmp_path, netw
 
 def evaluations(monkeypatch):
     """The calls of ``Trainer.evaluate`` from now on."""
-    calls, evaluate = [], Trainer.evaluate
+    calls = []
+    evaluate = Trainer.evaluate
     monkeypatch.setattr(
         Trainer, "evaluate", lambda self, *given: calls.append(1) or evaluate(self, *given)
     )
@@ -573,7 +581,8 @@ def test_an_output_that_can_not_be_written_is_refused_in_a_sentence_before_any_w
     (tmp_path / "file").write_text("in the way")
     if place == "run":
         (tmp_path / "run" / "checkpoint.safetensors").mkdir(parents=True)
-    calls, output = evaluations(monkeypatch), tmp_path / place
+    calls = evaluations(monkeypatch)
+    output = tmp_path / place
     with pytest.raises(OSError) as caught:
         train(config(), output, progress=False)
     message = str(caught.value)
@@ -598,7 +607,9 @@ def test_a_full_disk_is_found_before_any_work(monkeypatch, tmp_path):
 def test_processes_of_one_number_write_one_file_at_once(monkeypatch, tmp_path):
     """As in two containers that share a folder."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    path, barrier, replace = tmp_path / "notes", threading.Barrier(2), Path.replace
+    path = tmp_path / "notes"
+    barrier = threading.Barrier(2)
+    replace = Path.replace
 
     def both_are_ready(partial, target):
         barrier.wait(10)
@@ -632,7 +643,9 @@ def test_a_place_for_no_file_is_refused_in_a_sentence(tmp_path, place, reason):
 
 
 def test_an_interrupt_at_any_line_of_writing_leaves_one_whole_file(tmp_path):
-    path, lines, code = tmp_path / "notes", [], write_whole.__code__
+    path = tmp_path / "notes"
+    lines = []
+    code = write_whole.__code__
 
     def interrupted_at(number):
         executed = iter(range(1, 1000))

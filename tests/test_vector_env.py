@@ -19,7 +19,8 @@ from gymnasium.wrappers.vector import (
 from arm_env import CommandList, RoundedPolygon
 from arm_env.envs.vector_env import CircleArmVectorEnv, ReachArmVectorEnv
 
-REACH, CIRCLE = "ReachArm-v0", "CircleArm-v0"
+REACH = "ReachArm-v0"
+CIRCLE = "CircleArm-v0"
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
 CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
 OTHER_TARGETS = [[-0.1, 0.45], [0.1, 0.3]]
@@ -34,7 +35,8 @@ def make(number, env_id=REACH, **arguments):
 
 def random_actions(envs, steps, seed, hold=1):
     """Uniform over the action space, (steps, B, 6), each held for ``hold`` periods."""
-    space, rng = envs.action_space, np.random.default_rng(seed)
+    space = envs.action_space
+    rng = np.random.default_rng(seed)
     drawn = rng.uniform(space.low, space.high, (-(-steps // hold), *space.shape))
     return np.repeat(drawn, hold, 0)[:steps].astype(np.float32)
 
@@ -154,11 +156,10 @@ def assert_they_step_alike(envs, singles, steps):
 
 def test_many_arms_are_as_many_single_environments():
     """Noise off, for the arms of a batch share one random stream."""
-    envs, singles = make(4, noise=0), [gym.make(REACH, noise=0) for _ in range(4)]
-    postures, options = (
-        np.array([[0.2, 1.0], [0.9, 1.4], [1.5, 2.0], [0.6, 2.3]]),
-        {"targets": TARGETS},
-    )
+    envs = make(4, noise=0)
+    singles = [gym.make(REACH, noise=0) for _ in range(4)]
+    postures = np.array([[0.2, 1.0], [0.9, 1.4], [1.5, 2.0], [0.6, 2.3]])
+    options = {"targets": TARGETS}
     envs.reset(seed=3, options=options)
     envs.unwrapped.simulation.state[:, :2] = postures
     for env, posture in zip(singles, postures, strict=True):
@@ -168,7 +169,8 @@ def test_many_arms_are_as_many_single_environments():
 
 def test_many_circling_arms_are_as_many_single_environments():
     """Each from its own start and under its own command; noise off."""
-    envs, singles = make(4, CIRCLE, noise=0), [gym.make(CIRCLE, noise=0) for _ in range(4)]
+    envs = make(4, CIRCLE, noise=0)
+    singles = [gym.make(CIRCLE, noise=0) for _ in range(4)]
     _, infos = envs.reset(seed=3)
     for i, env in enumerate(singles):
         env.reset(seed=3, options={"targets": infos["command"][i]})
@@ -262,7 +264,8 @@ def test_scribbling_on_what_came_back_changes_nothing(mode):
     others.reset(seed=15)
     for action in random_actions(envs, 2 * STEPS + 4, 16):
         handed = action.copy()
-        result, expected = envs.step(handed), others.step(action)
+        result = envs.step(handed)
+        expected = others.step(action)
         np.testing.assert_array_equal(handed, action)
         for a, b in zip(arrays_of(result), arrays_of(expected), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -298,7 +301,8 @@ BAD_RESETS = {
 
 
 def assert_as_if_nothing_had_happened(call, match):
-    envs, others = make(3), make(3)
+    envs = make(3)
+    others = make(3)
     actions = random_actions(envs, 250, 17)  # over a jump and an end
     for e in (envs, others):
         e.reset(seed=18)
@@ -306,7 +310,8 @@ def assert_as_if_nothing_had_happened(call, match):
     with pytest.raises(ValueError, match=match):
         call(envs)
     for action in actions:
-        result, expected = envs.step(action), others.step(action)
+        result = envs.step(action)
+        expected = others.step(action)
         for a, b in zip(arrays_of(result), arrays_of(expected), strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -381,7 +386,8 @@ def test_autoreset_is_gymnasiums(mode):
     ours, theirs = native_and_synchronous(mode)
     ends = np.zeros(3, dtype=int)
     for action in random_actions(ours, 4 * STEPS, 22):
-        result, expected = ours.step(action), theirs.step(action)
+        result = ours.step(action)
+        expected = theirs.step(action)
         np.testing.assert_array_equal(result[0], expected[0])
         np.testing.assert_allclose(result[1], expected[1], rtol=1e-12)
         np.testing.assert_array_equal(result[2], expected[2])
@@ -435,7 +441,8 @@ def ended_and_running():
 def test_whatever_stands_in_an_ignored_row_is_ignored(value):
     results = []
     for ignored in (0.2, value):
-        envs, action = ended_and_running(), np.full((3, 6), 0.2)
+        envs = ended_and_running()
+        action = np.full((3, 6), 0.2)
         action[[0, 2]] = ignored
         results.append(envs.step(action))
     for a, b in zip(*map(arrays_of, results), strict=True):
@@ -443,7 +450,8 @@ def test_whatever_stands_in_an_ignored_row_is_ignored(value):
 
 
 def test_nan_in_a_running_row_is_refused_even_beside_ignored_ones():
-    envs, action = ended_and_running(), np.full((3, 6), np.nan)
+    envs = ended_and_running()
+    action = np.full((3, 6), np.nan)
     with pytest.raises(ValueError, match="finite"):
         envs.step(action)
     action[1] = 0.2
@@ -497,7 +505,8 @@ def test_reset_options_hold_for_the_episodes_that_follow_by_themselves(mode):
 
 
 def test_what_the_caller_does_to_the_options_later_does_not_matter():
-    envs, options = make(3, max_episode_steps=STEPS), {"targets": TARGETS[:1]}
+    envs = make(3, max_episode_steps=STEPS)
+    options = {"targets": TARGETS[:1]}
     envs.reset(seed=33, options=options)
     options["targets"] = OTHER_TARGETS
     for action in random_actions(envs, STEPS + 1, 34):
@@ -546,7 +555,8 @@ def test_a_reset_arm_has_its_whole_time_and_the_others_keep_theirs(mode):
 def test_jumps_come_a_hold_time_after_the_arms_own_reset():
     """Arm 1 is reset after the others' first jump."""
     envs = make(3, noise=0, max_episode_steps=1000)
-    last, changes = envs.reset(seed=41)[0][:, 18:], []
+    last = envs.reset(seed=41)[0][:, 18:]
+    changes = []
     for t, action in enumerate(random_actions(envs, 260, 42), start=1):
         command = envs.step(action)[0][:, 18:]
         changes += [(t, int(i)) for i in np.flatnonzero((command != last).any(-1))]
@@ -577,7 +587,8 @@ def test_masked_reset_leaves_the_later_commands_of_the_others_alone(options):
 
 def test_the_mask_stays_in_the_options():
     """Gymnasium's wrappers read it after us."""
-    envs, options = make(3), {"reset_mask": mask(1)}
+    envs = make(3)
+    options = {"reset_mask": mask(1)}
     envs.reset(seed=46)
     envs.reset(options=options)
     np.testing.assert_array_equal(options["reset_mask"], mask(1))
@@ -618,7 +629,8 @@ def test_episode_statistics_follow_a_reset_mask():
 
 def test_actions_can_be_transformed_and_clipped():
     """Some of them at the ceiling, where the clipped ones are beyond it."""
-    plain, clipped = make(3), ClipAction(make(3))
+    plain = make(3)
+    clipped = ClipAction(make(3))
     high = plain.action_space.high
     rescaled = TransformAction(
         make(3), lambda a: (a + 1) / 2 * high, None, gym.spaces.Box(-1, 1, (6,))
@@ -638,14 +650,16 @@ def test_actions_can_be_transformed_and_clipped():
 def test_infos_can_be_had_as_a_list(mode):
     envs, twin = (make(3, max_episode_steps=STEPS, autoreset_mode=mode) for _ in range(2))
     envs = DictInfoToList(envs)
-    listed, infos = envs.reset(seed=53)[1], twin.reset(seed=53)[1]
+    listed = envs.reset(seed=53)[1]
+    infos = twin.reset(seed=53)[1]
     for action in [*random_actions(twin, STEPS, 54), None]:
         assert len(listed) == 3
         for i, info in enumerate(listed):
             np.testing.assert_array_equal(info["state"], infos["state"][i])
             assert info["distance"] == infos["distance"][i]
         if action is not None:
-            listed, infos = envs.step(action)[4], twin.step(action)[4]
+            listed = envs.step(action)[4]
+            infos = twin.step(action)[4]
     if mode is AutoresetMode.SAME_STEP:
         np.testing.assert_array_equal(listed[2]["final_obs"], infos["final_obs"][2])
         np.testing.assert_array_equal(

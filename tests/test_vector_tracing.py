@@ -33,7 +33,9 @@ from rnn_controller.rollouts.vector_tracing import network_source, trace
 from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import risk_sensitive, values
 
-ARM, TASK, WEIGHTS = Arm(), Reach(), CostWeights()
+ARM = Arm()
+TASK = Reach()
+WEIGHTS = CostWeights()
 
 
 class Blocks(NamedTuple):
@@ -81,7 +83,8 @@ class Odd(torch.nn.Module):
         return Blocks(*self.blocks)
 
     def equations(self, xp, w, c, observation, state):
-        sensed, command = observation[..., :18], observation[..., 18:]
+        sensed = observation[..., :18]
+        command = observation[..., 18:]
         old = state[..., self.n :][..., 0:]
         fast = xp.tanh(xp.product(w.first, sensed) + xp.product(w.shared, state[..., : self.n]) / 2)
         slow = xp.relu(1 - xp.product(w.second, command) * c.offset + xp.product(w.shared, old))
@@ -171,7 +174,9 @@ def test_one_movement_alone_has_the_bits_it_has_among_many(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_number_of_threads_gives_the_same_gradient_to_the_bit(name):
-    network, before, found = NETWORKS[name](), torch.get_num_threads(), []
+    network = NETWORKS[name]()
+    before = torch.get_num_threads()
+    found = []
     m = sample(
         np.random.default_rng(0),
         75,
@@ -213,7 +218,9 @@ def test_the_policy_computes_the_step_that_was_trained(name):
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 3), (5, 4), (12, 18), (7, 0), (0, 3)])
 def test_lane_algebra(n, m):
     rng = np.random.default_rng(0)
-    matrix, v, g = rng.normal(size=(n, m)), rng.normal(size=(m, LANES)), rng.normal(size=(n, LANES))
+    matrix = rng.normal(size=(n, m))
+    v = rng.normal(size=(m, LANES))
+    g = rng.normal(size=(n, LANES))
     out = rng.normal(size=(n, LANES))
     result = out.copy().ravel()
     add_product(matrix, v.ravel(), result)
@@ -224,7 +231,8 @@ def test_lane_algebra(n, m):
     outer = np.ones((n, m))
     add_outer(g.ravel(), v.ravel(), outer)
     np.testing.assert_allclose(outer, 1 + g @ v.T, rtol=1e-13, atol=1e-13)
-    sums, lanes = np.ones(n), np.empty(n * LANES)
+    sums = np.ones(n)
+    lanes = np.empty(n * LANES)
     add_sums(g.ravel(), sums)
     np.testing.assert_allclose(sums, 1 + g.sum(1), rtol=1e-13, atol=1e-13)
     spread(sums, lanes)
@@ -257,7 +265,10 @@ class FewConstants(NamedTuple):
 class Few:
     """A network of 8 neurons with any equations, to be traced only."""
 
-    command_size, state_size, config, scale = 2, 8, NetworkConfig(), 1.0
+    command_size = 2
+    state_size = 8
+    config = NetworkConfig()
+    scale = 1.0
 
     def __init__(self, equations):
         shapes = [(8, 20), (5,), (6, 8), (1,)]
@@ -271,10 +282,8 @@ class Few:
         )
 
 
-ASKED, HELD = (
-    "no if, and, or.*xp.relu",
-    "must be a field of the network's weights if it is trained, else of its const",
-)
+ASKED = "no if, and, or.*xp.relu"
+HELD = "must be a field of the network's weights if it is trained, else of its const"
 REFUSED = {
     "a bias of 5 on 8 neurons": (lambda xp, w, c, o, y: y + w.bias, r"\+ of the state \(8\) and w.bias \(5\).*length"),
     "too few columns": (lambda xp, w, c, o, y: xp.product(w.inputs, y), r"w.inputs \(8, 20\) and the state \(8\)"),
@@ -352,7 +361,8 @@ def test_constants_in_any_order_of_memory_and_of_any_kind_are_made_plain():
         whole: Any
         read_only: Any
 
-    network, matrix = Few(None), torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
+    network = Few(None)
+    matrix = torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
     network.constants = Kinds(
         matrix.T, matrix[:, ::2], torch.ones(3), np.int64(2), np.broadcast_to(1.5, (2, 2))
     )

@@ -82,7 +82,8 @@ def test_training_shows_no_progress(without_streams, tmp_path):
 
 
 def test_a_repair_is_not_remarked(without_streams, monkeypatch, tmp_path):
-    evaluate, calls = Trainer.evaluate, []
+    evaluate = Trainer.evaluate
+    calls = []
 
     def broken_once(self, *arguments):
         value, gradient = evaluate(self, *arguments)

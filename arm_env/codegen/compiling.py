@@ -90,7 +90,8 @@ def jit(function: Callable[..., Any]) -> Any:
     """
     config: Any = numba.config
     with _lock:
-        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(cache_folder())
         try:
             compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is

@@ -135,10 +135,8 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the
     widest_registers = _nothing  # type: ignore[assignment]
 else:
     _compiled = compile_source("elementary", SOURCE, bits_of=bits_of, float_of=float_of, fma=fma)
-    exp, log, sin, cos, whole = (
-        _compiled.exp,
-        _compiled.log,
-        _compiled.sin,
-        _compiled.cos,
-        _compiled.whole,
-    )
+    exp = _compiled.exp
+    log = _compiled.log
+    sin = _compiled.sin
+    cos = _compiled.cos
+    whole = _compiled.whole

@@ -181,7 +181,8 @@ def _power(base: Any, exponent: Any) -> Any:
     """Whole powers by products, halves by roots."""
     if isinstance(exponent, np.ndarray) and exponent.ndim:
         return NotImplemented
-    base, power = _symbol(base), _value(_symbol(exponent))
+    base = _symbol(base)
+    power = _value(_symbol(exponent))
     if power is None or not (2 * power).is_integer():
         raise TypeError(
             "** takes whole exponents and halves, such as 2, -1 and 0.5; x ** p is else exp(p * log(x))"

@@ -116,7 +116,9 @@ def jacobians(p, h, substeps, x, u, first, last, dynamics):
     """
     number = last - first
     x, u = repeated(x, number), repeated(u, number)
-    between, gx, gu = np.empty((substeps, *x.shape)), np.zeros(x.shape), np.empty(u.shape)
+    between = np.empty((substeps, *x.shape))
+    gx = np.zeros(x.shape)
+    gu = np.empty(u.shape)
     for row in range(len(x)):
         gx[row, first + row % number] = 1.0
     advance(p, h, x, u, between)
@@ -132,7 +134,8 @@ def curvatures(p, h, substeps, x, u, costates, curvature):
     """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends: differences of adjoints."""
     nearby = SIZE + 1  # the point itself, and one nudged along each axis
     x, u, gx = repeated(x, nearby), repeated(u, nearby), repeated(costates, nearby)
-    between, gu = np.empty((substeps, *x.shape)), np.empty(u.shape)
+    between = np.empty((substeps, *x.shape))
+    gu = np.empty(u.shape)
     for row in range(len(x)):
         j = row % nearby - 1
         if 0 <= j < STATE_SIZE:
@@ -153,7 +156,8 @@ def curvatures(p, h, substeps, x, u, costates, curvature):
 def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, curvature, gradient):
     """Jacobians and, along the costate, the gradient and if wanted the curvature."""
     length = len(controls)
-    x, costates = states[:length], np.empty((length, STATE_SIZE))
+    x = states[:length]
+    costates = np.empty((length, STATE_SIZE))
     jacobians(p, h, substeps, x, controls, 0, MOTION, dynamics)
     jacobians(p, h, substeps, x[:1], controls[:1], MOTION, STATE_SIZE, dynamics[:1])
     for t in range(1, length):
@@ -217,13 +221,15 @@ class ArmProblem:
 
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
         length = len(controls)
-        slope, hessian = np.empty((length, SIZE)), np.empty((length, SIZE, SIZE))
+        slope = np.empty((length, SIZE))
+        hessian = np.empty((length, SIZE, SIZE))
         self._kernels.expand_cost(
             self._p, self._w, self.control_period, self.command, states, controls, slope, hessian
         )
         if not exact:
             convexify(hessian)
-        dynamics, curvature = np.empty((length, STATE_SIZE, SIZE)), np.zeros((length, SIZE, SIZE))
+        dynamics = np.empty((length, STATE_SIZE, SIZE))
+        curvature = np.zeros((length, SIZE, SIZE))
         slopes = np.empty((length, MUSCLE_COUNT))
         expand_dynamics(
             self._p,

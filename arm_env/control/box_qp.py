@@ -47,7 +47,9 @@ def box_qp(h, g, low, high, x, free, factor):
     if h is not positive definite among them (Bertsekas 1982; Tassa et al. 2014).
     """
     m = len(x)
-    slope, direction, trial = np.empty(m), np.empty(m), np.empty(m)
+    slope = np.empty(m)
+    direction = np.empty(m)
+    trial = np.empty(m)
     n = 0
     for _ in range(50):
         n = 0
@@ -70,9 +72,11 @@ def box_qp(h, g, low, high, x, free, factor):
         for i in range(n):
             direction[i] = -slope[free[i]]
         solve_factored(factor, n, direction)
-        scale, found = 1.0, False
+        scale = 1.0
+        found = False
         while scale > 1e-10 and not found:
-            moved, gain = 0.0, 0.0
+            moved = 0.0
+            gain = 0.0
             for i in range(m):
                 trial[i] = x[i]
             for i in range(n):

@@ -243,7 +243,8 @@ class JointPD:
                 [velocities, np.zeros_like(velocities)], -1
             )
             smooth = np.where(begins, seen, self.keep * moved + (1 - self.keep) * seen)
-        angles, target = smooth[:, :2], smooth[:, 2:]
+        angles = smooth[:, :2]
+        target = smooth[:, 2:]
         wanted = np.clip(nearest_angles(self.arm, target), self.arm.lower_stop, self.arm.upper_stop)
         torque = self.stiffness * (wanted - angles) - self.damping * velocities
         action = self.excitations(torque, angles).astype(np.float32)
@@ -257,7 +258,8 @@ class JointPD:
         well each muscle pulls at its length, and with what moment arm.
         """
         each = isometric_torques(NUMPY, self._numbers, angles)  # (B, 2, 6) [N m]
-        multiplier, u = np.zeros((len(torque), 2)), np.zeros((len(torque), MUSCLE_COUNT))
+        multiplier = np.zeros((len(torque), 2))
+        u = np.zeros((len(torque), MUSCLE_COUNT))
         active = np.ones_like(u)
         for _ in range(4):
             missing = torque - (each @ u[..., None])[..., 0]

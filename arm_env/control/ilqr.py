@@ -96,10 +96,12 @@ def solve(
     improves. ValueError for shapes that do not fit, and for what is not finite.
     """
     low, high = problem.low, problem.high
-    best, done = follow(problem, start, controls), 0
+    best = follow(problem, start, controls)
+    done = 0
     expansion = problem.expand(*best[:2], False)
     for exact, most in ((False, iterations), (True, exact_iterations)):
-        damping, gain = Damping(), np.inf
+        damping = Damping()
+        gain = np.inf
         if exact and most:
             expansion = problem.expand(*best[:2], True)
         for _ in range(most):
@@ -111,7 +113,8 @@ def solve(
             done += 1
             if better is None:
                 break
-            gain, best = best[2] - better[2], better
+            gain = best[2] - better[2]
+            best = better
             expansion = problem.expand(*best[:2], exact)
     states, tried, value = best
     return Solution(tried, states, value, residual(tried, expansion.gradient, low, high), done)
@@ -176,7 +179,8 @@ def improve(
         )
         for scale in SCALES if ok else ():
             new = problem.follow(states, controls, change, gains, scale)
-            gain, expected = value - new[2], -scale * (linear + scale * quadratic)
+            gain = value - new[2]
+            expected = -scale * (linear + scale * quadratic)
             if gain > max(0.0, 0.01 * expected):  # False for NaN
                 damping.lowered()
                 return new
@@ -188,7 +192,8 @@ def _checked(
     problem: Problem, start: ArrayLike, controls: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """Copies of both, the controls held to the box."""
-    first, tried = np.array(start, dtype=float), np.array(controls, dtype=float)
+    first = np.array(start, dtype=float)
+    tried = np.array(controls, dtype=float)
     n, m = problem.size, len(problem.low)
     if first.shape != (n,) or tried.ndim != 2 or tried.shape[1] != m or not len(tried):
         wanted = f"a start ({n},) and controls (T, {m}), T at least 1"
@@ -208,10 +213,16 @@ def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
     """
     length, n, nm = dynamics.shape
     m = nm - n
-    change, gains = np.zeros((length, m)), np.zeros((length, m, n))
+    change = np.zeros((length, m))
+    gains = np.zeros((length, m, n))
     vx, vxx = np.zeros(n), np.zeros((n, n))
-    jacobian, g, w, damped = np.zeros((nm, nm)), np.empty(nm), np.empty((nm, nm)), np.empty((m, m))
-    free, factor, column = np.empty(m, dtype=np.int64), np.empty((m, m)), np.empty(m)
+    jacobian = np.zeros((nm, nm))
+    g = np.empty(nm)
+    w = np.empty((nm, nm))
+    damped = np.empty((m, m))
+    free = np.empty(m, dtype=np.int64)
+    factor = np.empty((m, m))
+    column = np.empty(m)
     linear = quadratic = 0.0
     for i in range(m):
         jacobian[n + i, n + i] = 1.0

@@ -78,14 +78,13 @@ class RecedingHorizon:
                 f"not {horizon}, {iterations}, {noise}"
             )
         self.task, self.arm = task, arm or Arm()
-        self.control_period, self.iterations, self.gains, self.width = (
-            control_period,
-            iterations,
-            gains,
-            width,
-        )
+        self.control_period = control_period
+        self.iterations = iterations
+        self.gains = gains
+        self.width = width
         self.length = max(1, round(horizon / control_period))
-        true, none = weights or task.weights, np.zeros(task.command_size)
+        true = weights or task.weights
+        none = np.zeros(task.command_size)
         self._radii = true.target_radius * WIDENING ** np.arange(9)
         self._problems = [
             ArmProblem(task, none, self.arm, replace(true, target_radius=float(r)), control_period)
@@ -109,7 +108,8 @@ class RecedingHorizon:
         if state is not None:
             belief = _rows(np.asarray(begins, dtype=bool), belief, state)
         belief = self._corrected(belief, sensed)
-        plan, body = belief.plan.copy(), belief.body.copy()
+        plan = belief.plan.copy()
+        body = belief.body.copy()
         action = np.zeros((len(sensed), MUSCLE_COUNT), dtype=np.float32)
         for i in np.flatnonzero(belief.samples[:, 0] > self._patience):
             plan[i] = self._planned(body[i], belief.command[i], plan[i])
@@ -125,15 +125,14 @@ class RecedingHorizon:
         angles = self._joints.angles(sensed[:, :6])
         velocities = self._joints.velocities(sensed[:, 6:12], angles)
         body = np.concatenate([angles, velocities, np.zeros((len(sensed), MUSCLE_COUNT))], -1)
-        command, plan = (
-            sensed[:, SENSORY_SIZE:],
-            np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC),
-        )
+        command = sensed[:, SENSORY_SIZE:]
+        plan = np.full((len(sensed), self.length, MUSCLE_COUNT), TONIC)
         return Belief(body, command, command, np.zeros((len(sensed), 2)), plan)
 
     def _corrected(self, old: Belief, sensed: np.ndarray) -> Belief:
         """The belief after sensing (B, 18 + K)."""
-        samples, body = old.samples + 1, old.body.copy()
+        samples = old.samples + 1
+        body = old.body.copy()
         angles = self._joints.angles(sensed[:, :6])
         body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (
             angles - body[:, ANGLES]
@@ -165,7 +164,8 @@ class RecedingHorizon:
             min(int(np.searchsorted(self._radii, self.width * distance)), len(self._problems) - 1)
         ]
         problem.command = command
-        best, damping = follow(problem, body, plan), Damping(most=LARGEST_DAMPING)
+        best = follow(problem, body, plan)
+        damping = Damping(most=LARGEST_DAMPING)
         for _ in range(self.iterations):
             better = improve(problem, problem.expand(*best[:2], exact=False), best, damping)
             if better is None:

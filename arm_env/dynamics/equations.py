@@ -184,7 +184,8 @@ def sense(xp: Primitives, arm: Any, x: Array) -> Array:
 
 def hand(xp: Primitives, arm: Any, x: Array) -> tuple[Array, Array, Array, Array]:
     """Hand position x, y [m] and velocity [m/s] of the body state; the shoulder is the origin."""
-    first, both = x[..., 0], x[..., 0] + x[..., 1]
+    first = x[..., 0]
+    both = x[..., 0] + x[..., 1]
     x1, y1 = arm.length[0] * xp.cos(first), arm.length[0] * xp.sin(first)
     x2, y2 = arm.length[1] * xp.cos(both), arm.length[1] * xp.sin(both)
     w1, w12 = x[..., 2], x[..., 2] + x[..., 3]

@@ -27,12 +27,16 @@ from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm, CostWeights, Parameters
 from arm_env.dynamics.random_numbers import standard_normals
 
-STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = 10, 18, 6
+STATE_SIZE = 10
+SENSORY_SIZE = 18
+MUSCLE_COUNT = 6
 COSTS = 7
 """Columns of ``costs``: three terms [1/s], distance [m], success (0 or 1), and the position x, y of
 the hand [m].
 """
-ANGLES, VELOCITIES, ACTIVATIONS = slice(0, 2), slice(2, 4), slice(4, 10)
+ANGLES = slice(0, 2)
+VELOCITIES = slice(2, 4)
+ACTIVATIONS = slice(4, 10)
 """Where the joint angles [rad], their velocities [rad/s] and the activations stand in the state."""
 
 
@@ -58,7 +62,8 @@ def with_adjoint(
     """Source of a kernel filling ``out``, and of its adjoint filling one array per input."""
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
-    results, start = {}, 0
+    results = {}
+    start = 0
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
@@ -82,11 +87,9 @@ ELEMENTARY = {
 
 def _source() -> str:
     arm = ARM_SYMBOLS
-    x, u, noise = (
-        load("x", (STATE_SIZE,)),
-        load("u", (MUSCLE_COUNT,)),
-        load("noise", (MUSCLE_COUNT,)),
-    )
+    x = load("x", (STATE_SIZE,))
+    u = load("u", (MUSCLE_COUNT,))
+    noise = load("noise", (MUSCLE_COUNT,))
     h = Symbol("scalar", "h")
     xs, us = flatten([x]), flatten([u])
     return "\n".join(
@@ -215,7 +218,8 @@ class TracedTask(NamedTuple):
 
 def trace_task(task: Any) -> TracedTask:
     """Run the equations of a task on symbols."""
-    arm, weights = ARM_SYMBOLS, WEIGHT_SYMBOLS
+    arm = ARM_SYMBOLS
+    weights = WEIGHT_SYMBOLS
     x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
     name = type(task).__name__
     with explained(name, TASKS_MAY_HOLD):

@@ -14,7 +14,8 @@ from arm_env.codegen.compiling import compile_source
 from arm_env.codegen.elementary import cos, log, sin, whole, widest_registers
 from arm_env.codegen.lanes import LANES
 
-MULTIPLIERS, INCREMENTS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 MASK = 0xFFFFFFFF
 ROUNDS = 10
 AT_ONCE = 4 * LANES
@@ -70,4 +71,5 @@ _compiled = compile_source(
     whole=whole,
     widest_registers=widest_registers,
 )
-standard_normals, philox = _compiled.standard_normals, _compiled.philox
+standard_normals = _compiled.standard_normals
+philox = _compiled.philox

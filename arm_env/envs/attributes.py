@@ -65,8 +65,10 @@ class SettingsAsAttributes:
     task = Setting("observations, costs and compiled code belong to it")
     arm = Setting("the spaces belong to it (a perturbation changes the body alone)")
     control_period = Setting("noise, delays, commands and time limits are counted in it")
-    weights, noise = Setting(), Setting()
-    schedule, perturbation = Setting(), Setting()
+    weights = Setting()
+    noise = Setting()
+    schedule = Setting()
+    perturbation = Setting()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -117,15 +117,26 @@ def _resample(path: np.ndarray, number: int) -> np.ndarray:
     return np.stack([np.interp(even, along, path[:, 0]), np.interp(even, along, path[:, 1])], -1)
 
 
-WIDTH, HEIGHT, SCALE = 720, 540, 540  # [px], [px], [px/m]
-LEFT, TOP = -0.65, 0.70  # [m] the corner of the view
+# [px], [px], [px/m]
+WIDTH = 720
+HEIGHT = 540
+SCALE = 540
+# [m] the corner of the view
+LEFT = -0.65
+TOP = 0.70
 FINE = 2  # pictures are drawn this much larger and averaged down, which smooths the edges
 
-PAPER, INK, TRACK = (252, 252, 250), (90, 90, 98), (236, 234, 232)
-TRUNK, HEAD, BONE = (232, 228, 223), (218, 212, 205), (246, 240, 226)
+PAPER = (252, 252, 250)
+INK = (90, 90, 98)
+TRACK = (236, 234, 232)
+TRUNK = (232, 228, 223)
+HEAD = (218, 212, 205)
+BONE = (246, 240, 226)
 WORKSPACE = (226, 236, 247)
 TARGET, TARGET_EDGE = (172, 219, 186), (84, 176, 114)
-HAND, RESTING, ACTIVE = (38, 70, 130), (226, 202, 202), (208, 12, 36)
+HAND = (38, 70, 130)
+RESTING = (226, 202, 202)
+ACTIVE = (208, 12, 36)
 
 BARS = (16, 38)  # [px] the activation bars lie in a corner that the hand can't reach
 TURN = _unit(np.linspace(0, 2 * np.pi, 120))
@@ -308,7 +319,8 @@ class Renderer:
 
     def _disc(self, centre: Any, radius: float, fill: Colour, edge: Colour) -> None:
         """A disc of ``radius`` [m] with an edge of 2 px inside it."""
-        place, pixels = FINE * to_pixels(centre), FINE * SCALE * radius
+        place = FINE * to_pixels(centre)
+        pixels = FINE * SCALE * radius
         self.pygame.draw.circle(self.canvas, edge, place, pixels)
         self.pygame.draw.circle(self.canvas, fill, place, pixels - 2 * FINE)
 

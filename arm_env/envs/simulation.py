@@ -176,10 +176,8 @@ class Simulation:
             angles.shape != (2,)
             or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all()
         ):
-            low, high = (
-                np.round(self.arm.lower_stop, 3).tolist(),
-                np.round(self.arm.upper_stop, 3).tolist(),
-            )
+            low = np.round(self.arm.lower_stop, 3).tolist()
+            high = np.round(self.arm.upper_stop, 3).tolist()
             raise ValueError(
                 f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}"
             )

@@ -152,7 +152,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         if not self._ready:
             raise ResetNeeded("call reset before the first step")
-        simulation, again = self.simulation, self._ended
+        simulation = self.simulation
+        again = self._ended
         u = simulation.checked_action(actions, ignored=again)
         command = simulation.command
         costs, observations = simulation.step(self.np_random, u)
@@ -206,7 +207,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             self._renderer = Renderer(
                 self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task
             )
-        radius, nowhere = self.simulation.settings.weights.target_radius, np.empty((0, 2))
+        radius = self.simulation.settings.weights.target_radius
+        nowhere = np.empty((0, 2))
         return tuple(
             self._renderer.draw(state, command, nowhere, radius).copy()
             for state, command in zip(self.simulation.state, self.simulation.command, strict=True)

@@ -113,12 +113,14 @@ def reach_measures(
     recording: Recording, jump: int, period: float, *, seed: int, noise: float
 ) -> ReachMeasures:
     """Measures of the movements that begin ``jump`` periods into a recording."""
-    path, speed = recording.hand[jump:], recording.speed[jump:]
+    path = recording.hand[jump:]
+    speed = recording.speed[jump:]
     target = recording.commands[-1, :, :2]
     distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
     error = distance[-round(SETTLED / period) :].mean(0)
     length = np.linalg.norm(target - path[0], axis=-1)  # (B,)
-    long, middling = length >= LONG_ENOUGH, (length >= MIDDLING[0]) & (length <= MIDDLING[1])
+    long = length >= LONG_ENOUGH
+    middling = (length >= MIDDLING[0]) & (length <= MIDDLING[1])
     deviation = path_deviation(path, path[0], target)[long]
     return ReachMeasures(
         fraction_within_target=float((error < TARGET_SIZE).mean()),
@@ -143,13 +145,16 @@ def cycle_measures(
 ) -> CycleMeasures:
     """Measures of the orbits that begin ``jump`` periods into a recording."""
     command = recording.commands[-1]
-    place, velocity = recording.hand[jump + 1 :], recording.velocity[jump + 1 :]  # (T, B, 2)
+    # (T, B, 2)
+    place = recording.hand[jump + 1 :]
+    velocity = recording.velocity[jump + 1 :]
     squared, *wanted = orbit.error(NUMPY, command, place[..., 0], place[..., 1])
     speed = np.abs(command[:, 3])  # without speed, only the distance counts
     # Along the tangent, 1 is the commanded speed in the commanded direction.
     progress = (velocity * np.stack(wanted, -1)).sum(-1) / np.where(speed > 0, speed * speed, 1)
     lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
-    radial, ratio = trailing_mean(np.sqrt(squared), lap), trailing_mean(progress, lap)
+    radial = trailing_mean(np.sqrt(squared), lap)
+    ratio = trailing_mean(progress, lap)
     ratio = np.where(speed > 0, ratio, 1.0)
     on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < orbit.speed_tolerance)
     settled = np.maximum(settling_steps(~on_orbit) + 1 - lap, 0)  # laps look back

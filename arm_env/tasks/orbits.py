@@ -23,7 +23,8 @@ from arm_env.tasks.task import Task, hand_position, joint_angles
 # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
 SINGULAR = 1e-4
 # centres of a grid along each joint angle: that many must fit one orbit, and all of them
-COARSE, FINEST = 20, 60
+COARSE = 20
+FINEST = 60
 LONGEST_SEARCH = 2000  # rounds of drawing random commands
 FASTEST = 2.0  # [m/s] no command is faster
 # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
@@ -52,7 +53,9 @@ class Orbit(Task):
     radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
     lap: tuple[float, float] = within((0.8, 2.0), 0.01, 1000, ascending=True)
 
-    name, env_id, summary = "circle", "CircleArm-v0", "Draw circles."
+    name = "circle"
+    env_id = "CircleArm-v0"
+    summary = "Draw circles."
     max_episode_steps = 600
     success_measure = ("fraction_converged", "converged")
     cyclic = True
@@ -99,8 +102,11 @@ class Orbit(Task):
         """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from
         the centre.
         """
-        centre, radius = commands[:, None, :2], commands[:, None, 2]
-        x, y, distance = np.cos(phase), np.sin(phase), radius + 0 * phase
+        centre = commands[:, None, :2]
+        radius = commands[:, None, 2]
+        x = np.cos(phase)
+        y = np.sin(phase)
+        distance = radius + 0 * phase
         for _ in range(10):  # Newton's method along the ray
             d, out_x, out_y = self.outline(NUMPY, distance * x, distance * y, radius)
             distance = np.clip(distance - d / np.maximum(out_x * x + out_y * y, 0.2), 0, 4 * radius)
@@ -118,7 +124,8 @@ class Orbit(Task):
             if len(accepted) >= number:
                 return accepted[:number]
             centre = hand_position(arm, self.sample_angles(rng, 2 * number))
-            radius, lap = rng.uniform(*self.radius, 2 * number), rng.uniform(*self.lap, 2 * number)
+            radius = rng.uniform(*self.radius, 2 * number)
+            lap = rng.uniform(*self.lap, 2 * number)
             speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
             drawn = np.column_stack([centre, radius, speed])
             accepted = np.vstack(
@@ -137,7 +144,8 @@ class Orbit(Task):
 
     def check_commands(self, arm, commands):
         self.checked_shape(commands)
-        radius, speed = commands[:, 2], commands[:, 3]
+        radius = commands[:, 2]
+        speed = commands[:, 3]
         if (radius < 0).any():
             raise ValueError(f"a radius is 0 m or above, not {radius.min()}")
         if (abs(speed) > FASTEST).any():
@@ -160,7 +168,8 @@ class Orbit(Task):
 
     def grid(self, arm, number):
         """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
-        radii, laps = sorted({*np.linspace(*self.radius, 3)}), sorted({*self.lap})
+        radii = sorted({*np.linspace(*self.radius, 3)})
+        laps = sorted({*self.lap})
         shapes = [
             (r, way * 2 * np.pi * r / lap) for r in radii for lap in laps for way in (-1.0, 1.0)
         ]
@@ -238,19 +247,23 @@ class RoundedPolygon(Orbit):
 
     def outline(self, xp, x, y, radius):
         """Distance from a smaller polygon, less the rounding."""
-        size, rounding = (1 - self.rounding) * radius, self.rounding * radius
+        size = (1 - self.rounding) * radius
+        rounding = self.rounding * radius
         half = np.pi / self.corners
-        apothem, side = size * float(np.cos(half)), size * float(np.sin(half))
+        apothem = size * float(np.cos(half))
+        side = size * float(np.sin(half))
         nearest: Any = None
         inside: Any = None
         for k in range(self.corners):
             angle = np.pi / 2 + half + 2 * half * k  # of this edge's normal; one corner points up
             c, s = float(np.cos(angle)), float(np.sin(angle))
-            out, along = x * c + y * s - apothem, y * c - x * s
+            out = x * c + y * s - apothem
+            along = y * c - x * s
             beyond = at_least(xp, along - side, 0.0) + at_most(xp, along + side, 0.0)
             candidate = (out * out + beyond * beyond, out * c - beyond * s, out * s + beyond * c)
             if nearest is None:
-                nearest, inside = candidate, -out
+                nearest = candidate
+                inside = -out
             else:
                 closer = nearest[0] - candidate[0]
                 nearest = tuple(

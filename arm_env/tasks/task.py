@@ -204,7 +204,9 @@ class Task(Checked):
 class Reach(Task):
     """Point attractors: the command is the target's position x, y [m] from the shoulder."""
 
-    name, env_id, summary = "reach", "ReachArm-v0", "Reach to points."
+    name = "reach"
+    env_id = "ReachArm-v0"
+    summary = "Reach to points."
     success_measure = ("fraction_within_target", "within the target")
 
     command_names = ("target_x", "target_y")

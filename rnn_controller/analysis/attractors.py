@@ -42,7 +42,9 @@ from rnn_controller.watching import DELAY, progress_bar
 
 NEAR = 0.01  # [m] a hand this near the attractor's has converged
 SAME = 0.002  # [m] a hand this near at the end is on it
-TIME_FOR_POINTS, LAPS = 20.0, 12.0  # [s], [-] how long starts are given to converge
+# [s], [-] how long starts are given to converge
+TIME_FOR_POINTS = 20.0
+LAPS = 12.0
 ROUNDS = 20  # laps that a limit cycle is given before it is polished
 CHUNK = 500  # states whose Jacobians are computed at once
 
@@ -58,17 +60,13 @@ class ClosedLoop:
         self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01
     ):
         check_period(controller, control_period)
-        self.controller, self.task, self.arm, self.period = (
-            controller,
-            task,
-            arm or Arm(),
-            control_period,
-        )
+        self.controller = controller
+        self.task = task
+        self.arm = arm or Arm()
+        self.period = control_period
         self.substeps = substeps_of(control_period)
-        self._numbers, self._body = (
-            tensors(self.arm),
-            CompiledBody(self.arm, control_period, self.substeps),
-        )
+        self._numbers = tensors(self.arm)
+        self._body = CompiledBody(self.arm, control_period, self.substeps)
         state = controller.initial_state(1)
         if not isinstance(state, Tensor) or state.ndim != 2:
             raise TypeError(
@@ -169,9 +167,12 @@ def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap
     if not len(upward):
         return None
     number = int(upward[0])
-    states, last, value = path[: number + 2], float(heights[number]), float(heights[number + 1])
+    states = path[: number + 2]
+    last = float(heights[number])
+    value = float(heights[number + 1])
     before, after = states[-2], states[-1]
-    share, flow = -last / (value - last), after - before
+    share = -last / (value - last)
+    flow = after - before
     end = before + share * flow
     total = torch.eye(len(start), dtype=torch.float64)
     along = jacobians(states[:-1])
@@ -190,7 +191,9 @@ def limit_cycle(
     """A fixed point of the return map by Newton's method, and its residual; None if the section is
     not met.
     """
-    best, best_residual, q = None, np.inf, start
+    best = None
+    best_residual = np.inf
+    q = start
     for _ in range(tries):
         lap = go_round(q)
         if lap is None:
@@ -310,7 +313,8 @@ def random_starts(rng: np.random.Generator, loop: ClosedLoop, number: int) -> Te
     """States (number, n) from which to start: any posture, moving, muscles and neurons anyhow, and
     then driven for half a second by some other command.
     """
-    task, arm = loop.task, loop.arm
+    task = loop.task
+    arm = loop.arm
     body = thrown_bodies(rng, task, number)
     neural = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, loop.neurons))
     before = torch.from_numpy(task.sample_commands(rng, number, arm))
@@ -328,13 +332,16 @@ def analyse(
     progress: bool = True,
 ) -> Analysis:
     """Find, test and count the attractors of ``commands`` (n, K)."""
-    starts, seed = count("starts", starts, 1), count("seed", seed)
+    starts = count("starts", starts, 1)
+    seed = count("seed", seed)
     if not len(commands):
         raise ValueError("at least one command is needed")
     loop.task.check_commands(loop.arm, commands)
     rng = np.random.default_rng(seed)
     find = _cycle if loop.task.cyclic else _point
-    attractors, on, towards = [], [], []
+    attractors = []
+    on = []
+    towards = []
     for command in progress_bar(commands, disable=not progress, desc="attractors", delay=DELAY):
         begin = random_starts(rng, loop, starts)
         attractor, states, paths = find(loop, torch.from_numpy(command), begin, rng)
@@ -397,7 +404,8 @@ def _point(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Gene
 
 
 def _cycle(loop: ClosedLoop, command: Tensor, begin: Tensor, rng: np.random.Generator) -> Found:
-    task, centre = loop.task, command[:2].numpy()
+    task = loop.task
+    centre = command[:2].numpy()
     lap_steps = float(task.period(command[None].numpy())[0]) / loop.period
     way = -1.0 if command[3] > 0 else 1.0  # clockwise crosses the ray downwards
 

@@ -19,7 +19,9 @@ from rnn_controller.rollouts import pontryagin
 
 DIRECTIONS = 16
 LENGTH = 0.10  # [m] of the centre-out reaches
-HOLD, MOVE = 1.5, 1.0  # [s] on the centre, and after the jump
+# [s] on the centre, and after the jump
+HOLD = 1.5
+MOVE = 1.0
 EARLY = (0.05, 0.30)  # [s] after the jump: the window in which a movement's activity is averaged
 
 
@@ -82,7 +84,8 @@ def play(
     ``targets``, (B, 2).
     """
     period = network.config.control_period
-    hold, move = round(HOLD / period), round(MOVE / period)
+    hold = round(HOLD / period)
+    move = round(MOVE / period)
     commands = np.repeat(np.stack([start, targets], 1), [hold, move], axis=1)
     body = Reach().attractor_state(np.random.default_rng(0), arm, start)
     silence = torch.zeros(
@@ -125,7 +128,8 @@ def analyse(
         varying.reshape(-1, varying.shape[-1]), full_matrices=False
     )
     first = varying[:, time <= 0.4] @ components[:6].T
-    middle, change = (first[:, 1:] + first[:, :-1]) / 2, np.diff(first, axis=1)
+    middle = (first[:, 1:] + first[:, :-1]) / 2
+    change = np.diff(first, axis=1)
     k = first.shape[-1]
     return Tuning(
         places, held, gradient.T, place_r2, directions, early,

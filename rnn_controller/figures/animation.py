@@ -76,7 +76,9 @@ def _frames(
     """Pictures at the times k / FRAME_RATE, each of the state after the control period that ends
     nearest to it.
     """
-    memory, start, done = None, np.ones(1, dtype=bool), 0
+    memory = None
+    start = np.ones(1, dtype=bool)
+    done = 0
     with gym.make(env_id, render_mode="rgb_array", max_episode_steps=10**9, **arguments) as env:
         simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
         check_fit(controller, simulation)

@@ -83,8 +83,10 @@ def run(
     envs = gym.make_vec(env_id, num_envs=1, **arguments)
     simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
     check_fit(controller, simulation)
-    arm, period = simulation.arm, simulation.control_period
-    first, steps = round(before / period), round(seconds / period)
+    arm = simulation.arm
+    period = simulation.control_period
+    first = round(before / period)
+    steps = round(seconds / period)
     with Watched(controller, first + steps, "figure") as watched:
         whole = record(watched, envs, first + steps, seed)
     envs.close()
@@ -111,7 +113,8 @@ def check_fit(controller: Controller, simulation: Any) -> None:
     environment has.
     """
     check_period(controller, simulation.control_period)
-    wanted, given = getattr(controller, "ceiling", None), simulation.arm.ceiling
+    wanted = getattr(controller, "ceiling", None)
+    given = simulation.arm.ceiling
     if wanted not in (None, given):
         raise ValueError(
             f"the controller was made for a ceiling of {wanted:g}, and the environment has {given:g}"

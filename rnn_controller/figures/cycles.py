@@ -36,7 +36,9 @@ SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.0
 AT_PLACES = CommandList(np.column_stack([CENTRES, np.full((len(CENTRES), 2), (0.07, 0.4))]), HOLD)
 OF_SHAPES = CommandList(np.column_stack([np.full((len(SHAPES), 2), MIDDLE), SHAPES]), HOLD)
 PARTS = (*COLOURS, "#E69F00")  # one a command, of the same set
-WIDEST, TIGHTEST = 0.08, 0.03  # [m] radii that a plan may command
+# [m] radii that a plan may command
+WIDEST = 0.08
+TIGHTEST = 0.03
 
 Curve = Callable[[float], np.ndarray]
 Course = Callable[[Run], np.ndarray]
@@ -141,7 +143,8 @@ def _draw_course(
 ) -> None:
     """What ``course`` takes from the runs, and what is ``wanted``, (T,), over time."""
     for shown, style in _in_order(quiet, noisy):
-        time, done = shown.time[1:], course(shown)
+        time = shown.time[1:]
+        done = course(shown)
         for colour, _, when in _parts(shown):
             inside = slice(when.start, when.stop - 1)
             axes.plot(time[inside], done[inside], color=colour, **style)
@@ -184,7 +187,8 @@ def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
     """
 
     def command(time: float) -> np.ndarray:
-        phase, eps = time / lap, 1e-4
+        phase = time / lap
+        eps = 1e-4
         behind, here, ahead = (curve(phase + shift) for shift in (-eps, 0.0, eps))
         velocity = (ahead - behind) / (2 * eps * lap)
         acceleration = (ahead - 2 * here + behind) / (eps * lap) ** 2

@@ -83,7 +83,8 @@ def _draw_muscles(axes: Axes, arm: Arm, angles: np.ndarray) -> None:
     axes.fill(*TRUNK_OUTLINE.T, color=FLESH)
     draw_arm(axes, joints, 9)
     for i, path in enumerate(muscle_paths(arm, angles, len(BELLY))):
-        pieces, colour = list(np.stack([path[:-1], path[1:]], 1)), COLOURS[i // 2]
+        pieces = list(np.stack([path[:-1], path[1:]], 1))
+        colour = COLOURS[i // 2]
         style: dict[str, Any] = {"colors": colour, "linewidths": 1 + 4 * BELLY, "capstyle": "round"}
         axes.add_collection(LineCollection(pieces, **style))
         axes.annotate(
@@ -163,7 +164,8 @@ def _draw_torques(axes: Axes, joint: int, angles: np.ndarray, torques: np.ndarra
 def _draw_lengths(curve: Axes, strips: Axes, arm: Arm, angles: np.ndarray) -> None:
     """The force-length curve, and under it the range of each muscle's length over the workspace."""
     lengths = muscle_length(arm.arrays(), angles).reshape(-1, len(MUSCLES))
-    shortest, longest = lengths.min(0), lengths.max(0)
+    shortest = lengths.min(0)
+    longest = lengths.max(0)
     first = min(SHOWN_LENGTHS[0], shortest.min() - 0.05)
     last = max(SHOWN_LENGTHS[1], longest.max() + 0.05)
     length = np.linspace(first, last, 200)

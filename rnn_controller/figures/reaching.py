@@ -144,7 +144,8 @@ def _draw_distance(axes: Axes, reaching: Run) -> None:
 def _draw_speed(axes: Axes, reaching: Run) -> None:
     correlations = []
     for colour, _, when in _movements(reaching):
-        time, speed = reaching.time[when], reaching.speed[when]
+        time = reaching.time[when]
+        speed = reaching.speed[when]
         correlation, bell = (part[..., 0] for part in closest_minimum_jerk(speed[:, None]))
         correlations.append(correlation)
         axes.plot(time, np.where(bell > 1e-9, bell, np.nan), "--", color=colour, lw=1.2)
@@ -164,7 +165,8 @@ def _draw_jumps(axes: Axes, reaching: Run) -> None:
 
 def _draw_tracking(axes: Axes, tracking: Run) -> None:
     draw_space(axes, tracking, "d   Moving target")
-    hand, target = tracking.hand[1:], tracking.target
+    hand = tracking.hand[1:]
+    target = tracking.target
     axes.plot(*target.T, ":", color=INK, label="target")
     axes.plot(*tracking.hand.T, color=COLOURS[0], lw=1.5, label="hand")
     legend(axes)

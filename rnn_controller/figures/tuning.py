@@ -92,7 +92,8 @@ def _draw_tuning(figure: Any, found: Tuning) -> None:
 
 
 def _draw_directions(axes: Any, found: Tuning) -> None:
-    most, short = found.modulation.max(), _largest(found.modulation)
+    most = found.modulation.max()
+    short = _largest(found.modulation)
     for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
         if size > 1e-9:
             axes.annotate(

@@ -80,7 +80,8 @@ class Coordinates:
 
     def weights(self, vector: Tensor) -> dict[str, Tensor]:
         """Weights by name; differentiable."""
-        w, result = self.network, self.parts(vector)
+        w = self.network
+        result = self.parts(vector)
         result["sensory"] = result["sensory"] / SENSORY_DEVIATION
         result["command"] = result["command"] / self.command_deviation
         result["reflex"] = result["reflex"] / SENSORY_DEVIATION
@@ -93,9 +94,11 @@ class Coordinates:
     def receivers(self) -> list[Tensor]:
         """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
         index = self.parts(torch.arange(len(self.vector()), device="cpu"))
-        neural, motor = ["recurrent", "sensory", "command"], ["motor", "reflex"]
+        neural = ["recurrent", "sensory", "command"]
+        motor = ["motor", "reflex"]
         if self.network.config.bias:
-            neural, motor = [*neural, "neural_bias"], [*motor, "motor_bias"]
+            neural = [*neural, "neural_bias"]
+            motor = [*motor, "motor_bias"]
         joined = (
             torch.cat([index[name].reshape(rows, -1) for name in names], 1)
             for rows, names in ((self.network.config.neurons, neural), (MUSCLE_COUNT, motor))

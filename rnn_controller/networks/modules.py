@@ -88,7 +88,8 @@ class Baseline(EquationModule):
         mean, deviation = command_scale(task, arm)
         self.register_buffer("shift", torch.cat([SENSORY_MEAN, mean]))
         self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
-        n, inputs = config.neurons, SENSORY_SIZE + task.command_size
+        n = config.neurons
+        inputs = SENSORY_SIZE + task.command_size
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
         # torch's own modules hold the weights, under the names that checkpoints know
         self.core: Any
@@ -112,7 +113,8 @@ class Baseline(EquationModule):
             self.motor.weight *= 0.2
             self.motor.bias.fill_(math.log(0.1 / 0.9))
             if self.config.kind == "gru":
-                n, kept = self.config.neurons, math.exp(-self.config.control_period / MEMORY)
+                n = self.config.neurons
+                kept = math.exp(-self.config.control_period / MEMORY)
                 # the update gate z; h' = z h + (1 − z) …
                 self.core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))
 
@@ -151,7 +153,8 @@ class Baseline(EquationModule):
         received = xp.product(w.inputs, signal) + w.input_bias
         recalled = xp.product(w.recurrent, state) + w.recurrent_bias
         gates = xp.sigmoid(received[..., : 2 * n] + recalled[..., : 2 * n])
-        reset, kept = gates[..., :n], gates[..., n:]
+        reset = gates[..., :n]
+        kept = gates[..., n:]
         candidate = xp.tanh(received[..., 2 * n :] + reset * recalled[..., 2 * n :])
         return (1 - kept) * candidate + kept * state
 

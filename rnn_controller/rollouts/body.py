@@ -140,10 +140,8 @@ class _Move(torch.autograd.Function):
         ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int
     ) -> Tensor:
         ctx.save_for_backward(u, noise)
-        path, excitation = (
-            np.empty((substeps + 1, len(x), STATE_SIZE)),
-            np.empty((len(x), MUSCLE_COUNT)),
-        )
+        path = np.empty((substeps + 1, len(x), STATE_SIZE))
+        excitation = np.empty((len(x), MUSCLE_COUNT))
         path[0] = x.detach().numpy()
         ctx.constants, ctx.path = (p, h), path
         in_parallel(_move, len(x), p, h, _array(u), _array(noise), excitation, path, share=SHARE)

@@ -161,14 +161,15 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
     bodies, neurons, observations, controls = path
     observed = observations.shape[2]
     omega = np.zeros(observed + LANES * MUSCLE_COUNT)
-    excitation, part = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * MUSCLE_COUNT)
-    excitation_costate, control_costate = (
-        np.empty(LANES * MUSCLE_COUNT),
-        np.empty(LANES * MUSCLE_COUNT),
-    )
+    excitation = np.empty(LANES * MUSCLE_COUNT)
+    part = np.empty(LANES * MUSCLE_COUNT)
+    excitation_costate = np.empty(LANES * MUSCLE_COUNT)
+    control_costate = np.empty(LANES * MUSCLE_COUNT)
     signal_costate = np.empty(observed)
-    body_costate, earlier = np.empty(LANES * STATE_SIZE), np.empty(LANES * STATE_SIZE)
-    neural_costate, earlier_neural = np.empty(neurons.shape[2]), np.empty(neurons.shape[2])
+    body_costate = np.empty(LANES * STATE_SIZE)
+    earlier = np.empty(LANES * STATE_SIZE)
+    neural_costate = np.empty(neurons.shape[2])
+    earlier_neural = np.empty(neurons.shape[2])
     work = np.empty(network_scratch(w, c, observations[0, 0], neurons[0, 0]))
     always = np.ones_like(lengths)
     for block in range(first, last):
@@ -209,10 +210,13 @@ def steps(w, c, o, y, u, following):
     """Fill excitations u (B, 1, 6) and next neural states (B, 1, N) from observations o (B, 1, 18 +
     K) and y.
     """
-    signal, state = np.zeros(LANES * o.shape[2]), np.zeros(LANES * y.shape[2])
-    excitations, moved = np.empty(LANES * MUSCLE_COUNT), np.empty(LANES * y.shape[2])
+    signal = np.zeros(LANES * o.shape[2])
+    state = np.zeros(LANES * y.shape[2])
+    excitations = np.empty(LANES * MUSCLE_COUNT)
+    moved = np.empty(LANES * y.shape[2])
     work = np.empty(network_scratch(w, c, signal, state))
-    every, always = np.arange(len(o)), np.ones(len(o), dtype=np.int64)
+    every = np.arange(len(o))
+    always = np.ones(len(o), dtype=np.int64)
     for first in range(0, len(o), LANES):
         members = every[first : first + LANES]
         to_lanes(o, members, always, 0, 0, 0, signal)

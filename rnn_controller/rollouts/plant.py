@@ -75,7 +75,9 @@ def rollout(
     else:
         body = CompiledBody(arm, control_period, substeps)
     state = controller.initial_state(len(x0)) if state is None else state
-    x, states, actions = x0, [x0], []
+    x = x0
+    states = [x0]
+    actions = []
     for t in range(commands.shape[1]):
         x, u, state = advance(controller, body, x, state, commands[:, t], noise[:, t])
         states.append(x)

@@ -194,7 +194,8 @@ def rollout(
             raise ValueError(
                 f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}"
             )
-    size, neurons = network.command_size, network.state_size
+    size = network.command_size
+    neurons = network.state_size
     batch, periods = (*commands.shape, 0, 0)[:2]
     expected = {
         "x0": (x0, (batch, STATE_SIZE)),

@@ -256,13 +256,11 @@ class Matrix(Operand):
     def __init__(
         self, record: Record, name: str, shape: tuple[int, int], label: str, factor: Any = 1.0
     ):
-        self.record, self.name, self.shape, self.label, self.factor = (
-            record,
-            name,
-            shape,
-            label,
-            factor,
-        )
+        self.record = record
+        self.name = name
+        self.shape = shape
+        self.label = label
+        self.factor = factor
 
     def __repr__(self) -> str:
         return f"{self.label} {self.shape}"
@@ -372,7 +370,8 @@ def trace(network: Any) -> Traced:
             )
         fields: dict[str, Any] = {}
         for i, (field, value) in enumerate(values._asdict().items()):
-            name, label = f"{group[0]}[{i}]", f"{group[0]}.{field}"
+            name = f"{group[0]}[{i}]"
+            label = f"{group[0]}.{field}"
             shape = tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
             if len(shape) > 2:
                 raise TypeError(
@@ -389,11 +388,10 @@ def trace(network: Any) -> Traced:
         return type(values)(**fields)
 
     with explained(type(network).__name__, NETWORKS_MAY_HOLD):
-        weights, constants = (
-            recorded("weights", network.weights),
-            recorded("constants", network.constants),
-        )
-        signal, state = record.vector("signal"), record.vector("state")
+        weights = recorded("weights", network.weights)
+        constants = recorded("constants", network.constants)
+        signal = record.vector("signal")
+        state = record.vector("state")
         outputs = network.equations(RECORDING, weights, constants, signal, state)
         if not isinstance(outputs, tuple | list) or len(outputs) != 2:
             raise TypeError("they must give two vectors, the excitations and the next state")
@@ -467,7 +465,10 @@ def _size_of(statement: Statement) -> str:
 
 def _arrays(statements: list[Statement]) -> tuple[list[str], list[str], list[str], str]:
     """Lines that compute sizes, cut arrays from ``work`` and fill them; and the length of all."""
-    sizes, arrays, forward, ends = ["n_signal = len(signal)", "n_state = len(state)"], [], [], ["0"]
+    sizes = ["n_signal = len(signal)", "n_state = len(state)"]
+    arrays = []
+    forward = []
+    ends = ["0"]
     for s in statements:
         sizes.append(f"n_{s.name} = {_size_of(s)}")
         if s.operation == "slice":
@@ -534,7 +535,8 @@ def _adjoint(s: Statement) -> list[str]:
             f"for i in range(len(g_{s.name})):",
             f"    g_{s.operands[0]}[i % {LANES}] += g_{s.name}[i]",
         ]
-    expression, received = s.operands[0], element(f"g_{s.name}")
+    expression = s.operands[0]
+    received = element(f"g_{s.name}")
     if s.operation in FUNCTIONS:
         received = received * FUNCTIONS[s.operation][1](element(s.name))
     leaves = _leaves(expression)

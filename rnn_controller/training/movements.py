@@ -79,10 +79,13 @@ def sample(
     attractor: a network that only knows starts at rest may hold still at other places, where it
     gets from elsewhere.
     """
-    number, neurons = count("number", number, 1), count("neurons", neurons)
-    settling, noise = real("settling", settling, 0), real("noise", noise, 0)
+    number = count("number", number, 1)
+    neurons = count("neurons", neurons)
+    settling = real("settling", settling, 0)
+    noise = real("noise", noise, 0)
     control_period = real("control_period", control_period, 0, above=True)
-    quiet, thrown = real("quiet", quiet, 0, 1), real("thrown", thrown, 0, 1)
+    quiet = real("quiet", quiet, 0, 1)
+    thrown = real("thrown", thrown, 0, 1)
     ranges = {
         "first": first, "second": second, "noise_scale": noise_scale,
         "quiet_second": quiet_second, "quiet_noise_scale": quiet_noise_scale,
@@ -103,7 +106,8 @@ def sample(
     )
     lengths = jump + rest
     shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
-    key, omega = int(rng.integers(2**63)), np.zeros(shape)
+    key = int(rng.integers(2**63))
+    omega = np.zeros(shape)
     if noise:
         standard_normals(key, 0, omega.reshape(-1))
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))

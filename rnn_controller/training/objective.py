@@ -61,7 +61,8 @@ class _Values(torch.autograd.Function):
             *constants,
             *(value.detach().contiguous().numpy() for value in (x, u, *given)),
         )
-        ctx.kernels, v = value_kernels(task), np.empty(len(x))
+        ctx.kernels = value_kernels(task)
+        v = np.empty(len(x))
         in_parallel(ctx.kernels.values, len(x), *ctx.arguments, v)
         return torch.from_numpy(v)
 

@@ -33,7 +33,10 @@ def line_search(
     Values that are not finite count as too high.
     """
     slope = float(gradient @ direction)
-    low, low_value, low_slope = 0.0, value, slope  # the best end of the bracket
+    # the best end of the bracket
+    low = 0.0
+    low_value = value
+    low_slope = slope
     high = None  # its other end, once there is one
     best = (0.0, value, gradient)
     for _ in range(evaluations):
@@ -53,7 +56,9 @@ def line_search(
         else:
             if new_slope * ((high if high is not None else float("inf")) - low) >= 0:
                 high = low
-            low, low_value, low_slope = length, new_value, new_slope
+            low = length
+            low_value = new_value
+            low_slope = new_slope
         length = (
             2 * low
             if high is None
@@ -95,10 +100,12 @@ class ConjugateGradient:
         """The next w, and the objective at the present one."""
         if not self.state:
             value, gradient = function(w)
-            direction, length = -gradient, 1.0 / max(1.0, float(gradient.norm()))
+            direction = -gradient
+            length = 1.0 / max(1.0, float(gradient.norm()))
         else:
             value, gradient = float(self.state["value"]), self.state["gradient"]
-            direction, length = self.state["direction"], float(self.state["length"])
+            direction = self.state["direction"]
+            length = float(self.state["length"])
         if float(gradient @ direction) >= 0:
             direction = -gradient
         length, new_value, new_gradient = line_search(
@@ -112,7 +119,8 @@ class ConjugateGradient:
         next_direction = -new_gradient + max(beta, 0.0) * direction if length > 0 else -new_gradient
         # First try: the same first-order decrease as the step just made (Nocedal & Wright, eq.
         # 3.60).
-        decrease, slope = float(gradient @ direction) * length, float(new_gradient @ next_direction)
+        decrease = float(gradient @ direction) * length
+        slope = float(new_gradient @ next_direction)
         guess = min(decrease / slope, 10 * length) if slope < 0 and length > 0 else 1e-3
         self.state = {
             "value": w.new_tensor(new_value),
@@ -180,7 +188,8 @@ class Soap(Adam):
             zero, (number, size) = torch.zeros_like(w), blocks.shape
             # a row each
             axes = torch.eye(size, dtype=w.dtype, device=w.device).repeat(number, 1, 1)
-            moment, count = torch.zeros_like(axes), w.new_zeros(())
+            moment = torch.zeros_like(axes)
+            count = w.new_zeros(())
             self.state = {
                 "mean": zero,
                 "square": moment[:, 0],
@@ -189,7 +198,8 @@ class Soap(Adam):
                 "count": count,
             }
         gradient = gradient / max(1.0, float(gradient.norm()))
-        count, axes = self.state["count"] + 1, self.state["axes"]
+        count = self.state["count"] + 1
+        axes = self.state["axes"]
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
         g = torch.cat([gradient, gradient.new_zeros(1)])[blocks]  # (b, k)
         moment = torch.baddbmm(
@@ -197,7 +207,8 @@ class Soap(Adam):
         )
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
             square, vectors = torch.linalg.eigh(moment)
-            square, axes = square.clamp_min(0), vectors.mT.contiguous()
+            square = square.clamp_min(0)
+            axes = vectors.mT.contiguous()
         else:
             square = 0.999 * self.state["square"] + 0.001 * (axes @ g[..., None])[..., 0] ** 2
         self.state = {

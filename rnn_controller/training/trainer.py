@@ -166,7 +166,8 @@ class Trainer:
             self.save()
 
         total = sum(stage.iterations for stage in self.stages)
-        started, saved = time.monotonic(), -math.inf
+        started = time.monotonic()
+        saved = -math.inf
         before = self.seconds
         title = f"train {self.config.task}"
         with progress_bar(
@@ -409,7 +410,8 @@ class Trainer:
         return replace(at, vector=vector, sound=sound, failures=failures, optimizer={})
 
     def _revived(self, failures: int) -> Tensor:
-        network, fresh = self.network, self._fresh_network(self.config.seed + failures)
+        network = self.network
+        fresh = self._fresh_network(self.config.seed + failures)
         assert isinstance(network, RecurrentController)
         self.coordinates.assign(self.position.vector)
         with torch.no_grad():
@@ -427,10 +429,8 @@ class Trainer:
         never excited above the tone get the weak tonic excitation and the weights that they would
         begin with.
         """
-        network, fresh = (
-            self.network,
-            self._fresh_network(self.config.seed + 1 + self.position.done),
-        )
+        network = self.network
+        fresh = self._fresh_network(self.config.seed + 1 + self.position.done)
         assert isinstance(network, RecurrentController)
         self.coordinates.assign(vector)
         with torch.no_grad():
@@ -502,7 +502,8 @@ class Trainer:
             trainer.extended = [
                 list(map(int, pair)) for pair in _extensions(training.get("extended", []))
             ]
-            counters, weights = training["position"], len(trainer.vector)
+            counters = training["position"]
+            weights = len(trainer.vector)
             trainer.position, trainer.history = restored(
                 counters, checkpoint.tensors, trainer.stages, weights
             )
@@ -600,8 +601,10 @@ def train(
     ValueError if ``resume`` finds another configuration, and TrainingError while another training
     writes to that folder.
     """
-    config, output = group("config", config, TrainConfig, TrainConfig()), Path(output)
-    tensorboard, progress = flag("tensorboard", tensorboard), flag("progress", progress)
+    config = group("config", config, TrainConfig, TrainConfig())
+    output = Path(output)
+    tensorboard = flag("tensorboard", tensorboard)
+    progress = flag("progress", progress)
     if flag("resume", resume):
         check_begun(output)
     with claimed(output) as check:
@@ -639,7 +642,8 @@ def _longer(stored: TrainConfig, given: TrainConfig) -> bool:
     """Whether a configuration is the stored one with more iterations, of a single stage."""
     if replace(given, iterations=stored.iterations) != stored:
         return False
-    before, now = stored.stages(), given.stages()
+    before = stored.stages()
+    now = given.stages()
     return len(before) == len(now) == 1 and now[0].iterations > before[0].iterations
 
 
