@@ -34,14 +34,20 @@ AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_s
 
 
 class ScaledExcitations(gym.spaces.Box):
-    """Actions from −1 to 1 that stand for excitations from 0 to ``ceiling``, as SB3 prefers.
+    """Actions from −1 to 1 that stand for excitations from 0 to ``max_excitation``, as SB3 prefers.
 
     A saved model holds its spaces, so it knows what its actions mean.
     """
 
-    def __init__(self, ceiling: float):
+    def __init__(self, max_excitation: float):
         super().__init__(-1.0, 1.0, (MUSCLE_COUNT,), np.float32)
-        self.ceiling = ceiling
+        self.max_excitation = max_excitation
+
+    def __setstate__(self, state: Any) -> None:
+        """Take on a saved state, also one that knows ``max_excitation`` by its earlier name."""
+        super().__setstate__(state)
+        if "ceiling" in vars(self):
+            self.max_excitation = vars(self).pop("ceiling")
 
 
 class SmoothedObservations(gym.spaces.Box):
@@ -73,7 +79,7 @@ def as_sb3_vec_env(
 
 class ArmVecEnv(VecEnv):
     """``num_envs`` arms under actions from −1 to 1, which stand for excitations from 0 to the
-    ceiling.
+    ``max_excitation``.
 
     An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps.
     The info of its last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other
@@ -90,8 +96,8 @@ class ArmVecEnv(VecEnv):
             )
         self.envs = envs
         self._arms = arms
-        actions = ScaledExcitations(self._arms.arm.ceiling)
-        self._scale = actions.ceiling / 2
+        actions = ScaledExcitations(self._arms.arm.max_excitation)
+        self._scale = actions.max_excitation / 2
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
         self.metadata = {
             "render_modes": ["rgb_array"],
@@ -231,7 +237,7 @@ class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
     It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
-    what it saw in training. What the model acts on stands in its spaces, saved or not: the ceiling,
+    what it saw in training. What the model acts on stands in its spaces, saved or not: the maximum excitation,
     and the time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the
     model's environment; a model that was loaded without one needs them as ``normalisation``. What
     is given here goes before what the model says.
@@ -244,7 +250,7 @@ class Trained:
         self,
         model: Any,
         normalisation: VecNormalize | None = None,
-        ceiling: float | None = None,
+        max_excitation: float | None = None,
         smoothing: float | None = None,
         control_period: float = 0.01,
     ):
@@ -264,8 +270,10 @@ class Trained:
                 "Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
                 stacklevel=2,
             )
-        given = getattr(actions, "ceiling", 1.0) if ceiling is None else ceiling
-        self.ceiling = number("ceiling", given, 0, 100, above=True)
+        given = (
+            getattr(actions, "max_excitation", 1.0) if max_excitation is None else max_excitation
+        )
+        self.max_excitation = number("max_excitation", given, 0, 100, above=True)
         self.smoothing = (
             getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
         )
@@ -303,7 +311,7 @@ class Trained:
         seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
         action, memory = self.model.predict(seen, memory, episode_start, deterministic)
         action = np.asarray(action, dtype=float)
-        return (action + 1) * (self.ceiling / 2) if self._scaled else action, (mean, memory)
+        return (action + 1) * (self.max_excitation / 2) if self._scaled else action, (mean, memory)
 
 
 ADAPTERS[BaseAlgorithm] = Trained

@@ -17,7 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from arm_env.arguments import choice, group, number
+from arm_env.arguments import choice, number
+from arm_env.checked import group, with_present_names
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.specifications import ORBITS, plain, revived
@@ -242,7 +243,7 @@ def stored_arm(values: Any) -> Arm:
     """
     if "moment_arms" not in mapping("arm", values):
         return stored(Arm, "arm", values)
-    earlier = {"curl": 0.0, "tone": 0.0, **values}
+    earlier = with_present_names(Arm, {"curl": 0.0, "tone": 0.0, **values})
     geometry = {"moment_arms", "optimal_angles", "optimal_length"}
     new = {"path_offset", "path_slope", "path_curvature", "tendon_length"}
     exactly("arm", earlier, {f.name for f in fields(Arm)} - new | geometry)
@@ -333,7 +334,8 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
 def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:
     """A group of settings from a file, which must hold every field but those that came ``later``."""
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    exactly(name, mapping(name, values), known - (set(later) - set(values)))
+    values = with_present_names(kind, mapping(name, values))
+    exactly(name, values, known - (set(later) - set(values)))
     try:
         return kind(**values)
     except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from arm_env.arguments import Checked, within
+from arm_env.checked import Checked, within
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole

@@ -13,7 +13,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from arm_env.arguments import Checked
+from arm_env.checked import Checked
 
 
 def by_default(text: str) -> Any:

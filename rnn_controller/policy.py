@@ -28,7 +28,11 @@ class _Predicting:
     network: Any
 
     def __init__(self, rest: np.ndarray, signals: int | None, arm: Arm | None):
-        self._rest, self._signals, self.ceiling = rest, signals, (arm or Arm()).ceiling
+        self._rest, self._signals, self.max_excitation = (
+            rest,
+            signals,
+            (arm or Arm()).max_excitation,
+        )
 
     @property
     def control_period(self) -> float | None:
@@ -68,7 +72,7 @@ class _Predicting:
             if starts.any():
                 y[starts] = self._rest
         u, y_next = self._step(batch, y)
-        action = np.minimum(np.maximum(u, 0), self.ceiling)  # np.clip takes twice as long
+        action = np.minimum(np.maximum(u, 0), self.max_excitation)  # np.clip takes twice as long
         return action.astype(np.float32).reshape((*o.shape[:-1], MUSCLE_COUNT)), y_next
 
 

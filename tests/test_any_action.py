@@ -14,7 +14,7 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, control_steps
 
 # A search for the worst (random bang-bang, alternating groups at all periods, greedy choices, an
-# evolution of actions and posture) got this far at a ceiling of 4, in rad and rad/s; at 1 and 2 it
+# evolution of actions and posture) got this far at a maximum excitation of 4, in rad and rad/s; at 1 and 2 it
 # got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
 FURTHEST_FOUND, FASTEST_FOUND = 0.284, 63.3
 # 10 s
@@ -46,7 +46,7 @@ def extremes(arm, posture, u):
         assert np.isfinite(x).all()
         furthest = max(furthest, outside(arm, x).max())
         fastest = max(fastest, np.abs(x[:, 2:4]).max())
-    assert (x[:, 4:] >= 0).all() and (x[:, 4:] <= arm.ceiling * (1 + 1e-12)).all()
+    assert (x[:, 4:] >= 0).all() and (x[:, 4:] <= arm.max_excitation * (1 + 1e-12)).all()
     return furthest, fastest
 
 
@@ -67,13 +67,15 @@ actions = st.one_of(
     st.lists(fractions, min_size=MUSCLE_COUNT, max_size=MUSCLE_COUNT),
 )
 blocks = st.lists(st.tuples(actions, st.integers(1, 200)), min_size=1, max_size=30)
-arms = st.sampled_from(CEILINGS).map(lambda ceiling: replace(Arm(), ceiling=ceiling))
+arms = st.sampled_from(CEILINGS).map(
+    lambda max_excitation: replace(Arm(), max_excitation=max_excitation)
+)
 
 
 def held(sequence, arm):
     """Blocks of (action, periods), over and over for 10 s, (T, 1, 6)."""
     u = np.concatenate([np.tile(action, (periods, 1)) for action, periods in sequence])
-    return arm.ceiling * np.resize(u, (PERIODS, 1, MUSCLE_COUNT))
+    return arm.max_excitation * np.resize(u, (PERIODS, 1, MUSCLE_COUNT))
 
 
 @settings(deadline=None, max_examples=100)
@@ -88,11 +90,11 @@ def test_any_switching_between_extremes_every_control_period(arm, posture, cycle
     assert_bounded(arm, posture, held([(action, 1) for action in cycle], arm))
 
 
-@pytest.mark.parametrize("ceiling", CEILINGS)
-def test_every_constant_extreme_from_every_corner(ceiling):
-    arm = replace(Arm(), ceiling=ceiling)
+@pytest.mark.parametrize("max_excitation", CEILINGS)
+def test_every_constant_extreme_from_every_corner(max_excitation):
+    arm = replace(Arm(), max_excitation=max_excitation)
     corners = np.array([*itertools.product(*zip(arm.lower_stop, arm.upper_stop, strict=True))])
-    u = np.repeat(ceiling * COMBINATIONS, len(corners), axis=0)
+    u = np.repeat(max_excitation * COMBINATIONS, len(corners), axis=0)
     assert_bounded(arm, np.tile(corners, (64, 1)), np.broadcast_to(u, (PERIODS, *u.shape)).copy())
 
 
@@ -103,8 +105,8 @@ def test_a_greedy_adversary(goal, least):
     """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest, and it gets
     that far at least.
     """
-    arm, rng = replace(Arm(), ceiling=CEILINGS[-1]), np.random.default_rng(1)
-    options = arm.ceiling * COMBINATIONS
+    arm, rng = replace(Arm(), max_excitation=CEILINGS[-1]), np.random.default_rng(1)
+    options = arm.max_excitation * COMBINATIONS
     still = np.zeros((64, MUSCLE_COUNT))
     p = arm.flat()
     furthest = fastest = 0.0

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.arguments import Checked, choice, count, filled, flag, group, number, numbers, within
+from arm_env.arguments import choice, count, flag, number, numbers
+from arm_env.checked import Checked, filled, group, within
 
 
 @dataclass(frozen=True)

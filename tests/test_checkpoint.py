@@ -43,7 +43,7 @@ def checkpoint():
     """One whose every field differs from its default."""
     return Checkpoint(
         network(time_constant=0.031, activation="tanh", bias=False, control_period=0.005),
-        arm=replace(Arm(), mass=(1.9, 0.8), ceiling=0.7),
+        arm=replace(Arm(), mass=(1.9, 0.8), max_excitation=0.7),
         weights=CostWeights(
             alpha=1.7, gamma=0.02, target_radius=0.09, brake_radius=0.05, reference_speed=0.4
         ),

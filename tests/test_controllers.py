@@ -139,14 +139,14 @@ def test_random_is_uniform_over_its_space_and_follows_its_generator():
 
 
 def test_excitations_are_of_the_space_of_its_arm():
-    actions = JointPD(Arm(ceiling=0.3)).predict(situations(200, 5)[2])[0]
+    actions = JointPD(Arm(max_excitation=0.3)).predict(situations(200, 5)[2])[0]
     assert actions.min() >= 0 and actions.max() == np.float32(0.3)
 
 
 def test_on_the_target_at_rest_it_does_nothing():
     angles = Reach().sample_angles(np.random.default_rng(6), 50)
     actions = JointPD().predict(clean_observations(angles, hand_position(ARM, angles)))[0]
-    assert actions.max() < 1e-3 * ARM.ceiling
+    assert actions.max() < 1e-3 * ARM.max_excitation
 
 
 def test_torque_of_each_joint_points_to_the_target():
@@ -177,7 +177,7 @@ def test_torque_points_the_right_way_nearly_everywhere():
 def test_torque_is_parallel_to_the_error_nearly_everywhere():
     """Short or stretched muscles pull little: it takes more of the others.
 
-    (Errors small, below any ceiling.)
+    (Errors small, below any max_excitation.)
     """
     error = np.random.default_rng(8).normal(0, 0.02, (500, 2))
     angles = situations(500, 8)[0]
@@ -205,7 +205,7 @@ def test_it_uses_the_whole_range_of_its_arm():
     arm = Arm(lower_stop=(-0.6, 0.1))
     angles = np.array([[-0.3, 1.5]])
     actions = JointPD(arm).predict(clean_observations(angles, hand_position(arm, angles)))[0]
-    assert actions.max() < 1e-3 * arm.ceiling
+    assert actions.max() < 1e-3 * arm.max_excitation
 
 
 def test_only_rows_that_start_forget():

@@ -127,7 +127,7 @@ def raise_warnings(env):
     # pygame 2.6 imports it when the checker renders
     warnings.filterwarnings("ignore", ".*pkg_resources")
     # advice to normalise: RescaleAction is how to follow it
-    if env.unwrapped.simulation.arm.ceiling != 1:
+    if env.unwrapped.simulation.arm.max_excitation != 1:
         warnings.filterwarnings("ignore", ".*For Box action spaces, we recommend")
 
 
@@ -253,7 +253,7 @@ def test_spaces_are_finite_float32_boxes(env_id):
     for space in (env.observation_space, env.action_space):
         assert space.dtype == np.float32 and space.is_bounded()
     assert (env.action_space.low == 0).all() and (
-        env.action_space.high == env.unwrapped.simulation.arm.ceiling
+        env.action_space.high == env.unwrapped.simulation.arm.max_excitation
     ).all()
 
 
@@ -333,7 +333,7 @@ def test_observation_noise_is_white_and_independent():
 def test_excitations_are_noisy_too(period):
     env = unwrapped(control_period=period)
     arm = env.simulation.arm
-    u = np.full(6, env.simulation.arm.ceiling / 4)
+    u = np.full(6, env.simulation.arm.max_excitation / 4)
     omega = []
     env.reset(seed=12)
     for _ in range(400):
@@ -379,7 +379,7 @@ def test_reward_is_equation_6():
     _, rewards, infos = run(env, actions)
     state = np.array([i["state"] for i in infos])
     target = np.array([i["target"] for i in infos])
-    u = np.clip(actions.astype(float), 0, env.simulation.arm.ceiling)
+    u = np.clip(actions.astype(float), 0, env.simulation.arm.max_excitation)
     d = np.linalg.norm(forward_kinematics(env.simulation.arm, state[:, :2]) - target, axis=-1)
     v = np.linalg.norm(hand_velocity(env.simulation.arm, state), axis=-1)
     e = np.exp(-(d**2) / (2 * 0.05**2))
@@ -877,7 +877,7 @@ def test_frames_a_second_follow_the_control_period(period):
 
 
 def test_another_arm_has_its_own_action_space_and_physics():
-    arm = Arm(ceiling=0.5, length=(0.33, 0.3))
+    arm = Arm(max_excitation=0.5, length=(0.33, 0.3))
     env = unwrapped(arm=arm)
     assert (env.action_space.high == 0.5).all()
     info = env.reset(seed=33, options={"posture": [0.5, 1.5]})[1]

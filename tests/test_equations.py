@@ -225,7 +225,9 @@ def test_the_macaque_differs_from_the_human_only_in_its_muscles():
     for f in fields(Arm):
         same = getattr(Arm.macaque(), f.name) == getattr(ARM, f.name)
         assert same != (f.name in muscles), f.name
-    assert Arm.macaque(ceiling=2.0, tone=0.01) == replace(Arm.macaque(), ceiling=2.0, tone=0.01)
+    assert Arm.macaque(max_excitation=2.0, tone=0.01) == replace(
+        Arm.macaque(), max_excitation=2.0, tone=0.01
+    )
 
 
 def test_muscles_with_constant_moment_arms_have_their_optimal_length_at_their_optimal_angles():
@@ -369,7 +371,7 @@ def test_slope_is_continuous_where_shortening_turns_to_lengthening():
 def test_excitation_is_held_between_the_tone_and_the_ceiling():
     noise = np.array([0.0, 0.0, 0.5, -1.5, 0.5, 0.0])
     u = np.array([-1.0, 0.7, 1.0, 1.0, 3.5, 9.0])
-    arm = replace(Arm(), tone=0.03, ceiling=4.0).arrays()
+    arm = replace(Arm(), tone=0.03, max_excitation=4.0).arrays()
     np.testing.assert_allclose(excitation(NUMPY, arm, u, noise), [0.03, 0.7, 1.5, 0.03, 4, 4])
     assert (excitation(NUMPY, NUMBERS, np.zeros(6), noise) == 0.002).all()
     assert (excitation(NUMPY, Arm.macaque().arrays(), np.zeros(6), noise) == 0).all()
@@ -591,7 +593,7 @@ def test_stops_push_back_and_grow_without_a_jump(side):
 @pytest.mark.parametrize("pulling", [[0, 2, 4], [1, 3, 5]], ids=["flexors", "extensors"])
 def test_stops_hold_against_full_muscle_force(pulling):
     u = np.zeros(6)
-    u[pulling] = ARM.ceiling
+    u[pulling] = ARM.max_excitation
     x = simulated(ARM, np.r_[np.deg2rad([50, 80]), np.zeros(8)], u, SUBSTEP, 2.0)
     outside = np.maximum(ARM.lower_stop - x[:2], x[:2] - ARM.upper_stop)
     assert (outside > 0).any() and (outside < 0.2).all()

@@ -633,7 +633,7 @@ def test_other_arguments_reach_the_environment():
             return np.full((len(observation), 6), 9.0), state
 
     gentle, strong = (
-        evaluate(SeesCeiling(), movements=3, seed=10, arm=Arm(ceiling=c)) for c in (0.1, 1.0)
+        evaluate(SeesCeiling(), movements=3, seed=10, arm=Arm(max_excitation=c)) for c in (0.1, 1.0)
     )
     assert gentle.mean_value < strong.mean_value
 
@@ -752,7 +752,7 @@ def test_the_shortest_jumps_have_all_measures():
         ({"curl": 15}, r"perturbation={'curl': 15}"),
         ({"mass": 2}, r"perturbation={'mass': 2}"),
         ({"gamma": 0.1}, r"weights={'gamma': 0.1}"),
-        ({"ceiling": 0.5}, r"arm={'ceiling': 0.5}"),
+        ({"max_excitation": 0.5}, r"arm={'max_excitation': 0.5}"),
         ({"pertubation": None}, "perturbation"),
     ],
     ids=str,

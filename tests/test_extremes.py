@@ -41,7 +41,7 @@ def test_every_corner_of_what_a_perturbation_may_be(env_id, control_period):
 @pytest.mark.parametrize("arguments", [
     {"noise": 10.0}, {"noise": 10.0, "control_period": 1e-4}, {"control_period": 0.1, "perturbation": {"delay": 1.0}},
     {"weights": {"alpha": 1e6, "gamma": 1e6, "reference_speed": 1e-3}}, {"weights": {"target_radius": 1e-4}},
-    {"schedule": {"hold": 0}}, {"schedule": {"hold": 1e-9}}, {"schedule": {"hold": 1e9}}, {"arm": {"ceiling": 4.0}},
+    {"schedule": {"hold": 0}}, {"schedule": {"hold": 1e-9}}, {"schedule": {"hold": 1e9}}, {"arm": {"max_excitation": 4.0}},
     {"arm": {"friction": (0.0, 0.0, 0.0)}},
 ], ids=str)  # fmt: skip
 def test_every_end_of_the_other_arguments(env_id, arguments):

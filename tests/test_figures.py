@@ -616,7 +616,9 @@ def made_for(task, arm=None, **config):
 
 
 def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period(tmp_path):
-    checkpoint = made_for("reach", Arm(length=(0.31, 0.34), ceiling=0.8), control_period=0.03)
+    checkpoint = made_for(
+        "reach", Arm(length=(0.31, 0.34), max_excitation=0.8), control_period=0.03
+    )
     controller = controller_of(checkpoint)
     environment = environment_of(checkpoint)
     axes = {a.get_title(loc="left")[0]: a for a in figure_6(controller, **environment).axes}
@@ -631,7 +633,10 @@ def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period
 
 @pytest.mark.parametrize(
     "arm, period, text",
-    [(Arm(), 0.02, "acts every 0.02 s"), (Arm(ceiling=2), 0.01, "made for a ceiling")],
+    [
+        (Arm(), 0.02, "acts every 0.02 s"),
+        (Arm(max_excitation=2), 0.01, "made for a max_excitation"),
+    ],
 )
 def test_another_environment_than_the_controller_was_made_for_is_refused(
     tmp_path, arm, period, text

@@ -161,7 +161,7 @@ def problem(situation="noisy", activation="relu", size=2):
         case "in the stops":
             x0[:, :2] = [np.array(arm.lower_stop) - 0.1, np.array(arm.upper_stop) + 0.1] * 2
         case "saturated":
-            arm = replace(arm, ceiling=0.2)
+            arm = replace(arm, max_excitation=0.2)
         case "on the target":
             commands[:] = np.stack(hand(NUMPY, arm, x0)[:2], -1)[:, None]
     movements = (torch.from_numpy(a) for a in (x0, y0, commands, noise))
@@ -235,7 +235,7 @@ def test_the_situations_are_what_they_claim():
     _, u, _ = pontryagin.rollout(
         driven.network, driven.arm, driven.x0, driven.y0, driven.commands, driven.noise
     )
-    assert 0.2 < (u > driven.arm.ceiling).double().mean() < 0.9 and (u == 0).any()
+    assert 0.2 < (u > driven.arm.max_excitation).double().mean() < 0.9 and (u == 0).any()
     tip = np.stack(hand(NUMPY, aimed.arm, aimed.x0.numpy())[:2], -1)
     assert (tip == aimed.commands[:, 0].numpy()).all()
     for situation, distance in CLOSE.items():
@@ -287,7 +287,7 @@ def test_excitation_beyond_the_ceiling_has_no_gradient_but_its_effort():
     x, u, _ = pontryagin.rollout(
         case.network, case.arm, case.x0, case.y0, case.commands, case.noise
     )
-    assert (u > case.arm.ceiling).all()
+    assert (u > case.arm.max_excitation).all()
     assert (
         torch.autograd.grad(x.sum(), case.network.motor_bias, retain_graph=True)[0].abs().max() == 0
     )

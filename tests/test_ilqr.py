@@ -306,7 +306,7 @@ def test_a_short_reach_converges_and_cannot_be_improved():
 
 
 def test_bounds_weights_and_period_are_the_problems():
-    arm = Arm(ceiling=0.2)
+    arm = Arm(max_excitation=0.2)
     weights = CostWeights(gamma=0.5)
     problem = ArmProblem(Reach(), np.array([0.0, 0.4]), arm, weights, control_period=0.02)
     start = np.concatenate([[0.7, 1.6], np.zeros(8)])

@@ -71,7 +71,7 @@ def situation(name):
             x[:, :2] = np.array(arm.lower_stop)
             x[1:3, :2] = np.add(arm.upper_stop, [[0.1, 0.0], [0.0, 0.1]])
         case "excitations on the edges":
-            u[:, :2], u[:, 2:4], noise[:] = arm.tone, arm.ceiling, 0.0
+            u[:, :2], u[:, 2:4], noise[:] = arm.tone, arm.max_excitation, 0.0
     return tuple(torch.from_numpy(value) for value in (x, u, noise))
 
 

@@ -42,7 +42,7 @@ OTHER_ARM = Arm(
     maximum_force=(600.0, 500.0, 400.0, 300.0, 200.0, 100.0),
     activation_time=0.04,
     tone=0.01,
-    ceiling=1.5,
+    max_excitation=1.5,
     curl=20.0,
 )
 ARMS = pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def compiled_step(arm, x, u):
 @ARMS
 def test_step(arm):
     rng = np.random.default_rng(1)
-    x, u = states(rng), rng.uniform(0, arm.ceiling, (300, 6))
+    x, u = states(rng), rng.uniform(0, arm.max_excitation, (300, 6))
     expected = equations.step(NUMPY, numbers(arm), x, u, SUBSTEP)
     assert_close(compiled_step(arm, x, u), expected)
     h = torch.tensor(SUBSTEP, dtype=torch.float64)
@@ -133,7 +133,7 @@ def test_excitation(arm):
     u = actions(rng)
     noise = rng.normal(0, 0.5, (300, 6))
     expected = equations.excitation(NUMPY, numbers(arm), u, noise)
-    assert (expected == arm.tone).any() and (expected == arm.ceiling).any()
+    assert (expected == arm.tone).any() and (expected == arm.max_excitation).any()
     assert_close(compiled(plant.excite, 6, arm, u, noise), expected)
     assert_close(
         equations.excitation(TORCH, tensors(arm), torch.tensor(u), torch.tensor(noise)), expected

@@ -137,7 +137,7 @@ def test_the_best_hold_of_a_reach_keeps_the_arm_from_drifting(found):
 def test_controls_stay_between_tone_and_ceiling(found):
     arm = Arm()
     controls = found[3].controls
-    assert controls.min() >= arm.tone and controls.max() <= arm.ceiling
+    assert controls.min() >= arm.tone and controls.max() <= arm.max_excitation
 
 
 def test_jumps_are_the_distances_of_the_attractors(found):

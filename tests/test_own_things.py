@@ -14,7 +14,7 @@ import torch
 
 import arm_env
 from arm_env import Circle, Ellipse, Reach
-from arm_env.arguments import within
+from arm_env.checked import within
 from arm_env.codegen.primitives import at_least, at_most
 from arm_env.control.controllers import Function
 from arm_env.tasks.schedules import CommandList

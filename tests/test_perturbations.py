@@ -257,7 +257,9 @@ def test_the_same_seed_is_the_same_perturbed_trajectory(env_id):
 
 
 @IDS
-@pytest.mark.parametrize("arm", [ARM, replace(OTHER_ARM, ceiling=1.5)], ids=["default", "other"])
+@pytest.mark.parametrize(
+    "arm", [ARM, replace(OTHER_ARM, max_excitation=1.5)], ids=["default", "other"]
+)
 def test_spaces_are_those_of_the_unperturbed_arm(env_id, arm):
     perturbation = Perturbation(mass=0.8, strength=1.2, curl=40, delay=0.06)
     plain = gym.make(env_id, arm=arm)
@@ -269,7 +271,7 @@ def test_spaces_are_those_of_the_unperturbed_arm(env_id, arm):
     assert envs.single_observation_space == plain.observation_space
     env.reset(seed=1)
     for action in random_actions(env, 100, 2):
-        assert env.observation_space.contains(env.step(np.round(action) * arm.ceiling)[0])
+        assert env.observation_space.contains(env.step(np.round(action) * arm.max_excitation)[0])
 
 
 @IDS

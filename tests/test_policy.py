@@ -26,8 +26,8 @@ from rnn_controller.training.objective import values
 
 NEURONS = 4
 SIGNALS = 20
-ARM = Arm(ceiling=2.0)
-HIGH = Arm(ceiling=100)
+ARM = Arm(max_excitation=2.0)
+HIGH = Arm(max_excitation=100)
 SINGLE = 2.0**-24  # relative rounding of float32
 
 
@@ -176,13 +176,13 @@ def test_a_second_episode_repeats_the_first():
     assert (episodes[0].std(0) > 0).any()
 
 
-@pytest.mark.parametrize("ceiling", [0.1, 0.5])
-def test_actions_stay_in_the_action_space(ceiling):
-    arm = replace(Arm(), ceiling=ceiling)
+@pytest.mark.parametrize("max_excitation", [0.1, 0.5])
+def test_actions_stay_in_the_action_space(max_excitation):
+    arm = replace(Arm(), max_excitation=max_excitation)
     space = gym.make("arm_env:ReachArm-v0", arm=arm).action_space
     actions, _ = Policy(network(), arm).predict(100 * observations())
     assert all(space.contains(action) for action in actions)
-    assert (actions == np.float32(ceiling)).any() and (actions == 0).any()
+    assert (actions == np.float32(max_excitation)).any() and (actions == 0).any()
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_without_noise_the_environment_is_the_rollout_that_was_trained():
     allowed_x = 10 * max((x - other).abs().max().item() for _, other, _, _ in rounded)
     allowed_u = 10 * max((u - other).abs().max().item() for _, _, other, _ in rounded)
     assert allowed_x < 1e-3 and allowed_u < 1e-3  # small enough to mean something
-    assert (x[:, -1] - x[:, 0]).abs().max() > 0.1 and u.max() < ARM.ceiling
+    assert (x[:, -1] - x[:, 0]).abs().max() > 0.1 and u.max() < ARM.max_excitation
     for i, commands in enumerate(drawn.commands.numpy()):
         jump = arm_env.CommandList(commands[[0, -1]], hold=0.3)
         path, actions, total = drive(Policy(controller, ARM), jump, noise=0.0)
@@ -314,7 +314,7 @@ def test_evaluation_measures_one_whole_jump_at_any_control_period(period, monkey
 
 
 def test_a_checkpoint_loads_as_a_controller_that_runs_at_once(tmp_path):
-    arm = replace(Arm(), ceiling=0.3)
+    arm = replace(Arm(), max_excitation=0.3)
     path = Checkpoint(network(), arm=arm).save(tmp_path / "checkpoint.safetensors")
     expected = Policy(network(), arm).predict(observations(), states())
     for name in (path, str(path), tmp_path):

@@ -340,11 +340,11 @@ def small(arms):
     ).learn(64)
 
 
-@pytest.mark.parametrize("ceiling", [1.0, 0.5])
+@pytest.mark.parametrize("max_excitation", [1.0, 0.5])
 @pytest.mark.parametrize("time_constant", [0.0, 0.1])
-def test_a_model_knows_what_it_was_trained_on_saved_or_not(ceiling, time_constant, tmp_path):
+def test_a_model_knows_what_it_was_trained_on_saved_or_not(max_excitation, time_constant, tmp_path):
     """One controller in training, in ours, and in a single environment; nothing is told twice."""
-    settings = {"arm": {"ceiling": ceiling}, "control_period": 0.02}
+    settings = {"arm": {"max_excitation": max_excitation}, "control_period": 0.02}
     arms = Smoothed(
         as_sb3_vec_env("ReachArm-v0", 4, max_episode_steps=100, **settings), time_constant
     )

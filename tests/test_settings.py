@@ -44,11 +44,13 @@ def test_numbers_in_any_form(noise):
 
 def test_groups_as_mappings_of_what_differs():
     env = make(
-        perturbation={"curl": "15"}, weights={"alpha": 2}, arm={"ceiling": 0.5, "mass": [1, 2]}
+        perturbation={"curl": "15"},
+        weights={"alpha": 2},
+        arm={"max_excitation": 0.5, "mass": [1, 2]},
     )
     assert env.perturbation == Perturbation(curl=15.0)
     assert env.weights == arm_env.CostWeights(alpha=2.0)
-    assert env.arm == arm_env.Arm(ceiling=0.5, mass=(1.0, 2.0))
+    assert env.arm == arm_env.Arm(max_excitation=0.5, mass=(1.0, 2.0))
     assert make("CircleArm-v0", weights={"gamma": 1}).weights == arm_env.CostWeights(
         alpha=2.0, gamma=1.0
     )  # of its task
@@ -106,7 +108,7 @@ REFUSED = [
     ({"perturbation": Perturbation}, r"perturbation must be a Perturbation, a mapping"),
     ({"weights": [0.3, 0.05]}, r"weights must be a CostWeights"),
     ({"weights": {"alpha": math.nan}}, r"weights: alpha must be a number from 0"),
-    ({"arm": {"ceiling": []}}, r"arm: ceiling must be a number above 0"),
+    ({"arm": {"max_excitation": []}}, r"arm: max_excitation must be a number above 0"),
     ({"arm": arm_env.Arm}, r"arm must be an Arm"),
     ({"noise": "loud"}, r"noise must be a number from 0 to 10, not 'loud'"),
     ({"noise": True}, r"noise must be a number"),
@@ -373,7 +375,7 @@ class Alternating:
 SPECIFIED = {
     "perturbation": ("ReachArm-v0", {"perturbation": Perturbation(curl=15, delay=0.03)}),
     "weights": ("CircleArm-v0", {"weights": arm_env.CostWeights(alpha=1.0)}),
-    "arm": ("ReachArm-v0", {"arm": arm_env.Arm(ceiling=0.5)}),
+    "arm": ("ReachArm-v0", {"arm": arm_env.Arm(max_excitation=0.5)}),
     "numbers": ("ReachArm-v0", {"noise": np.float32(0.1), "control_period": torch.tensor(0.02)}),
     "fractions": ("ReachArm-v0", {"noise": Fraction(1, 8), "control_period": Decimal("0.02")}),
     "array as schedule": ("ReachArm-v0", {"schedule": np.array([[0.0, 0.4], [0.1, 0.4]])}),

@@ -628,7 +628,7 @@ def test_episode_statistics_follow_a_reset_mask():
 
 
 def test_actions_can_be_transformed_and_clipped():
-    """Some of them at the ceiling, where the clipped ones are beyond it."""
+    """Some of them at the maximum excitation, where the clipped ones are beyond it."""
     plain = make(3)
     clipped = ClipAction(make(3))
     high = plain.action_space.high

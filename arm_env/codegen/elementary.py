@@ -131,7 +131,7 @@ def _nothing() -> None:
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the bits are those of the library then
     exp, log, sin, cos = math.exp, math.log, math.sin, math.cos
-    whole = float
+    whole: Any = float
     widest_registers = _nothing  # type: ignore[assignment]
 else:
     _compiled = compile_source("elementary", SOURCE, bits_of=bits_of, float_of=float_of, fma=fma)

@@ -32,7 +32,7 @@ MOTION = ACTIVATIONS.start
 NUDGE = 1e-6  # [-] step of the finite difference of exact adjoints
 
 PASSES = f"""
-def follow(p, w, h, substeps, command, tone, ceiling, states, controls, change, gains, scale, x, u, terms):
+def follow(p, w, h, substeps, command, tone, max_excitation, states, controls, change, gains, scale, x, u, terms):
     value = 0.0
     x[0] = states[0]
     for t in range(len(controls)):
@@ -40,7 +40,7 @@ def follow(p, w, h, substeps, command, tone, ceiling, states, controls, change, 
             wanted = controls[t, i] + scale * change[t, i]
             for j in range({STATE_SIZE}):
                 wanted += gains[t, i, j] * (x[t, j] - states[t, j])
-            u[t, i] = min(max(wanted, tone), ceiling)
+            u[t, i] = min(max(wanted, tone), max_excitation)
         x[t + 1] = x[t]
         for _ in range(substeps):
             step(p, h, x[t + 1], u[t], x[t + 1])
@@ -176,7 +176,7 @@ def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, cu
 @dataclass
 class ArmProblem:
     """The arm under one ``command`` (K,) of a task, held from start to end; controls within [tone,
-    ceiling].
+    max_excitation].
 
     Its value is Σ c Δt, what the environments return without noise, negated: c of the state that a
     period ends in and the excitations held during it.
@@ -197,7 +197,7 @@ class ArmProblem:
         self.task.checked_shape(self.command[None])
         self.size = STATE_SIZE
         self.low, self.high = (
-            np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.ceiling)
+            np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.max_excitation)
         )
         self._kernels = compiled(self.task)
         self._p, self._w = self.arm.flat(), (self.weights or self.task.weights).flat()
@@ -214,7 +214,7 @@ class ArmProblem:
     ) -> Trajectory:
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
-            self._p, self._w, self._step, self._substeps, self.command, self.arm.tone, self.arm.ceiling,
+            self._p, self._w, self._step, self._substeps, self.command, self.arm.tone, self.arm.max_excitation,
             states, controls, change, gains, scale, x, u, np.empty(COSTS),
         )  # fmt: skip
         return x, u, float(value)

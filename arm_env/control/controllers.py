@@ -251,7 +251,7 @@ class JointPD:
         return (action if np.ndim(observation) > 1 else action[0]), smooth
 
     def excitations(self, torque: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The least excitations, (B, 6), up to the ceiling, for joint torques [N m] at joint angles
+        """The least excitations, (B, 6), up to the maximum, for joint torques [N m] at joint angles
         [rad], (B, 2) each.
 
         Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how
@@ -267,4 +267,4 @@ class JointPD:
             multiplier = multiplier + np.linalg.solve(slope, missing[..., None])[..., 0]
             u = (multiplier[:, None] @ each)[:, 0]
             u, active = np.maximum(u, 0), (u > 0).astype(float)
-        return np.minimum(u, self.arm.ceiling)
+        return np.minimum(u, self.arm.max_excitation)

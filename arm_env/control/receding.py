@@ -143,7 +143,7 @@ class RecedingHorizon:
         velocity = muscle_velocity(self._numbers, body[:, ANGLES], body[:, VELOCITIES])
         pull = force_curves(NUMPY, length, velocity)[0]
         seen = np.minimum(
-            np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.ceiling
+            np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.max_excitation
         )
         body[:, ACTIVATIONS] += self.gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
         command = sensed[:, SENSORY_SIZE:]

@@ -130,8 +130,8 @@ def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
 
 
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
-    """The excitation that reaches the muscles: u (1 + ω), held to [tone, ceiling] (HT09, V.A.4)."""
-    return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.ceiling)
+    """The excitation that reaches the muscles: u (1 + ω), held to [tone, max_excitation] (HT09, V.A.4)."""
+    return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.max_excitation)
 
 
 def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:

@@ -19,12 +19,13 @@ own    Chosen here, by measurement; docs/choices.md says how.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import Checked, numbers, within
+from arm_env.arguments import numbers
+from arm_env.checked import Checked, within
 
 MUSCLES = ("SF", "SE", "EF", "EE", "BF", "BE")
 """Shoulder, elbow and biarticular flexor and extensor, in the order of every muscle array."""
@@ -65,6 +66,8 @@ class Parameters(Checked):
 class Arm(Parameters):
     """The two-link, six-muscle arm: skeleton, joints, muscles. Order of joints: shoulder, elbow."""
 
+    earlier_names = MappingProxyType({"ceiling": "max_excitation"})
+
     mass: Pair = within((1.4, 1.0), 0.01, 100)  # [kg] upper arm, forearm (LT04)
     length: Pair = within((0.30, 0.33), 0.01, 10)  # [m] (LT04)
     centre_of_mass: Pair = within((0.11, 0.16), 0, 10)  # [m] from the proximal joint (LT04)
@@ -103,7 +106,7 @@ class Arm(Parameters):
     # [-] least excitation of a muscle: none is ever quite off (own)
     tone: float = within(0.002, 0, 1)
     # [-] largest excitation, of the action space (own; HT09: none)
-    ceiling: float = within(1.0, 0, 100, above=True)
+    max_excitation: float = within(1.0, 0, 100, above=True)
     # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
     curl: float = within(0.0, -1e4, 1e4)
 
@@ -114,9 +117,9 @@ class Arm(Parameters):
                 raise ValueError(
                     f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}"
                 )
-        if not self.tone < self.ceiling:
+        if not self.tone < self.max_excitation:
             raise ValueError(
-                f"tone must lie below the ceiling of {self.ceiling}, not at {self.tone}"
+                f"tone must lie below the max_excitation of {self.max_excitation}, not at {self.tone}"
             )
 
     @classmethod
@@ -148,7 +151,7 @@ class Arm(Parameters):
         """Return the human skeleton with a macaque's muscles and no tone (LS13), the default before
         version 0.1.
 
-        ``others`` are fields that differ, such as ``ceiling``.
+        ``others`` are fields that differ, such as ``max_excitation``.
         """
         arm: dict[str, Any] = {
             "moment_arms": (

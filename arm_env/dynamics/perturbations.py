@@ -14,7 +14,8 @@ own    Chosen here.
 
 from dataclasses import dataclass, replace
 
-from arm_env.arguments import Checked, same, within
+from arm_env.arguments import same
+from arm_env.checked import Checked, within
 from arm_env.dynamics.parameters import Arm
 
 LONGEST_DELAY = 1.0  # [s]

@@ -126,7 +126,7 @@ excite_rows, excite_vjp_rows = _compiled.excite_rows, _compiled.excite_vjp_rows
 
 
 # Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
-# ceiling of 4. They found 45, 54 and 63 rad/s at ceilings of 1, 2 and 4, and 0.22, 0.25 and 0.28
+# max_excitation of 4. They found 45, 54 and 63 rad/s at maximum excitations of 1, 2 and 4, and 0.22, 0.25 and 0.28
 # rad.
 SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
 STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
@@ -147,7 +147,7 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
     lengths = equations.muscle_length(arrays, postures)
     arms = equations.moment_arm_matrix(NUMPY, arrays, postures)  # (P, 2, 6)
     speed = abs(arms).max(0).sum(0) * SPEED_BOUND / arrays.optimal_length
-    tension = np.full(MUSCLE_COUNT, arm.ceiling * PULL_BOUND)
+    tension = np.full(MUSCLE_COUNT, arm.max_excitation * PULL_BOUND)
     return (
         np.concatenate([lengths.min(0), -speed, 0 * tension]),
         np.concatenate([lengths.max(0), speed, tension]),
@@ -155,8 +155,8 @@ def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jit
-def hold_to_action_space(u, ceiling):
-    """Clip u, (B, 6), to [0, ceiling] in place; or return the first row that is not finite (else
+def hold_to_action_space(u, max_excitation):
+    """Clip u, (B, 6), to [0, max_excitation] in place; or return the first row that is not finite (else
     −1).
     """
     for i in range(len(u)):
@@ -165,7 +165,7 @@ def hold_to_action_space(u, ceiling):
                 return i
     for i in range(len(u)):
         for j in range(MUSCLE_COUNT):
-            u[i, j] = min(max(u[i, j], 0.0), ceiling)
+            u[i, j] = min(max(u[i, j], 0.0), max_excitation)
     return -1
 
 

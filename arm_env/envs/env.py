@@ -19,8 +19,8 @@ HAND_PATH = 100  # control periods of the hand's path that a frame shows
 
 
 def action_space(arm: Arm) -> spaces.Box:
-    """Six excitations from 0 to the arm's ceiling."""
-    return spaces.Box(0.0, arm.ceiling, (MUSCLE_COUNT,), np.float32)
+    """Six excitations from 0 to the arm's ``max_excitation``."""
+    return spaces.Box(0.0, arm.max_excitation, (MUSCLE_COUNT,), np.float32)
 
 
 def frame_rate(control_period: float) -> int:
@@ -155,7 +155,7 @@ class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     delays the senses; the spaces stay those of the unperturbed `arm`, so a controller can't tell from them.
 
     ## Action space
-    `Box(0, ceiling, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
+    `Box(0, max_excitation, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
     NaN or infinite one, or a wrong shape, raises ValueError and leaves the state as it was. Excitations below
     the `tone` act on the muscles as the tone does; the reward charges the action, not the tone.
 
@@ -197,7 +197,7 @@ class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     ## Arguments
     | name | default | meaning |
     |---|---|---|
-    | `arm` | `Arm()` | parameters of the body, tone and ceiling of the excitations among them; `Arm.macaque()` has other muscles |
+    | `arm` | `Arm()` | parameters of the body, tone and maximum of the excitations among them; `Arm.macaque()` has other muscles |
     | `weights` | `CostWeights()` | α, γ, d0, v0 of the cost |
     | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt), up to 10; 0 is off |
     | `control_period` | 0.01 | Δt [s], 0.0001 to 0.1; physics takes steps of at most 5 ms inside it |
@@ -236,7 +236,7 @@ class CircleArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     given centre, radius, speed and direction, for the hand to run along, from wherever it is.
 
     ## Action space
-    `Box(0, ceiling, (6,), float32)`, as in `ReachArm-v0`.
+    `Box(0, max_excitation, (6,), float32)`, as in `ReachArm-v0`.
 
     ## Observation space
     `Box(low, high, (22,), float32)`, `observation_names` by index. The first 18 signals are those of

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from arm_env.arguments import group, number, shown
+from arm_env.arguments import number, shown
+from arm_env.checked import group
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import ORBITS, SCHEDULES, revived

@@ -212,7 +212,7 @@ class Simulation:
             )
         if ignored is not None:
             u[ignored] = 0
-        bad = hold_to_action_space(u, self.arm.ceiling)
+        bad = hold_to_action_space(u, self.arm.max_excitation)
         if bad >= 0:
             where = f" of arm {bad}" if self.number > 1 else ""
             raise ValueError(f"the excitations{where} must be finite, not {u[bad].tolist()}")

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import filled, shown
+from arm_env.arguments import shown
+from arm_env.checked import filled
 from arm_env.dynamics.parameters import Parameters
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import within
+from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights

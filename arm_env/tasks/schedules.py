@@ -7,7 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from arm_env.arguments import Checked, detached, floats, number, shown, within
+from arm_env.arguments import detached, floats, number, shown
+from arm_env.checked import Checked, within
 from arm_env.tasks.task import Task
 
 FOR_EVER = 1e9  # [s] no command is held longer

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arm_env.arguments import Checked, within
+from arm_env.checked import Checked, within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights

@@ -109,15 +109,15 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:
-    """Refuse a controller that was made for another control period or another ceiling than the
+    """Refuse a controller that was made for another control period or another maximum excitation than the
     environment has.
     """
     check_period(controller, simulation.control_period)
-    wanted = getattr(controller, "ceiling", None)
-    given = simulation.arm.ceiling
+    wanted = getattr(controller, "max_excitation", None)
+    given = simulation.arm.max_excitation
     if wanted not in (None, given):
         raise ValueError(
-            f"the controller was made for a ceiling of {wanted:g}, and the environment has {given:g}"
+            f"the controller was made for a maximum excitation of {wanted:g}, and the environment has {given:g}"
         )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from arm_env.arguments import Checked, within
+from arm_env.checked import Checked, within
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.vector_tracing import TENSORS

@@ -1,7 +1,7 @@
 """Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
 
 Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's
-network) and excite every muscle within [0, ceiling]. Each is given by its equations alone, from
+network) and excite every muscle within [0, max_excitation]. Each is given by its equations alone, from
 which it is compiled.
 """
 
@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from arm_env.arguments import Checked, choice, group, within
+from arm_env.arguments import choice
+from arm_env.checked import Checked, group, within
 from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks.task import Task
@@ -46,7 +47,7 @@ class Scaling(NamedTuple):
 
     shift: Any  # (18 + K,) mean of each signal
     scale: Any  # (18 + K,) standard deviation of each
-    ceiling: Any  # [-] largest excitation
+    max_excitation: Any  # [-] largest excitation
 
 
 class GatedWeights(NamedTuple):
@@ -82,7 +83,11 @@ class Baseline(EquationModule):
         self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None
     ):
         super().__init__()
-        self.config, self.command_size, self.ceiling = config, task.command_size, arm.ceiling
+        self.config, self.command_size, self.max_excitation = (
+            config,
+            task.command_size,
+            arm.max_excitation,
+        )
         self.shift: Tensor
         self.scale: Tensor
         mean, deviation = command_scale(task, arm)
@@ -133,7 +138,7 @@ class Baseline(EquationModule):
     @property
     def constants(self) -> Scaling:
         """What is not."""
-        return Scaling(self.shift, self.scale, self.ceiling)
+        return Scaling(self.shift, self.scale, self.max_excitation)
 
     def equations(
         self, xp: Any, w: Any, c: Scaling, observation: Any, state: Any
@@ -145,7 +150,7 @@ class Baseline(EquationModule):
         else:
             first = xp.tanh(xp.product(w.first, signal) + w.first_bias)
             hidden = xp.tanh(xp.product(w.second, first) + w.second_bias)
-        return c.ceiling * xp.sigmoid(xp.product(w.motor, hidden) + w.motor_bias), state
+        return c.max_excitation * xp.sigmoid(xp.product(w.motor, hidden) + w.motor_bias), state
 
     def _gated(self, xp: Any, w: GatedWeights, signal: Any, state: Any) -> Any:
         """The gated recurrent unit of Cho et al. (2014), with torch's place for the reset gate."""

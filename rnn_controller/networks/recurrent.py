@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from arm_env.arguments import Checked, choice, within
+from arm_env.arguments import choice
+from arm_env.checked import Checked, within
 from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationModule
 

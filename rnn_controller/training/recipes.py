@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from arm_env.arguments import Checked, OrMapping, choice, fresh, group, within
+from arm_env.arguments import choice
+from arm_env.checked import Checked, OrMapping, fresh, group, within
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.registry import TASKS

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from arm_env.arguments import count, flag, group, number
+from arm_env.arguments import count, flag, number
+from arm_env.checked import group
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation

@@ -1,0 +1,163 @@
+"""Groups of settings that check themselves: frozen dataclasses whose fields are held to ranges."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from arm_env.arguments import count, flag, number, numbers, shown
+
+T = TypeVar("T")
+
+
+if TYPE_CHECKING:
+
+    class OrMapping(Generic[T]):
+        """A field that is a ``T``, and may be given as a mapping, as type checkers see it."""
+
+        def __get__(self, instance: object, owner: Any) -> T: ...
+        def __set__(self, instance: object, value: T | Mapping[str, Any]) -> None: ...
+
+else:
+
+    class OrMapping:
+        """``OrMapping[T]`` is the type of a field that is a ``T``, and may be given as a mapping:
+        just T.
+        """
+
+        def __class_getitem__(cls, kind):
+            return kind
+
+
+def fresh(kind: Callable[[], Any]) -> Any:
+    """Declare a dataclass field whose default is made anew."""
+    return field(default_factory=kind)
+
+
+def group(name: str, value: Any, kind: type[T], default: T) -> T:
+    """Return an instance of the dataclass ``kind``: ``value`` itself, one made from a mapping, or
+    for None the default.
+
+    A mapping names the fields that differ from the default.
+    """
+    if value is None:
+        return default
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, Mapping):
+        example = fields(kind)[0].name  # type: ignore[arg-type]
+        raise ValueError(
+            f"{name} must be {_article(kind.__name__)}, a mapping of its fields such as {{{example!r}: …}}, or None, "
+            f"not {shown(value)}"
+        )
+    return filled(name, value, default)
+
+
+def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
+    """Return ``default`` with the fields that a mapping names; a field that it does not have is
+    refused.
+    """
+    known = [f.name for f in fields(default)]  # type: ignore[arg-type]
+    value = with_present_names(type(default), value)
+    unknown = [key for key in value if key not in known]
+    if unknown:
+        raise ValueError(f"{name} has no field {unknown[0]!r}: there are {', '.join(known)}")
+    try:
+        return replace(default, **dict(value))  # type: ignore[type-var]
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a field of a ``Checked`` group may be: a number, or a tuple of them shaped like its
+    default.
+    """
+
+    low: float
+    high: float
+    above: bool
+    infinite: bool
+    optional: bool
+    whole: bool
+    ascending: bool
+    shape: tuple[int, ...]
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value of the field ``name``, made plain."""
+        if value is None and self.optional:
+            return None
+        if self.whole:
+            return count(
+                name, value, int(self.low), None if math.isinf(self.high) else int(self.high)
+            )
+        if self.shape:
+            result = numbers(name, value, self.shape, self.low, self.high, above=self.above)
+            if self.ascending and list(result) != sorted(result):
+                raise ValueError(f"{name} must go from low to high, not {shown(value)}")
+            return result
+        return number(name, value, self.low, self.high, above=self.above, infinite=self.infinite)
+
+
+def within(
+    default: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    infinite: bool = False,
+    whole: bool | None = None,
+    ascending: bool = False,
+    shape: tuple[int, ...] | None = None,
+) -> Any:
+    """Declare a dataclass field that a ``Checked`` group holds to its range.
+
+    The default's shape is that of the field, unless ``shape`` is given. A default that is an int
+    makes it a whole number. With None as the default, None is allowed; ``whole`` and ``shape`` then
+    say what else is. An ``ascending`` tuple is a range: its numbers must not fall.
+    """
+    whole = isinstance(default, int) if whole is None else whole
+    if shape is None:
+        shape = () if default is None else np.shape(default)
+    allowed = Range(low, high, above, infinite, default is None, whole, ascending, shape)
+    return field(default=default, metadata={"range": allowed})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A frozen group of settings that checks itself when it is made.
+
+    Fields declared by ``within`` become plain floats, ints or tuples in their range, and fields
+    whose default is a bool become bools, or the group is refused by a ``ValueError`` that names the
+    field.
+    """
+
+    earlier_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Present names of fields by those that they had before, which files may still hold."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if "range" in f.metadata:
+                object.__setattr__(self, f.name, f.metadata["range"].checked(f.name, value))
+            elif f.default is not MISSING and isinstance(f.default, bool):
+                object.__setattr__(self, f.name, flag(f.name, value))
+
+
+def with_present_names(kind: type, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a mapping of the fields of ``kind`` in which a field's earlier name is its present one.
+
+    A field that is given under both names is refused.
+    """
+    earlier = getattr(kind, "earlier_names", {})
+    for name in values:
+        if name in earlier and earlier[name] in values:
+            raise ValueError(f"give either {earlier[name]} or {name}, which is its earlier name")
+    return {earlier.get(name, name): value for name, value in values.items()}
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
