@@ -21,9 +21,11 @@ from arm_env.evaluation import evaluate, record
 from arm_env.moved import Moved
 from arm_env.tasks.measures import CycleMeasures, ReachMeasures, Recording
 from arm_env.tasks.orbits import Circle, Ellipse, Orbit, RoundedPolygon
+from arm_env.tasks.reach import Reach
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
-from arm_env.tasks.task import Reach, Task, hand_position, joint_angles
+from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position, joint_angles
 
 _EARLIER = {
     "compiling": "codegen.compiling",
@@ -88,11 +90,10 @@ __all__ = [
 ]
 
 for _task in TASKS.values():
-    _name = _task.env_id.removesuffix("-v0")
     register(
         _task.env_id,
-        entry_point=f"arm_env.envs.env:{_name}Env",
-        vector_entry_point=f"arm_env.envs.vector_env:{_name}VectorEnv",
+        entry_point=_task.entry_points[0],
+        vector_entry_point=_task.entry_points[1],
         max_episode_steps=_task.max_episode_steps,
     )
 

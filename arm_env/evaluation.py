@@ -5,7 +5,7 @@ from typing import Any, Literal, overload
 import gymnasium as gym
 import numpy as np
 
-from arm_env.arguments import count, detached, same
+from arm_env.arguments import count, detached
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import SIGNATURE, as_controller, check_period
 from arm_env.dynamics.equations import hand
@@ -144,14 +144,9 @@ def evaluate(
         )
     simulation = envs.unwrapped.simulation
     noise = envs.unwrapped.noise
-    hold = hold_of(simulation.settings.schedule)
     period = simulation.control_period
-    jump = round(hold / period)
-    if jump * period < SETTLED and not same(jump * period, SETTLED):
-        raise ValueError(
-            f"the measures are those of a jump: they need a schedule whose commands hold for {SETTLED} s or longer, "
-            f"not {hold} s"
-        )
-    recording = record(controller, envs, 2 * jump, seed)
+    hold = period * round(hold_of(simulation.settings.schedule) / period)
+    start, end = (round(time / period) for time in simulation.task.measured(hold))
+    recording = record(controller, envs, end, seed)
     envs.close()
-    return simulation.task.measures(recording, jump, period, seed=seed, noise=noise)
+    return simulation.task.measures(recording, start, period, seed=seed, noise=noise)

@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from arm_env.arguments import detached, number, shown
 from arm_env.control.controllers import ADAPTERS, Prediction, checked_observation, kept
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
 

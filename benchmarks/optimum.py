@@ -18,7 +18,7 @@ from tqdm import tqdm
 from arm_env import Controller, JointPD, RandomJumps, Recording, Task
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import Solution, follow, solve
-from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.envs.simulation import Simulation
 from arm_env.tasks.registry import TASKS
 from benchmarks.runs import TaskName, command_line

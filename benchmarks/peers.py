@@ -30,7 +30,7 @@ from arm_env.codegen.primitives import Primitives
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from benchmarks.speed import (
     BETA,
     CONTROL_PERIOD,

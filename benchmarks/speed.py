@@ -22,7 +22,7 @@ import arm_env  # noqa: F401  (registers the environments)
 from arm_env.dynamics import plant
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.rollouts import pontryagin

@@ -1,7 +1,4 @@
-"""What a few seeds say: interquartile means with stratified bootstrap intervals (Agarwal et al.
-
-2021).
-"""
+"""Interquartile means of few seeds, with stratified bootstrap intervals (Agarwal et al. 2021)."""
 
 from collections.abc import Sequence
 

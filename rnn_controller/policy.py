@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from arm_env.control.controllers import checked_observation, period_of
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
 from rnn_controller.rollouts.pontryagin import (

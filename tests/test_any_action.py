@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SPEED_BOUND, STOP_BOUND, control_steps
+from arm_env.dynamics.plant import SPEED_BOUND, STOP_BOUND, control_steps
 
 # A search for the worst (random bang-bang, alternating groups at all periods, greedy choices, an
 # evolution of actions and posture) got this far at a maximum excitation of 4, in rad and rad/s; at 1 and 2 it

@@ -13,7 +13,7 @@ import torch
 
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import CONTROL_PERIODS, NetworkConfig, RecurrentController

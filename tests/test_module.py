@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import rnn_controller.training.trainer as training
+from arm_env.dynamics.layout import STATE_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import STATE_SIZE
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller.analysis.attractors import ClosedLoop
 from rnn_controller.checkpoint import TASKS, CheckpointError, load_checkpoint
 from rnn_controller.networks.modules import Baseline, ModuleConfig

@@ -9,7 +9,8 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.orbits import Circle
-from arm_env.tasks.task import Reach, joint_angles
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.workspace import joint_angles
 from rnn_controller.training.movements import Movements, sample
 from rnn_controller.training.objective import of_parts, risk_sensitive
 

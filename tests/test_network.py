@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 
 NEURONS = 5

@@ -11,7 +11,7 @@ import pytest
 from arm_env import Arm, JointPD, Reach, Still, record
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import follow
-from arm_env.dynamics.plant import MUSCLE_COUNT
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.tasks.registry import task_of_environment
 from benchmarks import optimum as search
 from benchmarks import yardstick

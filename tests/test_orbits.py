@@ -10,8 +10,8 @@ from arm_env import Circle, Ellipse, RoundedPolygon, hand_position
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import Arm
-from arm_env.tasks.orbits import FASTEST, SINGULAR, jacobian, smooth_length
-from arm_env.tasks.task import nearest_angles
+from arm_env.tasks.orbits import FASTEST, SINGULAR, smooth_length
+from arm_env.tasks.workspace import jacobian, nearest_angles
 from rnn_controller.rollouts.plant import TORCH
 
 ARM = Arm()

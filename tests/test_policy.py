@@ -13,7 +13,7 @@ import torch
 import arm_env
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.plant import SPEED_BOUND
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller import load
 from rnn_controller.analysis.attractors import ClosedLoop
 from rnn_controller.checkpoint import Checkpoint

@@ -28,7 +28,8 @@ from arm_env.envs.rendering import (
     to_pixels,
 )
 from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon
-from arm_env.tasks.task import Reach, hand_position
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.workspace import hand_position
 
 ARM = Arm()
 POSTURES = [

@@ -331,7 +331,7 @@ def test_a_misspelt_setting_is_not_set(name, meant):
         assert env.unwrapped.note == "one's own"
 
 
-@pytest.mark.parametrize(("name", "hint"), [("nosie", "did you mean noise"), ("orbit", "orbits belong to CircleArm-v0"),
+@pytest.mark.parametrize(("name", "hint"), [("nosie", "did you mean noise"), ("orbit", "it is an argument of CircleArm-v0"),
                                            ("task", ""), ("frameskip", "")])  # fmt: skip
 def test_an_unknown_argument_is_refused_in_python_s_own_words(name, hint):
     for made in (

@@ -17,7 +17,7 @@ from arm_env.codegen.tracing import (
     load,
 )
 from arm_env.dynamics.plant import trace_task
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller.rollouts.plant import TORCH
 
 POINT = np.array([0.7, 1.3, -0.4])

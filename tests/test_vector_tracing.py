@@ -16,7 +16,7 @@ import torch
 from arm_env.codegen.compiling import cache_folder
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.tasks.task import Reach
+from arm_env.tasks.reach import Reach
 from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.policy import Policy

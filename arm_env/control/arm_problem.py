@@ -9,13 +9,10 @@ import numpy as np
 from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.codegen.tracing import constant, flatten, function_source, gradient, load
 from arm_env.control.ilqr import Expansion, Trajectory
+from arm_env.dynamics.layout import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.plant import (
-    ACTIVATIONS,
-    COSTS,
     ELEMENTARY,
-    MUSCLE_COUNT,
-    STATE_SIZE,
     TracedTask,
     step,
     step_rows,

@@ -1,6 +1,6 @@
-"""Least quadratic within a box: the small problem that every control period poses (Tassa et al.
+"""Minimum of a quadratic within a box, the small problem of every control period.
 
-2014).
+The method is that of Tassa et al. (2014).
 """
 
 import numpy as np

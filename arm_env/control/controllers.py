@@ -16,9 +16,10 @@ import numpy as np
 from arm_env.arguments import detached, number, same, shown
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import isometric_torques, moment_arm_matrix, muscle_length
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.tasks.task import Reach, nearest_angles
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.workspace import nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
 NEWTON_STEPS = 6  # lengths are nearly linear in the angles

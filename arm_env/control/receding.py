@@ -11,17 +11,12 @@ from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.controllers import JointSense, checked_observation
 from arm_env.control.ilqr import Damping, follow, improve
 from arm_env.dynamics.equations import force_curves, muscle_length, muscle_velocity
+from arm_env.dynamics.layout import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, VELOCITIES
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import (
-    ACTIVATIONS,
-    ANGLES,
-    MUSCLE_COUNT,
-    SENSORY_SIZE,
-    VELOCITIES,
-    control_steps,
-)
+from arm_env.dynamics.plant import control_steps
 from arm_env.envs.simulation import noise_deviation, substeps_of
-from arm_env.tasks.task import Task, hand_position
+from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position
 
 WIDENING = 1.5  # [-] from one radius of the planned target to the next
 LARGEST_DAMPING = 1e-2  # [s] an iteration that needs more is given up

@@ -24,20 +24,9 @@ from arm_env.codegen.tracing import (
     load,
 )
 from arm_env.dynamics import equations
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights, Parameters
 from arm_env.dynamics.random_numbers import standard_normals
-
-STATE_SIZE = 10
-SENSORY_SIZE = 18
-MUSCLE_COUNT = 6
-COSTS = 7
-"""Columns of ``costs``: three terms [1/s], distance [m], success (0 or 1), and the position x, y of
-the hand [m].
-"""
-ANGLES = slice(0, 2)
-VELOCITIES = slice(2, 4)
-ACTIVATIONS = slice(4, 10)
-"""Where the joint angles [rad], their velocities [rad/s] and the activations stand in the state."""
 
 
 def symbols(parameters: Parameters, name: str) -> Any:

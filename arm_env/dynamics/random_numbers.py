@@ -1,6 +1,6 @@
-"""Standard normal numbers from counters: Philox 4×32-10 (Salmon et al.
+"""Standard normal numbers from counters, in lanes.
 
-2011) and the Box–Muller transform, in lanes.
+Philox 4×32-10 (Salmon et al. 2011) and the Box–Muller transform.
 
 Number i of draw d under a key depends on these three alone, so it is the same in any process, on
 any machine, and at any number of arms. With 32 bits for each uniform number the largest deviation

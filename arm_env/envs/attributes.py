@@ -15,6 +15,7 @@ from arm_env.arguments import shown
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import plain
+from arm_env.tasks.registry import TASKS
 
 SPACES = ("action_space", "observation_space", "single_action_space", "single_observation_space")
 
@@ -104,6 +105,8 @@ class SettingsAsAttributes:
 
 
 GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights, "arm": Arm}
+OWNERS = {name: task.env_id for task in TASKS.values() for name in task.argument_names}
+"""Ids of environments by the arguments that they alone take."""
 SETTINGS = [
     name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)
 ]
@@ -118,9 +121,9 @@ def meant(name: str) -> str:
 def refuse(unknown: dict[str, Any], env_class: type) -> None:
     """Raise the TypeError of arguments that an environment does not take."""
     for name, value in unknown.items():
-        near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", "orbit"], 1, 0.6)
+        near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", *OWNERS], 1, 0.6)
         hint = f": did you mean {near[0]}?" if near and near != [name] else ""
-        hint = " (orbits belong to CircleArm-v0)" if name == "orbit" else hint
+        hint = f" (it is an argument of {OWNERS[name]})" if name in OWNERS else hint
         for group, kind in GROUPS.items():
             if name in {f.name for f in fields(kind)}:
                 hint = f": did you mean {group}={{{name!r}: {shown(value)}}}?"

@@ -7,13 +7,15 @@ import numpy as np
 from gymnasium import spaces
 
 from arm_env.arguments import detached
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.attributes import SettingsAsAttributes, refuse
+from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
-from arm_env.tasks.task import Reach, Task
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.task import Task
 
 HAND_PATH = 100  # control periods of the hand's path that a frame shows
 
@@ -107,19 +109,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        distance_cost, velocity_cost, effort_cost, distance, success, _, _ = costs[0].tolist()
-        command = command[0].copy()
-        return {
-            "hand": costs[0, 5:],
-            "command": command,
-            "target": command[:2].copy(),
-            "distance": distance,
-            "cost_distance": distance_cost,
-            "cost_velocity": velocity_cost,
-            "cost_effort": effort_cost,
-            "is_success": success > 0,
-            "state": self.simulation.state[0].copy(),
-        }
+        return info_of(costs[0], command[0], self.simulation.state[0])
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         if self.render_mode is None:

@@ -15,7 +15,9 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from arm_env.dynamics.parameters import MUSCLES
-from arm_env.tasks.task import Reach, Task, hand_position
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position
 
 Colour = tuple[int, ...]
 

@@ -1,27 +1,23 @@
-"""A batch of arms under one task: what ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` have in
-common.
-"""
+"""A batch of arms under one task, which ``ArmEnv`` (a batch of one) and ``ArmVectorEnv`` share."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from arm_env.arguments import detached, floats, mapping, shown
+from arm_env.arguments import detached, floats, mapping
+from arm_env.dynamics.layout import ANGLES, COSTS, MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import MUSCLES, Arm
 from arm_env.dynamics.plant import (
-    ANGLES,
-    COSTS,
-    MUSCLE_COUNT,
     NOISE_MARGIN,
-    STATE_SIZE,
     compile_task,
     hold_to_action_space,
     noise_of,
     observe,
     sensory_bounds,
 )
+from arm_env.envs.commands import Commands, OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
-from arm_env.tasks.schedules import RandomJumps, Schedule, hold_of
+from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
@@ -45,9 +41,8 @@ class Start(NamedTuple):
     posture: np.ndarray | None  # (2,) [rad]; None for the first command's attractor
 
 
-class Simulation:
-    """``number`` arms, their commands and clocks; every array but ``history`` has a leading axis of
-    arms.
+class Simulation(OwnArrays):
+    """A number of arms and their clocks; every array but ``history`` has a leading axis of arms.
 
     ``settings`` are those in force; ``change`` gives new ones, which come into force at the next
     reset. The arm of the settings is what spaces, commands and drawings are of; what moves is that
@@ -65,19 +60,9 @@ class Simulation:
         self._step = self.settings.control_period / self.substeps
         self.history = np.zeros((1, number, STATE_SIZE))  # what is sensed first, the present last
         self._come_into_force()
-        self._schedules = np.full(number, None, dtype=object)  # of every arm
-        self.command = np.zeros((number, task.command_size))
+        self._commands = Commands(number, task, self.arm, self.control_period)
         self.elapsed = np.zeros(number, dtype=np.int64)  # control periods since the reset
-        self._segment = np.zeros(number, dtype=np.int64)
-        self._due = np.zeros(number, dtype=np.int64)  # when the next command is
         self._key = self._draws = 0  # of the noise
-        self._quiet = 0  # control periods in which surely no command is due
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Copy the arrays: those that another process sent may be read-only."""
-        vars(self).update(
-            {key: np.array(x) if isinstance(x, np.ndarray) else x for key, x in state.items()}
-        )
 
     @property
     def task(self) -> Task:
@@ -100,13 +85,23 @@ class Simulation:
         return self.history[-1]
 
     @property
+    def command(self) -> np.ndarray:
+        """Commands in force, (B, K)."""
+        return self._commands.present
+
+    @command.setter
+    def command(self, commands: np.ndarray) -> None:
+        self._commands.present = commands
+
+    @property
     def coming(self) -> Settings:
         """The settings of the next episode."""
         return self._coming or self.settings
 
     def change(self, **changes: Any) -> None:
-        """Check new settings, which come into force for all arms at the next reset of any;
-        ValueError if refused.
+        """Check new settings, which come into force for all arms at the next reset of any of them.
+
+        Raises ValueError if they are refused.
         """
         self._coming = self.coming.changed(**changes)
 
@@ -153,19 +148,13 @@ class Simulation:
         # nothing is drawn without noise
         self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0
         schedule = start.schedule or self.settings.schedule
-        zero = np.zeros(int(which.sum()), dtype=np.int64)
-        command = self._next_command(rng, schedule, zero, zero)
+        command = self._commands.begin(rng, which, schedule)
         state = self.task.attractor_state(rng, self.arm, command)
         if start.posture is not None:
             state[:, ANGLES] = start.posture
             state[:, ANGLES.stop :] = 0
-        for arm in np.flatnonzero(which):
-            self._schedules[arm] = schedule
-        self.command = self.command.copy()
-        self.history[:, which], self.command[which] = state, command
-        self.elapsed[which] = self._segment[which] = 0
-        self._due[which] = self._periods(schedule)
-        self._quiet = 0
+        self.history[:, which] = state
+        self.elapsed[which] = 0
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
         try:
@@ -182,26 +171,6 @@ class Simulation:
                 f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}"
             )
         return angles
-
-    def _periods(self, schedule: Schedule) -> int:
-        return max(1, round(hold_of(schedule) / self.control_period))
-
-    def _next_command(
-        self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
-    ) -> np.ndarray:
-        time = elapsed * self.control_period
-        if isinstance(schedule, RandomJumps):  # whose commands the task itself draws
-            return schedule.commands(rng, segment, time, self.task, self.arm)
-        try:
-            command = _numbers(schedule.commands(rng, segment, time, self.task, self.arm))
-            self.task.check_commands(self.arm, command)
-            if len(command) != len(segment):
-                raise ValueError(
-                    f"there must be a command for each of {len(segment)} arms, not {len(command)}"
-                )
-        except ValueError as error:
-            raise ValueError(f"schedule: {error}") from error
-        return command
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
         """A copy of the action, (B, 6), held to the action space; ValueError if it is none."""
@@ -224,14 +193,10 @@ class Simulation:
         Returns ``costs`` of the state reached, under the command in force, and observations. The
         command may change afterwards; the observations show the new one.
         """
-        changes = self._following_commands(rng)  # may refuse, and then nothing has moved
+        # A schedule may refuse here, and then nothing has moved.
+        changes = self._commands.changes(rng, self.elapsed)
         command = self.command
-        if changes:
-            self.command = command.copy()
-        for due, schedule, following in changes:
-            self.command[due] = following
-            self._segment[due] += 1
-            self._due[due] += self._periods(schedule)
+        self._commands.take(changes, self.elapsed)
         costs, observation = self._blank()
         self._draws += 1
         self._kernels.advance(
@@ -239,9 +204,7 @@ class Simulation:
             self._deviation, self._key, self._draws, command, self.command,
             self.low, self.high, self.history, self.elapsed, costs, observation,
         )  # fmt: skip
-        self._quiet -= 1
-        if self._quiet <= 0:
-            self._quiet = int((self._due - self.elapsed).min())
+        self._commands.tick(self.elapsed)
         return costs, observation
 
     def _blank(self) -> tuple[np.ndarray, np.ndarray]:
@@ -249,24 +212,8 @@ class Simulation:
             (self.number, len(self.low)), dtype=np.float32
         )
 
-    def _following_commands(
-        self, rng: np.random.Generator
-    ) -> list[tuple[np.ndarray, Schedule, np.ndarray]]:
-        """Which arms change their command at the end of this period, by what schedule, and to what."""
-        if self._quiet > 1:
-            return []
-        due = self.elapsed + 1 >= self._due
-        following = []
-        for schedule in {id(s): s for s in self._schedules[due]}.values():
-            of = due & np.array([s is schedule for s in self._schedules])
-            command = self._next_command(rng, schedule, self._segment[of] + 1, self.elapsed[of] + 1)
-            following.append((of, schedule, command))
-        return following
-
     def costs(self, u: np.ndarray) -> np.ndarray:
-        """Cost terms, distance, success and the hand in this state under u, (B, 7), as ``COSTS``
-        says.
-        """
+        """Cost terms, distance, success and the hand in this state under u, (B, 7)."""
         out = self._blank()[0]
         self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
         return out
@@ -287,28 +234,6 @@ class Simulation:
             observation,
         )
         return observation
-
-    def info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, np.ndarray]:
-        """What ``info`` says of every arm, noise-free."""
-        command = command.copy()
-        return {
-            "hand": costs[:, 5:],
-            "command": command,
-            "target": command[:, :2].copy(),
-            "distance": costs[:, 3],
-            "cost_distance": costs[:, 0],
-            "cost_velocity": costs[:, 1],
-            "cost_effort": costs[:, 2],
-            "is_success": costs[:, 4] > 0,
-            "state": self.state.copy(),
-        }
-
-
-def _numbers(commands: Any) -> np.ndarray:
-    try:
-        return np.asarray(detached(commands), dtype=float)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise ValueError(f"commands must be numbers, not {shown(commands)}") from None
 
 
 def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:

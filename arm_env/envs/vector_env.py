@@ -14,14 +14,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from arm_env.arguments import count, mapping
+from arm_env.dynamics.layout import MUSCLE_COUNT, TERMS
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse
 from arm_env.envs.env import action_space, frame_rate
+from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
-from arm_env.tasks.task import Reach, Task
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.task import Task
 
 MOST_ENVS = 10**7
 NO_LIMIT = -1  # what gymnasium.make takes for an episode that never ends
@@ -157,7 +159,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         u = simulation.checked_action(actions, ignored=again)
         command = simulation.command
         costs, observations = simulation.step(self.np_random, u)
-        rewards = -costs[:, :3].sum(1) * simulation.control_period
+        rewards = -costs[:, TERMS].sum(1) * simulation.control_period
         if again.any():
             simulation.reset(self.np_random, again, self._start)
             costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
@@ -195,7 +197,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         )
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info: dict[str, Any] = self.simulation.info(costs, command)
+        info: dict[str, Any] = info_of(costs, command, self.simulation.state)
         return {**info, **{f"_{key}": np.ones(self.num_envs, dtype=bool) for key in info}}
 
     def render(self) -> tuple[np.ndarray, ...] | None:

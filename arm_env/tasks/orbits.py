@@ -15,10 +15,10 @@ import numpy as np
 
 from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
-from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import cycle_measures
-from arm_env.tasks.task import Task, hand_position, joint_angles
+from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
 
 # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
 SINGULAR = 1e-4
@@ -57,6 +57,11 @@ class Orbit(Task):
     env_id = "CircleArm-v0"
     summary = "Draw circles."
     max_episode_steps = 600
+    entry_points = (
+        "arm_env.envs.env:CircleArmEnv",
+        "arm_env.envs.vector_env:CircleArmVectorEnv",
+    )
+    argument_names = ("orbit",)
     success_measure = ("fraction_converged", "converged")
     cyclic = True
     dimensions = (4, 17)
@@ -71,6 +76,10 @@ class Orbit(Task):
     tolerance = 0.015
     hold = 3.0
     weights = CostWeights(alpha=2.0, gamma=0.05)
+
+    @property
+    def arguments(self):
+        return {} if self == Circle() else {"orbit": self}
 
     def outline(
         self, xp: Primitives, x: Array, y: Array, radius: Array
@@ -161,10 +170,7 @@ class Orbit(Task):
         """On the orbit at a random phase, with the velocity commanded there."""
         place = self.points(commands, rng.uniform(0, 2 * np.pi, (len(commands), 1)))[:, 0]
         velocity = np.stack(self.error(NUMPY, commands, *place.T)[1:], -1)
-        state = np.zeros((len(commands), 10))
-        state[:, :2] = joint_angles(arm, place)
-        state[:, 2:4] = np.linalg.solve(jacobian(arm, state[:, :2]), velocity[..., None])[..., 0]
-        return state
+        return moving_state(arm, place, velocity)
 
     def grid(self, arm, number):
         """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
@@ -185,8 +191,8 @@ class Orbit(Task):
                 break
         raise ValueError(f"the arm's workspace has no room for {number} circles")
 
-    def measures(self, recording, jump, period, *, seed, noise):
-        return cycle_measures(recording, jump, period, self, seed=seed, noise=noise)
+    def measures(self, recording, start, period, *, seed, noise):
+        return cycle_measures(recording, start, period, self, seed=seed, noise=noise)
 
     def period(self, commands):
         """One round; half a second for a command that stands still."""
@@ -273,11 +279,3 @@ class RoundedPolygon(Orbit):
         length = smooth_length(xp, nearest[1], nearest[2])
         d = xp.where(inside, -length, length)
         return d - rounding, nearest[1] / d, nearest[2] / d
-
-
-def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
-    """Hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
-    turning = [
-        np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)
-    ]
-    return np.stack([np.stack(hand(NUMPY, arm, state)[2:], -1) for state in turning], -1)

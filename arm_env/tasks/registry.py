@@ -3,10 +3,12 @@
 Registration, evaluation, checkpoints, command line, figures and comparison ask here.
 """
 
+from arm_env.tasks.follow import Follow
 from arm_env.tasks.orbits import Circle
-from arm_env.tasks.task import Reach, Task
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle())}
+TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle(), Follow())}
 """By name, each with its default settings."""
 ENVIRONMENTS: dict[str, Task] = {task.env_id: task for task in TASKS.values()}
 """The same by the id of the environment that they stand in."""

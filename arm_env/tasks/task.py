@@ -1,6 +1,4 @@
-"""What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and the reaching task.
-
-Other tasks: ``arm_env.tasks.orbits``.
+"""What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and what a task is.
 
 Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these
 functions.
@@ -12,11 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from arm_env.arguments import same
 from arm_env.checked import Checked, within
-from arm_env.codegen.primitives import NUMPY, Array, Primitives
+from arm_env.codegen.primitives import Array, Primitives
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import Measures, Recording, reach_measures
+from arm_env.tasks.measures import SETTLED, Measures, Recording
+from arm_env.tasks.workspace import hand_position, nearest_angles
 
 
 def cost_terms(
@@ -61,8 +61,14 @@ class Task(Checked):
     """What it is, in a sentence."""
     max_episode_steps: ClassVar[int] = 200
     """Steps of the registered environment's episodes."""
+    entry_points: ClassVar[tuple[str, str]]
+    """Addresses of the classes of its environment and its vector environment."""
+    argument_names: ClassVar[tuple[str, ...]] = ()
+    """Arguments that its environment takes beside those of all."""
     success_measure: ClassVar[tuple[str, str]]
     """The share of movements that succeed: its name among the measures, and in words."""
+    moving: ClassVar[bool] = False
+    """Whether commands move along their courses, ``command_at``."""
     cyclic: ClassVar[bool] = False
     """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
     """
@@ -86,6 +92,11 @@ class Task(Checked):
         """Number K of a command's components."""
         return len(self.command_names)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments with which its environment is that of this task; none for the registered one."""
+        return {}
+
     def error(
         self, xp: Primitives, command: Array, x: Array, y: Array
     ) -> tuple[Array, Array, Array]:
@@ -106,6 +117,17 @@ class Task(Checked):
     def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
         """Commands (number, K) whose attractors lie within the workspace."""
         raise NotImplementedError
+
+    def sample_courses(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
+        """Random courses (number, P): what a command moves along between two jumps.
+
+        A command that stands still is its own course.
+        """
+        return self.sample_commands(rng, number, arm)
+
+    def command_at(self, courses: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Commands (..., K) of courses (..., P) at times (...) [s] since they began."""
+        return courses
 
     def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest command, (K,) each."""
@@ -142,11 +164,23 @@ class Task(Checked):
         columns = max(1, round((number / 2) ** 0.5))
         return self.places(arm, -(-number // columns), columns)[:number]
 
+    def measured(self, hold: float) -> tuple[float, float]:
+        """When the measured movement begins and ends [s], of commands that hold for ``hold`` [s].
+
+        Raises ValueError if that is too short for the measures.
+        """
+        if hold < SETTLED and not same(hold, SETTLED):
+            raise ValueError(
+                "the measures are those of a jump: they need a schedule whose commands hold for "
+                f"{SETTLED} s or longer, not {hold} s"
+            )
+        return hold, 2 * hold
+
     def measures(
-        self, recording: Recording, jump: int, period: float, *, seed: int, noise: float
+        self, recording: Recording, start: int, period: float, *, seed: int, noise: float
     ) -> Measures:
-        """How well the movements went that begin ``jump`` periods [s] into a recording."""
-        return reach_measures(recording, jump, period, seed=seed, noise=noise)
+        """How well the movements went that begin ``start`` periods [s] into a recording."""
+        raise NotImplementedError
 
     def places(self, arm: Any, rows: int, columns: int) -> np.ndarray:
         """Hand positions [m], (rows * columns, 2), even in space: in shoulder angle and in the
@@ -162,10 +196,7 @@ class Task(Checked):
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The three terms of eq.
-
-        7 for body states (..., 10), excitations (..., 6), commands (..., K).
-        """
+        """The three terms of eq. 7, of body states (..., 10) under u (..., 6), commands (..., K)."""
         x, y, vx, vy = hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 
@@ -198,81 +229,3 @@ class Task(Checked):
                 f"a command must be finite, not {dict(zip(self.command_names, bad, strict=True))}"
             )
         return commands
-
-
-@dataclass(frozen=True)
-class Reach(Task):
-    """Point attractors: the command is the target's position x, y [m] from the shoulder."""
-
-    name = "reach"
-    env_id = "ReachArm-v0"
-    summary = "Reach to points."
-    success_measure = ("fraction_within_target", "within the target")
-
-    command_names = ("target_x", "target_y")
-    tolerance = 0.04
-    hold = 1.0
-    weights = CostWeights()
-
-    def error(self, xp, command, x, y):
-        dx, dy = x - command[..., 0], y - command[..., 1]
-        return dx * dx + dy * dy, 0.0, 0.0
-
-    def sample_commands(self, rng, number, arm):
-        return hand_position(arm, self.sample_angles(rng, number))
-
-    def command_bounds(self, arm):
-        reach = np.full(2, sum(arm.length))
-        return -reach, reach
-
-    def check_commands(self, arm, commands):
-        joint_angles(arm, self.checked_shape(commands))
-
-    def attractor_state(self, rng, arm, commands):
-        state = np.zeros((len(commands), 10))
-        state[:, :2] = joint_angles(arm, commands)
-        return state
-
-    def period(self, commands):
-        return np.full(len(commands), 0.5)
-
-
-def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
-    """Hand position [m], (..., 2), at joint angles [rad], (..., 2)."""
-    state = np.concatenate([angles, np.zeros_like(angles)], -1)
-    return np.stack(hand(NUMPY, arm, state)[:2], -1)
-
-
-def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2),
-    or towards it.
-
-    For a position out of reach the links point at it, stretched or folded; the joint stops are not
-    looked at.
-    """
-    x, y = position[..., 0], position[..., 1]
-    l1, l2 = arm.length
-    elbow = np.arccos(np.clip((x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2), -1, 1))
-    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
-    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
-    return np.stack([shoulder, elbow], -1)
-
-
-def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
-
-    Raises ValueError for a position that the arm cannot reach within its joint stops.
-    """
-    position = np.asarray(position, dtype=float)
-    l1, l2 = arm.length
-    angles = nearest_angles(arm, position)
-    inside = (angles >= arm.lower_stop) & (angles <= arm.upper_stop)  # also False for NaN
-    inside &= (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1, keepdims=True)
-    if not inside.all():
-        worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
-        low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
-        raise ValueError(
-            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from {low.tolist()} "
-            f"to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
-        )
-    return angles

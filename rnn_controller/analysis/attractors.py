@@ -27,8 +27,8 @@ from arm_env.arguments import count
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import check_period
 from arm_env.dynamics import equations
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.envs.simulation import substeps_of
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures, settling_steps

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.envs.simulation import substeps_of
-from arm_env.tasks.task import Reach, hand_position
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.workspace import hand_position
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.rollouts import pontryagin
 

@@ -15,7 +15,8 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.envs.rendering import joint_positions
 from arm_env.evaluation import record
 from arm_env.files import write_whole
-from arm_env.tasks.task import Reach, hand_position
+from arm_env.tasks.reach import Reach
+from arm_env.tasks.workspace import hand_position
 from rnn_controller.outputs import output_file
 from rnn_controller.watching import Watched
 

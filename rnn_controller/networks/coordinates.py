@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.tasks.task import Task
 from rnn_controller.networks.plain_torch import plain_torch
 from rnn_controller.networks.recurrent import RecurrentController

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, group, within
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.tasks.task import Task
 from rnn_controller.networks.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationConfig, EquationModule

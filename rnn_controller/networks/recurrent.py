@@ -8,7 +8,7 @@ from torch import nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, within
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationModule
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")

@@ -14,11 +14,9 @@ from torch.autograd.function import once_differentiable
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.primitives import Primitives
 from arm_env.dynamics import equations
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, Parameters
 from arm_env.dynamics.plant import (
-    MUSCLE_COUNT,
-    SENSORY_SIZE,
-    STATE_SIZE,
     excite_rows,
     excite_vjp_rows,
     sense_rows,

@@ -17,11 +17,9 @@ import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.lanes import LANES
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.dynamics.plant import (
     ELEMENTARY,
-    MUSCLE_COUNT,
-    SENSORY_SIZE,
-    STATE_SIZE,
     excite_lanes,
     excite_vjp_lanes,
     sense_lanes,

@@ -16,8 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from arm_env.codegen.compiling import Kernels, once_for_each_trace
 from arm_env.codegen.lanes import LANES
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
 from rnn_controller.rollouts.closed_loop import Body, Given, Path, closed_loop_of
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.vector_tracing import Traced, network_source, trace

@@ -22,7 +22,7 @@ from arm_env.codegen.tracing import (
     gradient,
     ordered,
 )
-from arm_env.dynamics.plant import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 
 NETWORKS_MAY_HOLD = (
     "A network's equations may hold numbers, + - * / ** and abs of vectors, parts such as v[..., 0:5], and product, "

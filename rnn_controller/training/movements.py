@@ -10,8 +10,7 @@ from torch import Tensor
 from arm_env.arguments import count
 from arm_env.arguments import number as real
 from arm_env.arguments import numbers as reals
-from arm_env.dynamics.parameters import Arm
-from arm_env.dynamics.plant import (
+from arm_env.dynamics.layout import (
     ACTIVATIONS,
     ANGLES,
     MUSCLE_COUNT,
@@ -19,6 +18,7 @@ from arm_env.dynamics.plant import (
     STATE_SIZE,
     VELOCITIES,
 )
+from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.random_numbers import standard_normals
 from arm_env.envs.simulation import noise_deviation
 from arm_env.tasks.task import Task
@@ -94,7 +94,8 @@ def sample(
         reals(name, factors, (2,), 0) for name, factors in ranges.items()
     )
     is_quiet = np.arange(number) < round(quiet * number)  # (B,)
-    targets = task.sample_commands(rng, 2 * number, arm).reshape(2, number, -1)
+    courses = task.sample_courses(rng, 2 * number, arm).reshape(2, number, -1)
+    targets = task.command_at(courses, np.zeros((2, number)))  # (2, B, K)
     x0 = task.attractor_state(rng, arm, targets[0])
     anywhere = round(thrown * number)
     x0[:anywhere] = thrown_bodies(rng, task, anywhere)
@@ -115,13 +116,17 @@ def sample(
         rng, is_quiet, noise_scale, quiet_noise_scale
     )
     omega *= scale[:, None, None]
-    before = np.arange(shape[1]) < jump[:, None]  # (B, T)
+    period = np.arange(shape[1])
+    jump = jump[:, None]
+    commands = np.where(
+        (period < jump)[..., None],
+        task.command_at(courses[0][:, None], period * control_period),
+        task.command_at(courses[1][:, None], (period - jump) * control_period),
+    )  # (B, T, K)
     return Movements(
         x0=torch.from_numpy(x0),
         y0=torch.from_numpy(y0),
-        commands=torch.from_numpy(
-            np.where(before[..., None], targets[0][:, None], targets[1][:, None])
-        ),
+        commands=torch.from_numpy(commands),
         noise=torch.from_numpy(omega),
         lengths=torch.from_numpy(lengths),
     )

@@ -10,15 +10,9 @@ from torch.autograd.function import once_differentiable
 
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.tracing import flatten, load
+from arm_env.dynamics.layout import MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import (
-    ELEMENTARY,
-    MUSCLE_COUNT,
-    STATE_SIZE,
-    TracedTask,
-    trace_task,
-    with_adjoint,
-)
+from arm_env.dynamics.plant import ELEMENTARY, TracedTask, trace_task, with_adjoint
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.plant import TORCH, tensors

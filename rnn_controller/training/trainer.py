@@ -23,9 +23,9 @@ from torch.nn.utils.rnn import pad_sequence
 from arm_env.arguments import count, flag, number
 from arm_env.checked import group
 from arm_env.dynamics.equations import hand
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.measures import SETTLED
 from rnn_controller.checkpoint import (

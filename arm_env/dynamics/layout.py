@@ -1,0 +1,19 @@
+"""Where things stand in the arrays that the plant's kernels take and fill."""
+
+STATE_SIZE = 10
+"""Body state x: two joint angles [rad], their velocities [rad/s], six muscle activations [-]."""
+ANGLES = slice(0, 2)
+VELOCITIES = slice(2, 4)
+ACTIVATIONS = slice(4, 10)
+
+SENSORY_SIZE = 18
+"""Sensory signal s: lengths [L0], velocities [L0/s] and tensions [maximum forces] of the muscles."""
+MUSCLE_COUNT = 6
+
+COSTS = 7
+"""Columns of ``costs``: three terms of the cost c [1/s], distance from the attractor [m], success
+(1 on the attractor, else 0), and the position x, y of the hand [m]."""
+TERMS = slice(0, 3)
+DISTANCE = 3
+SUCCESS = 4
+HAND = slice(5, 7)

@@ -1,0 +1,29 @@
+"""What ``info`` says of one arm or of many."""
+
+from typing import Any
+
+import numpy as np
+
+from arm_env.dynamics.layout import DISTANCE, HAND, SUCCESS, TERMS
+
+
+def info_of(costs: np.ndarray, command: np.ndarray, state: np.ndarray) -> dict[str, Any]:
+    """The info of an arm, noise-free, or of arms, with a leading axis in every entry.
+
+    ``costs`` (..., 7) has the columns that ``arm_env.dynamics.layout`` names; ``command`` (..., K)
+    was in force, and ``state`` (..., 10) was reached. Of one arm, numbers are Python's own.
+    """
+    columns = costs.tolist() if costs.ndim == 1 else costs.T
+    distance_cost, velocity_cost, effort_cost = columns[TERMS]
+    command = command.copy()
+    return {
+        "hand": costs[..., HAND],
+        "command": command,
+        "target": command[..., :2].copy(),
+        "distance": columns[DISTANCE],
+        "cost_distance": distance_cost,
+        "cost_velocity": velocity_cost,
+        "cost_effort": effort_cost,
+        "is_success": columns[SUCCESS] > 0,
+        "state": state.copy(),
+    }

@@ -1,0 +1,223 @@
+"""Following a target that moves along smooth random paths: how it moves, and how well it is followed.
+
+A path is a sum of sinusoids, as in studies of manual tracking (McRuer & Jex 1967, A review of
+quasi-linear pilot models), so that the hand's gain can be told at each of its frequencies.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arm_env.checked import within
+from arm_env.dynamics.parameters import CostWeights
+from arm_env.tasks.measures import Measures
+from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
+
+SINUSOIDS = 4  # of each coordinate, at these shares of the band limit
+SHARES = np.arange(1, SINUSOIDS + 1) / SINUSOIDS
+COARSE, FINE = 4, 32  # points of a path, over its period, at which it must be in the workspace
+SEARCH = 2000  # rounds of drawing random paths
+FASTEST = 2.0  # [m/s] no commanded target is faster
+TRANSIENT = 1.0  # [s] from the start of a path, before it is measured
+LONGEST_LAG = 1.0  # [s] that is looked for
+
+
+@dataclass(frozen=True)
+class FollowMeasures(Measures):
+    """Measures of following, over one path each from a second after its start to its end."""
+
+    fraction_on_target: float
+    """Share of movements whose mean distance from the target is below 4 cm."""
+    median_tracking_error_m: float
+    """Median, over movements, of the mean distance from the target [m]."""
+    p95_tracking_error_m: float
+    """Its 95th percentile [m]."""
+    median_lag_s: float
+    """Median, over movements, of the delay [s] at which the hand's velocity correlates best with the
+    target's."""
+    gain_at_quarter_band: float
+    """Gain from target to hand at a quarter of the band limit: 1 is the target's own amplitude. Like
+    the next three, it is that of the cross-spectrum over all movements; None if nothing moves so."""
+    gain_at_half_band: float
+    """Gain at half of it."""
+    gain_at_three_quarters_band: float
+    """Gain at three quarters of it."""
+    gain_at_band_limit: float
+    """Gain at the band limit."""
+    mean_value: float
+    """Mean of V = Σ c Δt over the whole path."""
+    number_of_movements: int
+    seed: int
+    noise: float
+
+
+@dataclass(frozen=True)
+class Follow(Task):
+    """The command is the target's position x, y [m] and velocity [m/s].
+
+    A random path is a centre and, for each coordinate, four sinusoids at a quarter, a half, three
+    quarters and the whole of ``band`` [Hz], with amplitudes that fall with the frequency. The root
+    mean square of its distance from the centre is uniform in ``extent`` [m]; all of it lies in the
+    workspace.
+    """
+
+    band: float = within(0.5, 0.01, 5.0)
+    extent: tuple[float, float] = within((0.04, 0.12), 0, 1, ascending=True)
+
+    name = "follow"
+    env_id = "FollowArm-v0"
+    summary = "Follow moving targets."
+    entry_points = (
+        "arm_env.envs.follow:FollowArmEnv",
+        "arm_env.envs.follow:FollowArmVectorEnv",
+    )
+    argument_names = ("band",)
+    max_episode_steps = 800
+    success_measure = ("fraction_on_target", "on target")
+    moving = True
+    dimensions = (2, 4)
+
+    command_names = ("target_x", "target_y", "velocity_x", "velocity_y")
+    tolerance = 0.04
+    hold = 8.0
+    weights = CostWeights(alpha=2.0, gamma=0.05)
+
+    @property
+    def arguments(self):
+        return {} if self == Follow() else {"band": self.band}
+
+    def error(self, xp, command, x, y):
+        dx, dy = x - command[..., 0], y - command[..., 1]
+        return dx * dx + dy * dy, command[..., 2], command[..., 3]
+
+    def sample_courses(self, rng, number, arm):
+        """Centre x, y and the sinusoids' cosine and sine amplitudes [m], (number, 2 + 2 · 2 · 4)."""
+        accepted = np.empty((0, 2 + 4 * SINUSOIDS))
+        for _ in range(SEARCH):
+            if len(accepted) >= number:
+                return accepted[:number]
+            centre = hand_position(arm, self.sample_angles(rng, 4 * number))
+            waves = rng.normal(size=(4 * number, 2, 2, SINUSOIDS)) / (SHARES * SINUSOIDS)
+            size = np.sqrt(0.5 * (waves**2).sum((1, 2, 3), keepdims=True))
+            waves *= rng.uniform(*self.extent, (4 * number, 1, 1, 1)) / size
+            drawn = np.column_stack([centre, waves.reshape(4 * number, -1)])
+            for points in (COARSE, FINE):  # most paths that leave the workspace are found out early
+                drawn = drawn[self._in_bounds(arm, drawn, points)]
+            accepted = np.vstack([accepted, drawn])
+        raise ValueError(
+            f"hardly any path lies in the workspace: the extent must be smaller than {self.extent} m"
+        )
+
+    def _in_bounds(self, arm: Any, courses: np.ndarray, points: int) -> np.ndarray:
+        """Whether that many points of each path, over its period, are in bounds, (n,) bool."""
+        time = np.arange(points) / points * SINUSOIDS / self.band
+        commands = self.command_at(courses[:, None], time)
+        slow = (np.linalg.norm(commands[..., 2:], axis=-1) <= FASTEST).all(1)
+        return slow & self.in_workspace(arm, commands[..., :2]).all(1)
+
+    def command_at(self, courses, time):
+        omega = 2 * np.pi * self.band * SHARES  # [rad/s]
+        phase = np.asarray(time)[..., None] * omega
+        c, s = np.cos(phase), np.sin(phase)  # (..., 4)
+        waves = courses[..., 2:].reshape(*courses.shape[:-1], 2, 2 * SINUSOIDS)
+        place = courses[..., :2] + (waves @ np.concatenate([c, s], -1)[..., None])[..., 0]
+        velocity = (waves @ np.concatenate([-omega * s, omega * c], -1)[..., None])[..., 0]
+        return np.concatenate([place, velocity], -1)
+
+    def sample_commands(self, rng, number, arm):
+        courses = self.sample_courses(rng, number, arm)
+        return self.command_at(courses, rng.uniform(0, SINUSOIDS / self.band, number))
+
+    def command_bounds(self, arm):
+        reach = sum(arm.length)
+        high = np.array([reach, reach, FASTEST, FASTEST])
+        return -high, high
+
+    def check_commands(self, arm, commands):
+        joint_angles(arm, self.checked_shape(commands)[:, :2])
+        speed = np.linalg.norm(commands[:, 2:], axis=1)
+        if (speed > FASTEST).any():
+            raise ValueError(f"a target's speed is up to {FASTEST} m/s, not {speed.max()}")
+
+    def attractor_state(self, rng, arm, commands):
+        """On the target, moving with it."""
+        return moving_state(arm, commands[:, :2], commands[:, 2:])
+
+    def period(self, commands):
+        return np.full(len(commands), 1.0)
+
+    def grid(self, arm, number):
+        """Targets that stand still."""
+        places = super().grid(arm, number)
+        return np.column_stack([places, 0 * places])
+
+    def measured(self, hold):
+        """All of one path but its first second; 8 s of a command that has no hold of its own."""
+        hold = hold or self.hold
+        if hold < 2 * TRANSIENT:
+            raise ValueError(
+                f"a path is measured {TRANSIENT} s after its start: a schedule must hold it for "
+                f"{2 * TRANSIENT} s or longer, not {hold} s"
+            )
+        return TRANSIENT, hold
+
+    def measures(self, recording, start, period, *, seed, noise):
+        command = recording.commands[start:]  # (T, B, 4)
+        hand = recording.hand[start + 1 :]
+        distance = np.linalg.norm(hand - command[..., :2], axis=-1).mean(0)  # (B,)
+        longest = min(round(LONGEST_LAG / period), len(hand) // 2)
+        lag = best_lag(recording.velocity[start + 1 :], command[..., 2:], longest)
+        gain = gains(hand, command[..., :2], period * self.band * SHARES)
+        return FollowMeasures(
+            fraction_on_target=float((distance < self.tolerance).mean()),
+            median_tracking_error_m=float(np.median(distance)),
+            p95_tracking_error_m=float(np.quantile(distance, 0.95)),
+            median_lag_s=float(np.median(lag) * period),
+            gain_at_quarter_band=gain[0],
+            gain_at_half_band=gain[1],
+            gain_at_three_quarters_band=gain[2],
+            gain_at_band_limit=gain[3],
+            mean_value=float(-recording.rewards.sum(0).mean()),
+            number_of_movements=hand.shape[1],
+            seed=seed,
+            noise=noise,
+        )
+
+
+def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
+    """Delays in samples, (B,), up to ``longest``, at which signals (T, B, 2) correlate best.
+
+    All delays are compared over the same samples of the hand, those after the first ``longest``.
+    """
+    last = len(target)
+    moving = hand[longest:]
+    size = np.sqrt((moving**2).sum((0, 2)))
+    correlations = []
+    for lag in range(longest + 1):
+        before = target[longest - lag : last - lag]
+        scale = size * np.sqrt((before**2).sum((0, 2)))
+        correlations.append((moving * before).sum((0, 2)) / np.where(scale > 0, scale, 1))
+    return np.argmax(correlations, axis=0)
+
+
+def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list[float]:
+    """Gains from targets to hands, (T, B, 2) each, at frequencies in cycles a sample.
+
+    A gain is the modulus of the cross-spectrum of both over the target's power: the noise of single
+    movements averages out. Amplitudes are those of a fit of all frequencies at once, since a
+    recording need not last for whole periods. A frequency without power has no gain: NaN.
+    """
+    phase = 2 * np.pi * frequencies * np.arange(len(hand))[:, None]  # (T, F)
+    design = np.hstack([np.ones((len(hand), 1)), np.cos(phase), np.sin(phase)])
+    fitted = [
+        np.linalg.lstsq(design, signal.reshape(len(signal), -1), rcond=None)[0][1:]
+        for signal in (hand, target)
+    ]
+    number = len(frequencies)
+    hands, targets = (part[:number] - 1j * part[number:] for part in fitted)  # (F, 2 B)
+    power = (np.abs(targets) ** 2).sum(1)
+    cross = np.abs((hands * targets.conj()).sum(1))
+    found = power > 1e-12 * hands.shape[1]  # [m²] amplitudes above a micrometre
+    return np.where(found, cross / np.where(found, power, 1), np.nan).tolist()

@@ -1,0 +1,76 @@
+"""The geometry of the workspace: hand positions and the joint angles that lead there."""
+
+from typing import Any
+
+import numpy as np
+
+from arm_env.codegen.primitives import NUMPY
+from arm_env.dynamics.equations import hand
+from arm_env.dynamics.layout import ANGLES, STATE_SIZE, VELOCITIES
+
+
+def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Hand position [m], (..., 2), at joint angles [rad], (..., 2)."""
+    state = np.concatenate([angles, np.zeros_like(angles)], -1)
+    return np.stack(hand(NUMPY, arm, state)[:2], -1)
+
+
+def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2),
+    or towards it.
+
+    For a position out of reach the links point at it, stretched or folded; the joint stops are not
+    looked at.
+    """
+    x, y = position[..., 0], position[..., 1]
+    l1, l2 = arm.length
+    elbow = np.arccos(np.clip((x * x + y * y - l1 * l1 - l2 * l2) / (2 * l1 * l2), -1, 1))
+    shoulder = np.arctan2(y, x) - np.arctan2(l2 * np.sin(elbow), l1 + l2 * np.cos(elbow))
+    shoulder = (shoulder + np.pi / 2) % (2 * np.pi) - np.pi / 2  # no cut between the stops
+    return np.stack([shoulder, elbow], -1)
+
+
+def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
+
+    Raises ValueError for a position that the arm cannot reach within its joint stops.
+    """
+    position = np.asarray(position, dtype=float)
+    l1, l2 = arm.length
+    angles = nearest_angles(arm, position)
+    inside = (angles >= arm.lower_stop) & (angles <= arm.upper_stop)  # also False for NaN
+    inside &= (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1, keepdims=True)
+    if not inside.all():
+        worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
+        low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
+        raise ValueError(
+            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from {low.tolist()} "
+            f"to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
+        )
+    return angles
+
+
+def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
+    """Hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
+    turning = [
+        np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)
+    ]
+    return np.stack([np.stack(hand(NUMPY, arm, state)[2:], -1) for state in turning], -1)
+
+
+def resting_state(arm: Any, position: np.ndarray) -> np.ndarray:
+    """Body states (n, 10) with the hand at rest at ``position`` [m], (n, 2), activations zero."""
+    state = np.zeros((len(position), STATE_SIZE))
+    state[:, ANGLES] = joint_angles(arm, position)
+    return state
+
+
+def moving_state(arm: Any, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """Body states (n, 10) with the hand at ``position`` [m] and moving with ``velocity`` [m/s].
+
+    Both are (n, 2). Activations are zero.
+    """
+    state = resting_state(arm, position)
+    turning = jacobian(arm, state[:, ANGLES])
+    state[:, VELOCITIES] = np.linalg.solve(turning, velocity[..., None])[..., 0]
+    return state
