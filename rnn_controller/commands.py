@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -19,7 +19,7 @@ from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures
-from arm_env.tasks.registry import TASKS
+from arm_env.tasks.registry import TASKS, task_of_environment
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import OPTIONS, OptionError, by_default
@@ -28,6 +28,12 @@ from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, TrainingError, train
 from rnn_controller.watching import Watched, remark
 
+if TYPE_CHECKING:
+    FigureName = str
+    SceneName = str
+else:  # on the command line, one of those that there are
+    FigureName = Literal[("5", "6", "7", "8", "tuning", *TASKS)]
+    SceneName = Literal[("6a", "6d", "7a", "7b", "8a", "8b", *TASKS)]
 LARGEST_SEED = 2**63 - 1
 LOUDEST = 10.0  # [-] noise level
 MOST_MOVEMENTS = 20_000  # evaluated at once: some 5 GB
@@ -120,11 +126,11 @@ class Evaluate(Checked):
 
 @dataclass(frozen=True)
 class Figure(Checked):
-    """Draw a figure of the paper."""
+    """Draw a figure of the paper, what the neurons do, or an episode of a task."""
 
-    which: tyro.conf.Positional[Literal["5", "6", "7", "8", "tuning"]]
+    which: tyro.conf.Positional[FigureName]
     """5: the arm and its muscles; 6: reaching and following; 7: circles; 8: drawings; tuning: what
-    neurons do.
+    neurons do; a task's name: an episode of it under random commands.
     """
     controller: tyro.conf.Positional[
         Annotated[str | None, by_default("the shipped one that fits")]
@@ -154,26 +160,39 @@ class Figure(Checked):
                 return figures.figure_5()
             arm = load_checkpoint(self.controller).arm
             return figures.figure_5(arm, name=short_name(self.controller))
-        task = "circle" if self.which in ("7", "8") else "reach"
-        checkpoint = trained(self.controller, task)
-        name = short_name(self.controller or task)
         if self.which == "tuning":
-            if not isinstance(checkpoint.network, RecurrentController):
-                raise ValueError(
-                    f"tuning is drawn of the paper's network, and {self.controller} holds another module"
-                )
-            return figures.figure_tuning(checkpoint.network, checkpoint.arm, name=name)
-        draw = {"6": figures.figure_6, "7": figures.figure_7, "8": figures.figure_8}[self.which]
-        options: dict[str, Any] = {"seed": self.seed, "noise": self.noise, "name": name}
-        return draw(controller_of(checkpoint), **options, **environment_of(checkpoint))
+            return self._tuning()
+        options: dict[str, Any] = {"seed": self.seed, "noise": self.noise}
+        if self.which in TASKS:
+            checkpoint = trained(self.controller, self.which)
+            arguments: list[Any] = [controller_of(checkpoint), checkpoint.goal]
+            draw: Any = figures.figure_overview
+        else:
+            task, draw = figures.OF_MOVEMENTS[self.which]
+            checkpoint = trained(self.controller, task)
+            arguments = [controller_of(checkpoint)]
+        name = short_name(self.controller or checkpoint.task)
+        return draw(*arguments, name=name, **options, **environment_of(checkpoint))
+
+    def _tuning(self) -> Any:
+        from rnn_controller import figures
+
+        checkpoint = trained(self.controller, "reach")
+        if not isinstance(checkpoint.network, RecurrentController):
+            raise ValueError(
+                f"tuning is drawn of the paper's network, and {self.controller} holds another module"
+            )
+        name = short_name(self.controller or checkpoint.task)
+        return figures.figure_tuning(checkpoint.network, checkpoint.arm, name=name)
 
 
 @dataclass(frozen=True)
 class Animate(Checked):
-    """Write an animation of what a figure's panel shows."""
+    """Write an animation of what a figure's panel shows, or of an episode of a task."""
 
-    which: tyro.conf.Positional[Literal["6a", "6d", "7a", "7b", "8a", "8b"]]
-    """6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a clover."""
+    which: tyro.conf.Positional[SceneName]
+    """6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a clover; a task's
+    name: an episode of it under random commands."""
     controller: tyro.conf.Positional[
         Annotated[str | None, by_default("the shipped one that fits")]
     ] = None
@@ -189,16 +208,22 @@ class Animate(Checked):
         """Run, draw, and say where the animation is."""
         from rnn_controller import figures
 
-        env_id, schedule, seconds = figures.SCENES[self.which]
+        scene = figures.SCENES[self.which]
         path = self.output or Path("runs") / f"animation{self.which}.gif"
         figures.check_animation(path)
-        checkpoint = trained(self.controller, "reach" if self.which[0] == "6" else "circle")
-        if self.which[0] == "8":
+        checkpoint = trained(self.controller, task_of_environment(scene.env_id).name)
+        if scene.planned:
             figures.check_planned_for(checkpoint.orbit)
         written = figures.animate(
-            controller_of(checkpoint), path, seed=self.seed, noise=self.noise, seconds=seconds, env_id=env_id,
-            schedule=schedule, **environment_of(checkpoint),
-        )  # fmt: skip
+            controller_of(checkpoint),
+            path,
+            seed=self.seed,
+            noise=self.noise,
+            seconds=scene.seconds,
+            env_id=scene.env_id,
+            schedule=scene.schedule,
+            **environment_of(checkpoint),
+        )
         print(f"animation: {written}")
 
 
@@ -338,8 +363,12 @@ def short_name(controller: str) -> str:
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return what a controller was trained for, as arguments of an environment."""
     period = checkpoint.network.config.control_period
-    orbit = {} if checkpoint.orbit is None else {"orbit": checkpoint.orbit}
-    return {"arm": checkpoint.arm, "weights": checkpoint.weights, "control_period": period, **orbit}
+    return {
+        "arm": checkpoint.arm,
+        "weights": checkpoint.weights,
+        "control_period": period,
+        **checkpoint.goal.arguments,
+    }
 
 
 def measure(
@@ -358,8 +387,8 @@ def measure(
     if before not in (None, asdict(Perturbation()), asdict(perturbation)):
         remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
     environment = environment_of(checkpoint)
-    # of an episode with one jump
-    steps = 2 * round(checkpoint.goal.hold / environment["control_period"])
+    _, end = checkpoint.goal.measured(checkpoint.goal.hold)
+    steps = round(end / environment["control_period"])
     with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
         return evaluate(
             controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,

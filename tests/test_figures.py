@@ -26,7 +26,7 @@ from arm_env.control.controllers import Function
 from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_length
 from arm_env.dynamics.parameters import MUSCLES
 from arm_env.envs.env import ArmEnv
-from arm_env.envs.rendering import muscle_paths
+from arm_env.envs.muscle_paths import muscle_paths
 from arm_env.tasks.measures import TARGET_SIZE, closest_minimum_jerk, path_deviation
 from rnn_controller import commands, figures
 from rnn_controller.analysis.attractors import Analysis, Attractor

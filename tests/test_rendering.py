@@ -12,19 +12,17 @@ from gymnasium.error import DependencyNotInstalled
 
 from arm_env.dynamics.equations import moment_arms
 from arm_env.dynamics.parameters import MUSCLES, Arm
+from arm_env.envs.muscle_paths import LAYOUT, joint_positions, muscle_paths
 from arm_env.envs.rendering import (
     ACTIVE,
     HAND,
     HEIGHT,
-    LAYOUT,
     RESTING,
     TARGET,
     TARGET_EDGE,
     WIDTH,
     Renderer,
     activation_colour,
-    joint_positions,
-    muscle_paths,
     to_pixels,
 )
 from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon

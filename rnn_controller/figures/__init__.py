@@ -9,12 +9,17 @@ from rnn_controller.figures.attractors import figure_attractors
 from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
 from rnn_controller.figures.cycles import check_planned_for, figure_7, figure_8
 from rnn_controller.figures.muscles import figure_5
+from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
 from rnn_controller.figures.tuning import figure_tuning
+
+OF_MOVEMENTS = {"6": ("reach", figure_6), "7": ("circle", figure_7), "8": ("circle", figure_8)}
+"""Figures of the paper that show a controller's movements: the task that it is for, the function."""
 
 __all__ = [
     "COLOURS",
     "FIGURE_SUFFIXES",
+    "OF_MOVEMENTS",
     "ROUND",
     "SCENES",
     "START",
@@ -27,6 +32,7 @@ __all__ = [
     "figure_7",
     "figure_8",
     "figure_attractors",
+    "figure_overview",
     "figure_tuning",
     "moving_target",
     "save",

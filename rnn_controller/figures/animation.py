@@ -5,7 +5,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from arm_env.arguments import number as number_within
 from arm_env.control.controllers import Controller
 from arm_env.files import write_whole
+from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, HOLD, OF_SHAPES, plan
@@ -21,15 +22,26 @@ from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
 from rnn_controller.outputs import output_file
 from rnn_controller.watching import DELAY, progress_bar
 
-SCENES: dict[str, tuple[str, Any, float]] = {  # environment, schedule, seconds
-    "6a": ("ReachArm-v0", CommandList(np.vstack([START, TARGETS, START])), 6.0),
-    "6d": ("ReachArm-v0", moving_target, ROUND),
-    "7a": ("CircleArm-v0", AT_PLACES, HOLD * len(AT_PLACES.values)),
-    "7b": ("CircleArm-v0", OF_SHAPES, HOLD * len(OF_SHAPES.values)),
-    "8a": ("CircleArm-v0", plan(*DRAWINGS[0][:2]), 2 * DRAWINGS[0][1]),
-    "8b": ("CircleArm-v0", plan(*DRAWINGS[1][:2]), 2 * DRAWINGS[1][1]),
+
+class Scene(NamedTuple):
+    """What an animation shows."""
+
+    env_id: str
+    schedule: Any  # of commands; None for the environment's random ones
+    seconds: float
+    planned: bool = False  # as circles, so that the controller must be one for circles
+
+
+SCENES: dict[str, Scene] = {
+    "6a": Scene("ReachArm-v0", CommandList(np.vstack([START, TARGETS, START])), 6.0),
+    "6d": Scene("ReachArm-v0", moving_target, ROUND),
+    "7a": Scene("CircleArm-v0", AT_PLACES, HOLD * len(AT_PLACES.values)),
+    "7b": Scene("CircleArm-v0", OF_SHAPES, HOLD * len(OF_SHAPES.values)),
+    "8a": Scene("CircleArm-v0", plan(*DRAWINGS[0][:2]), 2 * DRAWINGS[0][1], planned=True),
+    "8b": Scene("CircleArm-v0", plan(*DRAWINGS[1][:2]), 2 * DRAWINGS[1][1], planned=True),
+    **{task.name: Scene(task.env_id, None, 8.0) for task in TASKS.values()},
 }
-"""What the panels of figures 6 to 8 show."""
+"""What the panels of figures 6 to 8 show, and random commands of every task."""
 FRAME_RATE, FRAME_SIZE = 25, (480, 360)  # [1/s], [px] of the animation
 LONGEST = 60.0  # [s] its frames are held in memory
 

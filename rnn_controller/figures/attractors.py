@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arm_env.dynamics.parameters import Arm
-from arm_env.envs.rendering import workspace_outline
+from arm_env.envs.muscle_paths import workspace_outline
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.task import Task
 from rnn_controller.analysis.attractors import Analysis

@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from arm_env.control.controllers import Controller, check_period
 from arm_env.dynamics.parameters import Arm
-from arm_env.envs.rendering import joint_positions
+from arm_env.envs.muscle_paths import joint_positions
 from arm_env.evaluation import record
 from arm_env.files import write_whole
 from arm_env.tasks.reach import Reach
@@ -143,6 +144,16 @@ def legend(axes: Axes) -> None:
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2
     )
+
+
+def explain(figure: Figure, noise: float, dashed: str) -> None:
+    """A legend of the figure: what is drawn without noise, with it, and dashed."""
+    entries = [Line2D([], [], color=COLOURS[0], lw=1.5, label="without noise")]
+    if noise:
+        label = f"with {100 * noise:g} % noise, {NOISY} times"
+        entries.append(Line2D([], [], color=COLOURS[0], **BEHIND, label=label))
+    entries.append(Line2D([], [], color=INK, ls="--", lw=0.9, label=dashed))
+    figure.legend(handles=entries, ncols=3, loc="outside lower left")
 
 
 def sign(figure: Figure, name: str | None) -> None:

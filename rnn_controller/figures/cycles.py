@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
@@ -19,10 +18,10 @@ from rnn_controller.figures.common import (
     BEHIND,
     COLOURS,
     INK,
-    NOISY,
     STYLE,
     Run,
     draw_space,
+    explain,
     runs,
     sign,
 )
@@ -82,7 +81,7 @@ def figure_7(
         panels["speed"].axhline(0, color=INK, lw=0.6)
         panels["speed"].set(title="d   Clockwise speed in b", ylabel="speed [m/s]")
         panels["speed"].set_xlabel("time [s]")
-        _explain(figure, noise, "command")
+        explain(figure, noise, "command")
         sign(figure, name)
     return figure
 
@@ -150,16 +149,6 @@ def _draw_course(
             axes.plot(time[inside], done[inside], color=colour, **style)
     axes.plot(quiet.time[1:], wanted, "--", color=INK, lw=0.9, zorder=3)
     axes.set(xlim=(0, quiet.time[-1]))
-
-
-def _explain(figure: Figure, noise: float, dashed: str) -> None:
-    """A legend of the figure: what is drawn without noise, with it, and dashed."""
-    entries = [Line2D([], [], color=COLOURS[0], lw=1.5, label="without noise")]
-    if noise:
-        label = f"with {100 * noise:g} % noise, {NOISY} times"
-        entries.append(Line2D([], [], color=COLOURS[0], **BEHIND, label=label))
-    entries.append(Line2D([], [], color=INK, ls="--", lw=0.9, label=dashed))
-    figure.legend(handles=entries, ncols=3, loc="outside lower left")
 
 
 # Drawings.
@@ -246,7 +235,7 @@ def figure_8(
             box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
             axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", bbox=box)
             axes.set(xlim=(-0.22, 0.22), ylim=(0.24, 0.60), xlabel="x [m]")
-        _explain(figure, noise, "plan")
+        explain(figure, noise, "plan")
         sign(figure, name)
     return figure
 
