@@ -131,7 +131,8 @@ def evaluate(
         raise ValueError("give the number of arms as movements, not as num_envs")
     if "max_episode_steps" in env_arguments:
         raise ValueError(
-            "a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps"
+            "a movement lasts as long as two commands: "
+            "give a schedule's hold, not max_episode_steps"
         )
     mode = env_arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "only those can be evaluated")
@@ -149,8 +150,8 @@ def evaluate(
     jump = round(hold / period)
     if jump * period < SETTLED and not same(jump * period, SETTLED):
         raise ValueError(
-            f"the measures are those of a jump: they need a schedule whose commands hold for {SETTLED} s or longer, "
-            f"not {hold} s"
+            f"the measures are those of a jump: they need a schedule whose commands hold for "
+            f"{SETTLED} s or longer, not {hold} s"
         )
     recording = record(controller, envs, 2 * jump, seed)
     envs.close()

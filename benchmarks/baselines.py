@@ -33,8 +33,11 @@ ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "tqc": TQC,
 }
 ACTORS: dict[str, type[BasePolicy]] = {
-    "ppo": ActorCriticPolicy, "recurrent-ppo": RecurrentActorCriticPolicy, "sac": SACActor, "tqc": TQCActor,
-}  # fmt: skip
+    "ppo": ActorCriticPolicy,
+    "recurrent-ppo": RecurrentActorCriticPolicy,
+    "sac": SACActor,
+    "tqc": TQCActor,
+}
 SETTINGS = Path(__file__).with_name("settings.toml")
 
 
@@ -83,7 +86,7 @@ class Settings:
 
 
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
-    """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
+    """The stored settings, changed by assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
     table = tomllib.loads(SETTINGS.read_text())[algorithm]
     alone = {name: table.pop(name) for name in ENVIRONMENTS}
     table = merged(table, alone[env_id])

@@ -1,4 +1,4 @@
-"""The controllers that are compared: those that need no training, stored runs, and anybody's own."""
+"""The controllers that are compared: untrained ones, stored runs, and anybody's own."""
 
 import importlib
 import time

@@ -162,7 +162,7 @@ def best_of(
 def movement(
     name: str, network: Controller, start: np.ndarray, commands: np.ndarray, seed: list[int]
 ) -> dict[str, np.ndarray]:
-    """The best of one movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
+    """The best movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
     task = TASKS[name]
     hold = round(task.hold / PERIOD)
     margin = round(MARGIN / PERIOD)
@@ -223,9 +223,11 @@ def summary(optimum: Optimum) -> str:
     network = np.mean(optimum.held == HOLDS.index("network"))
     lines = [
         f"{len(second)} of {optimum.movements} movements: mean value {optimum.value.mean():.5f} s "
-        f"(parts {optimum.parts.mean(0).round(5).tolist()}); held as the network does: {network:.0%}",
+        f"(parts {optimum.parts.mean(0).round(5).tolist()}); "
+        f"held as the network does: {network:.0%}",
         f"residual after the jump: median {np.median(optimum.residuals[:, 1]):.1e}, "
-        f"largest {optimum.residuals[:, 1].max():.1e}; iterations a movement {optimum.iterations.sum(1).mean():.0f}",
+        f"largest {optimum.residuals[:, 1].max():.1e}; "
+        f"iterations a movement {optimum.iterations.sum(1).mean():.0f}",
         "after the jump, share of movements in which a start led to the best (first did): "
         + ", ".join(f"{n} {a:.2f} ({w:.2f})" for n, a, w in zip(STARTS, agree, first, strict=True)),
     ]
@@ -242,7 +244,8 @@ def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
         old.parameters, arm_and_cost(args.task)
     ):
         raise ValueError(
-            f"{path} holds other movements than {asked}, or another arm's: move it away or choose --output"
+            f"{path} holds other movements than {asked}, or another arm's: "
+            "move it away or choose --output"
         )
     return {f.name: getattr(old, f.name) for f in fields(Optimum)[4:]}
 

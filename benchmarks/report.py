@@ -101,7 +101,8 @@ def cell(values: list[float], show: Callable[[float], str]) -> str:
         return middle
     low, high = interval([values], np.random.default_rng(0))
     unit = middle.split(" ", 1)[1] if " " in middle else ""
-    return f"{middle} [{show(low).removesuffix(unit).strip()}, {show(high).removesuffix(unit).strip()}]"
+    ends = [show(end).removesuffix(unit).strip() for end in (low, high)]
+    return f"{middle} [{', '.join(ends)}]"
 
 
 def markdown(rows: Rows, env_id: str) -> str:
@@ -231,9 +232,10 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
     """Write comparison.md and comparison.png."""
     parts = [
         "# Comparison",
-        "Written by `python -m benchmarks.compare`; every row, seed by seed, is in `comparison.csv`. Interquartile "
-        "means over seeds [95 % intervals, stratified bootstrap]; efforts are medians. All under noise, on the same "
-        f"held-out movements; the planner `receding-horizon` is measured over {FEW} others.",
+        "Written by `python -m benchmarks.compare`; every row, seed by seed, is in "
+        "`comparison.csv`. Interquartile means over seeds [95 % intervals, stratified bootstrap]; "
+        "efforts are medians. All under noise, on the same held-out movements; the planner "
+        f"`receding-horizon` is measured over {FEW} others.",
         "V / optimum is the ratio of the mean values without noise, of all movements "
         "(`python -m benchmarks.optimum`). The column `optimality_ratio` of `comparison.csv` is a "
         f"mean of ratios; it leaves out jumps shorter than {100 * SHORT:g} cm, whose optimal "

@@ -61,9 +61,14 @@ CONDITIONS = [
     *perturbed("delay", 0.01, 0.02, 0.03, 0.04, 0.05, 0.06),
 ]
 UNITS = {
-    "noise": "standard deviation", "mass": "factor", "strength": "factor", "curl": "N s/m", "load": "kg",
-    "delay": "s", "second jump": "s after the first",
-}  # fmt: skip
+    "noise": "standard deviation",
+    "mass": "factor",
+    "strength": "factor",
+    "curl": "N s/m",
+    "load": "kg",
+    "delay": "s",
+    "second jump": "s after the first",
+}
 SIZES = {f"rnn-{neurons}" for neurons in (6, 12, 24, 36, 64)}
 UNASKED = {"still", "random", "receding-horizon", *SIZES}
 """Not measured unless named: trivial, slow (an hour), or the network in another size."""

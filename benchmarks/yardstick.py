@@ -163,7 +163,8 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError(
-            "the environment no longer draws the starts and commands of this optimum: compute it anew"
+            "the environment no longer draws the starts and commands of this optimum: "
+            "compute it anew"
         )
     return recording
 
@@ -213,6 +214,6 @@ def standing(controller: Controller, optimum: Optimum) -> str:
         f"{len(ratios) - len(far)} jumps below {100 * SHORT:g} cm mean {far.mean():.3f}, "
         f"median {np.median(far):.3f}, from {far.min():.3f} to {far.max():.3f}, "
         f"below 1: {(far < 1).sum()}\n"
-        f"after the jump, {len(ours)} movements, the optimum from the state that the network was in: "
-        f"ratio of the means {ours.sum() / best.sum():.3f}"
+        f"after the jump, {len(ours)} movements, the optimum from the state that the network was "
+        f"in: ratio of the means {ours.sum() / best.sum():.3f}"
     )

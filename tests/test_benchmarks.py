@@ -43,9 +43,12 @@ def test_interval_of_one_stratum_is_the_bootstrap_of_scipy():
     scores = np.random.default_rng(1).normal(size=12)
     ours = interval([scores], np.random.default_rng(2), resamples=20_000)
     theirs = stats.bootstrap(
-        (scores,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=20_000, method="percentile",
+        (scores,),
+        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        n_resamples=20_000,
+        method="percentile",
         rng=np.random.default_rng(3),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
@@ -295,12 +298,21 @@ def test_the_best_of_an_environment_is_one():
 def test_the_report_names_everybody(tmp_path):
     rows = [
         {
-            "controller": name, "environment": env_id, "seed": seed, report.SUCCESS[env_id]: value,
-            "mean_value": 1 - value, "optimality_ratio_of_means": 2.0, "train_steps": 10, "train_seconds": 60.0,
-            "parameters": 5, "microseconds_per_action": 3.0,
+            "controller": name,
+            "environment": env_id,
+            "seed": seed,
+            report.SUCCESS[env_id]: value,
+            "mean_value": 1 - value,
+            "optimality_ratio_of_means": 2.0,
+            "train_steps": 10,
+            "train_seconds": 60.0,
+            "parameters": 5,
+            "microseconds_per_action": 3.0,
         }
-        for env_id in report.SUCCESS for name, value in (("good", 0.9), ("bad", 0.1)) for seed in range(3)
-    ]  # fmt: skip
+        for env_id in report.SUCCESS
+        for name, value in (("good", 0.9), ("bad", 0.1))
+        for seed in range(3)
+    ]
     rows.append({**rows[-1], "controller": "round"})  # on circles alone
     run = tmp_path / "runs" / "good-ReachArm-v0-0"
     run.mkdir(parents=True)

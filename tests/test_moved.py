@@ -42,8 +42,9 @@ def test_an_earlier_name_means_the_same_module_whichever_comes_first(first):
     pairs = OLD.items() if first == "old" else [(new, old) for old, new in OLD.items()]
     code = f"""
 import importlib, json
-same = [importlib.import_module(a) is importlib.import_module(b) for a, b in {list(pairs)}]
-specs = [importlib.import_module(a).__spec__.name == importlib.import_module(a).__name__ for a, b in {list(pairs)}]
+pairs = [(importlib.import_module(a), importlib.import_module(b)) for a, b in {list(pairs)}]
+same = [a is b for a, b in pairs]
+specs = [a.__spec__.name == a.__name__ for a, b in pairs]
 print(json.dumps([all(same), all(specs)]))
 """
     assert json.loads(fresh(code)) == [True, True]
