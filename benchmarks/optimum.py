@@ -1,4 +1,4 @@
-"""Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum
+"""Optimal single movements, for ``benchmarks.optimality``: ``python -m benchmarks.optimum
 reach|circle``.
 
 The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts
@@ -21,8 +21,7 @@ from arm_env.control.ilqr import Solution, follow, solve
 from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.simulation import Simulation
 from arm_env.tasks.registry import TASKS
-from benchmarks.runs import TaskName, command_line
-from benchmarks.yardstick import (
+from benchmarks.optimality import (
     AGREE,
     HOLDS,
     MARGIN,
@@ -37,6 +36,7 @@ from benchmarks.yardstick import (
     save,
     standing,
 )
+from benchmarks.runs import TaskName, command_line
 from rnn_controller import load
 
 NUMBERS = {"reach": 100, "circle": 24}

@@ -15,10 +15,10 @@ from matplotlib.ticker import NullFormatter
 
 from arm_env.files import write_whole
 from arm_env.tasks.registry import ENVIRONMENTS
-from benchmarks.contestants import FEW, UNTRAINED
+from benchmarks.entries import FEW, UNTRAINED
+from benchmarks.optimality import SHORT
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
-from benchmarks.yardstick import SHORT
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 

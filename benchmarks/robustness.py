@@ -24,7 +24,7 @@ from arm_env.evaluation import record
 from arm_env.files import write_whole
 from arm_env.tasks.measures import reach_measures
 from benchmarks.compare import read_rows, write_rows
-from benchmarks.contestants import Contestant, contestants
+from benchmarks.entries import Entry, entries
 from benchmarks.places import RESULTS, STORED
 from benchmarks.report import SUCCESS, WORDS, Rows, colours_of
 from benchmarks.runs import NOISE, command_line
@@ -216,11 +216,11 @@ def write_report(path: Path, rows: Rows) -> Iterator[Path]:
     yield save(figure(rows), path.with_suffix(".png"))
 
 
-def chosen(args: Args) -> list[Contestant]:
+def chosen(args: Args) -> list[Entry]:
     """The first run in each environment of the controllers named, or of all but ``UNASKED``."""
-    first: dict[tuple[str, str], Contestant] = {}
-    for contestant in contestants(args.runs):
-        first.setdefault((contestant.name, contestant.environment), contestant)
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in entries(args.runs):
+        first.setdefault((entry.name, entry.environment), entry)
     known = {name for name, _ in first}
     unknown = [name for name in args.controllers if name not in known]
     if unknown:
@@ -228,20 +228,20 @@ def chosen(args: Args) -> list[Contestant]:
             f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}"
         )
     wanted = args.controllers or tuple(known - UNASKED)
-    return [contestant for (name, _), contestant in first.items() if name in wanted]
+    return [entry for (name, _), entry in first.items() if name in wanted]
 
 
 def main(args: Args) -> None:
     """Measure, condition by condition, and draw."""
     path = args.output / "robustness.csv"
     rows = read_rows(path)
-    for contestant in tqdm([] if args.table_only else chosen(args), desc="controllers"):
-        mine = (contestant.name, contestant.environment)
+    for entry in tqdm([] if args.table_only else chosen(args), desc="controllers"):
+        mine = (entry.name, entry.environment)
         new = rows_of(
-            contestant.name,
-            contestant.make(),
-            contestant.environment,
-            contestant.movements or args.movements,
+            entry.name,
+            entry.make(),
+            entry.environment,
+            entry.movements or args.movements,
         )
         rows = [row for row in rows if (row["controller"], row["environment"]) != mine] + list(new)
         write_rows(path, rows)

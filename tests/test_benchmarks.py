@@ -14,7 +14,7 @@ from scipy import stats
 import arm_env
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
-from benchmarks.contestants import contestants, microseconds_per_action, your_own
+from benchmarks.entries import entries, microseconds_per_action, your_own
 from benchmarks.places import RESULTS, STORED
 from benchmarks.runs import read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
@@ -212,7 +212,7 @@ def pushing(env_id):
     return Push() if env_id == "ReachArm-v0" else None
 
 
-def test_your_own_controller_is_a_contestant_where_it_wants_to_be():
+def test_your_own_controller_is_an_entry_where_it_wants_to_be():
     (mine,) = your_own("tests.test_benchmarks:pushing")
     assert mine.environment == "ReachArm-v0"
     assert microseconds_per_action(mine.make(), mine.environment, 20) > 0
@@ -224,7 +224,7 @@ def test_your_own_controller_is_a_contestant_where_it_wants_to_be():
 def test_unknown_controllers_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"called pop.*still"):
         compare.chosen(compare.Args(controllers=("pop",), runs=tmp_path))
-    names = {c.name for c in contestants(tmp_path)}
+    names = {c.name for c in entries(tmp_path)}
     assert {"still", "random", "joint-pd"} <= names
 
 
@@ -259,7 +259,7 @@ def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: optimum)
     monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: ratios)
     still = next(
-        c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0"
+        c for c in entries(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0"
     )
     row = compare.row(still, movements=5, noise=0.1)
     measures = arm_env.evaluate(
@@ -276,7 +276,7 @@ def test_all_are_measured_over_the_movements_of_the_slow_too(tmp_path, monkeypat
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: None)
     for name in ("optimality_ratios", "mean_of_ratios", "ratio_of_means"):
         monkeypatch.setattr(compare, name, lambda *given: 1.0)
-    quick = next(c for c in contestants(tmp_path) if c.name == "joint-pd")
+    quick = next(c for c in entries(tmp_path) if c.name == "joint-pd")
     row, slow = (compare.row(replace(quick, movements=m), 6, 0.2) for m in (None, 3))
     few = arm_env.evaluate(arm_env.JointPD(), movements=3, seed=compare.SEED).mean_value
     assert row["number_of_movements"] == 6 and slow["number_of_movements"] == 3

@@ -1,4 +1,4 @@
-"""The yardstick: how far a controller is from optimal movements that ``benchmarks.optimum`` found.
+"""How far a controller is from the optimal movements that ``benchmarks.optimum`` found.
 
 A movement is one noise-free episode of the environment with its random jump: reset onto the first
 command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long.
@@ -128,7 +128,7 @@ def save(path: Path, optimum: Optimum) -> None:
 
 
 def episodes(controller: Controller, task: str, movements: int, seed: int) -> Recording:
-    """The yardstick's episodes, driven by a controller, noise-free."""
+    """Noise-free episodes like the optimum's, driven by a controller."""
     envs = gym.make_vec(TASKS[task].env_id, num_envs=movements, noise=0.0, max_episode_steps=10**9)
     recording = record(controller, envs, 2 * round(TASKS[task].hold / PERIOD), seed)
     envs.close()
@@ -178,8 +178,7 @@ def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40
     """Values after the jump of a controller, and of the optimum from the state that *it* was in
     then, (M, 2).
 
-    A controller that expects jumps tenses its muscles for them, and the yardstick does not. Here
-    the optimum starts as tense, from the controller's own excitations among others, so it is above
+    A controller that expects jumps tenses its muscles for them, and the optimum does not. Here it starts as tense, from the controller's own excitations among others, so it is above
     the controller's value by the effort of the tone at most (see ``ArmProblem``).
     """
     recording = same_episodes(controller, optimum)

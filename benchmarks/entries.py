@@ -19,7 +19,7 @@ EVERYWHERE = tuple(ENVIRONMENTS)
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Entry:
     """A controller in one environment, and what its training took."""
 
     name: str
@@ -55,9 +55,9 @@ UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | N
 """Environments, factory, number of movements if measuring is slow."""
 
 
-def stored(run: Run) -> Contestant:
-    """A stored run as a contestant."""
-    return Contestant(
+def stored(run: Run) -> Entry:
+    """A stored run as an entry."""
+    return Entry(
         run.algorithm,
         run.environment,
         run.controller,
@@ -68,16 +68,16 @@ def stored(run: Run) -> Contestant:
     )
 
 
-def contestants(root: Path) -> Iterator[Contestant]:
+def entries(root: Path) -> Iterator[Entry]:
     """All of ours: untrained ones, then the stored runs below ``root``."""
     for name, (environments, make, movements) in UNTRAINED.items():
         for env_id in environments:
-            yield Contestant(name, env_id, partial(make, env_id), movements=movements)
+            yield Entry(name, env_id, partial(make, env_id), movements=movements)
     for run in stored_runs(root):
         yield stored(run)
 
 
-def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Contestant]:
+def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Entry]:
     """``module:function`` in each environment; the function takes an environment's id and returns a
     controller.
 
@@ -93,7 +93,7 @@ def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[
         ) from error
     for env_id in environments:
         if make(env_id) is not None:
-            yield Contestant(name, env_id, partial(make, env_id))
+            yield Entry(name, env_id, partial(make, env_id))
 
 
 def microseconds_per_action(
