@@ -21,6 +21,7 @@ import tyro
 from tqdm import tqdm
 
 import arm_env
+from arm_env.control.controllers import Controller
 from arm_env.files import write_whole
 from benchmarks.entries import FEW, Entry, entries, microseconds_per_action, your_own
 from benchmarks.optimality import mean_of_ratios, optimality_ratios, ratio_of_means, stored_optimum
@@ -74,20 +75,29 @@ def row(entry: Entry, movements: int, noise: float) -> dict[str, Any]:
         found[number] = result.as_dict()
     measures = dict(found[entry.movements or movements])
     measures["movements_seed"] = measures.pop("seed")
-    optimum = stored_optimum(env_id)
-    ratios = optimality_ratios(controller, env_id, optimum)
     return {
         "controller": entry.name,
         "environment": env_id,
         "seed": entry.seed,
         **measures,
         "mean_value_of_50": found[few]["mean_value"],
-        "optimality_ratio": mean_of_ratios(ratios, optimum),
-        "optimality_ratio_of_means": ratio_of_means(ratios, optimum),
+        **optimality(controller, env_id),
         "train_steps": entry.train_steps,
         "train_seconds": round(entry.train_seconds, 1),
         "parameters": entry.parameters,
         "microseconds_per_action": round(microseconds_per_action(controller, env_id), 1),
+    }
+
+
+def optimality(controller: Controller, env_id: str) -> dict[str, float]:
+    """How far a controller is from the stored optimum; empty if there is none."""
+    optimum = stored_optimum(env_id)
+    if optimum is None:
+        return {}
+    ratios = optimality_ratios(controller, env_id, optimum)
+    return {
+        "optimality_ratio": mean_of_ratios(ratios, optimum),
+        "optimality_ratio_of_means": ratio_of_means(ratios, optimum),
     }
 
 

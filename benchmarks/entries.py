@@ -13,9 +13,15 @@ import numpy as np
 import arm_env
 from arm_env.control.controllers import Controller
 from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
+from arm_env.tasks.task import Reach
 from benchmarks.runs import Run, stored_runs
 
 EVERYWHERE = tuple(ENVIRONMENTS)
+
+
+def commands_are_positions(env_id: str) -> bool:
+    """Whether a command is a target's position, as ``JointPD`` takes it."""
+    return task_of_environment(env_id).command_names == Reach.command_names
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,11 @@ UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | N
         lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)),
         FEW,
     ),
-    "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
+    "joint-pd": (
+        tuple(filter(commands_are_positions, EVERYWHERE)),
+        lambda env_id: arm_env.JointPD(),
+        None,
+    ),
 }
 """Environments, factory, number of movements if measuring is slow."""
 

@@ -102,9 +102,10 @@ def optimum_path(task: str) -> Path:
 
 
 @cache
-def stored_optimum(env_id: str) -> Optimum:
-    """The stored movements of an environment."""
-    return load_optimum(optimum_path(task_of_environment(env_id).name))
+def stored_optimum(env_id: str) -> Optimum | None:
+    """The stored movements of an environment; None if nobody has looked for any."""
+    path = optimum_path(task_of_environment(env_id).name)
+    return load_optimum(path) if path.exists() else None
 
 
 def load_optimum(path: Path | str) -> Optimum:

@@ -1,5 +1,4 @@
-"""Optimal single movements, for ``benchmarks.optimality``: ``python -m benchmarks.optimum
-reach|circle``.
+"""Optimal movements for ``benchmarks.optimality``: ``python -m benchmarks.optimum reach``.
 
 The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts
 (``STARTS``) and the best is kept, so a value here is an upper bound of the least. It is above the
@@ -21,6 +20,7 @@ from arm_env.control.ilqr import Solution, follow, solve
 from arm_env.dynamics.plant import MUSCLE_COUNT
 from arm_env.envs.simulation import Simulation
 from arm_env.tasks.registry import TASKS
+from benchmarks.entries import commands_are_positions
 from benchmarks.optimality import (
     AGREE,
     HOLDS,
@@ -39,7 +39,8 @@ from benchmarks.optimality import (
 from benchmarks.runs import TaskName, command_line
 from rnn_controller import load
 
-NUMBERS = {"reach": 100, "circle": 24}
+MOVEMENTS = 100
+FEWER = {"circle": 24}  # its movements last three times as long
 FREE = 2e-4  # [s] a part that costs less, as holding a target does, is not solved from other starts
 RADII = (0.3, 0.15, 0.08)  # [m] of the narrowing target, before the true one
 Drive = tuple[np.ndarray, object]
@@ -53,7 +54,7 @@ class Args:
     task: tyro.conf.Positional[TaskName]
     """Which environment."""
     movements: int | None = None
-    """How many (default: 100 of reach, 24 of circle); a file that is not complete is resumed."""
+    """How many (default: 100, but 24 of circle); a file that is not complete is resumed."""
     seed: int = 2_000_000
     """Of the environment's starts and commands, and of the perturbations."""
     output: Path | None = None
@@ -66,7 +67,7 @@ class Args:
     @property
     def number(self) -> int:
         """How many movements."""
-        return self.movements or NUMBERS[self.task]
+        return self.movements or FEWER.get(self.task, MOVEMENTS)
 
 
 def drive(
@@ -173,7 +174,7 @@ def movement(
     ) -> Part:
         moment = (task, state[None], problem.command[None], length)
         given = {"network": drive(network, *moment, memory)[0][0]}
-        if not task.cyclic:
+        if commands_are_positions(task.env_id):
             given["feedback"] = drive(JointPD(), *moment)[0][0]
         return best_of(problem, state, given, np.random.default_rng([*seed, number]))
 

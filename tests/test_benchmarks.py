@@ -12,6 +12,8 @@ import tyro
 from scipy import stats
 
 import arm_env
+from arm_env.tasks.measures import ShownMeasure
+from arm_env.tasks.registry import ENVIRONMENTS
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
 from benchmarks.entries import entries, microseconds_per_action, your_own
@@ -78,7 +80,7 @@ def test_changes_of_nothing_are_refused(change):
         settings("ppo", "ReachArm-v0", (change,))
 
 
-@pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
 @pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
 def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
     s = settings(algorithm, env_id)
@@ -274,14 +276,13 @@ def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
 def test_all_are_measured_over_the_movements_of_the_slow_too(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "FEW", 3)
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: None)
-    for name in ("optimality_ratios", "mean_of_ratios", "ratio_of_means"):
-        monkeypatch.setattr(compare, name, lambda *given: 1.0)
     quick = next(c for c in entries(tmp_path) if c.name == "joint-pd")
     row, slow = (compare.row(replace(quick, movements=m), 6, 0.2) for m in (None, 3))
     few = arm_env.evaluate(arm_env.JointPD(), movements=3, seed=compare.SEED).mean_value
     assert row["number_of_movements"] == 6 and slow["number_of_movements"] == 3
     assert row["mean_value_of_50"] == slow["mean_value_of_50"] == slow["mean_value"] == few
     assert row["mean_value"] != few
+    assert "optimality_ratio" not in row  # nobody has looked for an optimum
 
 
 def test_the_best_of_an_environment_is_one():
@@ -341,6 +342,27 @@ def test_the_readme_shows_the_stored_comparison():
     assert report.overview(rows) in readme.read_text()
 
 
+def test_a_task_without_rows_is_left_out(monkeypatch):
+    rows = compare.read_rows(RESULTS / "comparison.csv")
+    before = report.overview(rows), report.overall(rows)
+    monkeypatch.setitem(report.OWN, "OtherArm-v0", report.OWN["ReachArm-v0"])
+    assert (report.overview(rows), report.overall(rows)) == before
+    rows = [row for row in rows if row["environment"] == "ReachArm-v0"]
+    assert "Reach: V / best" in report.overview(rows) and "Circle" not in report.overview(rows)
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_every_measure_that_is_shown_is_measured(env_id):
+    found = arm_env.evaluate(arm_env.Still(), env_id, movements=2, seed=1).as_dict()
+    shown = [name for name, _, _ in report.OWN[env_id]]
+    assert len(shown) >= 2 and set(shown) <= set(found) and report.SUCCESS[env_id] in found
+
+
+def test_a_measure_is_shown_in_its_unit():
+    assert ShownMeasure("x", "X").show(1.236) == "1.24"
+    assert ShownMeasure("x", "X", "cm", 100, 1).show(0.0123) == "1.2 cm"
+
+
 # Sizes.
 
 
@@ -387,7 +409,7 @@ def test_targets_jump_twice():
     schedule = robustness.DoubleStep(targets)
     shown = [schedule.commands(None, np.full(2, segment), None, None, None) for segment in range(9)]
     np.testing.assert_array_equal(shown, targets[[0, 0, 0, 0, 0, 1, 2, 2, 2]])
-    measures = robustness.double_step(arm_env.Still(), 3)
+    measures = robustness.double_step(arm_env.Still(), "ReachArm-v0", 3)
     assert measures["number_of_movements"] == 3 and measures["fraction_within_target"] == 0
 
 

@@ -17,7 +17,7 @@ from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import cycle_measures
+from arm_env.tasks.measures import ShownMeasure, cycle_measures
 from arm_env.tasks.task import Task, hand_position, joint_angles
 
 # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
@@ -58,6 +58,11 @@ class Orbit(Task):
     summary = "Draw circles."
     max_episode_steps = 600
     success_measure = ("fraction_converged", "converged")
+    shown_measures = (
+        ShownMeasure("fraction_converged", "converged", "%", 100, 1),
+        ShownMeasure("median_radial_error_m", "radial error", "cm", 100, 1),
+        ShownMeasure("median_speed_error", "speed error", "%", 100, 0),
+    )
     cyclic = True
     dimensions = (4, 17)
     analysed_commands = 100

@@ -16,7 +16,7 @@ from arm_env.checked import Checked, within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import Measures, Recording, reach_measures
+from arm_env.tasks.measures import Measures, Recording, ShownMeasure, reach_measures
 
 
 def cost_terms(
@@ -63,6 +63,8 @@ class Task(Checked):
     """Steps of the registered environment's episodes."""
     success_measure: ClassVar[tuple[str, str]]
     """The share of movements that succeed: its name among the measures, and in words."""
+    shown_measures: ClassVar[tuple[ShownMeasure, ...]] = ()
+    """Measures that tables of results show, the first two also where all tasks are compared."""
     cyclic: ClassVar[bool] = False
     """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
     """
@@ -208,6 +210,11 @@ class Reach(Task):
     env_id = "ReachArm-v0"
     summary = "Reach to points."
     success_measure = ("fraction_within_target", "within the target")
+    shown_measures = (
+        ShownMeasure("fraction_within_target", "within target", "%", 100, 1),
+        ShownMeasure("median_endpoint_error_m", "endpoint error", "cm", 100, 1),
+        ShownMeasure("fraction_toward_target", "toward target", "%", 100, 1),
+    )
 
     command_names = ("target_x", "target_y")
     tolerance = 0.04
