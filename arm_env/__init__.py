@@ -13,7 +13,7 @@ from gymnasium.envs.registration import register
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.controllers import Controller, JointPD, Random, Still
 from arm_env.control.ilqr import Solution, solve
-from arm_env.control.receding import RecedingHorizon
+from arm_env.control.mpc import RecedingHorizon
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
@@ -50,7 +50,8 @@ _EARLIER = {
     "ilqr": "control.ilqr",
     "box_qp": "control.box_qp",
     "arm_problem": "control.arm_problem",
-    "receding": "control.receding",
+    "receding": "control.mpc",
+    "control.receding": "control.mpc",
 }
 sys.meta_path.insert(0, Moved(__name__, _EARLIER))
 __version__ = "0.1.0"

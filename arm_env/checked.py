@@ -50,8 +50,8 @@ def group(name: str, value: Any, kind: type[T], default: T) -> T:
     if not isinstance(value, Mapping):
         example = fields(kind)[0].name  # type: ignore[arg-type]
         raise ValueError(
-            f"{name} must be {_article(kind.__name__)}, a mapping of its fields such as {{{example!r}: …}}, or None, "
-            f"not {shown(value)}"
+            f"{name} must be {_article(kind.__name__)}, a mapping of its fields "
+            f"such as {{{example!r}: …}}, or None, not {shown(value)}"
         )
     return filled(name, value, default)
 
@@ -148,7 +148,7 @@ class Checked:
 
 
 def with_present_names(kind: type, values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a mapping of the fields of ``kind`` in which a field's earlier name is its present one.
+    """Return a mapping of the fields of ``kind`` with present names for earlier ones.
 
     A field that is given under both names is refused.
     """

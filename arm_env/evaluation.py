@@ -131,7 +131,8 @@ def evaluate(
         raise ValueError("give the number of arms as movements, not as num_envs")
     if "max_episode_steps" in env_arguments:
         raise ValueError(
-            "a movement lasts as long as two commands: give a schedule's hold, not max_episode_steps"
+            "a movement lasts as long as two commands: "
+            "give a schedule's hold, not max_episode_steps"
         )
     mode = env_arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "only those can be evaluated")

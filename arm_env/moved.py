@@ -1,4 +1,4 @@
-"""Modules under the names that they had before they were sorted into folders."""
+"""Modules under the names that they had before they were moved or renamed."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,8 +9,9 @@ from typing import Any
 
 
 class Moved(MetaPathFinder, Loader):
-    """Finds a package's modules by their earlier names; each is the very module that its new name
-    means.
+    """Finds a package's modules by their earlier names, each as the module that it is now.
+
+    ``names`` has present names by earlier ones, below the package; either may be dotted.
     """
 
     def __init__(self, package: str, names: Mapping[str, str]):

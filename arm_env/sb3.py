@@ -92,7 +92,8 @@ class ArmVecEnv(VecEnv):
             raise ValueError(f"ArmVecEnv wraps a vector environment of this package, not {envs}")
         if arms.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(
-                "stable-baselines3 expects arms that begin anew in the same step: autoreset_mode='SameStep'"
+                "stable-baselines3 expects arms that begin anew in the same step: "
+                "autoreset_mode='SameStep'"
             )
         self.envs = envs
         self._arms = arms
@@ -237,10 +238,10 @@ class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
     It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
-    what it saw in training. What the model acts on stands in its spaces, saved or not: the maximum excitation,
-    and the time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the
-    model's environment; a model that was loaded without one needs them as ``normalisation``. What
-    is given here goes before what the model says.
+    what it saw in training. The model's spaces, saved or not, hold the maximum excitation and the
+    time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's
+    environment; a model that was loaded without one needs them as ``normalisation``. What is given
+    here goes before what the model says.
 
     ``control_period`` [s] is that of the environment in which it is to act, not that of its
     training.
@@ -266,8 +267,8 @@ class Trained:
             )
         if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
             warnings.warn(
-                "this model has seen normalised observations: give Trained the statistics of its VecNormalize, "
-                "Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
+                "this model has seen normalised observations: give Trained the statistics of its "
+                "VecNormalize, Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
                 stacklevel=2,
             )
         given = (

@@ -22,7 +22,8 @@ from stable_baselines3.sac.policies import Actor as SACActor
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.sb3 import Trained, as_sb3_vec_env
-from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
+from arm_env.tasks.registry import task_of_environment
+from benchmarks.optimality import PERIOD
 from benchmarks.places import RECORD
 from rnn_controller.training.trainer import narrowing_radius
 
@@ -33,8 +34,11 @@ ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "tqc": TQC,
 }
 ACTORS: dict[str, type[BasePolicy]] = {
-    "ppo": ActorCriticPolicy, "recurrent-ppo": RecurrentActorCriticPolicy, "sac": SACActor, "tqc": TQCActor,
-}  # fmt: skip
+    "ppo": ActorCriticPolicy,
+    "recurrent-ppo": RecurrentActorCriticPolicy,
+    "sac": SACActor,
+    "tqc": TQCActor,
+}
 SETTINGS = Path(__file__).with_name("settings.toml")
 
 
@@ -83,10 +87,12 @@ class Settings:
 
 
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
-    """The stored settings; ``changes`` are assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
+    """The stored settings, changed by assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
     table = tomllib.loads(SETTINGS.read_text())[algorithm]
-    alone = {name: table.pop(name) for name in ENVIRONMENTS}
-    table = merged(table, alone[env_id])
+    task = task_of_environment(env_id)
+    # an episode of training lasts as long as one of the registered environment, in longer steps
+    length = round(task.max_episode_steps * PERIOD / table["environment"]["control_period"])
+    table["environment"]["max_episode_steps"] = length
     names = ", ".join(table)
     for change in changes:
         try:

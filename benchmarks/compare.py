@@ -6,7 +6,7 @@ draws.
 
 Three columns say how far a controller is from the best. ``optimality_ratio_of_means`` is its mean
 value over that of the optimum, both without noise. ``optimality_ratio`` is the mean of the ratios
-of single movements; it leaves out jumps shorter than 5 cm (``benchmarks.yardstick``).
+of single movements; it leaves out jumps shorter than 5 cm (``benchmarks.optimality``).
 ``value_over_best`` is its mean value under noise over the best of the table, on the same 50
 movements for all, since the planner is too slow for more (``benchmarks.report``).
 """
@@ -21,12 +21,13 @@ import tyro
 from tqdm import tqdm
 
 import arm_env
+from arm_env.control.controllers import Controller
 from arm_env.files import write_whole
-from benchmarks.contestants import FEW, Contestant, contestants, microseconds_per_action, your_own
+from benchmarks.entries import FEW, Entry, entries, microseconds_per_action, your_own
+from benchmarks.optimality import mean_of_ratios, optimality_ratios, ratio_of_means, stored_optimum
 from benchmarks.places import RESULTS, STORED
 from benchmarks.report import with_value_over_best, write_report
 from benchmarks.runs import NOISE, command_line
-from benchmarks.yardstick import mean_of_ratios, optimality_ratios, ratio_of_means, stored_optimum
 
 SEED = 1_000_000  # of the movements, which no training ever sees
 FIRST = ("controller", "environment", "seed")
@@ -63,31 +64,40 @@ class Args:
     """Folder of comparison.csv, comparison.md and comparison.png."""
 
 
-def row(contestant: Contestant, movements: int, noise: float) -> dict[str, Any]:
+def row(entry: Entry, movements: int, noise: float) -> dict[str, Any]:
     """One line of the table."""
-    controller = contestant.make()
-    env_id = contestant.environment
+    controller = entry.make()
+    env_id = entry.environment
     few = min(FEW, movements)
     found = {}
-    for number in {contestant.movements or movements, few}:
+    for number in {entry.movements or movements, few}:
         result = arm_env.evaluate(controller, env_id, movements=number, seed=SEED, noise=noise)
         found[number] = result.as_dict()
-    measures = dict(found[contestant.movements or movements])
+    measures = dict(found[entry.movements or movements])
     measures["movements_seed"] = measures.pop("seed")
-    optimum = stored_optimum(env_id)
-    ratios = optimality_ratios(controller, env_id, optimum)
     return {
-        "controller": contestant.name,
+        "controller": entry.name,
         "environment": env_id,
-        "seed": contestant.seed,
+        "seed": entry.seed,
         **measures,
         "mean_value_of_50": found[few]["mean_value"],
+        **optimality(controller, env_id),
+        "train_steps": entry.train_steps,
+        "train_seconds": round(entry.train_seconds, 1),
+        "parameters": entry.parameters,
+        "microseconds_per_action": round(microseconds_per_action(controller, env_id), 1),
+    }
+
+
+def optimality(controller: Controller, env_id: str) -> dict[str, float]:
+    """How far a controller is from the stored optimum; empty if there is none."""
+    optimum = stored_optimum(env_id)
+    if optimum is None:
+        return {}
+    ratios = optimality_ratios(controller, env_id, optimum)
+    return {
         "optimality_ratio": mean_of_ratios(ratios, optimum),
         "optimality_ratio_of_means": ratio_of_means(ratios, optimum),
-        "train_steps": contestant.train_steps,
-        "train_seconds": round(contestant.train_seconds, 1),
-        "parameters": contestant.parameters,
-        "microseconds_per_action": round(microseconds_per_action(controller, env_id), 1),
     }
 
 
@@ -124,16 +134,16 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     return write_whole(path, text.getvalue())
 
 
-def chosen(args: Args) -> list[Contestant]:
+def chosen(args: Args) -> list[Entry]:
     """Who takes part; ValueError for a name that nobody has."""
-    ours = list(contestants(args.runs))
-    known = {contestant.name for contestant in ours}
+    ours = list(entries(args.runs))
+    known = {entry.name for entry in ours}
     unknown = [name for name in args.controllers if name not in known and ":" not in name]
     if unknown:
         raise ValueError(
             f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}"
         )
-    own = [contestant for name in args.controllers if ":" in name for contestant in your_own(name)]
+    own = [entry for name in args.controllers if ":" in name for entry in your_own(name)]
     return [c for c in ours if not args.controllers or c.name in args.controllers] + own
 
 
@@ -141,8 +151,8 @@ def main(args: Args) -> None:
     """Measure, row by row, and draw."""
     path = args.output / "comparison.csv"
     rows = {tuple(r[name] for name in FIRST): r for r in read_rows(path)}
-    for contestant in tqdm([] if args.table_only else chosen(args), desc="controllers"):
-        new = row(contestant, args.movements, args.noise)
+    for entry in tqdm([] if args.table_only else chosen(args), desc="controllers"):
+        new = row(entry, args.movements, args.noise)
         rows[tuple(new[name] for name in FIRST)] = new
         write_rows(path, with_value_over_best(list(rows.values())))
     for written in write_report(read_rows(path), args.runs, args.output):

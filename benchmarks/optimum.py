@@ -1,5 +1,4 @@
-"""Optimal single movements, for ``benchmarks.yardstick``: ``python -m benchmarks.optimum
-reach|circle``.
+"""Optimal movements for ``benchmarks.optimality``: ``python -m benchmarks.optimum reach``.
 
 The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts
 (``STARTS``) and the best is kept, so a value here is an upper bound of the least. It is above the
@@ -21,8 +20,8 @@ from arm_env.control.ilqr import Solution, follow, solve
 from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.envs.simulation import Simulation
 from arm_env.tasks.registry import TASKS
-from benchmarks.runs import TaskName, command_line
-from benchmarks.yardstick import (
+from benchmarks.entries import commands_are_positions
+from benchmarks.optimality import (
     AGREE,
     HOLDS,
     MARGIN,
@@ -37,9 +36,11 @@ from benchmarks.yardstick import (
     save,
     standing,
 )
+from benchmarks.runs import TaskName, command_line
 from rnn_controller import load
 
-NUMBERS = {"reach": 100, "circle": 24}
+MOVEMENTS = 100
+FEWER = {"circle": 24}  # its movements last three times as long
 FREE = 2e-4  # [s] a part that costs less, as holding a target does, is not solved from other starts
 RADII = (0.3, 0.15, 0.08)  # [m] of the narrowing target, before the true one
 Drive = tuple[np.ndarray, object]
@@ -53,7 +54,7 @@ class Args:
     task: tyro.conf.Positional[TaskName]
     """Which environment."""
     movements: int | None = None
-    """How many (default: 100 of reach, 24 of circle); a file that is not complete is resumed."""
+    """How many (default: 100, but 24 of circle); a file that is not complete is resumed."""
     seed: int = 2_000_000
     """Of the environment's starts and commands, and of the perturbations."""
     output: Path | None = None
@@ -66,7 +67,7 @@ class Args:
     @property
     def number(self) -> int:
         """How many movements."""
-        return self.movements or NUMBERS[self.task]
+        return self.movements or FEWER.get(self.task, MOVEMENTS)
 
 
 def drive(
@@ -162,7 +163,7 @@ def best_of(
 def movement(
     name: str, network: Controller, start: np.ndarray, commands: np.ndarray, seed: list[int]
 ) -> dict[str, np.ndarray]:
-    """The best of one movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
+    """The best movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
     task = TASKS[name]
     hold = round(task.hold / PERIOD)
     margin = round(MARGIN / PERIOD)
@@ -173,7 +174,7 @@ def movement(
     ) -> Part:
         moment = (task, state[None], problem.command[None], length)
         given = {"network": drive(network, *moment, memory)[0][0]}
-        if not task.cyclic:
+        if commands_are_positions(task.env_id):
             given["feedback"] = drive(JointPD(), *moment)[0][0]
         return best_of(problem, state, given, np.random.default_rng([*seed, number]))
 
@@ -223,9 +224,11 @@ def summary(optimum: Optimum) -> str:
     network = np.mean(optimum.held == HOLDS.index("network"))
     lines = [
         f"{len(second)} of {optimum.movements} movements: mean value {optimum.value.mean():.5f} s "
-        f"(parts {optimum.parts.mean(0).round(5).tolist()}); held as the network does: {network:.0%}",
+        f"(parts {optimum.parts.mean(0).round(5).tolist()}); "
+        f"held as the network does: {network:.0%}",
         f"residual after the jump: median {np.median(optimum.residuals[:, 1]):.1e}, "
-        f"largest {optimum.residuals[:, 1].max():.1e}; iterations a movement {optimum.iterations.sum(1).mean():.0f}",
+        f"largest {optimum.residuals[:, 1].max():.1e}; "
+        f"iterations a movement {optimum.iterations.sum(1).mean():.0f}",
         "after the jump, share of movements in which a start led to the best (first did): "
         + ", ".join(f"{n} {a:.2f} ({w:.2f})" for n, a, w in zip(STARTS, agree, first, strict=True)),
     ]
@@ -242,7 +245,8 @@ def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
         old.parameters, arm_and_cost(args.task)
     ):
         raise ValueError(
-            f"{path} holds other movements than {asked}, or another arm's: move it away or choose --output"
+            f"{path} holds other movements than {asked}, or another arm's: "
+            "move it away or choose --output"
         )
     return {f.name: getattr(old, f.name) for f in fields(Optimum)[4:]}
 

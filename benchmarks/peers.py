@@ -289,7 +289,8 @@ def main(args: Args) -> None:
     """Measure, print a table, write JSON."""
     figures = measure(replace(args, threads=max(1, args.threads)))
     print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+        f"{platform.processor() or platform.machine()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
     )
     print("\n".join(f"{name:42s} {value:12.4g}" for name, value in figures.items()))
     if args.json:

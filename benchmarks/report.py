@@ -15,10 +15,10 @@ from matplotlib.ticker import NullFormatter
 
 from arm_env.files import write_whole
 from arm_env.tasks.registry import ENVIRONMENTS
-from benchmarks.contestants import FEW, UNTRAINED
+from benchmarks.entries import FEW, UNTRAINED
+from benchmarks.optimality import SHORT
 from benchmarks.runs import Run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
-from benchmarks.yardstick import SHORT
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 
@@ -44,20 +44,11 @@ COMMON: tuple[Column, ...] = (
     ("value_over_best", "V / best", lambda x: f"{x:.2f}"),
     ("optimality_ratio_of_means", "V / optimum", lambda x: f"{x:.2f}"),
 )
-COLUMNS: dict[str, tuple[Column, ...]] = {
-    "ReachArm-v0": (
-        ("fraction_within_target", "within target", lambda x: f"{100 * x:.1f} %"),
-        ("median_endpoint_error_m", "endpoint error", lambda x: f"{100 * x:.1f} cm"),
-        ("fraction_toward_target", "toward target", lambda x: f"{100 * x:.1f} %"),
-        *COMMON,
-    ),
-    "CircleArm-v0": (
-        ("fraction_converged", "converged", lambda x: f"{100 * x:.1f} %"),
-        ("median_radial_error_m", "radial error", lambda x: f"{100 * x:.1f} cm"),
-        ("median_speed_error", "speed error", lambda x: f"{100 * x:.0f} %"),
-        *COMMON,
-    ),
+OWN: dict[str, tuple[Column, ...]] = {
+    env_id: tuple((m.name, m.title, m.show) for m in task.shown_measures)
+    for env_id, task in ENVIRONMENTS.items()
 }
+"""Columns that an environment has beside the common ones."""
 EFFORT: tuple[Column, ...] = (
     ("train_steps", "steps of training", lambda x: f"{x / 1e6:.3g} M" if x else "–"),
     ("train_seconds", "time of training", lambda x: f"{x / 60:.1f} min" if x else "–"),
@@ -101,12 +92,13 @@ def cell(values: list[float], show: Callable[[float], str]) -> str:
         return middle
     low, high = interval([values], np.random.default_rng(0))
     unit = middle.split(" ", 1)[1] if " " in middle else ""
-    return f"{middle} [{show(low).removesuffix(unit).strip()}, {show(high).removesuffix(unit).strip()}]"
+    ends = [show(end).removesuffix(unit).strip() for end in (low, high)]
+    return f"{middle} [{', '.join(ends)}]"
 
 
 def markdown(rows: Rows, env_id: str) -> str:
     """The table of one environment."""
-    columns = COLUMNS[env_id]
+    columns = (*OWN[env_id], *COMMON)
     lines = [
         "| controller | seeds | " + " | ".join(title for _, title, _ in (*columns, *EFFORT)) + " |",
         "|---|" + "---:|" * (1 + len(columns) + len(EFFORT)),
@@ -118,17 +110,24 @@ def markdown(rows: Rows, env_id: str) -> str:
     return "\n".join(lines)
 
 
+def measured(rows: Rows) -> list[str]:
+    """The environments that have rows."""
+    return [env_id for env_id in OWN if any(row["environment"] == env_id for row in rows)]
+
+
 def overview(rows: Rows) -> str:
-    """Both tasks in one table, as the README shows it."""
+    """All tasks in one table, as the README shows it."""
+    environments = measured(rows)
     chosen = [
         (env_id, title, name, show)
-        for env_id, columns in COLUMNS.items()
-        for name, title, show in (*columns[:2], *COMMON[1:])
+        for env_id in environments
+        for name, title, show in (*OWN[env_id][:2], *COMMON[1:])
     ]
     titles = [f"{env_id.removesuffix('Arm-v0')}: {title}" for env_id, title, _, _ in chosen]
-    titles += ["training, reach", "training, circle", "an action"]
+    titles += [f"training, {ENVIRONMENTS[env_id].name}" for env_id in environments]
+    titles += ["an action"]
     lines = ["| | seeds | " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) + 1)]
-    groups = {env_id: by_controller(rows, env_id) for env_id in COLUMNS}
+    groups = {env_id: by_controller(rows, env_id) for env_id in environments}
     for controller in dict.fromkeys(name for group in groups.values() for name in group):
         mine = {env_id: group.get(controller, []) for env_id, group in groups.items()}
         seeds = ", ".join(dict.fromkeys(str(len(group)) for group in mine.values() if group))
@@ -195,12 +194,10 @@ def draw_curves(
 
 @rc_context(STYLE)
 def figure(rows: Rows, runs: list[Run]) -> Figure:
-    """Scores, and learning curves against steps and seconds, of both environments."""
+    """Scores, and learning curves against steps and seconds, of every environment."""
     trained = list(dict.fromkeys(run.algorithm for run in runs))
     colours = colours_of([*trained, *(row["controller"] for row in rows)])
-    environments = [
-        env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)
-    ]
+    environments = measured(rows)
     whole = Figure(figsize=(11, 3.2 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), 3, squeeze=False)
     for line, env_id in zip(grid, environments, strict=True):
@@ -214,13 +211,14 @@ def figure(rows: Rows, runs: list[Run]) -> Figure:
 
 
 def overall(rows: Rows) -> str:
-    """Success over both tasks, of the controllers that were trained on both."""
-    lines = ["| controller | success over both tasks |", "|---|---:|"]
-    groups = [by_controller(rows, env_id) for env_id in SUCCESS]
-    for name in [name for name in groups[0] if name in groups[1]]:
-        strata = [
-            scores(group[name], key) for group, key in zip(groups, SUCCESS.values(), strict=True)
-        ]
+    """Success over the tasks together, of the controllers that were trained on all of them."""
+    groups = {env_id: by_controller(rows, env_id) for env_id in measured(rows)}
+    how_many = "both" if len(groups) == 2 else "all"
+    lines = [f"## {how_many.capitalize()}", ""]
+    lines += [f"| controller | success over {how_many} tasks |", "|---|---:|"]
+    first, *others = groups.values()
+    for name in [name for name in first if all(name in group for group in others)]:
+        strata = [scores(group[name], SUCCESS[env_id]) for env_id, group in groups.items()]
         low, high = interval(strata, np.random.default_rng(0))
         middle = interquartile_mean(np.concatenate(strata))
         lines.append(f"| {name} | {100 * middle:.1f} % [{100 * low:.1f}, {100 * high:.1f}] |")
@@ -231,9 +229,10 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
     """Write comparison.md and comparison.png."""
     parts = [
         "# Comparison",
-        "Written by `python -m benchmarks.compare`; every row, seed by seed, is in `comparison.csv`. Interquartile "
-        "means over seeds [95 % intervals, stratified bootstrap]; efforts are medians. All under noise, on the same "
-        f"held-out movements; the planner `receding-horizon` is measured over {FEW} others.",
+        "Written by `python -m benchmarks.compare`; every row, seed by seed, is in "
+        "`comparison.csv`. Interquartile means over seeds [95 % intervals, stratified bootstrap]; "
+        "efforts are medians. All under noise, on the same held-out movements; the planner "
+        f"`receding-horizon` is measured over {FEW} others.",
         "V / optimum is the ratio of the mean values without noise, of all movements "
         "(`python -m benchmarks.optimum`). The column `optimality_ratio` of `comparison.csv` is a "
         f"mean of ratios; it leaves out jumps shorter than {100 * SHORT:g} cm, whose optimal "
@@ -243,9 +242,8 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
         "noise is not known; the best row, 1.00, stands for it.",
     ]
     parts.append(overview(rows))
-    for env_id in SUCCESS:
-        if any(row["environment"] == env_id for row in rows):
-            parts += [f"## {env_id}", markdown(rows, env_id)]
-    parts += ["## Both", overall(rows), "![Scores and learning curves](comparison.png)"]
+    for env_id in measured(rows):
+        parts += [f"## {env_id}", markdown(rows, env_id)]
+    parts += [overall(rows), "![Scores and learning curves](comparison.png)"]
     yield write_whole(output / "comparison.md", "\n\n".join(parts) + "\n")
     yield save(figure(rows, list(stored_runs(stored))), output / "comparison.png")

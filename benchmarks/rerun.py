@@ -20,18 +20,18 @@ from arm_env.tasks.registry import TASKS
 from benchmarks.places import RECORD, STORED
 from benchmarks.runs import command_line
 
+EVERY = tuple(TASKS)
 REACH = ("reach",)
 CIRCLE = ("circle",)
-BOTH = ("reach", "circle")
 PLAN = {
-    "rnn": (BOTH, 3, "train_network rnn {task}"),
+    "rnn": (EVERY, 3, "train_network rnn {task}"),
     "rnn-36": (CIRCLE, 1, "train_network rnn {task} --neurons 36"),  # the paper's size for circles
     "rnn-12": (REACH, 1, "train_network rnn {task} --neurons 12"),  # the paper's size for reaching
     "rnn-6": (REACH, 1, "train_network rnn {task} --neurons 6"),
     "rnn-24": (REACH, 1, "train_network rnn {task} --neurons 24"),
     "rnn-64": (REACH, 1, "train_network rnn {task} --neurons 64"),
-    "gru": (BOTH, 1, "train_network gru {task}"),
-    "mlp": (BOTH, 1, "train_network mlp {task}"),
+    "gru": (EVERY, 1, "train_network gru {task}"),
+    "mlp": (EVERY, 1, "train_network mlp {task}"),
     "ppo": (REACH, 1, "train_baseline --algo ppo --env {env_id}"),
 }
 """Tasks, number of seeds, and what trains them."""
@@ -45,7 +45,7 @@ class Args:
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
     """Only these: rnn, rnn-6, rnn-12, rnn-24, rnn-36, rnn-64, gru, mlp, ppo."""
-    tasks: tuple[str, ...] = BOTH
+    tasks: tuple[str, ...] = EVERY
     """Only these tasks."""
     jobs: int = 2
     """Runs at a time."""

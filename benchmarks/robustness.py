@@ -22,11 +22,11 @@ from arm_env import Perturbation
 from arm_env.control.controllers import Controller
 from arm_env.evaluation import record
 from arm_env.files import write_whole
-from arm_env.tasks.measures import reach_measures
+from arm_env.tasks.registry import task_of_environment
 from benchmarks.compare import read_rows, write_rows
-from benchmarks.contestants import Contestant, contestants
+from benchmarks.entries import Entry, commands_are_positions, entries
 from benchmarks.places import RESULTS, STORED
-from benchmarks.report import SUCCESS, WORDS, Rows, colours_of
+from benchmarks.report import SUCCESS, WORDS, Rows, colours_of, measured
 from benchmarks.runs import NOISE, command_line
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
@@ -61,9 +61,14 @@ CONDITIONS = [
     *perturbed("delay", 0.01, 0.02, 0.03, 0.04, 0.05, 0.06),
 ]
 UNITS = {
-    "noise": "standard deviation", "mass": "factor", "strength": "factor", "curl": "N s/m", "load": "kg",
-    "delay": "s", "second jump": "s after the first",
-}  # fmt: skip
+    "noise": "standard deviation",
+    "mass": "factor",
+    "strength": "factor",
+    "curl": "N s/m",
+    "load": "kg",
+    "delay": "s",
+    "second jump": "s after the first",
+}
 SIZES = {f"rnn-{neurons}" for neurons in (6, 12, 24, 36, 64)}
 UNASKED = {"still", "random", "receding-horizon", *SIZES}
 """Not measured unless named: trivial, slow (an hour), or the network in another size."""
@@ -100,21 +105,19 @@ class DoubleStep:
         ]
 
 
-def double_step(controller: Controller, movements: int) -> dict[str, Any]:
+def double_step(controller: Controller, env_id: str, movements: int) -> dict[str, Any]:
     """Measures of reaching for a target that jumps again in mid-movement."""
-    task = arm_env.Reach()
+    task = task_of_environment(env_id)
     arm = arm_env.Arm()
     targets = task.sample_commands(np.random.default_rng(SEED), 3 * movements, arm).reshape(
         3, movements, 2
     )
     schedule = DoubleStep(targets)
-    envs = gym.make_vec(
-        "ReachArm-v0", num_envs=movements, schedule=schedule, max_episode_steps=10**9
-    )
+    envs = gym.make_vec(env_id, num_envs=movements, schedule=schedule, max_episode_steps=10**9)
     period = envs.unwrapped.simulation.control_period  # type: ignore[attr-defined]
     jump = round((1.0 + SECOND_JUMP) / period)
     recording = record(controller, envs, jump + round(1.0 / period), SEED)
-    return reach_measures(recording, jump, period, seed=SEED, noise=NOISE).as_dict()
+    return task.measures(recording, jump, period, seed=SEED, noise=NOISE).as_dict()
 
 
 def rows_of(
@@ -132,9 +135,9 @@ def rows_of(
             "condition": condition.kind,
             "amount": condition.amount,
         }
-    if env_id == "ReachArm-v0":
+    if commands_are_positions(env_id):
         yield {
-            **double_step(controller, movements),
+            **double_step(controller, env_id, movements),
             **shown,
             "condition": "second jump",
             "amount": SECOND_JUMP,
@@ -169,9 +172,7 @@ def markdown(rows: Rows, env_id: str) -> str:
 @rc_context(STYLE)
 def figure(rows: Rows) -> Figure:
     """Success against the size of every perturbation, a line for each controller."""
-    environments = [
-        env_id for env_id in SUCCESS if any(row["environment"] == env_id for row in rows)
-    ]
+    environments = measured(rows)
     colours = colours_of(row["controller"] for row in rows)
     whole = Figure(figsize=(12, 2.6 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), len(AS_TRAINED), squeeze=False, sharey=True)
@@ -202,20 +203,19 @@ def figure(rows: Rows) -> Figure:
 def write_report(path: Path, rows: Rows) -> Iterator[Path]:
     """Write the tables and the figure beside the rows."""
     parts = ["# Robustness", (__doc__ or "").strip()]
-    for env_id in SUCCESS:
-        if any(row["environment"] == env_id for row in rows):
-            parts += [f"## {env_id}: share {WORDS[env_id]}", markdown(rows, env_id)]
+    for env_id in measured(rows):
+        parts += [f"## {env_id}: share {WORDS[env_id]}", markdown(rows, env_id)]
     yield write_whole(
         path.with_suffix(".md"), "\n\n".join([*parts, "![Success](robustness.png)"]) + "\n"
     )
     yield save(figure(rows), path.with_suffix(".png"))
 
 
-def chosen(args: Args) -> list[Contestant]:
+def chosen(args: Args) -> list[Entry]:
     """The first run in each environment of the controllers named, or of all but ``UNASKED``."""
-    first: dict[tuple[str, str], Contestant] = {}
-    for contestant in contestants(args.runs):
-        first.setdefault((contestant.name, contestant.environment), contestant)
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in entries(args.runs):
+        first.setdefault((entry.name, entry.environment), entry)
     known = {name for name, _ in first}
     unknown = [name for name in args.controllers if name not in known]
     if unknown:
@@ -223,20 +223,20 @@ def chosen(args: Args) -> list[Contestant]:
             f"no controller is called {', '.join(unknown)}: there are {', '.join(sorted(known))}"
         )
     wanted = args.controllers or tuple(known - UNASKED)
-    return [contestant for (name, _), contestant in first.items() if name in wanted]
+    return [entry for (name, _), entry in first.items() if name in wanted]
 
 
 def main(args: Args) -> None:
     """Measure, condition by condition, and draw."""
     path = args.output / "robustness.csv"
     rows = read_rows(path)
-    for contestant in tqdm([] if args.table_only else chosen(args), desc="controllers"):
-        mine = (contestant.name, contestant.environment)
+    for entry in tqdm([] if args.table_only else chosen(args), desc="controllers"):
+        mine = (entry.name, entry.environment)
         new = rows_of(
-            contestant.name,
-            contestant.make(),
-            contestant.environment,
-            contestant.movements or args.movements,
+            entry.name,
+            entry.make(),
+            entry.environment,
+            entry.movements or args.movements,
         )
         rows = [row for row in rows if (row["controller"], row["environment"]) != mine] + list(new)
         write_rows(path, rows)

@@ -93,7 +93,8 @@ def command_line(main: Callable[[Any], object], arguments: Any) -> None:
         main(tyro.cli(arguments))
     except KeyboardInterrupt:
         raise SystemExit(
-            "interrupted; what is done is kept, and the same command goes on (training with --resume)"
+            "interrupted; what is done is kept, and the same command goes on "
+            "(training with --resume)"
         ) from None
     except (ValueError, TrainingError) as error:
         raise SystemExit(f"error: {error}") from None

@@ -28,7 +28,7 @@ from rnn_controller.checkpoint import load_checkpoint
 from rnn_controller.figures import save
 from rnn_controller.figures.common import COLOURS, STYLE
 
-ENVIRONMENT = "ReachArm-v0"
+ENVIRONMENT = arm_env.Reach.env_id
 NETWORKS = ("rnn-6", "rnn-12", "rnn-24", "rnn", "rnn-64")
 UNDER_NOISE = ("fraction_within_target", "median_endpoint_error_m", "mean_value")
 COLUMNS: tuple[Column, ...] = (

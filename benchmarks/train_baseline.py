@@ -157,7 +157,7 @@ class Run:
         return point
 
     def save(self, model: BaseAlgorithm) -> None:
-        """All that the next leg needs, in a folder that appears whole, and the controller as it is."""
+        """Write all that the next leg needs, in a folder that appears whole, and the controller."""
         partial = self.folder / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -189,7 +189,8 @@ def open_run(args: Args) -> Run:
     if not args.resume:
         if saved:
             raise SystemExit(
-                f"there is a run in {folder}: --resume goes on with it, --output chooses another folder"
+                f"there is a run in {folder}: --resume goes on with it, "
+                "--output chooses another folder"
             )
         return Run(args, s, folder, {**record, "curve": []})
     if not saved:

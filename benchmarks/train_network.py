@@ -92,9 +92,13 @@ class Curve:
         )
         self.points.append({"iteration": at.done, **point})
         record = {
-            "algorithm": self.name, "environment": env_id, "seed": config.seed, "settings": config.form(),
-            "parameters": sum(w.numel() for w in checkpoint.network.parameters()), "curve": self.points,
-        }  # fmt: skip
+            "algorithm": self.name,
+            "environment": env_id,
+            "seed": config.seed,
+            "settings": config.form(),
+            "parameters": sum(w.numel() for w in checkpoint.network.parameters()),
+            "curve": self.points,
+        }
         write_whole(self.path, json.dumps(record, indent=1) + "\n")
         self.paused += time.monotonic() - begun
 

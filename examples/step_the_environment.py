@@ -17,7 +17,8 @@ for _ in range(50):  # half a second at 10 ms
 
 named = dict(zip(env.unwrapped.observation_names, observation, strict=True))
 print(
-    f"after 0.5 s of elbow flexor the hand is at {info['hand'].round(3)} m, {info['distance']:.3f} m away"
+    f"after 0.5 s of elbow flexor the hand is at {info['hand'].round(3)} m, "
+    f"{info['distance']:.3f} m away"
 )
 print(
     f"its length is {named['length_EF']:.2f} optimal lengths, its tension {named['tension_EF']:.2f}"

@@ -49,9 +49,17 @@ arms = as_sb3_vec_env("ReachArm-v0", 256, control_period=0.05, max_episode_steps
 envs = VecNormalize(Smoothed(arms, time_constant=0.05), gamma=0.95)
 network = {"net_arch": [64, 64], "log_std_init": -0.7}
 model = PPO(
-    "MlpPolicy", envs, n_steps=40, batch_size=2048, n_epochs=6, gamma=0.95, learning_rate=lambda left: 1e-3 * left,
-    policy_kwargs=network, seed=0, device="cpu",
-)  # fmt: skip
+    "MlpPolicy",
+    envs,
+    n_steps=40,
+    batch_size=2048,
+    n_epochs=6,
+    gamma=0.95,
+    learning_rate=lambda left: 1e-3 * left,
+    policy_kwargs=network,
+    seed=0,
+    device="cpu",
+)
 model.learn(steps, Curriculum(), progress_bar=True)
 model.save(folder / "model")
 envs.save(str(folder / "normalisation.pkl"))
@@ -63,7 +71,8 @@ normalisation = VecNormalize.load(
 controller = Trained(model, normalisation)  # excitations from 0 to 1, as the environments take them
 measures = arm_env.evaluate(controller, "ReachArm-v0", movements=1000, seed=1_000_000)
 print(
-    f"{measures.fraction_within_target:.1%} within the target, {100 * measures.median_endpoint_error_m:.1f} cm off"
+    f"{measures.fraction_within_target:.1%} within the target, "
+    f"{100 * measures.median_endpoint_error_m:.1f} cm off"
 )
 
 env = gym.wrappers.RecordVideo(

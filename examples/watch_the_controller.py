@@ -21,6 +21,7 @@ while not truncated:
     observation, reward, terminated, truncated, info = env.step(action)
     if headless and env.unwrapped.simulation.elapsed[0] % 100 == 0:
         print(
-            f"target {info['target'].round(2)} m, hand {info['hand'].round(2)} m, {100 * info['distance']:.1f} cm away"
+            f"target {info['target'].round(2)} m, hand {info['hand'].round(2)} m, "
+            f"{100 * info['distance']:.1f} cm away"
         )
 env.close()

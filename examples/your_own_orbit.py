@@ -32,6 +32,7 @@ print(f"centre {info['target']}, the hand is {1000 * info['distance']:.2f} mm of
 # A controller trained on circles knows no stadium; the measures say how far off it is.
 measures = arm_env.evaluate(load("circle"), "CircleArm-v0", movements=50, orbit=Stadium())
 print(
-    f"median distance {100 * measures.median_radial_error_m:.1f} cm, {measures.fraction_converged:.0%} converged"
+    f"median distance {100 * measures.median_radial_error_m:.1f} cm, "
+    f"{measures.fraction_converged:.0%} converged"
 )
 env.close()

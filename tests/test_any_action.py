@@ -15,8 +15,8 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.dynamics.plant import SPEED_BOUND, STOP_BOUND, control_steps
 
 # A search for the worst (random bang-bang, alternating groups at all periods, greedy choices, an
-# evolution of actions and posture) got this far at a maximum excitation of 4, in rad and rad/s; at 1 and 2 it
-# got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
+# evolution of actions and posture) got this far at a maximum excitation of 4, in rad and rad/s; at
+# 1 and 2 it got to 0.221 and 45.4, 0.251 and 54.3. The bounds leave room above the worst.
 FURTHEST_FOUND, FASTEST_FOUND = 0.284, 63.3
 # 10 s
 SUBSTEP = 0.005

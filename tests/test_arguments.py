@@ -28,8 +28,8 @@ class Spring(Checked):
 
 @pytest.mark.parametrize(
     "value",
-    [0.25, np.float64(0.25), np.float32(0.25), np.float16(0.25), np.array(0.25), torch.tensor(0.25), "0.25", "25e-2",
-     Decimal("0.25")],
+    [0.25, np.float64(0.25), np.float32(0.25), np.float16(0.25), np.array(0.25),
+     torch.tensor(0.25), "0.25", "25e-2", Decimal("0.25")],
 )  # fmt: skip
 def test_a_number_is_taken_in_every_form_and_becomes_a_float(value):
     result = number("noise", value, 0, 1)
@@ -39,8 +39,9 @@ def test_a_number_is_taken_in_every_form_and_becomes_a_float(value):
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, np.True_, "", "much", b"0.5x", [0.5], np.array([0.5]), torch.tensor([0.5]), {}, object(), Spring,
-     math.nan, math.inf, -math.inf, "nan", "inf", 1.5, -0.5, 10**400, 1j, torch.tensor(0.5, device="meta")],
+    [None, True, np.True_, "", "much", b"0.5x", [0.5], np.array([0.5]), torch.tensor([0.5]), {},
+     object(), Spring, math.nan, math.inf, -math.inf, "nan", "inf", 1.5, -0.5, 10**400, 1j,
+     torch.tensor(0.5, device="meta")],
 )  # fmt: skip
 def test_what_is_no_number_in_range_is_refused_by_name(value):
     with pytest.raises(ValueError, match=r"^noise must be a number from 0 to 1, not "):

@@ -271,5 +271,6 @@ def test_lengths_beyond_the_rollout_are_refused():
     with pytest.raises(ValueError, match="lengths"):
         pontryagin.rollout(
             network, Arm(), x0, network.initial_state(1), torch.zeros(1, 4, 2, dtype=torch.float64),
-            torch.zeros(1, 4, 18 + task.command_size + 6, dtype=torch.float64), lengths=torch.tensor([5]),
+            torch.zeros(1, 4, 18 + task.command_size + 6, dtype=torch.float64),
+            lengths=torch.tensor([5]),
         )  # fmt: skip

@@ -12,9 +12,11 @@ import tyro
 from scipy import stats
 
 import arm_env
+from arm_env.tasks.measures import ShownMeasure
+from arm_env.tasks.registry import ENVIRONMENTS
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
 from benchmarks.baselines import load_baseline, merged, settings
-from benchmarks.contestants import contestants, microseconds_per_action, your_own
+from benchmarks.entries import entries, microseconds_per_action, your_own
 from benchmarks.places import RESULTS, STORED
 from benchmarks.runs import read_run, stored_runs
 from benchmarks.statistics import interquartile_mean, interval
@@ -43,9 +45,12 @@ def test_interval_of_one_stratum_is_the_bootstrap_of_scipy():
     scores = np.random.default_rng(1).normal(size=12)
     ours = interval([scores], np.random.default_rng(2), resamples=20_000)
     theirs = stats.bootstrap(
-        (scores,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=20_000, method="percentile",
+        (scores,),
+        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        n_resamples=20_000,
+        method="percentile",
         rng=np.random.default_rng(3),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     np.testing.assert_allclose(ours, theirs, atol=0.02)
 
 
@@ -75,7 +80,7 @@ def test_changes_of_nothing_are_refused(change):
         settings("ppo", "ReachArm-v0", (change,))
 
 
-@pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
 @pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
 def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
     s = settings(algorithm, env_id)
@@ -209,7 +214,7 @@ def pushing(env_id):
     return Push() if env_id == "ReachArm-v0" else None
 
 
-def test_your_own_controller_is_a_contestant_where_it_wants_to_be():
+def test_your_own_controller_is_an_entry_where_it_wants_to_be():
     (mine,) = your_own("tests.test_benchmarks:pushing")
     assert mine.environment == "ReachArm-v0"
     assert microseconds_per_action(mine.make(), mine.environment, 20) > 0
@@ -221,7 +226,7 @@ def test_your_own_controller_is_a_contestant_where_it_wants_to_be():
 def test_unknown_controllers_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"called pop.*still"):
         compare.chosen(compare.Args(controllers=("pop",), runs=tmp_path))
-    names = {c.name for c in contestants(tmp_path)}
+    names = {c.name for c in entries(tmp_path)}
     assert {"still", "random", "joint-pd"} <= names
 
 
@@ -256,7 +261,7 @@ def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: optimum)
     monkeypatch.setattr(compare, "optimality_ratios", lambda controller, env_id, optimum: ratios)
     still = next(
-        c for c in contestants(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0"
+        c for c in entries(tmp_path) if c.name == "still" and c.environment == "CircleArm-v0"
     )
     row = compare.row(still, movements=5, noise=0.1)
     measures = arm_env.evaluate(
@@ -271,14 +276,13 @@ def test_a_row_is_what_evaluate_says(tmp_path, monkeypatch):
 def test_all_are_measured_over_the_movements_of_the_slow_too(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "FEW", 3)
     monkeypatch.setattr(compare, "stored_optimum", lambda env_id: None)
-    for name in ("optimality_ratios", "mean_of_ratios", "ratio_of_means"):
-        monkeypatch.setattr(compare, name, lambda *given: 1.0)
-    quick = next(c for c in contestants(tmp_path) if c.name == "joint-pd")
+    quick = next(c for c in entries(tmp_path) if c.name == "joint-pd")
     row, slow = (compare.row(replace(quick, movements=m), 6, 0.2) for m in (None, 3))
     few = arm_env.evaluate(arm_env.JointPD(), movements=3, seed=compare.SEED).mean_value
     assert row["number_of_movements"] == 6 and slow["number_of_movements"] == 3
     assert row["mean_value_of_50"] == slow["mean_value_of_50"] == slow["mean_value"] == few
     assert row["mean_value"] != few
+    assert "optimality_ratio" not in row  # nobody has looked for an optimum
 
 
 def test_the_best_of_an_environment_is_one():
@@ -295,12 +299,21 @@ def test_the_best_of_an_environment_is_one():
 def test_the_report_names_everybody(tmp_path):
     rows = [
         {
-            "controller": name, "environment": env_id, "seed": seed, report.SUCCESS[env_id]: value,
-            "mean_value": 1 - value, "optimality_ratio_of_means": 2.0, "train_steps": 10, "train_seconds": 60.0,
-            "parameters": 5, "microseconds_per_action": 3.0,
+            "controller": name,
+            "environment": env_id,
+            "seed": seed,
+            report.SUCCESS[env_id]: value,
+            "mean_value": 1 - value,
+            "optimality_ratio_of_means": 2.0,
+            "train_steps": 10,
+            "train_seconds": 60.0,
+            "parameters": 5,
+            "microseconds_per_action": 3.0,
         }
-        for env_id in report.SUCCESS for name, value in (("good", 0.9), ("bad", 0.1)) for seed in range(3)
-    ]  # fmt: skip
+        for env_id in report.SUCCESS
+        for name, value in (("good", 0.9), ("bad", 0.1))
+        for seed in range(3)
+    ]
     rows.append({**rows[-1], "controller": "round"})  # on circles alone
     run = tmp_path / "runs" / "good-ReachArm-v0-0"
     run.mkdir(parents=True)
@@ -327,6 +340,27 @@ def test_the_readme_shows_the_stored_comparison():
     readme = Path(__file__).parents[1] / "README.md"
     assert rows, "there are no measured rows: python -m benchmarks.compare"
     assert report.overview(rows) in readme.read_text()
+
+
+def test_a_task_without_rows_is_left_out(monkeypatch):
+    rows = compare.read_rows(RESULTS / "comparison.csv")
+    before = report.overview(rows), report.overall(rows)
+    monkeypatch.setitem(report.OWN, "OtherArm-v0", report.OWN["ReachArm-v0"])
+    assert (report.overview(rows), report.overall(rows)) == before
+    rows = [row for row in rows if row["environment"] == "ReachArm-v0"]
+    assert "Reach: V / best" in report.overview(rows) and "Circle" not in report.overview(rows)
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_every_measure_that_is_shown_is_measured(env_id):
+    found = arm_env.evaluate(arm_env.Still(), env_id, movements=2, seed=1).as_dict()
+    shown = [name for name, _, _ in report.OWN[env_id]]
+    assert len(shown) >= 2 and set(shown) <= set(found) and report.SUCCESS[env_id] in found
+
+
+def test_a_measure_is_shown_in_its_unit():
+    assert ShownMeasure("x", "X").show(1.236) == "1.24"
+    assert ShownMeasure("x", "X", "cm", 100, 1).show(0.0123) == "1.2 cm"
 
 
 # Sizes.
@@ -375,7 +409,7 @@ def test_targets_jump_twice():
     schedule = robustness.DoubleStep(targets)
     shown = [schedule.commands(None, np.full(2, segment), None, None, None) for segment in range(9)]
     np.testing.assert_array_equal(shown, targets[[0, 0, 0, 0, 0, 1, 2, 2, 2]])
-    measures = robustness.double_step(arm_env.Still(), 3)
+    measures = robustness.double_step(arm_env.Still(), "ReachArm-v0", 3)
     assert measures["number_of_movements"] == 3 and measures["fraction_within_target"] == 0
 
 

@@ -268,8 +268,11 @@ def test_cleanrl_records_videos(tmp_path):
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", REACH, "CircleArm-v0"])
-@pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=2), lambda i: gym.make(i).unwrapped],
-                         ids=["one", "many", "bare"])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [gym.make, partial(gym.make_vec, num_envs=2), lambda i: gym.make(i).unwrapped],
+    ids=["one", "many", "bare"],
+)
 def test_skrl_knows_the_environments_by_their_bases(env_id, make):
     """As its ``wrap_env`` does: one of the direct bases, of the environment or of what it wraps, is
     Gymnasium's.

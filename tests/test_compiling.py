@@ -167,8 +167,10 @@ def test_processes_that_compile_at_once_share_one_cache(tmp_path):
 
 
 def test_a_damaged_cache_is_compiled_again(tmp_path):
-    code = "from arm_env.dynamics.plant import hold_to_action_space; import numpy as np; u = np.full((1, 6), 2.0); " \
-           "print(hold_to_action_space(u, 1.0), u)"  # fmt: skip
+    code = (
+        "from arm_env.dynamics.plant import hold_to_action_space; import numpy as np; "
+        "u = np.full((1, 6), 2.0); print(hold_to_action_space(u, 1.0), u)"
+    )
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path)}
 
     def run():
@@ -402,8 +404,12 @@ def test_without_any_place_to_write_kernels_are_compiled_in_memory(monkeypatch):
 
 
 def test_environments_are_made_where_nothing_can_be_written(tmp_path):
-    nowhere = "import tempfile\ndef none(*_):\n    raise FileNotFoundError('No usable temporary directory found')\n" \
-              "tempfile._get_default_tempdir = none\n"  # fmt: skip
+    nowhere = """
+import tempfile
+def none(*_):
+    raise FileNotFoundError('No usable temporary directory found')
+tempfile._get_default_tempdir = none
+"""
     environment = {"ARM_ENV_CACHE": os.devnull, "NUMBA_DISABLE_JIT": "1", "TMPDIR": None}
     folder, there = folder_of(tmp_path, nowhere + MAKE, **environment)
     assert folder == compiling.NOWHERE and not there

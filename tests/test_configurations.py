@@ -74,8 +74,16 @@ def test_every_number_of_a_configuration_has_a_range(kind):
         ), f.name
 
 
-@pytest.mark.parametrize(("kind", "name"), [(TrainConfig, "task"), (TrainConfig, "recipe"), (Stage, "optimizer"),
-                                            (NetworkConfig, "activation"), (ModuleConfig, "kind")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (TrainConfig, "task"),
+        (TrainConfig, "recipe"),
+        (Stage, "optimizer"),
+        (NetworkConfig, "activation"),
+        (ModuleConfig, "kind"),
+    ],
+)
 @pytest.mark.parametrize("value", ["none such", "", 3, None, ["adam"]])
 def test_choices_are_refused_by_name(kind, name, value):
     with pytest.raises(ValueError, match=f"unknown {name} .*: choose one of "):
@@ -169,13 +177,25 @@ def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(
     one = np.float32
     many = np.int64
     config = TrainConfig(
-        network=NetworkConfig(many(3), one(0.125)), noise=one(0.25), rate=one(0.5), beta=torch.tensor(2.0),
-        seed=many(7), iterations=many(2), movements=np.uint8(2), settling=one(0.125),
-    )  # fmt: skip
+        network=NetworkConfig(many(3), one(0.125)),
+        noise=one(0.25),
+        rate=one(0.5),
+        beta=torch.tensor(2.0),
+        seed=many(7),
+        iterations=many(2),
+        movements=np.uint8(2),
+        settling=one(0.125),
+    )
     plain = TrainConfig(
-        network=NetworkConfig(3, 0.125), noise=0.25, rate=0.5, beta=2.0, seed=7, iterations=2, movements=2,
+        network=NetworkConfig(3, 0.125),
+        noise=0.25,
+        rate=0.5,
+        beta=2.0,
+        seed=7,
+        iterations=2,
+        movements=2,
         settling=0.125,
-    )  # fmt: skip
+    )
     assert config == plain and json.dumps(asdict(config)) == json.dumps(asdict(plain))
     done = train(config, tmp_path, progress=False)
     assert load_checkpoint(tmp_path).training["config"] == done.training["config"]
@@ -211,7 +231,8 @@ def test_the_longest_control_period_trains_on_the_shortest_holds(monkeypatch, tm
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"settling": math.nan}, "settling"), ({"noise": -1}, "noise"), ({"noise": math.inf}, "noise"),
+        ({"settling": math.nan}, "settling"),
+        ({"noise": -1}, "noise"), ({"noise": math.inf}, "noise"),
         ({"control_period": 0}, "control_period"), ({"first": (1, math.inf)}, "first"),
         ({"noise_scale": 1}, "noise_scale"),
         ({"quiet": 1.5}, "quiet"), ({"quiet_second": (-1, 1)}, "quiet_second"),
@@ -237,9 +258,11 @@ def test_movements_take_numbers_of_other_libraries():
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"task": "juggle"}, "unknown task"), ({"noise": math.nan}, "noise must be"), ({"noise": -1}, "noise must be"),
+        ({"task": "juggle"}, "unknown task"),
+        ({"noise": math.nan}, "noise must be"), ({"noise": -1}, "noise must be"),
         ({"arm": {"mass": 0}}, "arm: mass must be"), ({"weights": 3}, "weights must be"),
-        ({"training": []}, "training must be a mapping"), ({"training": {"config": 3}}, "config must be a mapping"),
+        ({"training": []}, "training must be a mapping"),
+        ({"training": {"config": 3}}, "config must be a mapping"),
     ],
 )  # fmt: skip
 def test_a_checkpoint_checks_itself_when_it_is_made(changes, text):

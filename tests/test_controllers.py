@@ -286,7 +286,7 @@ def test_clean_muscles_show_the_joints_exactly(arm):
 
 
 def test_noisy_muscles_show_the_joints_that_fit_best():
-    """The slope of the squared error is zero there, but where the angles are held to their range."""
+    """The slope of the squared error is zero there, unless the angles are held to their range."""
     rng = np.random.default_rng(18)
     joints = JointSense(ARM)
     length = muscle_length(ARM.arrays(), rng.uniform(ARM.lower_stop, ARM.upper_stop, (500, 2)))

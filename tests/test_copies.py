@@ -188,14 +188,18 @@ class Wide(arm_env.Circle):
         d, ox, oy = super().outline(xp, x, y, radius)
         return 0.75 * d, ox, oy
 
-env = gym.make("CircleArm-v0", orbit=Wide(), schedule=lambda t: [0.0, 0.4, 0.05, 0.3], render_mode="rgb_array")
+command = [0.0, 0.4, 0.05, 0.3]
+env = gym.make("CircleArm-v0", orbit=Wide(), schedule=lambda t: command, render_mode="rgb_array")
 env.reset(seed=8)
 env.render()
 open(sys.argv[1], "wb").write(cloudpickle.dumps(env))
 print(env.step(env.action_space.high)[1])
 """
     )
-    code = "import pickle, sys; env = pickle.load(open(sys.argv[1], 'rb')); print(env.step(env.action_space.high)[1])"
+    code = (
+        "import pickle, sys; env = pickle.load(open(sys.argv[1], 'rb')); "
+        "print(env.step(env.action_space.high)[1])"
+    )
     path = str(tmp_path / "env.pickle")
     outputs = [
         subprocess.run(

@@ -713,7 +713,7 @@ def cases(table):
 
 
 def assert_as_if_nothing_had_happened(call, error, match, env_id=REACH):
-    """After the refused call, the episode and its successor are those of an environment without it."""
+    """A refused call changes neither the episode nor its successor."""
     env = unwrapped(env_id)
     other = unwrapped(env_id)
     actions = random_actions(env, 140, 14)

@@ -474,7 +474,7 @@ def test_coriolis_torques_follow_from_lagrange():
 
 
 def test_step_solves_the_equation_of_its_docstring():
-    """(M + h/2 D) a = τ with everything at the midpoint angles, in matrices instead of components."""
+    """(M + h/2 D) a = τ with everything at the midpoint angles, here in matrices."""
     x, h = states(8), 0.01
     u = np.linspace(0, 1.5, 6)
     w = x[:, 2:4]

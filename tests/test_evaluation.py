@@ -348,8 +348,11 @@ def test_peak_speeds_are_compared_between_jumps_of_25_to_35_cm():
 def test_what_no_jump_has_is_none():
     result = jumping(0.05, 0.08).as_dict()
     for name in (
-        "fraction_toward_target", "median_path_deviation", "p90_path_deviation", "median_peak_speed_of_30_cm_m_s"
-    ):  # fmt: skip
+        "fraction_toward_target",
+        "median_path_deviation",
+        "p90_path_deviation",
+        "median_peak_speed_of_30_cm_m_s",
+    ):
         assert result[name] is None
     json.dumps(result, allow_nan=False)
 

@@ -39,9 +39,12 @@ def test_every_corner_of_what_a_perturbation_may_be(env_id, control_period):
 
 @pytest.mark.parametrize("env_id", ["ReachArm-v0", "CircleArm-v0"])
 @pytest.mark.parametrize("arguments", [
-    {"noise": 10.0}, {"noise": 10.0, "control_period": 1e-4}, {"control_period": 0.1, "perturbation": {"delay": 1.0}},
-    {"weights": {"alpha": 1e6, "gamma": 1e6, "reference_speed": 1e-3}}, {"weights": {"target_radius": 1e-4}},
-    {"schedule": {"hold": 0}}, {"schedule": {"hold": 1e-9}}, {"schedule": {"hold": 1e9}}, {"arm": {"max_excitation": 4.0}},
+    {"noise": 10.0}, {"noise": 10.0, "control_period": 1e-4},
+    {"control_period": 0.1, "perturbation": {"delay": 1.0}},
+    {"weights": {"alpha": 1e6, "gamma": 1e6, "reference_speed": 1e-3}},
+    {"weights": {"target_radius": 1e-4}},
+    {"schedule": {"hold": 0}}, {"schedule": {"hold": 1e-9}}, {"schedule": {"hold": 1e9}},
+    {"arm": {"max_excitation": 4.0}},
     {"arm": {"friction": (0.0, 0.0, 0.0)}},
 ], ids=str)  # fmt: skip
 def test_every_end_of_the_other_arguments(env_id, arguments):
@@ -51,8 +54,13 @@ def test_every_end_of_the_other_arguments(env_id, arguments):
 @pytest.mark.parametrize("control_period", [0.007, 1 / 30, 0.0123456, 0.0999])
 def test_control_periods_that_are_not_round(control_period):
     """Holds last the nearest whole number of periods, and delays must be one."""
-    envs = gym.make_vec("ReachArm-v0", 4, control_period=control_period, schedule=[[0.0, 0.4], [0.1, 0.4]],
-                        perturbation={"delay": 3 * control_period})  # fmt: skip
+    envs = gym.make_vec(
+        "ReachArm-v0",
+        4,
+        control_period=control_period,
+        schedule=[[0.0, 0.4], [0.1, 0.4]],
+        perturbation={"delay": 3 * control_period},
+    )
     envs.reset(seed=1)
     commands = np.array(
         [envs.step(envs.action_space.sample())[4]["target"][0, 0] for _ in range(150)]

@@ -693,7 +693,10 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone():
 
 
 def test_importing_opens_no_display():
-    check = "import sys, rnn_controller.figures; assert not {'matplotlib.pyplot', 'pygame'} & set(sys.modules)"
+    check = (
+        "import sys, rnn_controller.figures; "
+        "assert not {'matplotlib.pyplot', 'pygame'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

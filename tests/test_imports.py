@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "arm_env": (
-        "arguments files moved",
+        "arguments checked files moved",
         "codegen",
         "dynamics",
         "tasks",
@@ -96,7 +96,8 @@ def reached(start, edges):
 def test_the_walk_sees_every_kind_of_import(tmp_path):
     path = tmp_path / "module.py"
     path.write_text(
-        "import torch.nn\nfrom os import path as p\ndef f():\n    from . import sibling\n    from .other import x\n"
+        "import torch.nn\nfrom os import path as p\n"
+        "def f():\n    from . import sibling\n    from .other import x\n"
     )
     expected = {
         "torch.nn",
@@ -199,8 +200,13 @@ def loaded_after(code):
 
 
 def test_importing_arm_env_and_stepping_loads_nothing_heavy():
-    stepping = "import gymnasium, arm_env\nenv = gymnasium.make('ReachArm-v0')\nenv.reset(seed=1)\n"
-    stepping += "env.step(env.action_space.high)\ngymnasium.make_vec('ReachArm-v0', num_envs=2).reset(seed=1)"
+    stepping = """
+import gymnasium, arm_env
+env = gymnasium.make('ReachArm-v0')
+env.reset(seed=1)
+env.step(env.action_space.high)
+gymnasium.make_vec('ReachArm-v0', num_envs=2).reset(seed=1)
+"""
     assert loaded_after(stepping) == []
 
 

@@ -177,7 +177,8 @@ from arm_env.dynamics.parameters import Arm
 
 p, x, bits = Arm().flat(), np.zeros((100, 10)), hashlib.sha256()
 x[:, 0], x[:, 1] = np.linspace(0.1, 1.8, 100), np.linspace(0.6, 2.3, 100)
-actions = np.random.PCG64(7).random_raw(100 * 100 * 6).reshape(100, 100, 6) / 2.0**64  # whose stream NumPy keeps
+# NumPy keeps the stream of PCG64
+actions = np.random.PCG64(7).random_raw(100 * 100 * 6).reshape(100, 100, 6) / 2.0**64
 signal = np.empty((100, 18))
 for t in range(1000):
     plant.control_steps(p, 0.005, 2, actions[t // 10], np.zeros((100, 6)), x)
@@ -200,9 +201,7 @@ def test_every_machine_computes_the_same_bits():
     assert known["found"] == RECORDED
 
 
-def test_a_processor_without_vector_registers_for_four_and_without_fused_instructions_computes_them_too(
-    tmp_path,
-):
+def test_a_processor_without_wide_registers_and_fused_instructions_computes_them_too(tmp_path):
     environment = {
         **os.environ,
         "NUMBA_CPU_NAME": "generic",

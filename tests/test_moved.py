@@ -1,4 +1,4 @@
-"""Modules are found under the names that they had before they were sorted into folders."""
+"""Modules are found under the names that they had before they were moved or renamed."""
 
 import json
 import pickle
@@ -20,6 +20,8 @@ OLD = {
     "arm_env.tasks": "arm_env.tasks",
     "arm_env.orbits": "arm_env.tasks.orbits",
     "arm_env.controllers": "arm_env.control.controllers",
+    "arm_env.receding": "arm_env.control.mpc",
+    "arm_env.control.receding": "arm_env.control.mpc",
     "rnn_controller.plant": "rnn_controller.rollouts.plant",
     "rnn_controller.pontryagin": "rnn_controller.rollouts.pontryagin",
     "rnn_controller.neural": "rnn_controller.analysis.neural",
@@ -42,8 +44,9 @@ def test_an_earlier_name_means_the_same_module_whichever_comes_first(first):
     pairs = OLD.items() if first == "old" else [(new, old) for old, new in OLD.items()]
     code = f"""
 import importlib, json
-same = [importlib.import_module(a) is importlib.import_module(b) for a, b in {list(pairs)}]
-specs = [importlib.import_module(a).__spec__.name == importlib.import_module(a).__name__ for a, b in {list(pairs)}]
+pairs = [(importlib.import_module(a), importlib.import_module(b)) for a, b in {list(pairs)}]
+same = [a is b for a, b in pairs]
+specs = [a.__spec__.name == a.__name__ for a, b in pairs]
 print(json.dumps([all(same), all(specs)]))
 """
     assert json.loads(fresh(code)) == [True, True]
@@ -66,6 +69,12 @@ def test_a_name_that_never_was_is_refused(package):
 def test_what_was_pickled_under_an_earlier_name_is_read():
     pickled = pickle.dumps(ReachArmEnv, protocol=0)
     assert pickle.loads(pickled.replace(b"arm_env.envs.env", b"arm_env.env")) is ReachArmEnv
+
+
+def test_a_renamed_module_is_found_in_its_folder():
+    code = "from arm_env.control import receding; import arm_env; print(arm_env.control.receding"
+    assert fresh(f"{code}.RecedingHorizon.__module__)") == "arm_env.control.mpc"
+    assert pickle.loads(b"carm_env.control.receding\nRecedingHorizon\n.") is arm_env.RecedingHorizon
 
 
 def test_a_module_runs_under_its_earlier_name():

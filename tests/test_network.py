@@ -1,4 +1,4 @@
-"""The network of eq. 2: its blocks, its step worked out by hand, its limits, and what it refuses."""
+"""The network of eq. 2: its blocks, its step by hand, its limits, and what it refuses."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The optimisers on functions with known minima, an LQR problem among them, and their line search."""
+"""The optimisers on functions with known minima, LQR among them, and their line search."""
 
 import itertools
 import math

@@ -1,6 +1,4 @@
-"""The yardstick: whole and resumed it is the same, and its controls earn in the environment what it
-says.
-"""
+"""The optimum: whole and resumed it is the same, and its controls earn what it says."""
 
 from dataclasses import fields, replace
 
@@ -13,10 +11,9 @@ from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.ilqr import follow
 from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.tasks.registry import task_of_environment
+from benchmarks import optimality
 from benchmarks import optimum as search
-from benchmarks import yardstick
-from benchmarks.optimum import Args, main
-from benchmarks.yardstick import (
+from benchmarks.optimality import (
     Optimum,
     from_own_state,
     load_optimum,
@@ -25,6 +22,7 @@ from benchmarks.yardstick import (
     ratio_of_means,
     stored_optimum,
 )
+from benchmarks.optimum import Args, main
 from rnn_controller import load
 
 
@@ -52,7 +50,7 @@ def found(tmp_path_factory):
     path, patch = tmp_path_factory.mktemp("optimum") / "o.npz", pytest.MonkeyPatch()
     full = search.solve
     few = {"iterations": 15, "exact_iterations": 2}
-    for module in (search, yardstick):
+    for module in (search, optimality):
         patch.setattr(module, "solve", lambda *given, **k: full(*given, **{**few, **k}))
     args = Args("reach", movements=2, seed=3, output=path, batch=1)
     with pytest.MonkeyPatch.context() as interruption:

@@ -1,4 +1,4 @@
-"""Orbits: distance and direction against the curve itself, where hands start, and what is refused."""
+"""Orbits: distance and direction against the curve itself, starts, and what is refused."""
 
 import itertools
 
@@ -63,7 +63,7 @@ def curve(orbit, number=3000):
 
 
 def distance_to(points, places):
-    """Distance of places (n, 2) from the closed polyline, negative inside; the curves are convex."""
+    """Distance of places (n, 2) from the closed, convex polyline, negative inside."""
     start = points
     along = np.roll(points, -1, 0) - points
     offset = places[:, None] - start
@@ -101,7 +101,7 @@ def speeds(orbit, command, place):
 
 @EVERY
 def test_distance_is_that_from_the_curve(orbit):
-    """On both sides; the ellipse's steps need more of them far inside, where they matter to nobody."""
+    """On both sides; far inside, where nobody needs them, the ellipse's steps are too few."""
     where = places()
     expected = distance_to(curve(orbit)[0], where)
     d, _, _ = orbit.outline(NUMPY, *where.T, RADIUS)

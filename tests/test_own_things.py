@@ -150,8 +150,12 @@ def rewritten(path, **header):
 
 
 def test_an_orbit_is_given_in_every_form_that_an_environment_takes():
-    forms = [config(task=Ellipse()), config(task="circle", orbit=Ellipse()), config(task="circle", orbit="ellipse"),
-             config(task="circle", orbit={"kind": "ellipse", "aspect": 2})]  # fmt: skip
+    forms = [
+        config(task=Ellipse()),
+        config(task="circle", orbit=Ellipse()),
+        config(task="circle", orbit="ellipse"),
+        config(task="circle", orbit={"kind": "ellipse", "aspect": 2}),
+    ]
     assert all(
         form == forms[0] and form.task == "circle" and form.orbit == Ellipse() for form in forms
     )
@@ -311,7 +315,8 @@ def test_a_network_that_could_not_be_loaded_again_is_refused_before_it_is_writte
         (Unconfigured(), "a checkpoint can't hold this Unconfigured without a config: derive"),
         (
             strange,
-            "a checkpoint can't hold this Leaky with a NetworkConfig: derive the network from EquationModule",
+            "a checkpoint can't hold this Leaky with a NetworkConfig: "
+            "derive the network from EquationModule",
         ),
         (Changed(NetworkConfig(3), 2), "a checkpoint can't hold this Changed with a NetworkConfig"),
         (Leaky(Local(), 2, GENERATOR), "the network can't be stored: .*Local, as module:Class"),

@@ -1,4 +1,4 @@
-"""The wheel holds all it needs: built, installed in an empty environment, used from another folder."""
+"""The wheel holds all it needs: it is installed in an empty environment and used elsewhere."""
 
 import re
 import subprocess

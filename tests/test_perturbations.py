@@ -1,4 +1,4 @@
-"""Perturbations: the body and the field against closed forms, the delay against the undelayed arm."""
+"""Perturbations: body and field against closed forms, the delay against the undelayed arm."""
 
 import warnings
 from dataclasses import fields, replace

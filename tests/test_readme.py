@@ -40,7 +40,7 @@ def run(*command, cwd):
 
 
 def test_readme_s_code_runs_in_turn(tmp_path):
-    """In one process, as a person would type it in; trainings by stable-baselines3 are cut short."""
+    """In one process, as a person would type it in; stable-baselines3 trains for less long."""
     assert len(BLOCKS) >= 2
     short = re.sub(r"\b\d+(_000)+\b", "20_480", "\n".join(BLOCKS))
     printed = run("-c", short, cwd=tmp_path)

@@ -95,7 +95,7 @@ def test_muscles_keep_outside_their_pulleys(angles):
 
 
 def test_muscles_lengthen_as_their_moment_arms_say():
-    """Flexion shortens flexors and stretches extensors; muscles ignore a joint they do not cross."""
+    """Flexion shortens flexors, stretches extensors, and leaves muscles of other joints alone."""
     middle = np.deg2rad([60.0, 80.0])
     step = np.deg2rad(5.0)
 

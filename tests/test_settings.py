@@ -308,8 +308,17 @@ def test_nothing_of_a_simulation_is_writable_without_effect(name):
     assert not hasattr(simulation, "noise") and not hasattr(simulation, "schedule")
 
 
-@pytest.mark.parametrize(("name", "value"), [("noise", -1), ("noise", "loud"), ("perturbation", {"delay": 0.005}),
-                                            ("schedule", [[9, 9]]), ("weights", 3)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("noise", -1),
+        ("noise", "loud"),
+        ("perturbation", {"delay": 0.005}),
+        ("schedule", [[9, 9]]),
+        ("weights", 3),
+    ],
+    ids=str,
+)
 def test_a_value_that_is_none_is_refused_and_changes_nothing(name, value):
     env = make()
     before = getattr(env, name)
@@ -331,8 +340,15 @@ def test_a_misspelt_setting_is_not_set(name, meant):
         assert env.unwrapped.note == "one's own"
 
 
-@pytest.mark.parametrize(("name", "hint"), [("nosie", "did you mean noise"), ("orbit", "it is an argument of CircleArm-v0"),
-                                           ("task", ""), ("frameskip", "")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("nosie", "did you mean noise"),
+        ("orbit", "it is an argument of CircleArm-v0"),
+        ("task", ""),
+        ("frameskip", ""),
+    ],
+)
 def test_an_unknown_argument_is_refused_in_python_s_own_words(name, hint):
     for made in (
         lambda: gym.make("ReachArm-v0", **{name: 1}),
@@ -472,8 +488,12 @@ def test_a_wrapped_environment_is_specified_with_its_wrappers():
     ),
 )
 def test_any_specification_survives_json(curl, mass, delay, alpha, targets):
-    env = gym.make("ReachArm-v0", perturbation=Perturbation(mass=mass, curl=curl, delay=delay * 0.01),
-                   weights={"alpha": alpha}, schedule=targets)  # fmt: skip
+    env = gym.make(
+        "ReachArm-v0",
+        perturbation=Perturbation(mass=mass, curl=curl, delay=delay * 0.01),
+        weights={"alpha": alpha},
+        schedule=targets,
+    )
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.simulation.settings == env.unwrapped.simulation.settings
     json.loads(env.spec.to_json())
@@ -491,8 +511,18 @@ def test_a_hand_on_the_attractor_succeeds():
     assert env.step(np.zeros(6, dtype=np.float32))[4]["is_success"] is False
 
 
-@pytest.mark.parametrize(("factor", "succeeds"), [(1.0, True), (1.2, True), (0.8, True), (1.3, False), (0.7, False),
-                                                 (0.0, False), (-1.0, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("factor", "succeeds"),
+    [
+        (1.0, True),
+        (1.2, True),
+        (0.8, True),
+        (1.3, False),
+        (0.7, False),
+        (0.0, False),
+        (-1.0, False),
+    ],
+)
 def test_a_hand_succeeds_on_a_circle_only_at_about_the_commanded_speed(factor, succeeds):
     env = make("CircleArm-v0", noise=0.0)
     env.reset(seed=2)

@@ -19,9 +19,10 @@ STOPPER = """
         def find_spec(self, name, path=None, target=None):
             if name == {module!r}:
                 sys.meta_path.remove(self)
-                threading.Timer({delay}, os.kill, (os.getpid(), {number})).start() if {delay} else os.kill(
-                    os.getpid(), {number}
-                )
+                if {delay}:
+                    threading.Timer({delay}, os.kill, (os.getpid(), {number})).start()
+                else:
+                    os.kill(os.getpid(), {number})
 
     sys.meta_path.insert(0, Stopper())
 """
@@ -52,9 +53,14 @@ def started(folder, arguments, module, number, delay=0.0):
         textwrap.dedent(STOPPER.format(module=module, delay=delay, number=int(number)))
     )
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder)}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def last_line(process, number):

@@ -1,4 +1,4 @@
-"""Traced functions and their gradients against torch, and the small rules of the expression graph."""
+"""Traced functions and their gradients against torch, and the rules of the expression graph."""
 
 import math
 

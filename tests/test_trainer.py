@@ -200,7 +200,8 @@ def test_a_process_that_compiles_computes_the_bits_of_one_that_finds_all_compile
         from rnn_controller.training.trainer import TrainConfig, Trainer
         trainer = Trainer(TrainConfig(), sys.argv[1])
         stage = trainer.stages[0]
-        value, gradient = trainer.evaluate(trainer.vector, trainer._movements(stage), trainer.config.cost)
+        movements = trainer._movements(stage)
+        value, gradient = trainer.evaluate(trainer.vector, movements, trainer.config.cost)
         print(value.hex(), gradient.numpy().tobytes().hex())
     """
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
@@ -404,7 +405,7 @@ def test_an_interrupted_run_on_circles_goes_on_to_the_same(stages, monkeypatch, 
 
 
 class InterruptedAt:
-    """Ctrl-C at the n-th line that ``Trainer._iterate`` executes; keeps their numbers on the way."""
+    """Ctrl-C at the n-th line that ``Trainer._iterate`` executes; keeps the lines' numbers."""
 
     def __init__(self, number=math.inf):
         self.number, self.lines = number, []
@@ -984,8 +985,15 @@ def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
     torch.testing.assert_close(gradient, whole[1], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("network", [NetworkConfig(3), NetworkConfig(4, bias=False), ModuleConfig("gru", 3),
-                                     ModuleConfig("mlp", 3)])  # fmt: skip
+@pytest.mark.parametrize(
+    "network",
+    [
+        NetworkConfig(3),
+        NetworkConfig(4, bias=False),
+        ModuleConfig("gru", 3),
+        ModuleConfig("mlp", 3),
+    ],
+)
 def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, tmp_path):
     monkeypatch.setattr(training, "MOST_TOGETHER", 10)
     trainer = Trainer(replace(config(0), network=network), tmp_path)

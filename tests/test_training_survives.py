@@ -263,8 +263,14 @@ def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
         assert torch.equal(gradient(), expected)
 
 
-@pytest.mark.parametrize("before", ["torch.set_default_device('meta')", "torch.set_default_dtype(torch.float16)",
-                                    "torch.inference_mode().__enter__()"])  # fmt: skip
+@pytest.mark.parametrize(
+    "before",
+    [
+        "torch.set_default_device('meta')",
+        "torch.set_default_dtype(torch.float16)",
+        "torch.inference_mode().__enter__()",
+    ],
+)
 def test_importing_does_not_depend_on_it(tmp_path, before):
     script = SMALL.replace("from rnn", f"{before}\n    from rnn", 1) + "print(trained('run'))"
     assert python(script, tmp_path / "set") == python(

@@ -40,8 +40,8 @@ def test_the_types_of_the_readme_s_code_and_of_mappings(tmp_path):
     lines = ["import arm_env", "from rnn_controller import TrainConfig", *WRONG]
     (tmp_path / "wrong.py").write_text("\n".join(lines))
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--no-error-summary",
-         "--cache-dir", ROOT / ".mypy_cache", *sorted(tmp_path.glob("*.py"))],
+        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml",
+         "--no-error-summary", "--cache-dir", ROOT / ".mypy_cache", *sorted(tmp_path.glob("*.py"))],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     found = [line for line in done.stdout.splitlines() if "error:" in line]

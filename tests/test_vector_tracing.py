@@ -132,8 +132,11 @@ class Eager:
 @pytest.mark.parametrize("number", [1, LANES, LANES + 3])
 def test_trajectory_and_gradient_are_those_of_torch(name, number):
     network = NETWORKS[name]()
-    m = sample(np.random.default_rng(number), number, network.state_size, task=TASK, arm=ARM, settling=0.1,
-               second=(1.0, 2.0))  # fmt: skip
+    rng = np.random.default_rng(number)
+    m = sample(
+        rng, number, network.state_size,
+        task=TASK, arm=ARM, settling=0.1, second=(1.0, 2.0),
+    )  # fmt: skip
     found = []
     for compiled in (True, False):
         network.zero_grad()
@@ -158,8 +161,11 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_movement_alone_has_the_bits_it_has_among_many(name):
     network = NETWORKS[name]()
-    m = sample(np.random.default_rng(0), 2 * LANES + 5, network.state_size, task=TASK, arm=ARM, settling=0.1,
-               second=(1.0, 3.0))  # fmt: skip
+    rng = np.random.default_rng(0)
+    m = sample(
+        rng, 2 * LANES + 5, network.state_size,
+        task=TASK, arm=ARM, settling=0.1, second=(1.0, 3.0),
+    )  # fmt: skip
     with torch.no_grad():
         x, u, y = pontryagin.rollout(
             network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths
@@ -285,18 +291,42 @@ class Few:
 ASKED = "no if, and, or.*xp.relu"
 HELD = "must be a field of the network's weights if it is trained, else of its const"
 REFUSED = {
-    "a bias of 5 on 8 neurons": (lambda xp, w, c, o, y: y + w.bias, r"\+ of the state \(8\) and w.bias \(5\).*length"),
-    "too few columns": (lambda xp, w, c, o, y: xp.product(w.inputs, y), r"w.inputs \(8, 20\) and the state \(8\)"),
-    "too many columns": (lambda xp, w, c, o, y: xp.product(w.motor, o), r"w.motor \(6, 8\) and the observation \(20\)"),
-    "a part beyond the end": (lambda xp, w, c, o, y: y[..., 4:12], r"no part \[\.\.\., 4:12\].*within 0:8"),
+    "a bias of 5 on 8 neurons": (
+        lambda xp, w, c, o, y: y + w.bias,
+        r"\+ of the state \(8\) and w.bias \(5\).*length",
+    ),
+    "too few columns": (
+        lambda xp, w, c, o, y: xp.product(w.inputs, y),
+        r"w.inputs \(8, 20\) and the state \(8\)",
+    ),
+    "too many columns": (
+        lambda xp, w, c, o, y: xp.product(w.motor, o),
+        r"w.motor \(6, 8\) and the observation \(20\)",
+    ),
+    "a part beyond the end": (
+        lambda xp, w, c, o, y: y[..., 4:12],
+        r"no part \[\.\.\., 4:12\].*within 0:8",
+    ),
     "a part before the start": (lambda xp, w, c, o, y: y[..., -9:], r"no part .*within 0:8"),
-    "one component": (lambda xp, w, c, o, y: y[..., 0], r"one component is v\[\.\.\., a : a \+ 1\]"),
+    "one component": (
+        lambda xp, w, c, o, y: y[..., 0],
+        r"one component is v\[\.\.\., a : a \+ 1\]",
+    ),
     "every second": (lambda xp, w, c, o, y: y[..., ::2], r"cut as v\[\.\.\., a:b\]"),
     "one output": (lambda xp, w, c, o, y: (y,), "must give two vectors"),
     "three outputs": (lambda xp, w, c, o, y: (y, y, y), "must give two vectors"),
-    "wrong excitations": (lambda xp, w, c, o, y: (y, y), r"excitations must be a vector \(6\), not the state \(8\)"),
-    "wrong state": (lambda xp, w, c, o, y: o, r"the next state must be a vector \(8\), not the observation \(20\)"),
-    "a number as state": (lambda xp, w, c, o, y: c.leak, r"the next state must be a vector \(8\), not a number"),
+    "wrong excitations": (
+        lambda xp, w, c, o, y: (y, y),
+        r"excitations must be a vector \(6\), not the state \(8\)",
+    ),
+    "wrong state": (
+        lambda xp, w, c, o, y: o,
+        r"the next state must be a vector \(8\), not the observation \(20\)",
+    ),
+    "a number as state": (
+        lambda xp, w, c, o, y: c.leak,
+        r"the next state must be a vector \(8\), not a number",
+    ),
     "if": (lambda xp, w, c, o, y: y if y[..., :1] else -y, ASKED),
     "equal": (lambda xp, w, c, o, y: y * (y == 0), ASKED),
     "max": (lambda xp, w, c, o, y: max(y, -y), ASKED),
@@ -309,11 +339,20 @@ REFUSED = {
     "a mean": (lambda xp, w, c, o, y: y - y.mean(-1), "may hold numbers.*sqrt of xp"),
     "a power": (lambda xp, w, c, o, y: y**1.3, "whole exponents and halves"),
     "@": (lambda xp, w, c, o, y: w.inputs @ o, r"xp.product\(matrix, vector\), not by @"),
-    "a matrix and a number": (lambda xp, w, c, o, y: xp.product(w.inputs + 1, o), r"w.inputs \(8, 20\) is a matrix"),
-    "a function of a matrix": (lambda xp, w, c, o, y: xp.tanh(w.inputs), r"vector or a number, not w.inputs"),
-    "a number in a product": (lambda xp, w, c, o, y: xp.product(w.motor, 1.0), "takes a matrix .* and then a vector"),
+    "a matrix and a number": (
+        lambda xp, w, c, o, y: xp.product(w.inputs + 1, o),
+        r"w.inputs \(8, 20\) is a matrix",
+    ),
+    "a function of a matrix": (
+        lambda xp, w, c, o, y: xp.tanh(w.inputs),
+        r"vector or a number, not w.inputs",
+    ),
+    "a number in a product": (
+        lambda xp, w, c, o, y: xp.product(w.motor, 1.0),
+        "takes a matrix .* and then a vector",
+    ),
     "numbers put together": (lambda xp, w, c, o, y: xp.concatenate(y, 1.0), "takes vectors"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("equations", "text"), REFUSED.values(), ids=REFUSED)
@@ -374,7 +413,7 @@ def test_constants_in_any_order_of_memory_and_of_any_kind_are_made_plain():
 
 
 def test_a_matrix_in_another_order_of_memory_is_no_argument_of_a_product():
-    """The products walk through memory by themselves: they would compute with the wrong elements."""
+    """The products walk through memory: they would compute with the wrong elements."""
     for function in (add_product, add_transposed_product):
         with pytest.raises(numba.TypingError, match="row after row"):
             function(np.ones((3, 3)).T[:, :2], np.ones(3 * LANES), np.ones(3 * LANES))
@@ -467,8 +506,8 @@ def test_a_debugger_may_step_through_the_closed_loop():
         "from rnn_controller import NetworkConfig, RecurrentController, pontryagin\n"
         "from rnn_controller.training.movements import sample\n"
         "n = RecurrentController(NetworkConfig(neurons=2), 2, torch.Generator().manual_seed(0))\n"
-        "m = sample(np.random.default_rng(0), 1, 2, task=Reach(), arm=Arm(), settling=0, first=(.04, .04),"
-        " second=(.02, .02))\n"
+        "m = sample(np.random.default_rng(0), 1, 2, task=Reach(), arm=Arm(), settling=0,"
+        " first=(.04, .04), second=(.02, .02))\n"
         "x, u, y = pontryagin.rollout(n, Arm(), m.x0, m.y0, m.commands, m.noise)\n"
         "x.sum().backward(); print(float(x.sum()), float(n.motor.grad.sum()))"
     )

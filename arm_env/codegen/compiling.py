@@ -209,7 +209,8 @@ def compile_source(name: str, source: str, **known: Any) -> Kernels:
     # with JIT off it is itself
     origins = {key: getattr(value, "py_func", value) for key, value in known.items()}
     callees = sorted(
-        f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} {_digest_of_file(origin.__module__)}"
+        f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} "
+        f"{_digest_of_file(origin.__module__)}"
         for key, origin in origins.items()
     )
     stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"
@@ -294,8 +295,8 @@ def once_for_each_trace(
                     again = trace(origin)
                     if _identity(again) != key:
                         raise ValueError(
-                            f"the equations of {type(origin).__name__} are others each time they are traced: they must "
-                            "not draw random numbers, nor change anything"
+                            f"the equations of {type(origin).__name__} are others each time they "
+                            "are traced: they must not draw random numbers, nor change anything"
                         )
                     known[key] = traced, build(traced)
                 made = known[key][1]

@@ -29,6 +29,9 @@ HALF_ROOT_BITS = 4604544271217802189  # that of √½, from which mantissas run 
 LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)  # high and low part (fdlibm)
 # the same (fdlibm)
 HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
+# coefficients of (sin y − y) / y³ and of (cos y − 1 + y²/2) / y⁴ in y²
+SINE = [(-1) ** (i + 1) / math.factorial(2 * i + 3) for i in range(8)]
+COSINE = [(-1) ** i / math.factorial(2 * i + 4) for i in range(8)]
 
 
 def _series(coefficients: list[float], variable: str) -> str:
@@ -64,8 +67,8 @@ def turned(x, quarters):
     k = rounded - {ROUND!r}
     y = fma(k, -{HALF_PI[2]!r}, fma(k, -{HALF_PI[1]!r}, fma(k, -{HALF_PI[0]!r}, x)))
     r = y * y
-    sine = fma(y * r, {_series([(-1) ** (i + 1) / math.factorial(2 * i + 3) for i in range(8)], "r")}, y)
-    cosine = fma(r * r, {_series([(-1) ** i / math.factorial(2 * i + 4) for i in range(8)], "r")}, 1.0 - 0.5 * r)
+    sine = fma(y * r, {_series(SINE, "r")}, y)
+    cosine = fma(r * r, {_series(COSINE, "r")}, 1.0 - 0.5 * r)
     quarter = bits_of(rounded) + quarters
     value = cosine if quarter & 1 != 0 else sine
     return -value if quarter & 2 != 0 else value

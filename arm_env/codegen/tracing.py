@@ -20,8 +20,8 @@ LEAVES = ("const", "scalar", "load")
 UNIFORM = ("p", "w")
 """Names of the arguments that hold parameters: the arm's, and the cost's weights."""
 NO_ANSWER = (
-    "equations are compiled before their values are known, so nothing can be asked of a value: no if, and, or, max, "
-    "min, ==, <, >"
+    "equations are compiled before their values are known, so nothing can be asked of a value: "
+    "no if, and, or, max, min, ==, <, >"
 )
 
 
@@ -185,7 +185,8 @@ def _power(base: Any, exponent: Any) -> Any:
     power = _value(_symbol(exponent))
     if power is None or not (2 * power).is_integer():
         raise TypeError(
-            "** takes whole exponents and halves, such as 2, -1 and 0.5; x ** p is else exp(p * log(x))"
+            "** takes whole exponents and halves, such as 2, -1 and 0.5; "
+            "x ** p is else exp(p * log(x))"
         )
     if power < 0:
         return 1.0 / _power(base, -power)

@@ -29,7 +29,10 @@ MOTION = ACTIVATIONS.start
 NUDGE = 1e-6  # [-] step of the finite difference of exact adjoints
 
 PASSES = f"""
-def follow(p, w, h, substeps, command, tone, max_excitation, states, controls, change, gains, scale, x, u, terms):
+def follow(
+    p, w, h, substeps, command, tone, max_excitation,
+    states, controls, change, gains, scale, x, u, terms,
+):
     value = 0.0
     x[0] = states[0]
     for t in range(len(controls)):
@@ -47,7 +50,8 @@ def follow(p, w, h, substeps, command, tone, max_excitation, states, controls, c
 
 def expand_cost(p, w, period, command, states, controls, slope, hessian):
     for t in range(len(controls)):
-        cost_derivatives(p, w, states[t + 1], controls[t], command, slope[t], hessian[t].reshape({SIZE * SIZE}))
+        flat = hessian[t].reshape({SIZE * SIZE})
+        cost_derivatives(p, w, states[t + 1], controls[t], command, slope[t], flat)
         slope[t] *= period
         hessian[t] *= period
 """
@@ -128,7 +132,10 @@ def jacobians(p, h, substeps, x, u, first, last, dynamics):
 
 @jit
 def curvatures(p, h, substeps, x, u, costates, curvature):
-    """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends: differences of adjoints."""
+    """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends.
+
+    They are differences of adjoints.
+    """
     nearby = SIZE + 1  # the point itself, and one nudged along each axis
     x, u, gx = repeated(x, nearby), repeated(u, nearby), repeated(costates, nearby)
     between = np.empty((substeps, *x.shape))
@@ -211,7 +218,8 @@ class ArmProblem:
     ) -> Trajectory:
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
-            self._p, self._w, self._step, self._substeps, self.command, self.arm.tone, self.arm.max_excitation,
+            self._p, self._w, self._step, self._substeps, self.command,
+            self.arm.tone, self.arm.max_excitation,
             states, controls, change, gains, scale, x, u, np.empty(COSTS),
         )  # fmt: skip
         return x, u, float(value)

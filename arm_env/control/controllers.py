@@ -45,7 +45,7 @@ SIGNATURE = (
 
 
 class Function:
-    """A function of the observations (B, n) to excitations (B, 6), as a controller without a state."""
+    """A controller without a state: a function of observations (B, n) to excitations (B, 6)."""
 
     def __init__(self, function: Callable[[np.ndarray], Any]):
         self.function = function
@@ -89,7 +89,8 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
     predict = getattr(value, "predict", None)
     if isinstance(value, type) or not (callable(predict) or callable(value)):
         raise ValueError(
-            f"a controller is an object with {SIGNATURE}, or a function of the observations, not {shown(value)}"
+            f"a controller is an object with {SIGNATURE}, or a function of the observations, "
+            f"not {shown(value)}"
         )
     if not callable(predict):
         return Function(value)
@@ -97,7 +98,8 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
         inspect.signature(predict).bind(None, None, None, deterministic=True)
     except TypeError as error:
         raise ValueError(
-            f"{type(value).__name__}.predict takes other arguments ({error}): it must be {SIGNATURE}"
+            f"{type(value).__name__}.predict takes other arguments ({error}): "
+            f"it must be {SIGNATURE}"
         ) from None
     except ValueError:
         pass  # a signature that can't be read, of compiled code
@@ -113,12 +115,12 @@ def period_of(maker: Any) -> float | None:
 
 
 def check_period(controller: Any, control_period: float) -> None:
-    """Raise ValueError for a controller or a network that was made for another control period [s]."""
+    """Raise ValueError for a controller or network of another control period [s]."""
     own = period_of(controller)
     if own is not None and not same(own, control_period):
         raise ValueError(
-            f"the controller acts every {own} s, and the environment takes a step in {control_period} s: "
-            "give both the same control_period"
+            f"the controller acts every {own} s, and the environment takes a step in "
+            f"{control_period} s: give both the same control_period"
         )
 
 

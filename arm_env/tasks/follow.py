@@ -11,7 +11,7 @@ import numpy as np
 
 from arm_env.checked import within
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import Measures
+from arm_env.tasks.measures import Measures, ShownMeasure
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
 
@@ -76,6 +76,11 @@ class Follow(Task):
     argument_names = ("band",)
     max_episode_steps = 800
     success_measure = ("fraction_on_target", "on target")
+    shown_measures = (
+        ShownMeasure("fraction_on_target", "on target", "%", 100, 1),
+        ShownMeasure("median_tracking_error_m", "tracking error", "cm", 100, 1),
+        ShownMeasure("median_lag_s", "lag", "ms", 1000, 0),
+    )
     moving = True
     dimensions = (2, 4)
 

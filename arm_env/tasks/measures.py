@@ -17,6 +17,24 @@ MIDDLING = (0.25, 0.35)  # [m] jumps whose peak speeds are comparable
 
 
 @dataclass(frozen=True)
+class ShownMeasure:
+    """A measure as tables show it: a column's title, and a number with its unit."""
+
+    name: str
+    """Its name among the measures."""
+    title: str
+    unit: str = ""
+    factor: float = 1.0
+    """What makes the unit of it."""
+    digits: int = 2
+    """Behind the decimal point."""
+
+    def show(self, value: float) -> str:
+        """A value as a cell holds it."""
+        return f"{self.factor * value:.{self.digits}f} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
 class Measures:
     """What ``evaluate`` returns."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import cycle_measures
+from arm_env.tasks.measures import ShownMeasure, cycle_measures
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
 
@@ -63,6 +63,11 @@ class Orbit(Task):
     )
     argument_names = ("orbit",)
     success_measure = ("fraction_converged", "converged")
+    shown_measures = (
+        ShownMeasure("fraction_converged", "converged", "%", 100, 1),
+        ShownMeasure("median_radial_error_m", "radial error", "cm", 100, 1),
+        ShownMeasure("median_speed_error", "speed error", "%", 100, 0),
+    )
     cyclic = True
     dimensions = (4, 17)
     analysed_commands = 100

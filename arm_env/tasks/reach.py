@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import reach_measures
+from arm_env.tasks.measures import ShownMeasure, reach_measures
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, resting_state
 
@@ -22,6 +22,11 @@ class Reach(Task):
         "arm_env.envs.vector_env:ReachArmVectorEnv",
     )
     success_measure = ("fraction_within_target", "within the target")
+    shown_measures = (
+        ShownMeasure("fraction_within_target", "within target", "%", 100, 1),
+        ShownMeasure("median_endpoint_error_m", "endpoint error", "cm", 100, 1),
+        ShownMeasure("fraction_toward_target", "toward target", "%", 100, 1),
+    )
 
     command_names = ("target_x", "target_y")
     tolerance = 0.04

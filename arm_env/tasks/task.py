@@ -15,7 +15,7 @@ from arm_env.checked import Checked, within
 from arm_env.codegen.primitives import Array, Primitives
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import SETTLED, Measures, Recording
+from arm_env.tasks.measures import SETTLED, Measures, Recording, ShownMeasure
 from arm_env.tasks.workspace import hand_position, nearest_angles
 
 
@@ -69,6 +69,8 @@ class Task(Checked):
     """The share of movements that succeed: its name among the measures, and in words."""
     moving: ClassVar[bool] = False
     """Whether commands move along their courses, ``command_at``."""
+    shown_measures: ClassVar[tuple[ShownMeasure, ...]] = ()
+    """Measures that tables of results show, the first two also where all tasks are compared."""
     cyclic: ClassVar[bool] = False
     """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
     """

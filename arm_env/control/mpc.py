@@ -1,6 +1,4 @@
-"""A receding-horizon controller: it knows arm and cost, and plans its next moments anew every
-control period.
-"""
+"""Model-predictive control: plans from a model of arm and cost, made anew every control period."""
 
 from dataclasses import dataclass, replace
 

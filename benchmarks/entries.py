@@ -1,4 +1,4 @@
-"""The controllers that are compared: those that need no training, stored runs, and anybody's own."""
+"""The controllers that are compared: untrained ones, stored runs, and anybody's own."""
 
 import importlib
 import time
@@ -12,14 +12,20 @@ import numpy as np
 
 import arm_env
 from arm_env.control.controllers import Controller
+from arm_env.tasks.reach import Reach
 from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
 from benchmarks.runs import Run, stored_runs
 
 EVERYWHERE = tuple(ENVIRONMENTS)
 
 
+def commands_are_positions(env_id: str) -> bool:
+    """Whether a command is a target's position, as ``JointPD`` takes it."""
+    return task_of_environment(env_id).command_names == Reach.command_names
+
+
 @dataclass(frozen=True)
-class Contestant:
+class Entry:
     """A controller in one environment, and what its training took."""
 
     name: str
@@ -50,14 +56,18 @@ UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | N
         lambda env_id: arm_env.RecedingHorizon(task_of_environment(env_id)),
         FEW,
     ),
-    "joint-pd": (("ReachArm-v0",), lambda env_id: arm_env.JointPD(), None),
+    "joint-pd": (
+        tuple(filter(commands_are_positions, EVERYWHERE)),
+        lambda env_id: arm_env.JointPD(),
+        None,
+    ),
 }
 """Environments, factory, number of movements if measuring is slow."""
 
 
-def stored(run: Run) -> Contestant:
-    """A stored run as a contestant."""
-    return Contestant(
+def stored(run: Run) -> Entry:
+    """A stored run as an entry."""
+    return Entry(
         run.algorithm,
         run.environment,
         run.controller,
@@ -68,16 +78,16 @@ def stored(run: Run) -> Contestant:
     )
 
 
-def contestants(root: Path) -> Iterator[Contestant]:
+def entries(root: Path) -> Iterator[Entry]:
     """All of ours: untrained ones, then the stored runs below ``root``."""
     for name, (environments, make, movements) in UNTRAINED.items():
         for env_id in environments:
-            yield Contestant(name, env_id, partial(make, env_id), movements=movements)
+            yield Entry(name, env_id, partial(make, env_id), movements=movements)
     for run in stored_runs(root):
         yield stored(run)
 
 
-def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Contestant]:
+def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Entry]:
     """``module:function`` in each environment; the function takes an environment's id and returns a
     controller.
 
@@ -93,7 +103,7 @@ def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[
         ) from error
     for env_id in environments:
         if make(env_id) is not None:
-            yield Contestant(name, env_id, partial(make, env_id))
+            yield Entry(name, env_id, partial(make, env_id))
 
 
 def microseconds_per_action(

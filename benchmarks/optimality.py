@@ -1,4 +1,4 @@
-"""The yardstick: how far a controller is from optimal movements that ``benchmarks.optimum`` found.
+"""How far a controller is from the optimal movements that ``benchmarks.optimum`` found.
 
 A movement is one noise-free episode of the environment with its random jump: reset onto the first
 command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long.
@@ -102,9 +102,10 @@ def optimum_path(task: str) -> Path:
 
 
 @cache
-def stored_optimum(env_id: str) -> Optimum:
-    """The stored movements of an environment."""
-    return load_optimum(optimum_path(task_of_environment(env_id).name))
+def stored_optimum(env_id: str) -> Optimum | None:
+    """The stored movements of an environment; None if nobody has looked for any."""
+    path = optimum_path(task_of_environment(env_id).name)
+    return load_optimum(path) if path.exists() else None
 
 
 def load_optimum(path: Path | str) -> Optimum:
@@ -128,7 +129,7 @@ def save(path: Path, optimum: Optimum) -> None:
 
 
 def episodes(controller: Controller, task: str, movements: int, seed: int) -> Recording:
-    """The yardstick's episodes, driven by a controller, noise-free."""
+    """Noise-free episodes like the optimum's, driven by a controller."""
     envs = gym.make_vec(TASKS[task].env_id, num_envs=movements, noise=0.0, max_episode_steps=10**9)
     recording = record(controller, envs, 2 * round(TASKS[task].hold / PERIOD), seed)
     envs.close()
@@ -163,7 +164,8 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError(
-            "the environment no longer draws the starts and commands of this optimum: compute it anew"
+            "the environment no longer draws the starts and commands of this optimum: "
+            "compute it anew"
         )
     return recording
 
@@ -177,8 +179,7 @@ def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40
     """Values after the jump of a controller, and of the optimum from the state that *it* was in
     then, (M, 2).
 
-    A controller that expects jumps tenses its muscles for them, and the yardstick does not. Here
-    the optimum starts as tense, from the controller's own excitations among others, so it is above
+    A controller that expects jumps tenses its muscles for them, and the optimum does not. Here it starts as tense, from the controller's own excitations among others, so it is above
     the controller's value by the effort of the tone at most (see ``ArmProblem``).
     """
     recording = same_episodes(controller, optimum)
@@ -213,6 +214,6 @@ def standing(controller: Controller, optimum: Optimum) -> str:
         f"{len(ratios) - len(far)} jumps below {100 * SHORT:g} cm mean {far.mean():.3f}, "
         f"median {np.median(far):.3f}, from {far.min():.3f} to {far.max():.3f}, "
         f"below 1: {(far < 1).sum()}\n"
-        f"after the jump, {len(ours)} movements, the optimum from the state that the network was in: "
-        f"ratio of the means {ours.sum() / best.sum():.3f}"
+        f"after the jump, {len(ours)} movements, the optimum from the state that the network was "
+        f"in: ratio of the means {ours.sum() / best.sum():.3f}"
     )
