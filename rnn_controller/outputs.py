@@ -9,8 +9,9 @@ SPARE = 40  # characters that a file's temporary name may have more than its own
 
 
 def output_file(path: Path | str, suffixes: Sequence[str], what: str) -> Path:
-    """Return the path of a file that can be written as one of the ``suffixes``; ValueError or
-    OSError otherwise.
+    """Return the path of a file that can be written as one of the ``suffixes``.
+
+    Raises ValueError or OSError otherwise.
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
@@ -28,7 +29,7 @@ def output_file(path: Path | str, suffixes: Sequence[str], what: str) -> Path:
 
 
 def output_folder(path: Path | str) -> Path:
-    """Return the path of a folder that is there or can be made, and written to; OSError otherwise."""
+    """Return the path of a folder that is there or can be made, and written to; else OSError."""
     path = there = Path(path)
     while not there.exists():
         there = there.parent

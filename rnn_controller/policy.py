@@ -28,11 +28,9 @@ class _Predicting:
     network: Any
 
     def __init__(self, rest: np.ndarray, signals: int | None, arm: Arm | None):
-        self._rest, self._signals, self.max_excitation = (
-            rest,
-            signals,
-            (arm or Arm()).max_excitation,
-        )
+        self.max_excitation = (arm or Arm()).max_excitation
+        self._rest = rest
+        self._signals = signals
 
     @property
     def control_period(self) -> float | None:
@@ -40,9 +38,7 @@ class _Predicting:
         return period_of(self.network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Excitations (B, 6) and next states (B, N), from observations (B, 18 + K) and states (B,
-        N).
-        """
+        """Excitations (B, 6) and next states (B, N), for observations (B, 18 + K) and states."""
         raise NotImplementedError
 
     def predict(
@@ -77,9 +73,7 @@ class _Predicting:
 
 
 class Policy(_Predicting):
-    """A network that is given by its equations as a controller of the environments, in the code it
-    was trained with.
-    """
+    """A network given by its equations, as a controller that runs the code it was trained with."""
 
     def __init__(self, network: EquationNetwork, arm: Arm | None = None):
         super().__init__(np.zeros(network.state_size), SENSORY_SIZE + network.command_size, arm)
@@ -91,7 +85,8 @@ class Policy(_Predicting):
         self._constants = copy.deepcopy(tuple(plain_constants(network)))
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        o, y = np.ascontiguousarray(observation)[:, None], np.ascontiguousarray(state)[:, None]
+        o = np.ascontiguousarray(observation)[:, None]
+        y = np.ascontiguousarray(state)[:, None]
         u = np.empty((len(state), 1, MUSCLE_COUNT))
         following = np.empty_like(y)
         self._kernels.steps(self._weights, self._constants, o, y, u, following)
@@ -132,7 +127,5 @@ def controller_of(checkpoint: Checkpoint) -> Policy:
 
 
 def load(name: Path | str) -> Policy:
-    """A trained controller, by a shipped name such as "reach", a checkpoint's path or a run's
-    folder.
-    """
+    """Load a controller: a shipped name such as "reach", a checkpoint's path or a run's folder."""
     return controller_of(load_checkpoint(name))

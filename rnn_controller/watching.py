@@ -15,7 +15,7 @@ DELAY = 3.0  # [s] work that is done sooner shows no bar
 def progress_bar(
     iterable: Iterable[Any] | None = None, disable: bool = False, **options: Any
 ) -> Any:
-    """Return a progress bar on stderr, which is off where there is no stderr, as under ``pythonw``."""
+    """Return a progress bar on stderr; it is off without a stderr, as under ``pythonw``."""
     return tqdm(iterable, disable=disable or sys.stderr is None, **options)
 
 

@@ -21,7 +21,8 @@ ROOMS = {
         "sb3",
     ),
     "rnn_controller": (
-        *("options outputs watching", "rollouts", "networks", "checkpoint", "policy"),
+        *("options outputs validation watching", "rollouts", "networks"),
+        *("checkpoint_header", "checkpoint", "policy"),
         *("training", "analysis", "figures", "commands", "__main__"),
     ),
 }

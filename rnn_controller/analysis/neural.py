@@ -50,8 +50,10 @@ class Tuning:
 
 
 def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares with a constant: slopes (k, N) of values (P, N) on regressors (P, k),
-    and R² (N,), 0 if constant."""
+    """Fit values (P, N) by regressors (P, k) and a constant, by least squares.
+
+    Returns slopes (k, N) and R² (N,), which is 0 of constant values.
+    """
     design = np.column_stack([np.ones(len(regressors)), regressors])
     coefficients = np.linalg.lstsq(design, values, rcond=None)[0]
     left = ((values - design @ coefficients) ** 2).sum(0)
@@ -61,17 +63,17 @@ def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
 
 
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
-    """R² of change (n, k) = points (n, k) Mᵀ with M skew-symmetric: how far the flow is a rotation
-    (jPCA).
+    """Return how far a flow is a rotation (jPCA): R² of change (n, k) = points (n, k) Mᵀ.
 
-    0 without any change, as of neurons that are all silent.
+    M is skew-symmetric. R² is 0 without any change, as of neurons that are all silent.
     """
     k = points.shape[1]
     pairs = [(i, j) for i in range(k) for j in range(i)]
     design = np.zeros((change.size, len(pairs)))
     for column, (i, j) in enumerate(pairs):
         flow = np.zeros_like(change)
-        flow[:, i], flow[:, j] = points[:, j], -points[:, i]
+        flow[:, i] = points[:, j]
+        flow[:, j] = -points[:, i]
         design[:, column] = flow.ravel()
     fitted = design @ np.linalg.lstsq(design, change.ravel(), rcond=None)[0]
     total = (change**2).sum()
@@ -81,8 +83,9 @@ def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
 def play(
     network: RecurrentController, arm: Arm, start: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Body (B, T + 1, 10) and neural states (B, T + 1, N) of a hold at ``start`` and a jump to
-    ``targets``, (B, 2).
+    """Play a hold at ``start`` and a jump to ``targets``, (B, 2) each.
+
+    Returns body (B, T + 1, 10) and neural states (B, T + 1, N) from the jump on.
     """
     period = network.config.control_period
     hold = round(HOLD / period)
@@ -94,8 +97,8 @@ def play(
     )
     with torch.no_grad():
         x, _, y = pontryagin.rollout(
-            network, arm, torch.from_numpy(body), network.initial_state(len(start)), torch.from_numpy(commands),
-            silence, substeps_of(period),
+            network, arm, torch.from_numpy(body), network.initial_state(len(start)),
+            torch.from_numpy(commands), silence, substeps_of(period),
         )  # fmt: skip
     return x[:, hold:].numpy(), y[:, hold:].numpy()
 
@@ -106,7 +109,8 @@ def analyse(
     """Tuning of a reaching network's neurons."""
     if network.command_size != Reach().command_size:
         raise ValueError(
-            f"tuning is that of a reaching network, with commands of 2 numbers, not {network.command_size}"
+            "tuning is that of a reaching network, with commands of 2 numbers, "
+            f"not {network.command_size}"
         )
     arm = arm or Arm()
     shoulder, elbow = (np.linspace(*limits, 9) for limits in (Reach.shoulder, Reach.elbow))
@@ -132,9 +136,11 @@ def analyse(
     middle = (first[:, 1:] + first[:, :-1]) / 2
     change = np.diff(first, axis=1)
     k = first.shape[-1]
+    variances = sizes**2
+    total = variances.sum() or 1.0  # silent neurons vary not at all
     return Tuning(
         places, held, gradient.T, place_r2, directions, early,
         np.arctan2(cosine[1], cosine[0]), np.hypot(*cosine), direction_r2,
-        time, courses, hand_position(arm, body[..., :2]), components[:3], sizes**2 / ((sizes**2).sum() or 1.0),
+        time, courses, hand_position(arm, body[..., :2]), components[:3], variances / total,
         rotational_fit(middle.reshape(-1, k), change.reshape(-1, k)),
     )  # fmt: skip

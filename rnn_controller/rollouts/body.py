@@ -45,9 +45,7 @@ class Body(Protocol):
         """Sensory signals (B, 18), noise-free."""
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """States (B, 10) one control period later, under excitations u and their noise ω, (B, 6)
-        each.
-        """
+        """States (B, 10) one control period later, under excitations u and their noise (B, 6)."""
 
 
 class EagerBody:
@@ -61,7 +59,8 @@ class EagerBody:
         dtype: torch.dtype = torch.float64,
         device: Any = "cpu",
     ):
-        self.numbers, self.substeps = tensors(arm, dtype, device), substeps
+        self.numbers = tensors(arm, dtype, device)
+        self.substeps = substeps
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
 
     def sense(self, x: Tensor) -> Tensor:
@@ -74,13 +73,14 @@ class EagerBody:
         return x
 
 
+# Rows, not lanes: torch's tensors hold one arm a row, and the kernels of rows move them into lanes
+# and back themselves.
 class CompiledBody:
-    """The same in compiled code, for float64 on the CPU; differentiable once, and not along the
-    noise.
-    """
+    """The compiled kernels, for float64 on the CPU; differentiable once, not along the noise."""
 
     def __init__(self, arm: Arm, control_period: float, substeps: int):
-        self.constants, self.substeps = (arm.flat(), control_period / substeps), substeps
+        self.constants = (arm.flat(), control_period / substeps)
+        self.substeps = substeps
 
     def sense(self, x: Tensor) -> Tensor:
         return _Sense.apply(x, self.constants[0])
@@ -90,18 +90,25 @@ class CompiledBody:
 
 
 @jit
-def _move(first, last, p, h, u, noise, excitation, path):
+def _move(first, last, arm, control, path):
     """Fill path (substeps + 1, B, 10) from its first states."""
+    p, h = arm
+    u, noise, excitation = control
     excite_rows(first, last, p, u, noise, excitation)
     for i in range(len(path) - 1):
         step_rows(first, last, p, h, path[i], excitation, path[i + 1])
 
 
 @jit
-def _move_vjp(first, last, p, h, u, noise, excitation, path, gx, ge, part, gu):
-    """Cotangents of the path's first states and of u; gx, (B, 10), comes as that of its last
-    states.
+def _move_vjp(first, last, arm, control, path, cotangents):
+    """Carry the cotangent of the path's last states back to its first, and fill that of u.
+
+    The cotangents are gx (B, 10), gu (B, 6), and room for two more of the excitation.
     """
+    p, h = arm
+    u, noise, excitation = control
+    gx, gu, ge, part = cotangents
+    # computed again: autograd would keep one for every period until the backward pass
     excite_rows(first, last, p, u, noise, excitation)
     ge[first:last] = 0
     for i in range(len(path) - 2, -1, -1):
@@ -139,28 +146,20 @@ class _Move(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(u, noise)
         path = np.empty((substeps + 1, len(x), STATE_SIZE))
-        excitation = np.empty((len(x), MUSCLE_COUNT))
         path[0] = x.detach().numpy()
-        ctx.constants, ctx.path = (p, h), path
-        in_parallel(_move, len(x), p, h, _array(u), _array(noise), excitation, path, share=SHARE)
+        ctx.arm = (p, h)
+        ctx.path = path
+        control = (_array(u), _array(noise), np.empty((len(x), MUSCLE_COUNT)))
+        in_parallel(_move, len(x), ctx.arm, control, path, share=SHARE)
+        # a copy: the caller may change its states in place, and the path is needed as it is
         return torch.from_numpy(path[-1].copy())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
-        given = [_array(value) for value in ctx.saved_tensors]
-        gx, (excitation, ge, part, gu) = _array(g).copy(), np.empty((4, len(g), MUSCLE_COUNT))
-        in_parallel(
-            _move_vjp,
-            len(g),
-            *ctx.constants,
-            *given,
-            excitation,
-            ctx.path,
-            gx,
-            ge,
-            part,
-            gu,
-            share=SHARE,
-        )
+        gx = _array(g).copy()  # the kernel overwrites it, and g belongs to autograd
+        excitation, ge, part, gu = np.empty((4, len(g), MUSCLE_COUNT))
+        control = (*(_array(value) for value in ctx.saved_tensors), excitation)
+        cotangents = (gx, gu, ge, part)
+        in_parallel(_move_vjp, len(g), ctx.arm, control, ctx.path, cotangents, share=SHARE)
         return torch.from_numpy(gx), torch.from_numpy(gu), None, None, None, None

@@ -35,7 +35,8 @@ from rnn_controller.rollouts.lane_algebra import (
     spread,
 )
 
-# these three belong to a kind of network, and stand here when it is compiled
+# These three belong to a kind of network. The functions below are compiled together with it: their
+# source is copied behind the network's, which defines the names that they call.
 network_scratch: Any = None
 network_step: Any = None
 network_vjp: Any = None
@@ -68,8 +69,9 @@ class Path(NamedTuple):
 
 
 def to_lanes(values, members, lengths, t, at, first, lanes):
-    """Put values[b, at] of the movements that go on at t into their lanes, from component ``first``
-    on.
+    """Put values[b, at] of the movements that go on at t into their lanes.
+
+    They become the components from ``first`` on.
     """
     for lane in range(len(members)):
         b = members[lane]
@@ -97,24 +99,26 @@ def from_lanes(lanes, members, lengths, t, at, values):
 
 
 def silence(members, lengths, t, lanes):
-    """Set the lanes of movements that have ended to zero: nobody looks at them, but they must stay
-    finite.
-    """
+    """Set the lanes of movements that have ended to zero."""
+    # Their block goes on. Nobody reads their values, but the costate pass multiplies them by zero
+    # and adds the products to those of other lanes: an overflow would make that sum NaN.
     for lane in range(len(members)):
         if t >= lengths[members[lane]]:
             for i in range(len(lanes) // LANES):
                 lanes[LANES * i + lane] = 0.0
 
 
-def forward(first, last, body, w, c, given, path, x, u, y):
-    """Fill the path of blocks first … last − 1, and x (B, T + 1, 10), u (B, T, 6) and y (B, T + 1,
-    N) from it.
+def forward(first, last, body, network, given, path, trajectory):
+    """Fill the path of blocks first … last − 1, and the trajectory from it.
 
-    The first rows of x and y are given.
+    The network is its weights and constants. The trajectory is x (B, T + 1, 10), u (B, T, 6) and
+    y (B, T + 1, N), of which x and y hold their first rows already.
     """
     p, h, substeps = body
+    w, c = network
     order, lengths, commands, noise = given
     bodies, neurons, observations, controls = path
+    x, u, y = trajectory
     observed = observations.shape[2]
     omega = np.zeros(observed + LANES * MUSCLE_COUNT)
     excitation = np.empty(LANES * MUSCLE_COUNT)
@@ -122,13 +126,15 @@ def forward(first, last, body, w, c, given, path, x, u, y):
     always = np.ones_like(lengths)
     for block in range(first, last):
         members = order[LANES * block : LANES * (block + 1)]
+        # the last block may have lanes without a movement, whose arms must stay finite, too
         bodies[block, 0] = 0.0
         neurons[block, 0] = 0.0
         observations[block] = 0.0
         to_lanes(x, members, always, 0, 0, 0, bodies[block, 0])
         to_lanes(y, members, always, 0, 0, 0, neurons[block, 0])
-        for t in range(lengths[members[0]]):
-            o, i = observations[block, t], t * substeps
+        for t in range(lengths[members[0]]):  # the first of a block is its longest
+            o = observations[block, t]
+            i = t * substeps
             sense_lanes(p, bodies[block, i], o)
             to_lanes(commands, members, lengths, t, t, SENSORY_SIZE, o)
             to_lanes(noise, members, lengths, t, t, 0, omega)
@@ -147,16 +153,19 @@ def forward(first, last, body, w, c, given, path, x, u, y):
             from_lanes(neurons[block, t + 1], members, lengths, t, t + 1, y)
 
 
-def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
+def costate(first, last, body, network, given, path, cost, gradient):
     """Carry the costate back through blocks first … last − 1.
 
-    cx (B, T + 1, 10) and cu (B, T, 6) are the cost's partial derivatives. Adds to each block's
-    gradients of the weights ``gw`` (blocks, …), and fills the costate at the start, gx (B, 1, 10)
-    and gy (B, 1, N).
+    The cost is its partial derivatives, cx (B, T + 1, 10) and cu (B, T, 6). The gradient is that of
+    the weights for each block, gw (blocks, …), to which this adds, and the costate at the start, gx
+    (B, 1, 10) and gy (B, 1, N), which this fills.
     """
     p, h, substeps = body
+    w, c = network
     order, lengths, _, noise = given
     bodies, neurons, observations, controls = path
+    cx, cu = cost
+    gw, gx, gy = gradient
     observed = observations.shape[2]
     omega = np.zeros(observed + LANES * MUSCLE_COUNT)
     excitation = np.empty(LANES * MUSCLE_COUNT)
@@ -172,17 +181,20 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
     always = np.ones_like(lengths)
     for block in range(first, last):
         members = order[LANES * block : LANES * (block + 1)]
-        # also of movements that have ended: it stays zero until their last period
+        # The costate of a shorter movement stays zero until its own last period: the equations are
+        # linear in it, and its derivatives of the cost are added from there on.
         body_costate[:] = 0.0
         neural_costate[:] = 0.0
         for t in range(lengths[members[0]] - 1, -1, -1):
             to_lanes(noise, members, lengths, t, t, 0, omega)
+            # p(t + 1) is complete with the cost's derivative there; a period's steps carry it to t
             add_to_lanes(cx, members, lengths, t, t + 1, body_costate)
+            # computed again, not kept: it is cheap, and the same for all steps of the period
             excite_lanes(p, controls[block, t], omega[observed:], excitation)
             excitation_costate[:] = 0.0
             for s in range((t + 1) * substeps - 1, t * substeps - 1, -1):
                 step_vjp_lanes(p, h, bodies[block, s], excitation, body_costate, earlier, part)
-                body_costate, earlier = earlier, body_costate
+                body_costate, earlier = earlier, body_costate  # no copy
                 for j in range(len(part)):
                     excitation_costate[j] += part[j]
             excite_vjp_lanes(
@@ -190,10 +202,11 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
             )
             add_to_lanes(cu, members, lengths, t, t, control_costate)
             network_vjp(
-                w, c, observations[block, t], neurons[block, t], control_costate, neural_costate, work,
-                signal_costate, earlier_neural, gw, block,
+                w, c, observations[block, t], neurons[block, t], control_costate, neural_costate,
+                work, signal_costate, earlier_neural, gw, block,
             )  # fmt: skip
             neural_costate, earlier_neural = earlier_neural, neural_costate
+            # s (1 + ω) was observed; the commands among the signals are given and have no costate
             for j in range(observed):
                 signal_costate[j] *= 1 + omega[j]
             sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier)
@@ -205,9 +218,7 @@ def costate(first, last, body, w, c, given, path, cx, cu, gw, gx, gy):
 
 
 def steps(w, c, o, y, u, following):
-    """Fill excitations u (B, 1, 6) and next neural states (B, 1, N) from observations o (B, 1, 18 +
-    K) and y.
-    """
+    """Fill u (B, 1, 6) and the next neural states from observations o (B, 1, 18 + K) and y."""
     signal = np.zeros(LANES * o.shape[2])
     state = np.zeros(LANES * y.shape[2])
     excitations = np.empty(LANES * MUSCLE_COUNT)
@@ -227,7 +238,10 @@ def steps(w, c, o, y, u, following):
 SHARED = (to_lanes, add_to_lanes, from_lanes, silence, forward, costate, steps)
 HEADER = f"""
 import numpy as np
-LANES, STATE_SIZE, SENSORY_SIZE, MUSCLE_COUNT = {LANES}, {STATE_SIZE}, {SENSORY_SIZE}, {MUSCLE_COUNT}
+LANES = {LANES}
+STATE_SIZE = {STATE_SIZE}
+SENSORY_SIZE = {SENSORY_SIZE}
+MUSCLE_COUNT = {MUSCLE_COUNT}
 """
 CALLED = ELEMENTARY | {
     function.__name__: function
@@ -238,6 +252,7 @@ CALLED = ELEMENTARY | {
 }
 
 
+# Networks of one kind share a source, whatever their sizes. The cache on disk knows it by a digest.
 @functools.lru_cache(maxsize=128)
 def closed_loop_of(source: str) -> Kernels:
     """``forward``, ``costate`` and ``steps``, compiled for the network of that source."""

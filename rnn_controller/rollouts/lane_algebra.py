@@ -1,5 +1,4 @@
-"""Products of matrices and vectors for ``LANES`` arms at once, out of which compiled networks
-consist.
+"""Products of matrices and vectors for ``LANES`` arms at once, which compiled networks call.
 
 A vector of n components is a flat array, component i of each arm in ``v[LANES i : LANES (i + 1)]``.
 The compiler does not find vector instructions for loops over such products (they took six times as
@@ -19,10 +18,11 @@ from numba.extending import intrinsic
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.lanes import LANES
 
+# One component of all lanes. LLVM splits it into as many registers as the processor needs.
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 INDEX = ir.IntType(64)
 TOGETHER = 2  # rows that share what they load
-UNALIGNED = 8
+UNALIGNED = 8  # bytes: NumPy aligns the elements of an array, not whole vectors of them
 
 
 def _pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
@@ -37,6 +37,7 @@ def _shuffled(builder: Any, vector: Any, lanes: list[int]) -> Any:
 
 
 def _in_every_lane(builder: Any, number: Any) -> Any:
+    # LLVM's idiom for a broadcast: into the first lane, and from there into all
     first = builder.insert_element(
         ir.Constant(VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
     )
@@ -45,6 +46,8 @@ def _in_every_lane(builder: Any, number: Any) -> Any:
 
 def _sum_of_lanes(builder: Any, vector: Any) -> Any:
     """Add the upper half of the lanes to the lower half until one is left."""
+    # LLVM's own reduction is either in sequence, which is slow, or in an order of its choice, which
+    # may differ between processors.
     width = LANES
     while width > 1:
         width //= 2
@@ -74,11 +77,16 @@ def _product_instructions(
         rows, columns, down, right = arguments[3:]
         vectors = builder.bitcast(vectors, VECTOR.as_pointer())
         sums = builder.bitcast(sums, VECTOR.as_pointer())
+        # A fused multiply-add rounds once. It is asked for by name, since the compiler may not fuse
+        # on its own (``arm_env.codegen.compiling.jit``); where the processor has
+        # none, LLVM calls the C library's, which rounds once, too.
         fma = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fma.v{LANES}f64"
         )
 
         def add(first: Any, number: int) -> None:
+            # The sums of these rows stay in registers while the loop runs over the columns. Each
+            # component is loaded once for all of them.
             indices = [builder.add(first, INDEX(r)) for r in range(number)]
             totals = [cgutils.alloca_once(builder, VECTOR) for _ in indices]
             for i, total in zip(indices, totals, strict=True):
@@ -96,6 +104,7 @@ def _product_instructions(
 
         with cgutils.for_range(builder, builder.udiv(rows, INDEX(TOGETHER))) as loop:
             add(builder.mul(loop.index, INDEX(TOGETHER)), TOGETHER)
+        # the rows that are left, one by one
         whole = builder.sub(rows, builder.urem(rows, INDEX(TOGETHER)))
         with cgutils.for_range(builder, builder.sub(rows, whole)) as loop:
             add(builder.add(whole, loop.index), 1)
@@ -139,6 +148,7 @@ def add_product(matrix, v, out):
 @jit
 def add_transposed_product(matrix, g, out):
     """out += Mᵀ g, for M (n, m), g (n,) and out (m,) of each lane."""
+    # the same instructions, which go through the matrix the other way: nothing is transposed
     rows, columns = matrix.shape
     _add_product(matrix, g, out, columns, rows, 1, columns)
 

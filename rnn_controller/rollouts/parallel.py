@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 
+# Kept for all calls, so that none has to start threads of its own.
 @cache
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1)
@@ -22,7 +23,9 @@ class _Threads:
     """How many threads the kernels have, while torch itself has one."""
 
     def __init__(self) -> None:
-        self.lock, self.users, self.number = threading.Lock(), 0, 1
+        self.lock = threading.Lock()
+        self.users = 0
+        self.number = 1
 
 
 _threads = _Threads()
@@ -30,12 +33,12 @@ _threads = _Threads()
 
 @contextmanager
 def threads_for_kernels() -> Iterator[None]:
-    """Leave torch's threads to the compiled kernels: on one thread linear algebra rounds the same
-    on every machine.
+    """Leave torch's threads to the compiled kernels, as a context or a decorator.
 
-    As a context or a decorator, in several threads of Python at once; torch's number is that of the
-    whole process.
+    On one thread torch's linear algebra rounds the same on every machine.
     """
+    # Torch's number of threads is one for the whole process, and several threads of Python may be
+    # in here at once: the first takes it away, the last gives it back.
     with _threads.lock:
         if not _threads.users:
             _threads.number = torch.get_num_threads()
@@ -51,13 +54,14 @@ def threads_for_kernels() -> Iterator[None]:
 
 
 def _begin_anew_in_a_forked_child() -> None:
-    """Forget what did not survive the fork: the pool's threads, and torch's own, for which it would
-    wait for ever.
+    """Forget the threads of the pool and of torch, which did not survive the fork.
 
-    Torch can't start its threads again, so the child has one thread, unless it asks for more.
+    The child would wait for them for ever. Torch can't start its threads again, so the child has
+    one thread, unless it asks for more.
     """
     _workers.cache_clear()
-    _threads.lock, _threads.number = threading.Lock(), 1
+    _threads.lock = threading.Lock()  # another thread of the parent may have held it
+    _threads.number = 1
     torch.set_num_threads(1)
 
 
@@ -71,11 +75,13 @@ def in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any, share:
     Each member is computed alone, so the split changes nothing.
     """
     available = _threads.number if _threads.users else torch.get_num_threads()
+    # a thread with less than its share would cost more than it saves
     threads = min(available, max(1, batch // share))
     if threads == 1:
         kernel(0, batch, *arguments)
         return
     edges = np.linspace(0, batch, threads + 1).astype(int).tolist()
+    # Threads, not processes: the kernels release Python's lock, and write into the same arrays.
     jobs = [_workers().submit(kernel, *pair, *arguments) for pair in pairwise(edges)]
     for job in jobs:
         job.result()

@@ -6,7 +6,7 @@ Any module that maps (observation, state) to (excitations, state) can be trained
 equations.
 """
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -35,15 +35,23 @@ def advance(
     command: Tensor,
     noise: Tensor,
 ) -> tuple[Tensor, Tensor, Any]:
-    """One control period of the closed loop: the next body state (B, 10), excitations (B, 6), the
-    next state.
+    """Run one control period; noise (B, 18 + K + 6) is ω of s, k and u.
 
-    Noise (B, 18 + K + 6) is ω of s, k and u.
+    Returns the next body states (B, 10), excitations (B, 6) and the controller's next state.
     """
     observed = SENSORY_SIZE + command.shape[-1]
     signal = torch.cat([body.sense(x), command], -1)  # (B, 18 + K)
     u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, 6)
     return body.move(x, u, noise[..., observed:]), u, state
+
+
+class Timing(TypedDict, total=False):
+    """The time between two evaluations of the controller, and how the body's physics divides it."""
+
+    control_period: float
+    """[s], 0.01 unless it is given."""
+    substeps: int
+    """Steps of the physics in a control period, 2 unless they are given."""
 
 
 def rollout(
@@ -52,15 +60,16 @@ def rollout(
     x0: Tensor,
     commands: Tensor,
     noise: Tensor,
-    control_period: float = 0.01,
-    substeps: int = 2,
+    *,
     state: Any = None,
     compiled: bool | None = None,
+    **timing: Unpack[Timing],
 ) -> tuple[Tensor, Tensor]:
     """Run body and controller in closed loop, with gradients.
 
     x0 (B, 10) body states; commands (B, T, K); noise (B, T, 18 + K + 6), the ω of every signal in
-    the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6).
+    the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6). A control
+    period is 0.01 s of 2 physics steps, unless ``control_period`` and ``substeps`` are given.
 
     The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first
     derivatives, none along the noise. ``compiled=False`` is for second derivatives and for torch's
@@ -69,11 +78,12 @@ def rollout(
     obstacle = _obstacle(x0, noise)
     if compiled and obstacle:
         raise ValueError(f"the compiled body {obstacle}: leave compiled=None, or change that")
+    time: Timing = {"control_period": 0.01, "substeps": 2, **timing}
     body: Body
     if compiled is False or obstacle:
-        body = EagerBody(arm, control_period, substeps, x0.dtype, x0.device)
+        body = EagerBody(arm, **time, dtype=x0.dtype, device=x0.device)
     else:
-        body = CompiledBody(arm, control_period, substeps)
+        body = CompiledBody(arm, **time)
     state = controller.initial_state(len(x0)) if state is None else state
     x = x0
     states = [x0]

@@ -1,9 +1,8 @@
-"""Trajectories of arm and network, and their gradient by the modified maximum principle, as torch
-functions.
+"""Compiled rollouts of arm and network, with the gradient of the modified maximum principle.
 
-``rnn_controller.rollouts.closed_loop`` computes both (Huh & Todorov 2009, III.A). The costate pass
-receives the partial derivatives of the cost from torch, so any cost of the trajectory can be
-trained.
+They are torch functions, and ``rnn_controller.rollouts.closed_loop`` computes both directions (Huh
+& Todorov 2009, III.A). The costate pass receives the partial derivatives of the cost from torch, so
+any cost of the trajectory can be trained.
 """
 
 from collections.abc import Iterable
@@ -60,9 +59,7 @@ def kernels_of(traced: Traced) -> Kernels:
 
 
 def plain_constants(network: EquationNetwork) -> Any:
-    """The network's constants as numbers and arrays, in the order of memory that compiled code
-    takes.
-    """
+    """Return the network's constants as the numbers and arrays that compiled code takes."""
     constants = network.constants
     return type(constants)(
         *(_plain(f"c.{name}", value) for name, value in constants._asdict().items())
@@ -79,13 +76,14 @@ def _plain(name: str, value: Any) -> float | np.ndarray:
         raise TypeError(
             f"{name} must be a number, a vector or a matrix of real numbers, not {value!r}"
         )
+    # The products take matrices that lie row after row. A read-only array is another type to Numba,
+    # for which it would compile the closed loop again.
     array = np.require(array, np.float64, ["C", "W"])
     return array if array.ndim else float(array)
 
 
 def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
-    """Weights as compiled code takes them: a plain tuple, whose order its source knows; a number is
-    a vector of one.
+    """Return the weights as compiled code takes them: a plain tuple; a number is a vector of one.
 
     A named tuple's class would be part of the compiled code, which might then outlive the class.
     """
@@ -112,8 +110,12 @@ class _Rollout(torch.autograd.Function):
         lengths: Tensor,
         *weights: Tensor,
     ) -> Any:
-        (batch, periods, size), neurons = commands.shape, y0.shape[1]
+        batch, periods, size = commands.shape
+        neurons = y0.shape[1]
         blocks = -(-batch // LANES)
+        # A block runs as long as its longest movement. Sorted by length, the movements of a block
+        # end together, and few lanes run idle. The sort is stable, so that the same batch always
+        # makes the same blocks, and the gradient's sums round the same.
         order = torch.argsort(lengths, descending=True, stable=True)
         given = Given(*(value.contiguous().numpy() for value in (order, lengths, commands, noise)))
         path = Path(
@@ -122,12 +124,15 @@ class _Rollout(torch.autograd.Function):
             o=np.empty((blocks, periods, LANES * (SENSORY_SIZE + size))),
             u=np.empty((blocks, periods, LANES * MUSCLE_COUNT)),
         )
-        x, y = np.zeros((batch, periods + 1, STATE_SIZE)), np.zeros((batch, periods + 1, neurons))
+        x = np.zeros((batch, periods + 1, STATE_SIZE))
         u = np.zeros((batch, periods, MUSCLE_COUNT))
-        x[:, 0], y[:, 0] = x0.detach().numpy(), y0.detach().numpy()
+        y = np.zeros((batch, periods + 1, neurons))
+        x[:, 0] = x0.detach().numpy()
+        y[:, 0] = y0.detach().numpy()
         if periods:
-            constant = tuple(loop.body), plain_weights(weights), loop.constants
-            in_parallel(loop.kernels.forward, blocks, *constant, tuple(given), tuple(path), x, u, y)
+            network = (plain_weights(weights), loop.constants)
+            inputs = (tuple(loop.body), network, tuple(given), tuple(path))
+            in_parallel(loop.kernels.forward, blocks, *inputs, (x, u, y))
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
         ctx.loop, ctx.given, ctx.path = loop, given, path
         return tuple(map(torch.from_numpy, (x, u, y)))
@@ -135,35 +140,24 @@ class _Rollout(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, cx: Tensor, cu: Tensor, _cy: Tensor) -> Any:
-        loop, (blocks, _, neurons) = ctx.loop, ctx.path.y.shape
+        loop = ctx.loop
+        blocks, _, neurons = ctx.path.y.shape
         w = plain_weights(ctx.saved_tensors)
+        # Each block has a gradient of its own, and these are summed in a fixed order: the result
+        # has the same bits for any number of threads.
         gw = tuple(np.zeros((blocks, *value.shape)) for value in w)
-        cost = cx.contiguous().numpy(), cu.contiguous().numpy()
-        gx, gy = cost[0][:, :1].copy(), np.zeros((len(cx), 1, neurons // LANES))
+        cost = (cx.contiguous().numpy(), cu.contiguous().numpy())
+        gx = cost[0][:, :1].copy()
+        gy = np.zeros((len(cx), 1, neurons // LANES))
         if cu.shape[1]:
-            constant = tuple(loop.body), w, loop.constants
-            in_parallel(
-                loop.kernels.costate,
-                blocks,
-                *constant,
-                tuple(ctx.given),
-                tuple(ctx.path),
-                *cost,
-                gw,
-                gx,
-                gy,
-            )
+            inputs = (tuple(loop.body), (w, loop.constants), tuple(ctx.given), tuple(ctx.path))
+            in_parallel(loop.kernels.costate, blocks, *inputs, cost, (gw, gx, gy))
+        # a number was a vector of one
         pairs = zip(gw, ctx.saved_tensors, strict=True)
         summed = (torch.from_numpy(g.sum(0)).reshape(value.shape) for g, value in pairs)
-        return (
-            None,
-            torch.from_numpy(gx[:, 0]),
-            torch.from_numpy(gy[:, 0]),
-            None,
-            None,
-            None,
-            *summed,
-        )
+        starts = (torch.from_numpy(gx[:, 0]), torch.from_numpy(gy[:, 0]))
+        # of loop, x0, y0, commands, noise, lengths and the weights
+        return (None, *starts, None, None, None, *summed)
 
 
 def rollout(
@@ -206,11 +200,12 @@ def rollout(
     for name, (value, shape) in expected.items():
         if value.shape != shape:
             raise ValueError(
-                f"{name} must be {shape} for {neurons} neurons and commands {tuple(commands.shape)}, "
-                f"not {tuple(value.shape)}"
+                f"{name} must be {shape} for {neurons} neurons "
+                f"and commands {tuple(commands.shape)}, not {tuple(value.shape)}"
             )
     if substeps < 1:
         raise ValueError(f"a control period has at least one physics step, not {substeps}")
+    # A length beyond T would make compiled code read past the end of its arrays: it does not look.
     lengths = torch.full((batch,), periods, device="cpu") if lengths is None else lengths
     if (
         lengths.shape != (batch,)

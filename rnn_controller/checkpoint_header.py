@@ -1,0 +1,155 @@
+"""The parts of a checkpoint's header: how an object is stored, and made from what is stored."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+import torch
+
+from arm_env.arguments import choice
+from arm_env.checked import with_present_names
+from arm_env.dynamics.parameters import Arm
+from arm_env.envs.settings import as_orbit
+from arm_env.envs.specifications import ORBITS, plain, revived
+from arm_env.tasks.orbits import Orbit
+from arm_env.tasks.registry import TASKS, task_of_environment
+from arm_env.tasks.task import Task
+from rnn_controller.networks.equation_module import EquationConfig
+from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+from rnn_controller.validation import exactly, in_one_line, mapping
+
+T = TypeVar("T")
+
+
+class CheckpointError(ValueError):
+    """A file that is no usable checkpoint."""
+
+
+class ClassError(CheckpointError):
+    """A file that names a class of a user's own, which is not to be had here."""
+
+
+def task_of(name: str, orbit: Orbit | None) -> Task:
+    """The task of that name, along an orbit if there is one."""
+    return TASKS[name] if orbit is None else orbit
+
+
+def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
+    """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
+    if isinstance(task, Task) and task.cyclic and orbit is None:
+        task, orbit = task_of_environment(task.env_id).name, task
+    if isinstance(task, Task):
+        raise ValueError(
+            f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}"
+        )
+    choice("task", task, TASKS)
+    if orbit is None:
+        return task, None
+    if not TASKS[task].cyclic:
+        raise ValueError(f"an orbit belongs to the task circle, not to {task}")
+    orbit = as_orbit(orbit)
+    if orbit == TASKS[task]:
+        return task, None
+    form("orbit", orbit)  # can be stored
+    return task, orbit
+
+
+def form(name: str, value: Any) -> dict[str, Any]:
+    """The mapping that a file holds for an orbit, or for a network's configuration.
+
+    Raises ValueError if the same object could not be made from it again.
+    """
+    told = plain(value)
+    if not isinstance(told, dict):
+        raise ValueError(
+            f"the {name} can't be stored: a checkpoint names its class, "
+            f"{type(value).__qualname__}, as module:Class, so it must be a frozen dataclass "
+            "at the top of a module, made from plain values only"
+        )
+    return told
+
+
+def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
+    """The mapping that a file holds for a network's configuration.
+
+    Raises ValueError if the same network could not be made from it again.
+    """
+    config: Any = getattr(network, "config", None)
+    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(
+        type(config)
+    ):
+        return asdict(config)
+    kind = type(network).__name__
+    if not isinstance(config, EquationConfig):
+        its = "without a config" if config is None else f"with a {type(config).__name__}"
+        raise ValueError(
+            f"a checkpoint can't hold this {kind} {its}: derive the network from "
+            "EquationModule and its config from EquationConfig, both of rnn_controller"
+        )
+    told = form("network", config)
+    again = build(config, task, arm, torch.Generator("cpu"))
+    shapes = [
+        {name: value.shape for name, value in n.state_dict().items()} for n in (network, again)
+    ]
+    if type(again) is not type(network) or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"a checkpoint can't hold this {kind}: the build of its config makes another network"
+        )
+    return told
+
+
+def stored_arm(values: Any) -> Arm:
+    """The arm that a file holds; earlier files have one with constant moment arms."""
+    if "moment_arms" not in mapping("arm", values):
+        return stored(Arm, "arm", values)
+    earlier = with_present_names(Arm, {"curl": 0.0, "tone": 0.0, **values})
+    geometry = {"moment_arms", "optimal_angles", "optimal_length"}
+    new = {"path_offset", "path_slope", "path_curvature", "tendon_length"}
+    exactly("arm", earlier, {f.name for f in fields(Arm)} - new | geometry)
+    try:
+        return Arm.with_constant_moment_arms(**earlier)
+    except ValueError as error:
+        raise ValueError(f"arm: {error}") from None
+
+
+def stored_network(values: Any) -> AnyConfig:
+    """The configuration of a network that a file holds."""
+    if ":" in str(mapping("network", values).get("kind")):
+        return stored_own("network", values, {}, EquationConfig)
+    if "kind" in values:
+        return stored(ModuleConfig, "network", values)
+    return stored(NetworkConfig, "network", values)
+
+
+def stored_orbit(values: Any) -> Orbit:
+    """The orbit that a file holds."""
+    return stored_own("orbit", values, ORBITS, Orbit)
+
+
+def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T]) -> T:
+    """The object that a file holds as a mapping of its fields.
+
+    Its class is one of the ``kinds``, or one of a user's own, named as ``module:Class``. It must be
+    derived from ``base``; nothing else is made.
+    """
+    kind = mapping(name, values).get("kind")
+    try:
+        made = revived(name, values, kinds, None, base)
+    except Exception as error:  # whatever a module raises as it is imported
+        raise ClassError(
+            f"its {name} is of the class {kind!r}, which can't be made here: {in_one_line(error)}"
+        ) from error
+    assert isinstance(made, base)
+    return made
+
+
+def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:
+    """A group of settings from a file, which must hold every field not among ``later`` ones."""
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    values = with_present_names(kind, mapping(name, values))
+    exactly(name, values, known - (set(later) - set(values)))
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

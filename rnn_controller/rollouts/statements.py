@@ -1,0 +1,58 @@
+"""The record of a network's equations: a list of statements, each of which computes one array."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from arm_env.codegen.tracing import Symbol, constant
+
+
+class Statement(NamedTuple):
+    """One operation and the array ``name`` that holds its result.
+
+    | operation | operands |
+    |---|---|
+    | product | a matrix, a vector |
+    | concatenate | vectors |
+    | spread | weights or constants, which are the same for all arms |
+    | slice | a vector, start, stop |
+    | repeat | a vector of one component, a vector as long as the result |
+    | sum, which is any expression | the expression, a vector as long as the result |
+    | a function of ``FUNCTIONS`` | its argument, an expression; a vector as long as the result |
+    """
+
+    operation: str
+    name: str
+    operands: tuple[Any, ...]
+
+
+class Traced(NamedTuple):
+    """A network's record, and the arrays that hold its excitations and its next state."""
+
+    statements: list[Statement]
+    excitations: str
+    state: str
+
+
+def element(array: str) -> Symbol:
+    """Return element i of an array, in a loop over i."""
+    return Symbol("load", array, "i")
+
+
+def _relu(x: Symbol) -> Symbol:
+    return Symbol("where", x, x, constant(0.0))
+
+
+def _sigmoid(x: Symbol) -> Symbol:
+    return 1.0 / (1.0 + (-x).exp())
+
+
+# A slope in terms of the value takes no second exp: the forward pass has stored the value. That of
+# relu is 0 at 0, as torch has it.
+FUNCTIONS: dict[str, tuple[Callable[[Symbol], Symbol], Callable[[Symbol], Symbol]]] = {
+    "relu": (_relu, lambda y: Symbol("where", y, constant(1.0), constant(0.0))),
+    "tanh": (lambda x: 2.0 * _sigmoid(2.0 * x) - 1.0, lambda y: 1.0 - y * y),
+    "sigmoid": (_sigmoid, lambda y: y * (1.0 - y)),
+    "exp": (Symbol.exp, lambda y: y),
+    "sqrt": (Symbol.sqrt, lambda y: 0.5 / y),
+}
+"""Functions of one number, and their slopes as functions of their value."""
