@@ -43,23 +43,14 @@ class Curriculum(BaseCallback):
         self.training_env.set_attr("noise", np.interp(progress, [0.55, 0.8], [0.0, 0.2]))
 
 
-# acts every 50 ms
+# The policy acts every 50 ms, and sees the mean of its noisy senses.
 arms = as_sb3_vec_env("ReachArm-v0", 256, control_period=0.05, max_episode_steps=40)
-# sees the mean of its noisy senses
 envs = VecNormalize(Smoothed(arms, time_constant=0.05), gamma=0.95)
 network = {"net_arch": [64, 64], "log_std_init": -0.7}
 model = PPO(
-    "MlpPolicy",
-    envs,
-    n_steps=40,
-    batch_size=2048,
-    n_epochs=6,
-    gamma=0.95,
-    learning_rate=lambda left: 1e-3 * left,
-    policy_kwargs=network,
-    seed=0,
-    device="cpu",
-)
+    "MlpPolicy", envs, n_steps=40, batch_size=2048, n_epochs=6, gamma=0.95,
+    learning_rate=lambda left: 1e-3 * left, policy_kwargs=network, seed=0, device="cpu",
+)  # fmt: skip
 model.learn(steps, Curriculum(), progress_bar=True)
 model.save(folder / "model")
 envs.save(str(folder / "normalisation.pkl"))
@@ -70,10 +61,8 @@ normalisation = VecNormalize.load(
 )
 controller = Trained(model, normalisation)  # excitations from 0 to 1, as the environments take them
 measures = arm_env.evaluate(controller, "ReachArm-v0", movements=1000, seed=1_000_000)
-print(
-    f"{measures.fraction_within_target:.1%} within the target, "
-    f"{100 * measures.median_endpoint_error_m:.1f} cm off"
-)
+error = 100 * measures.median_endpoint_error_m
+print(f"{measures.fraction_within_target:.1%} within the target, {error:.1f} cm off")
 
 env = gym.wrappers.RecordVideo(
     gym.make("ReachArm-v0", render_mode="rgb_array"), str(folder / "film")

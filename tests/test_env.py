@@ -17,6 +17,7 @@ import arm_env
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
+from arm_env.tasks.registry import TASKS
 
 REACH = "ReachArm-v0"
 CIRCLE = "CircleArm-v0"
@@ -26,7 +27,7 @@ IDS = sorted(
 EVERY = pytest.mark.parametrize("env_id", IDS)
 TARGETS = [[0.0, 0.4], [0.15, 0.35], [-0.2, 0.3]]
 CIRCLES = [[0.0, 0.4, 0.08, 0.5], [0.05, 0.35, 0.05, -0.3]]
-STEPS = {REACH: 200, CIRCLE: 600}  # of an episode
+STEPS = {task.env_id: task.max_episode_steps for task in TASKS.values()}  # of an episode
 INFO_KEYS = {
     "hand",
     "target",
@@ -455,7 +456,7 @@ def test_truncates_after_so_many_steps_and_never_terminates(env_id):
         assert [truncated for _, truncated in ends] == (steps - 1) * [False] + [True]
 
 
-@EVERY
+@pytest.mark.parametrize("env_id", [task.env_id for task in TASKS.values() if not task.moving])
 def test_an_episode_has_one_jump_half_way(env_id):
     env = gym.make(env_id)
     env.reset(seed=14)

@@ -118,9 +118,11 @@ def meant(name: str) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-def refuse(unknown: dict[str, Any], env_class: type) -> None:
-    """Raise the TypeError of arguments that an environment does not take."""
-    for name, value in unknown.items():
+def refuse_unknown(settings: dict[str, Any], env_class: type) -> None:
+    """Raise TypeError if there are arguments that an environment does not take."""
+    for name, value in settings.items():
+        if name in SETTINGS and name != "task":
+            continue
         near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", *OWNERS], 1, 0.6)
         hint = f": did you mean {near[0]}?" if near and near != [name] else ""
         hint = f" (it is an argument of {OWNERS[name]})" if name in OWNERS else hint

@@ -8,9 +8,8 @@ from gymnasium import spaces
 
 from arm_env.arguments import detached
 from arm_env.dynamics.layout import MUSCLE_COUNT
-from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.perturbations import Perturbation
-from arm_env.envs.attributes import SettingsAsAttributes, refuse
+from arm_env.dynamics.parameters import Arm
+from arm_env.envs.attributes import SettingsAsAttributes, refuse_unknown
 from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
@@ -33,7 +32,10 @@ def frame_rate(control_period: float) -> int:
 
 
 class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
-    """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one."""
+    """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one.
+
+    ``settings`` are those of ``arm_env.envs.settings.Settings``.
+    """
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
 
@@ -42,22 +44,14 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         task: Task,
         /,
         render_mode: str | None = None,
-        arm: Arm | None = None,
-        weights: CostWeights | None = None,
-        noise: float = 0.2,
-        control_period: float = 0.01,
-        schedule: Any = None,
-        perturbation: Perturbation | None = None,
-        **unknown: Any,
+        **settings: Any,
     ):
-        refuse(unknown, type(self))
+        refuse_unknown(settings, type(self))
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(
                 f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'"
             )
-        self.simulation = Simulation(
-            1, task, arm, weights, noise, control_period, schedule, perturbation
-        )
+        self.simulation = Simulation(1, task, **settings)
         self.metadata = {**self.metadata, "render_fps": frame_rate(self.control_period)}
         self.render_mode = render_mode
         self.observation_space = spaces.Box(

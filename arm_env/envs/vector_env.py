@@ -15,9 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from arm_env.arguments import count, mapping
 from arm_env.dynamics.layout import MUSCLE_COUNT, TERMS
-from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.perturbations import Perturbation
-from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse
+from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse_unknown
 from arm_env.envs.env import action_space, frame_rate
 from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
@@ -56,15 +54,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        arm: Arm | None = None,
-        weights: CostWeights | None = None,
-        noise: float = 0.2,
-        control_period: float = 0.01,
-        schedule: Any = None,
-        perturbation: Perturbation | None = None,
-        **unknown: Any,
+        **settings: Any,
     ):
-        refuse(unknown, type(self))
+        refuse_unknown(settings, type(self))
         number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(
@@ -73,9 +65,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.max_episode_steps = self._time_limit(max_episode_steps, task)
         self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.simulation = Simulation(
-            number, task, arm, weights, noise, control_period, schedule, perturbation
-        )
+        self.simulation = Simulation(number, task, **settings)
         self.metadata = {
             **self.metadata,
             "autoreset_mode": self.autoreset_mode,
