@@ -27,9 +27,8 @@ from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.registry import TASKS, task_of_environment
 from arm_env.tasks.task import Task
 from rnn_controller.networks.equation_module import EquationConfig, EquationModule
-from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
+from rnn_controller.networks.modules import NETWORKS, AnyConfig, build, config_type
 from rnn_controller.networks.plain_torch import float64, plain_torch
-from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
 T = TypeVar("T")
 FORMAT = "rnn-motor-control 1"
@@ -257,9 +256,7 @@ def stored_network(values: Any) -> AnyConfig:
     """The configuration of a network that a file holds."""
     if ":" in str(mapping("network", values).get("kind")):
         return stored_own("network", values, {}, EquationConfig)
-    if "kind" in values:
-        return stored(ModuleConfig, "network", values)
-    return stored(NetworkConfig, "network", values)
+    return stored(config_type(values), "network", values)
 
 
 def stored_orbit(values: Any) -> Orbit:
@@ -296,8 +293,8 @@ def form(name: str, value: Any) -> dict[str, Any]:
     told = plain(value)
     if not isinstance(told, dict):
         raise ValueError(
-            f"the {name} can't be stored: a checkpoint names its class, {type(value).__qualname__}, as module:Class, "
-            "so it must be a frozen dataclass at the top of a module, made from plain values only"
+            f"the {name} can't be stored: a checkpoint names its class, "
+            f"{type(value).__qualname__}, as module:Class, so it must be a frozen dataclass at the top of a module, made from plain values only"
         )
     return told
 
@@ -308,9 +305,7 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
     Raises ValueError if the same network could not be made from it again.
     """
     config: Any = getattr(network, "config", None)
-    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(
-        type(config)
-    ):
+    if type(network) is NETWORKS.get(type(config)):
         return asdict(config)
     kind = type(network).__name__
     if not isinstance(config, EquationConfig):

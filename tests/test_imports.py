@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "arm_env": (
-        "arguments files moved",
+        "arguments checked files moved",
         "codegen",
         "dynamics",
         "tasks",

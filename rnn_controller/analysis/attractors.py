@@ -37,7 +37,7 @@ from arm_env.tasks.task import Task
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.body import CompiledBody
 from rnn_controller.rollouts.plant import TORCH, advance, tensors
-from rnn_controller.training.movements import thrown_bodies
+from rnn_controller.training.trials import thrown_bodies
 from rnn_controller.watching import DELAY, progress_bar
 
 NEAR = 0.01  # [m] a hand this near the attractor's has converged
