@@ -56,11 +56,11 @@ class Settings:
     """Whether the learning rate falls to zero, by equal steps between legs."""
     legs: int
     """Stretches of training; after each the run is evaluated and saved."""
-    widest_target: float
+    initial_target_radius: float
     """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact
     eq. 6 or 7.
     """
-    narrowing: float
+    anneal_fraction: float
     """Share of the legs over which it does."""
     noise: tuple[float, float]
     """Shares of the legs after which the noise begins to grow from nothing, and is the
@@ -78,7 +78,9 @@ class Settings:
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """The cost at ``progress`` from 0 to 1."""
         exact = task_of_environment(env_id).weights
-        radius = narrowing_radius(progress, self.widest_target, self.narrowing, exact.target_radius)
+        radius = narrowing_radius(
+            progress, self.initial_target_radius, self.anneal_fraction, exact.target_radius
+        )
         return replace(exact, target_radius=radius)
 
     def loudness(self, progress: float) -> float:

@@ -27,8 +27,8 @@ from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.plant import rollout
-from rnn_controller.training.movements import Movements, sample
-from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.objective import risk_sensitive, torch_values, values
+from rnn_controller.training.trials import TrialBatch, sample
 
 MOVEMENTS = 200
 STEPS = 2000
@@ -65,7 +65,7 @@ class Problem:
     """Movements, and the network that makes them."""
 
     network: Any
-    m: Movements
+    m: TrialBatch
 
     @classmethod
     def of(cls, movements: int, network: Any) -> "Problem":
@@ -91,7 +91,7 @@ class Problem:
         self.network.zero_grad()
         m = self.m
         x, u = rollout(self.network, Arm(), m.x0, m.commands, m.noise, state=m.y0, compiled=False)
-        v = values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD, compiled=False)
+        v = torch_values(Reach(), Arm(), CostWeights(), x, u, m.commands, CONTROL_PERIOD, m.lengths)
         risk_sensitive(v, BETA).backward()
 
 

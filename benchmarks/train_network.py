@@ -21,7 +21,7 @@ from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
 
-SHORTER = {"iterations": 1000, "movements": 50}
+SHORTER = {"iterations": 1000, "batch_size": 50}
 VARIANTS: dict[str, dict[str, Any]] = {
     "rnn": {},
     "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
@@ -84,7 +84,7 @@ class Curve:
         """Measure the network as it stands, and write the record."""
         begun = time.monotonic()
         config = self.trainer.config
-        at = self.trainer.position
+        at = self.trainer.state
         checkpoint = self.trainer.checkpoint()
         env_id = TASKS[config.task].env_id
         point = curve_point(
@@ -115,7 +115,7 @@ def open_run(args: Args) -> Curve:
         if trainer.config != config:
             raise ValueError(f"the run in {folder} has another configuration: {trainer.config}")
         stored = json.loads(record.read_text())["curve"] if record.exists() else []
-        points = [point for point in stored if point["iteration"] <= trainer.position.done]
+        points = [point for point in stored if point["iteration"] <= trainer.state.done]
     elif trainer.path.exists():
         raise ValueError(
             f"there is a run in {folder}: --resume goes on with it, --output chooses another folder"
@@ -131,7 +131,7 @@ def main(args: Args) -> None:
     torch.set_num_threads(1)
     curve = open_run(args)
     curve.trainer.run()
-    if not curve.points or curve.points[-1]["iteration"] < curve.trainer.position.done:
+    if not curve.points or curve.points[-1]["iteration"] < curve.trainer.state.done:
         curve.take()
     print(f"the run is in {curve.path.parent}")
 

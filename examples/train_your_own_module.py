@@ -12,8 +12,8 @@ from torch import nn
 
 from arm_env import Arm, CostWeights, Reach
 from rnn_controller.rollouts.plant import rollout
-from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.trials import Sampling, sample
 
 
 class GRUController(nn.Module):
@@ -35,7 +35,7 @@ class GRUController(nn.Module):
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--iterations", type=int, default=100)
-parser.add_argument("--movements", type=int, default=32)
+parser.add_argument("--batch-size", type=int, default=32)
 arguments = parser.parse_args()
 
 torch.manual_seed(0)
@@ -44,10 +44,11 @@ arm = Arm()
 task = Reach()
 # the exact eq. 6 is flat far from the target: begin with a wide one
 wide = CostWeights(target_radius=0.3)
+brief = Sampling(settling=0.0)  # 0.5 s + 0.5 s
 controller = GRUController().double()
 optimizer = torch.optim.Adam(controller.parameters(), lr=3e-3)
 for iteration in range(arguments.iterations):
-    m = sample(rng, arguments.movements, 0, task=task, arm=arm, settling=0.0)  # 0.5 s + 0.5 s
+    m = sample(rng, arguments.batch_size, 0, task=task, arm=arm, sampling=brief)
     x, u = rollout(controller, arm, m.x0, m.commands, m.noise)
     objective = risk_sensitive(values(task, arm, wide, x, u, m.commands, 0.01), beta=3.0)
     optimizer.zero_grad()

@@ -18,8 +18,8 @@ import arm_env
 from arm_env import Arm, CostWeights, Reach
 from rnn_controller import Checkpoint, EquationConfig, EquationModule, load
 from rnn_controller.rollouts.pontryagin import rollout
-from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.trials import sample
 
 
 class Weights(NamedTuple):

@@ -15,8 +15,7 @@ from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.registry import TASKS, task_of_environment
 from arm_env.tasks.task import Task
 from rnn_controller.networks.equation_module import EquationConfig
-from rnn_controller.networks.modules import AnyConfig, Baseline, ModuleConfig, build
-from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+from rnn_controller.networks.modules import NETWORKS, AnyConfig, build, config_type
 from rnn_controller.validation import exactly, in_one_line, mapping
 
 T = TypeVar("T")
@@ -76,9 +75,7 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
     Raises ValueError if the same network could not be made from it again.
     """
     config: Any = getattr(network, "config", None)
-    if type(network) is {NetworkConfig: RecurrentController, ModuleConfig: Baseline}.get(
-        type(config)
-    ):
+    if type(network) is NETWORKS.get(type(config)):
         return asdict(config)
     kind = type(network).__name__
     if not isinstance(config, EquationConfig):
@@ -117,9 +114,7 @@ def stored_network(values: Any) -> AnyConfig:
     """The configuration of a network that a file holds."""
     if ":" in str(mapping("network", values).get("kind")):
         return stored_own("network", values, {}, EquationConfig)
-    if "kind" in values:
-        return stored(ModuleConfig, "network", values)
-    return stored(NetworkConfig, "network", values)
+    return stored(config_type(values), "network", values)
 
 
 def stored_orbit(values: Any) -> Orbit:

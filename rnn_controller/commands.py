@@ -21,8 +21,15 @@ from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures
 from arm_env.tasks.registry import TASKS, task_of_environment
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from rnn_controller.networks.recurrent import RecurrentController
-from rnn_controller.options import OPTIONS, OptionError, by_default
+from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+from rnn_controller.options import (
+    OPTIONS,
+    OptionError,
+    by_default,
+    read_as,
+    with_present_options,
+)
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, TrainingError, train
@@ -38,6 +45,19 @@ LARGEST_SEED = 2**63 - 1
 LOUDEST = 10.0  # [-] noise level
 MOST_MOVEMENTS = 20_000  # evaluated at once: some 5 GB
 MOST_COMMANDS, MOST_STARTS = 2000, 1000  # of attractors: some 1 GB
+
+
+read_as(
+    TrainConfig,
+    task=Annotated[str, tyro.conf.Suppress, tyro.conf.Fixed],  # the subcommand says it
+    network=Annotated[NetworkConfig | ModuleConfig, tyro.conf.AvoidSubcommands],
+    orbit=Annotated[str | None, by_default("circles")],
+)
+EARLIER_OPTIONS = {
+    f"--{earlier}": f"--{name.replace('_', '-')}"
+    for earlier, name in TrainConfig.earlier_names.items()
+}
+"""Present names of the options of training by those of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -417,12 +437,17 @@ COMMANDS: dict[str, Any] = {
 
 def parsed() -> Any:
     """Return the command that ``sys.argv`` gives; without any, print help."""
+    arguments = sys.argv[1:] or ["--help"]
+    if arguments[0] == "train":
+        arguments = with_present_options(arguments, EARLIER_OPTIONS)
     with OPTIONS:
         return tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="python -m rnn_controller",
-            description="The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it.",
-            args=sys.argv[1:] or ["--help"],
+            description=(
+                "The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it."
+            ),
+            args=arguments,
         )
 
 

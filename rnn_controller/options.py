@@ -1,5 +1,6 @@
 """How the command line reads options, beside what tyro does by itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +15,7 @@ from tyro.constructors import (
 )
 
 from arm_env.checked import Checked
+from rnn_controller.watching import remark
 
 
 def by_default(text: str) -> Any:
@@ -22,6 +24,7 @@ def by_default(text: str) -> Any:
 
 
 OPTIONS = ConstructorRegistry()
+_types: dict[type, dict[str, Any]] = {}
 _asked: list[StructTypeInfo] = []
 
 
@@ -63,6 +66,13 @@ def pair(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     )
 
 
+def read_as(group: type, **types: Any) -> None:
+    """Say what fields of a group of settings are on the command line, where that is not their type
+    alone; so the group itself knows no command line.
+    """
+    _types[group] = types
+
+
 class OptionError(Exception):
     """Options that a group of settings refuses; tyro would take a ValueError for its own."""
 
@@ -83,6 +93,7 @@ def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
         _asked.pop()
     if not isinstance(spec, StructConstructorSpec):
         return None
+    types = _types.get(info.type, {})
     make = spec.instantiate
 
     def instantiate(**values: Any) -> Any:
@@ -91,4 +102,19 @@ def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
         except ValueError as error:
             raise OptionError(error) from None
 
-    return replace(spec, instantiate=instantiate)
+    fields = tuple(replace(f, type=types.get(f.name, f.type)) for f in spec.fields)
+    return replace(spec, instantiate=instantiate, fields=fields)
+
+
+def with_present_options(arguments: Sequence[str], earlier: Mapping[str, str]) -> list[str]:
+    """The arguments with the present names of options that are given by earlier ones; a line on
+    stderr says so.
+    """
+    present = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in earlier:
+            remark(f"note: {name} is now called {earlier[name]}")
+            argument = f"{earlier[name]}{equals}{value}"
+        present.append(argument)
+    return present

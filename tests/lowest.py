@@ -54,7 +54,7 @@ def smoke() -> None:
     kinds = ("train", "evaluate", "demo", "figure", "animate", "attractors")
     commands = [["--help"], ["train", "reach", "--help"], *([kind, "--help"] for kind in kinds)]
     with tempfile.TemporaryDirectory() as folder:
-        train(TrainConfig(iterations=2, movements=8), folder, progress=False)
+        train(TrainConfig(iterations=2, batch_size=8), folder, progress=False)
         commands.append(["evaluate", folder, "--movements", "3", "--curl", "5"])
         commands.append(["figure", "5", "--output", f"{folder}/figure.png"])
         for command in commands:

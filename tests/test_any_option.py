@@ -19,7 +19,7 @@ from rnn_controller.analysis import attractors
 from rnn_controller.training import trainer as training
 from rnn_controller.training.trainer import Stage
 
-SMALL = ("--neurons=3", "--settling=0.1", "--iterations=1", "--movements=1")
+SMALL = ("--neurons=3", "--settling=0.1", "--iterations=1", "--batch-size=1")
 COMMANDS = {  # by what help is asked for: the smallest run
     ("train", "reach"): SMALL,
     ("train", "circle"): SMALL,
@@ -66,7 +66,7 @@ def call(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    stage = Stage("adam", 1, movements=1, first=(0.2, 0.3), second=(0.2, 0.3))
+    stage = Stage("adam", 1, batch_size=1, first=(0.2, 0.3), second=(0.2, 0.3))
     for name in training.RECIPES:
         monkeypatch.setitem(training.RECIPES, name, (stage,))
     point = attractors.Attractor((0.0, 0.4), True, 0.0, 0.9, 0.1, 0.001, 0.0, 1.0, 0.5)

@@ -84,7 +84,7 @@ def test_changes_of_nothing_are_refused(change):
 @pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
 def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
     s = settings(algorithm, env_id)
-    assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.widest_target)
+    assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.initial_target_radius)
     assert s.weights(env_id, 1 - 1 / s.legs).target_radius == pytest.approx(0.04)
     assert s.loudness(1 - 1 / s.legs) == 1.0
 
@@ -162,7 +162,9 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
 @pytest.mark.parametrize("network", ["rnn", "gru", "mlp"])
 def test_a_network_s_resumed_run_has_the_same_learning_curve(network, tmp_path, monkeypatch):
     monkeypatch.setitem(
-        RECIPES, "default", (Stage("soap", 4, 3, rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),)
+        RECIPES,
+        "default",
+        (Stage("soap", 4, 3, learning_rate=0.01, first=(0.1, 0.1), second=(0.2, 0.2)),),
     )
     small = {kind: {"network": ModuleConfig(kind, 3)} for kind in ("gru", "mlp")}
     monkeypatch.setattr(train_network, "VARIANTS", {"rnn": {}, **small})

@@ -27,7 +27,7 @@ CYCLE_MEASURES = {field.name for field in fields(CycleMeasures)}
 def elsewhere(tmp_path, monkeypatch):
     """In an empty folder, with recipes of one short stage."""
     monkeypatch.chdir(tmp_path)
-    stage = Stage("adam", 4, movements=2, first=(0.2, 0.3), second=(0.2, 0.3))
+    stage = Stage("adam", 4, batch_size=2, first=(0.2, 0.3), second=(0.2, 0.3))
     for name in training.RECIPES:
         monkeypatch.setitem(training.RECIPES, name, (stage,))
 

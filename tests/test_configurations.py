@@ -18,11 +18,11 @@ from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import CONTROL_PERIODS, NetworkConfig, RecurrentController
 from rnn_controller.training import trainer as training
-from rnn_controller.training.movements import sample
-from rnn_controller.training.recipes import OF_ALL_STAGES
+from rnn_controller.training.config import OF_ALL_STAGES
 from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, TrainConfig, Trainer, train
+from rnn_controller.training.trials import Sampling, sample
 
-BRIEF = Stage("adam", 2, movements=2, first=(0.1, 0.4), second=(0.2, 0.5))
+BRIEF = Stage("adam", 2, batch_size=2, first=(0.1, 0.4), second=(0.2, 0.5))
 KINDS = (NetworkConfig, ModuleConfig, Stage, TrainConfig)
 RANGES = [
     (kind, f.name, f.metadata["range"])
@@ -90,7 +90,7 @@ def test_choices_are_refused_by_name(kind, name, value):
         kind(**{name: value})
 
 
-@pytest.mark.parametrize(("kind", "name"), [(NetworkConfig, "bias"), (Stage, "fresh")])
+@pytest.mark.parametrize(("kind", "name"), [(NetworkConfig, "bias"), (Stage, "resample")])
 def test_flags_are_true_or_false(kind, name):
     for value in (1, "no", None):
         with pytest.raises(ValueError, match=f"^{name} must be True or False"):
@@ -111,7 +111,11 @@ def test_ranges_of_a_stage_run_upwards(name):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_what_is_set_for_a_training_replaces_that_of_every_stage_of_its_recipe(recipe):
     config = TrainConfig(
-        recipe=recipe, quiet=0.25, quiet_second=(3, 5), quiet_noise_scale=(0.2, 0.4), rate=0.5
+        recipe=recipe,
+        quiet=0.25,
+        quiet_second=(3, 5),
+        quiet_noise_scale=(0.2, 0.4),
+        learning_rate=0.5,
     )
     for stage, own in zip(config.stages(), RECIPES[recipe], strict=True):
         assert (stage.quiet, stage.quiet_second, stage.quiet_noise_scale) == (
@@ -127,7 +131,7 @@ def test_what_is_set_for_a_training_replaces_that_of_every_stage_of_its_recipe(r
 
 def test_the_quiet_movements_of_a_stage_reach_the_batch(tmp_path, monkeypatch):
     stage = replace(
-        BRIEF, movements=10, quiet=0.1, quiet_second=(1.0, 1.0), quiet_noise_scale=(0.5, 0.5)
+        BRIEF, batch_size=10, quiet=0.1, quiet_second=(1.0, 1.0), quiet_noise_scale=(0.5, 0.5)
     )
     monkeypatch.setitem(RECIPES, "default", (stage,))
     config = TrainConfig(
@@ -137,7 +141,7 @@ def test_the_quiet_movements_of_a_stage_reach_the_batch(tmp_path, monkeypatch):
         quiet_second=(2.0, 2.0),
         quiet_noise_scale=(0.0, 0.0),
     )
-    batch = Trainer(config, tmp_path / "run")._movements(config.stages()[0])
+    batch = Trainer(config, tmp_path / "run")._trials(config.stages()[0])
     assert not batch.noise[:3].any() and (batch.noise[3:].std((1, 2)) > 0.05).all()
     assert (batch.lengths[:3] >= 100).all() and (batch.lengths[3:] < 50).all()
 
@@ -177,23 +181,17 @@ def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(
     one = np.float32
     many = np.int64
     config = TrainConfig(
-        network=NetworkConfig(many(3), one(0.125)),
-        noise=one(0.25),
-        rate=one(0.5),
-        beta=torch.tensor(2.0),
-        seed=many(7),
-        iterations=many(2),
-        movements=np.uint8(2),
-        settling=one(0.125),
-    )
+        network=NetworkConfig(many(3), one(0.125)), noise=one(0.25), learning_rate=one(0.5), beta=torch.tensor(2.0),
+        seed=many(7), iterations=many(2), batch_size=np.uint8(2), settling=one(0.125),
+    )  # fmt: skip
     plain = TrainConfig(
         network=NetworkConfig(3, 0.125),
         noise=0.25,
-        rate=0.5,
+        learning_rate=0.5,
         beta=2.0,
         seed=7,
         iterations=2,
-        movements=2,
+        batch_size=2,
         settling=0.125,
     )
     assert config == plain and json.dumps(asdict(config)) == json.dumps(asdict(plain))
@@ -241,18 +239,20 @@ def test_the_longest_control_period_trains_on_the_shortest_holds(monkeypatch, tm
     ],
 )  # fmt: skip
 def test_movements_that_can_not_be_meant_are_refused(changes, text):
-    arguments = {"number": 2, "neurons": 3, "task": Reach(), "arm": Arm(), **changes}
+    arguments = {"number": 2, "neurons": 3, "task": Reach(), "arm": Arm()}
+    size = {name: changes.pop(name) for name in ("number", "neurons") if name in changes}
     with pytest.raises(ValueError, match=f"^{text} must be"):
-        sample(np.random.default_rng(1), **arguments)
+        sample(np.random.default_rng(1), **{**arguments, **size}, sampling=Sampling(**changes))
 
 
 def test_movements_take_numbers_of_other_libraries():
-    arguments = {"task": Reach(), "arm": Arm(), "settling": 0.125, "noise": 0.25}
-    plain = sample(np.random.default_rng(1), 2, 3, **arguments)
-    arguments |= {"settling": np.float32(0.125), "noise": torch.tensor(0.25)}
-    assert torch.equal(
-        plain.noise, sample(np.random.default_rng(1), np.int32(2), 3, **arguments).noise
-    )
+    def noise(number, settling, noise):
+        sampling = Sampling(settling=settling, noise=noise)
+        rng = np.random.default_rng(1)
+        return sample(rng, number, 3, task=Reach(), arm=Arm(), sampling=sampling).noise
+
+    same = noise(np.int32(2), np.float32(0.125), torch.tensor(0.25))
+    assert torch.equal(noise(2, 0.125, 0.25), same)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from rnn_controller.policy import ModuleController, Policy, load
 from rnn_controller.rollouts import body
 from rnn_controller.rollouts.body import CompiledBody, EagerBody
 from rnn_controller.rollouts.plant import rollout
-from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import risk_sensitive, values
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, train
+from rnn_controller.training.trials import Sampling, sample
 
 BATCH = 5
 NEURONS = 4
@@ -47,7 +47,7 @@ def movements(task="reach", number=BATCH, neurons=0, seed=2, **options):
         neurons,
         task=TASKS[task],
         arm=ARM,
-        **{**short, **options},
+        sampling=Sampling(**{**short, **options}),
     )
 
 
@@ -265,7 +265,13 @@ def test_a_baseline_can_be_analysed(kind):
 
 
 def config(kind="gru", **changes):
-    tiny = {"movements": 4, "iterations": 3, "rate": 0.01, "settling": 0.0, "recipe": "adam"}
+    tiny = {
+        "batch_size": 4,
+        "iterations": 3,
+        "learning_rate": 0.01,
+        "settling": 0.0,
+        "recipe": "adam",
+    }
     return TrainConfig(network=ModuleConfig(kind, NEURONS), **{**tiny, **changes})
 
 
@@ -276,15 +282,27 @@ def test_training_lowers_the_objective_in_seconds(kind, monkeypatch, tmp_path):
     monkeypatch.setitem(
         training.RECIPES,
         "adam",
-        (Stage("adam", 30, 10, rate=0.02, widest_target=0.3, narrowing=1e9, **jumps),),
+        (
+            Stage(
+                "adam",
+                30,
+                10,
+                learning_rate=0.02,
+                initial_target_radius=0.3,
+                anneal_fraction=1e9,
+                **jumps,
+            ),
+        ),
     )
-    trainer = Trainer(config(kind, iterations=None, movements=None, rate=None, seed=2), tmp_path)
+    trainer = Trainer(
+        config(kind, iterations=None, batch_size=None, learning_rate=None, seed=2), tmp_path
+    )
     held = movements(number=50, **jumps)
     cost = replace(trainer.config.cost, target_radius=0.3)
-    before = trainer.evaluate(trainer.vector, held, cost)[0]
+    before = trainer.evaluate(trainer.vector, held, cost).value
     done = trainer.run(progress=False)
-    assert trainer.evaluate(trainer.vector, held, cost)[0] < 0.9 * before
-    assert done.training["position"]["steps"] == 30 * 10 * 70
+    assert trainer.evaluate(trainer.vector, held, cost).value < 0.9 * before
+    assert done.training["state"]["steps"] == 30 * 10 * 70
 
 
 @pytest.mark.parametrize("recipe", ["adam", "default"])
@@ -299,7 +317,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(recipe, tmp_path):
         for a, b in zip(cut.network.parameters(), whole.network.parameters(), strict=True)
     )
     assert torch.equal(cut.tensors["history"], whole.tensors["history"])
-    assert cut.training["position"] == whole.training["position"]
+    assert cut.training["state"] == whole.training["state"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -343,5 +361,5 @@ def test_impossible_modules_are_refused(changes, text):
 
 
 def test_an_impossible_rate_is_refused():
-    with pytest.raises(ValueError, match=r"^rate must be a number above 0"):
-        TrainConfig(rate=0.0)
+    with pytest.raises(ValueError, match=r"^learning_rate must be a number above 0"):
+        TrainConfig(learning_rate=0.0)

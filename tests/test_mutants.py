@@ -17,6 +17,7 @@ from rnn_controller.networks.modules import ModuleConfig, build
 from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.policy import controller_of
 from rnn_controller.training import trainer as training
+from rnn_controller.training.config import stored_config
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError
 
 STORED = Path(__file__).parents[1] / "benchmarks" / "results" / "runs"
@@ -227,17 +228,17 @@ def begun(monkeypatch, tmp_path):
     """Makes a run that stands in the middle of its first stage or at its end, and returns its
     checkpoint's path.
     """
-    fresh = {"fresh": False, "widest_target": 0.0}
+    fixed = {"resample": False, "initial_target_radius": 0.0}
     STAGES = {
-        "soap": Stage("soap", 8, movements=2, **BRIEF),
-        "conjugate-gradient": Stage("conjugate-gradient", 8, movements=2, **fresh, **BRIEF),
+        "soap": Stage("soap", 8, batch_size=2, **BRIEF),
+        "conjugate-gradient": Stage("conjugate-gradient", 8, batch_size=2, **fixed, **BRIEF),
     }
 
     def begin(optimizer, network, iterations=4):
         monkeypatch.setitem(training.RECIPES, "default", (STAGES[optimizer],))
         trainer = Trainer(TrainConfig(network=network, settling=0.1), tmp_path)
         for _ in range(iterations):
-            trainer._iterate(trainer.stages[trainer.position.stage])
+            trainer._iterate(trainer.stages[trainer.state.stage])
         return trainer.save()
 
     return begin
@@ -247,8 +248,8 @@ def go_on(path):
     """Resume the run and make up to two more iterations."""
     trainer = Trainer.resume(path.parent)
     for _ in range(2):
-        if trainer.position.stage < len(trainer.stages):
-            trainer._iterate(trainer.stages[trainer.position.stage])
+        if trainer.state.stage < len(trainer.stages):
+            trainer._iterate(trainer.stages[trainer.state.stage])
     trainer.save()
 
 
@@ -291,7 +292,7 @@ def test_a_place_where_no_run_can_stand_is_refused(begun, name, wrong):
     path = begun("soap", NetworkConfig(3))
     metadata, tensors = contents(path)
     stands = json.loads(metadata["training"])
-    stands["position"][name] = wrong
+    stands["state"][name] = wrong
     path.write_bytes(safetensors.torch.save(tensors, {**metadata, "training": json.dumps(stands)}))
     with pytest.raises(CheckpointError, match=f"holds no training run to resume: .*{name} must be"):
         Trainer.resume(path.parent)
@@ -330,5 +331,5 @@ def every_checkpoint():
 def test_every_shipped_and_stored_checkpoint_is_usable_and_its_configuration_valid(path):
     usable(path)
     checkpoint = load_checkpoint(path)
-    config = training.stored_config(checkpoint.training["config"])
+    config = stored_config(checkpoint.training["config"])
     assert (config.task, config.network) == (checkpoint.task, checkpoint.network.config)

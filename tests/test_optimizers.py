@@ -63,7 +63,7 @@ def minimise(optimizer, function, w, iterations, rate=None):
     """The last w; an initial rate falls to zero along a cosine, as in training."""
     for i in range(iterations):
         if rate is not None:
-            optimizer.rate = rate * 0.5 * (1 + math.cos(math.pi * i / iterations))
+            optimizer.learning_rate = rate * 0.5 * (1 + math.cos(math.pi * i / iterations))
         w, _ = optimizer.step(function, w)
     return w
 
@@ -167,7 +167,7 @@ def test_soap_survives_a_gradient_that_is_not_finite(monkeypatch):
 def test_adam_first_step_is_its_rate_in_every_direction():
     function, _ = quadratic(3, 5)
     w = vector(1)
-    moved, _ = Adam(rate=0.05).step(function, w)
+    moved, _ = Adam(learning_rate=0.05).step(function, w)
     torch.testing.assert_close(moved - w, -0.05 * function(w)[1].sign(), rtol=1e-6, atol=0)
 
 

@@ -40,7 +40,7 @@ from rnn_controller.training import trainer as training
 from rnn_controller.training.trainer import Stage
 
 PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))
-BRIEF = Stage("adam", 3, movements=2, first=(0.1, 0.1), second=(0.1, 0.1))
+BRIEF = Stage("adam", 3, batch_size=2, first=(0.1, 0.1), second=(0.1, 0.1))
 GENERATOR = torch.Generator()
 
 

@@ -21,8 +21,8 @@ from rnn_controller.networks.modules import ModuleConfig, build
 from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 from rnn_controller.policy import ModuleController, Policy
 from rnn_controller.rollouts import pontryagin
-from rnn_controller.training.movements import sample
 from rnn_controller.training.objective import values
+from rnn_controller.training.trials import Sampling, sample
 
 NEURONS = 4
 SIGNALS = 20
@@ -54,7 +54,9 @@ def rollout_of(controller, noise=None, number=4, seed=5):
     """Compiled rollout of a few movements from silent neurons, with ω as given."""
     rng = np.random.default_rng(seed)
     hold = {"settling": 0.0, "first": (0.6, 0.6), "second": (0.6, 0.6)}  # of 0.5 s
-    drawn = sample(rng, number, NEURONS, task=Reach(), arm=ARM, noise=0.0, **hold)
+    drawn = sample(
+        rng, number, NEURONS, task=Reach(), arm=ARM, sampling=Sampling(noise=0.0, **hold)
+    )
     omega = drawn.noise if noise is None else torch.from_numpy(noise(drawn.noise.shape))
     y0 = torch.zeros_like(drawn.y0)
     with torch.no_grad():

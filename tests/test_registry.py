@@ -14,7 +14,7 @@ from arm_env.tasks.measures import Recording
 from arm_env.tasks.orbits import Circle
 from arm_env.tasks.registry import TASKS, task_of_environment
 from rnn_controller.analysis.attractors import Analysis, Attractor
-from rnn_controller.training.recipes import DEFAULTS, TrainConfig
+from rnn_controller.training.config import DEFAULTS, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 IDS = [task.env_id for task in TASKS.values()]

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 COMMAND = [sys.executable, "-m", "rnn_controller"]
-SHORT = ("--neurons=3", "--settling=0.1", "--movements=2")
+SHORT = ("--neurons=3", "--settling=0.1", "--batch-size=2")
 STOPPER = """
     import os, sys, threading
 

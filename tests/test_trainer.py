@@ -24,21 +24,32 @@ from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoi
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.training import evaluation, iteration, loop, repair
 from rnn_controller.training import trainer as training
-from rnn_controller.training.movements import sample
 from rnn_controller.training.optimizers import Soap
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+from rnn_controller.training.trials import Sampling, sample
 
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
-ADAM = Stage("adam", 6, movements=3, widest_target=0.3, **BRIEF)
-SOAP = Stage("soap", 6, movements=3, widest_target=0.3, **BRIEF)
-CONJUGATE = Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.3, **BRIEF)
+ADAM = Stage("adam", 6, batch_size=3, initial_target_radius=0.3, **BRIEF)
+SOAP = Stage("soap", 6, batch_size=3, initial_target_radius=0.3, **BRIEF)
+CONJUGATE = Stage(
+    "conjugate-gradient", 6, batch_size=3, resample=False, initial_target_radius=0.3, **BRIEF
+)
 RECIPES = {
     "adam": (ADAM,),
     "soap": (SOAP,),
     "conjugate-gradient": (CONJUGATE,),
     "one target width": (
-        Stage("conjugate-gradient", 6, movements=3, fresh=False, widest_target=0.0, **BRIEF),
+        Stage(
+            "conjugate-gradient",
+            6,
+            batch_size=3,
+            resample=False,
+            initial_target_radius=0.0,
+            **BRIEF,
+        ),
     ),
     "two stages": (ADAM, CONJUGATE),
     "three stages": (CONJUGATE, SOAP, ADAM),
@@ -109,11 +120,12 @@ class Watched:
         self.calls, self.iterations = 0, []
         evaluate = Trainer.evaluate
 
-        def watched(trainer, weights, movements, cost):
-            value, gradient = evaluate(trainer, weights, movements, cost)
+        def watched(trainer, weights, trials, cost):
+            found = evaluate(trainer, weights, trials, cost)
             self.calls += 1
             self.iterations.append(len(trainer.history))
-            return change(self.calls, value, gradient, weights)
+            value, gradient = change(self.calls, found.value, found.gradient, weights)
+            return replace(found, value=value, gradient=gradient)
 
         monkeypatch.setattr(Trainer, "evaluate", watched)
 
@@ -138,7 +150,16 @@ def test_training_lowers_the_objective_on_held_out_movements(
 ):
     monkeypatch.setattr(Soap, "refresh", 20)
     half_second = {"first": (share, share), "second": (share, share)}
-    stages(Stage(optimizer, 120, movements=15, rate=0.02, widest_target=0.3, **half_second))
+    stages(
+        Stage(
+            optimizer,
+            120,
+            batch_size=15,
+            learning_rate=0.02,
+            initial_target_radius=0.3,
+            **half_second,
+        )
+    )
     wide = CostWeights(alpha=0.1, gamma=0.001, target_radius=0.2, brake_radius=0.2)
     begun = TrainConfig(
         task, network=NetworkConfig(6, time_constant=0.02), settling=0.1, seed=1, cost=wide
@@ -149,18 +170,26 @@ def test_training_lowers_the_objective_on_held_out_movements(
         6,
         task=checkpoints.TASKS[task],
         arm=Arm(),
-        settling=0.1,
-        **half_second,
+        sampling=Sampling(settling=0.1, **half_second),
     )
     trainer = Trainer(begun, tmp_path)
-    before, _ = trainer.evaluate(trainer.vector, held_out, wide)
+    before = trainer.evaluate(trainer.vector, held_out, wide).value
     trainer.run(progress=False)
-    after, _ = trainer.evaluate(trainer.vector, held_out, wide)
+    after = trainer.evaluate(trainer.vector, held_out, wide).value
     assert after < 0.8 * before
 
 
 def test_line_searching_optimizers_lower_the_objective_in_every_iteration(stages, tmp_path):
-    stages(Stage("conjugate-gradient", 15, movements=5, fresh=False, widest_target=0.0, **BRIEF))
+    stages(
+        Stage(
+            "conjugate-gradient",
+            15,
+            batch_size=5,
+            resample=False,
+            initial_target_radius=0.0,
+            **BRIEF,
+        )
+    )
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     trainer.run(progress=False)
     values = [value for value, _ in trainer.history]
@@ -200,9 +229,9 @@ def test_a_process_that_compiles_computes_the_bits_of_one_that_finds_all_compile
         from rnn_controller.training.trainer import TrainConfig, Trainer
         trainer = Trainer(TrainConfig(), sys.argv[1])
         stage = trainer.stages[0]
-        movements = trainer._movements(stage)
-        value, gradient = trainer.evaluate(trainer.vector, movements, trainer.config.cost)
-        print(value.hex(), gradient.numpy().tobytes().hex())
+        trials, cost = trainer._trials(stage), trainer.config.cost
+        found = trainer.evaluate(trainer.vector, trials, cost)
+        print(found.value.hex(), found.gradient.numpy().tobytes().hex())
     """
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
     environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path / "cache")}
@@ -213,8 +242,8 @@ def test_a_process_that_compiles_computes_the_bits_of_one_that_finds_all_compile
 def test_fresh_movements_in_every_iteration_or_one_batch_for_the_stage(tmp_path):
     def drawn(stage, iteration):
         trainer = Trainer(config(), tmp_path)
-        trainer.position = replace(trainer.position, iteration=iteration)
-        return trainer._movements(stage)
+        trainer.state = replace(trainer.state, iteration=iteration)
+        return trainer._trials(stage)
 
     for name in ("x0", "y0", "commands", "noise"):
         assert not torch.equal(*(getattr(drawn(ADAM, i), name) for i in (0, 1)))
@@ -231,26 +260,26 @@ def test_history_holds_the_objective_of_each_iteration_at_its_own_target_radius(
     iterate = Trainer._iterate
 
     def recorded(self, stage):
-        points.append((self.vector, self._movements(stage)))
-        iterate(self, stage)
+        points.append((self.vector, self._trials(stage)))
+        return iterate(self, stage)
 
     monkeypatch.setattr(Trainer, "_iterate", recorded)
     trainer.run(progress=False)
     for (w, movements), (value, radius) in zip(points, trainer.history, strict=True):
         cost = replace(trainer.config.cost, target_radius=radius)
-        assert trainer.evaluate(w, movements, cost)[0] == value
+        assert trainer.evaluate(w, movements, cost).value == value
 
 
 @TASKS
 def test_gradient_is_that_of_the_objective(begun, tmp_path):
     trainer = Trainer(begun, tmp_path)
     cost = replace(begun.cost, target_radius=0.3, brake_radius=0.3)
-    movements = trainer._movements(CONJUGATE)
+    movements = trainer._trials(CONJUGATE)
     w = trainer.vector
-    _, gradient = trainer.evaluate(w, movements, cost)
+    gradient = trainer.evaluate(w, movements, cost).gradient
     direction = torch.randn(len(w), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     ahead, behind = (
-        trainer.evaluate(w + eps * direction, movements, cost)[0] for eps in (1e-6, -1e-6)
+        trainer.evaluate(w + eps * direction, movements, cost).value for eps in (1e-6, -1e-6)
     )
     assert (ahead - behind) / 2e-6 == pytest.approx(float(gradient @ direction), rel=1e-5)
 
@@ -307,9 +336,7 @@ def test_a_movement_is_on_target_by_its_own_last_fifth_of_a_second(tmp_path):
         3,
         task=Reach(),
         arm=Arm(),
-        settling=0.1,
-        first=(1.0, 1.0),
-        second=(0.5, 1.5),
+        sampling=Sampling(settling=0.1, first=(1.0, 1.0), second=(0.5, 1.5)),
     )
     assert movements.lengths[0] != movements.lengths[1]
     x = torch.zeros(2, movements.commands.shape[1] + 1, 10, dtype=torch.float64)
@@ -318,21 +345,21 @@ def test_a_movement_is_on_target_by_its_own_last_fifth_of_a_second(tmp_path):
         x[b, :, :2] = torch.from_numpy(joint_angles(Arm(), aside[b].numpy()))
         x[b, length + 1 - end : length + 1, :2] = 0.5
         x[b, length + 1 :] = 0.0
-    assert trainer._share_on_target(x, movements) == 0.5
+    assert trainer.evaluator.share_on_target(x, movements) == 0.5
 
 
 # --- schedule -------------------------------------------------------------------------------------
 
 
 def test_target_radius_falls_geometrically_from_the_widest_to_the_exact_final_one():
-    stage = Stage(widest_target=0.3, narrowing=0.8)
+    stage = Stage(initial_target_radius=0.3, anneal_fraction=0.8)
     assert stage.target_radius(0.0, 0.04) == pytest.approx(0.3, rel=1e-15)
     assert stage.target_radius(0.4, 0.04) == pytest.approx((0.3 * 0.04) ** 0.5, rel=1e-12)
     assert stage.target_radius(0.8, 0.04) == stage.target_radius(1.0, 0.04) == 0.04
 
 
 def test_target_radius_never_starts_below_the_final_one():
-    assert Stage(widest_target=0.01).target_radius(0.0, 0.04) == 0.04
+    assert Stage(initial_target_radius=0.01).target_radius(0.0, 0.04) == 0.04
 
 
 @EVERY_RECIPE
@@ -348,9 +375,13 @@ def test_radius_only_narrows_within_a_stage_and_ends_on_the_exact_one(stages, tm
 
 
 @pytest.mark.parametrize("iterations", [2, 3, 10])
-@pytest.mark.parametrize("narrowing", [0.5, 0.8, 1.0])
-def test_a_run_of_any_length_ends_on_the_exact_radius(stages, tmp_path, iterations, narrowing):
-    stages(Stage("adam", 100, movements=2, widest_target=0.3, narrowing=narrowing, **BRIEF))
+@pytest.mark.parametrize("fraction", [0.5, 0.8, 1.0])
+def test_a_run_of_any_length_ends_on_the_exact_radius(stages, tmp_path, iterations, fraction):
+    stages(
+        Stage(
+            "adam", 100, batch_size=2, initial_target_radius=0.3, anneal_fraction=fraction, **BRIEF
+        )
+    )
     trainer = Trainer(config(iterations=iterations), tmp_path)
     trainer.run(progress=False)
     assert trainer.history[0][1] > trainer.history[-1][1] == trainer.config.cost.target_radius
@@ -443,7 +474,7 @@ def test_an_interrupt_at_any_line_of_an_iteration_loses_nothing(stages, tmp_path
         with pytest.raises(KeyboardInterrupt), InterruptedAt(number):
             train(config(), tmp_path / str(number), progress=False)
         left = load_checkpoint(tmp_path / str(number))
-        assert len(left.tensors["history"]) == left.training["position"]["done"]
+        assert len(left.tensors["history"]) == left.training["state"]["done"]
         assert_same_run(train(config(), tmp_path / str(number), resume=True, progress=False), whole)
 
 
@@ -538,7 +569,7 @@ def test_a_finished_run_resumed_is_left_as_it_is(adam, monkeypatch, tmp_path):
 
 
 def test_long_runs_are_saved_on_the_way(adam, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     lengths = []
 
     def change(call, value, gradient, _):
@@ -653,7 +684,7 @@ def test_extensions_that_are_none_are_refused(adam, tmp_path, told):
     "now",
     [
         (CONJUGATE,),
-        (replace(ADAM, rate=0.02),),
+        (replace(ADAM, learning_rate=0.02),),
         (replace(ADAM, first=(0.1, 0.41)),),
         (replace(ADAM, iterations=7),),
         (ADAM, CONJUGATE),
@@ -714,10 +745,10 @@ def test_resume_takes_the_run_in_the_folder_and_no_shipped_controller_of_that_na
     [
         ({"optimizer": "sgd"}, "unknown optimizer 'sgd': choose one of .*adam"),
         ({"iterations": 0}, "^iterations must be a whole number from 1 to "),
-        ({"movements": 0}, "^movements must be a whole number from 1 to "),
-        ({"optimizer": "conjugate-gradient"}, "conjugate-gradient .*needs fresh=False"),
-        ({"narrowing": 0.0}, "narrowing"),
-        ({"narrowing": -1.0}, "narrowing"),
+        ({"batch_size": 0}, "^batch_size must be a whole number from 1 to "),
+        ({"optimizer": "conjugate-gradient"}, "conjugate-gradient .*needs resample=False"),
+        ({"anneal_fraction": 0.0}, "anneal_fraction"),
+        ({"anneal_fraction": -1.0}, "anneal_fraction"),
     ],
 )
 def test_impossible_stages_are_refused(arguments, text):
@@ -736,7 +767,7 @@ def test_impossible_stages_are_refused(arguments, text):
         ({"settling": -0.1}, "settling"),
         ({"settling": math.nan}, "settling"),
         ({"iterations": 0}, "^iterations must be a whole number from 1 to "),
-        ({"movements": 0}, "^movements must be a whole number from 1 to "),
+        ({"batch_size": 0}, "^batch_size must be a whole number from 1 to "),
     ],
 )
 def test_impossible_configurations_are_refused(arguments, text):
@@ -795,7 +826,7 @@ def silence(trainer, weight, bias):
         trainer.network.motor.fill_(weight)
         trainer.network.reflex.zero_()
         trainer.network.motor_bias.fill_(bias)
-    trainer.position = replace(trainer.position, vector=trainer.coordinates.vector())
+    trainer.state = replace(trainer.state, vector=trainer.coordinates.vector())
 
 
 @pytest.mark.parametrize("bias", [-0.05, -1.0, -100.0])
@@ -808,8 +839,8 @@ def test_a_dead_network_is_reported_and_revived(stages, tmp_path, capsys, recipe
     assert "the network is dead: no muscle is excited in any movement" in "".join(
         capsys.readouterr()
     )
-    trainer.evaluate(trainer.vector, trainer._movements(ADAM), trainer.config.cost)
-    assert not trainer._silent
+    found = trainer.evaluate(trainer.vector, trainer._trials(ADAM), trainer.config.cost)
+    assert found.failure is None
 
 
 def test_a_dead_network_without_bias_is_revived_without_one(adam, tmp_path, capsys):
@@ -817,8 +848,8 @@ def test_a_dead_network_without_bias_is_revived_without_one(adam, tmp_path, caps
     silence(trainer, -0.05, 0.0)
     trainer.run(progress=False)
     assert "the network is dead" in "".join(capsys.readouterr())
-    trainer.evaluate(trainer.vector, trainer._movements(ADAM), trainer.config.cost)
-    assert not trainer._silent and not trainer.network.motor_bias.any()
+    found = trainer.evaluate(trainer.vector, trainer._trials(ADAM), trainer.config.cost)
+    assert found.failure is None and not trainer.network.motor_bias.any()
 
 
 def test_a_lively_network_is_not_taken_for_dead(adam, tmp_path, capsys):
@@ -832,7 +863,7 @@ def test_an_exploding_neural_state_is_reported(stages, tmp_path, capsys, recipe)
     trainer = Trainer(config(iterations=20), tmp_path)
     with torch.no_grad():
         trainer.network.recurrent.copy_(20 * torch.eye(3))
-    trainer.position = replace(trainer.position, vector=trainer.coordinates.vector())
+    trainer.state = replace(trainer.state, vector=trainer.coordinates.vector())
     with contextlib.suppress(TrainingError):  # there may be nothing to go back to
         trainer.run(progress=False)
     assert "iteration 0: the neural state exceeds 10000" in "".join(capsys.readouterr())
@@ -870,10 +901,19 @@ def test_a_line_search_among_values_that_are_not_finite_stays_put(stages, monkey
 
 def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkeypatch, tmp_path):
     """It explodes, here, half-way to the first point that the line search tries."""
-    stages(Stage("conjugate-gradient", 5, movements=3, fresh=False, widest_target=0.0, **BRIEF))
+    stages(
+        Stage(
+            "conjugate-gradient",
+            5,
+            batch_size=3,
+            resample=False,
+            initial_target_radius=0.0,
+            **BRIEF,
+        )
+    )
     trainer = Trainer(config(cost=CostWeights(target_radius=0.3, brake_radius=0.3)), tmp_path)
     start = weights(trainer.network)
-    rollout = training.pontryagin.rollout
+    rollout = pontryagin.rollout
     distances = []
 
     def explosive(network, *arguments):
@@ -881,7 +921,7 @@ def test_a_line_search_turns_back_where_the_neural_state_explodes(stages, monkey
         distances.append((weights(network) - start).norm())
         return x, u, y * 1e9 if distances[-1] > distances[min(1, len(distances) - 1)] / 2 > 0 else y
 
-    monkeypatch.setattr(training.pontryagin, "rollout", explosive)
+    monkeypatch.setattr(pontryagin, "rollout", explosive)
     trainer.run(progress=False)
     left = (weights(load_checkpoint(tmp_path).network) - start).norm()
     assert 1e-3 * distances[1] < left <= distances[1] / 2
@@ -896,7 +936,14 @@ def test_a_stage_whose_line_search_finds_nothing_any_more_ends(
     stages, monkeypatch, tmp_path, capsys
 ):
     stages(
-        Stage("conjugate-gradient", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF),
+        Stage(
+            "conjugate-gradient",
+            40,
+            batch_size=2,
+            resample=False,
+            initial_target_radius=0.0,
+            **BRIEF,
+        ),
         replace(ADAM, iterations=3),
     )
     trainer = Trainer(config(), tmp_path)
@@ -911,7 +958,7 @@ def test_a_stage_whose_line_search_finds_nothing_any_more_ends(
 
 
 def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, tmp_path, capsys):
-    stages(replace(CONJUGATE, iterations=2 * training.PATIENCE, narrowing=1.0))
+    stages(replace(CONJUGATE, iterations=2 * training.PATIENCE, anneal_fraction=1.0))
     trainer = Trainer(config(), tmp_path)
     Watched(monkeypatch, nothing_is_lower_than(trainer.vector))
     assert len(trainer.run(progress=False).tensors["history"]) == 2 * training.PATIENCE
@@ -919,7 +966,16 @@ def test_a_stage_is_not_given_up_while_its_target_narrows(stages, monkeypatch, t
 
 
 def test_stalls_are_counted_across_a_resume(stages, monkeypatch, tmp_path):
-    stages(Stage("conjugate-gradient", 40, movements=2, fresh=False, widest_target=0.0, **BRIEF))
+    stages(
+        Stage(
+            "conjugate-gradient",
+            40,
+            batch_size=2,
+            resample=False,
+            initial_target_radius=0.0,
+            **BRIEF,
+        )
+    )
     Watched(monkeypatch, nothing_is_lower_than(Trainer(config(), tmp_path).vector))
     with monkeypatch.context() as patch:
         interrupt_after_each_iteration(patch)
@@ -978,11 +1034,12 @@ def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
         arm=trainer.arm,
     )
     whole = trainer.evaluate(trainer.vector, m, trainer.config.cost)
-    simulated = trainer._simulated
-    monkeypatch.setattr(training, "TOGETHER", 4)
-    value, gradient = trainer.evaluate(trainer.vector, m, trainer.config.cost)
-    assert value == pytest.approx(whole[0], rel=1e-12) and trainer._simulated == 2 * simulated
-    torch.testing.assert_close(gradient, whole[1], rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(evaluation, "TOGETHER", 4)
+    parts = trainer.evaluate(trainer.vector, m, trainer.config.cost)
+    assert parts.value == pytest.approx(whole.value, rel=1e-12)
+    assert parts.steps == whole.steps == int(m.lengths.sum())
+    assert parts.on_target == pytest.approx(whole.on_target, rel=1e-12)
+    torch.testing.assert_close(parts.gradient, whole.gradient, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -995,7 +1052,7 @@ def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
     ],
 )
 def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(iteration, "MOST_TOGETHER", 10)
     trainer = Trainer(replace(config(0), network=network), tmp_path)
     number = len(trainer.vector)
     held = trainer._blocks[trainer._blocks < number]
@@ -1011,7 +1068,7 @@ def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, t
 
 
 def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(iteration, "MOST_TOGETHER", 10)
     monkeypatch.setattr(Soap, "refresh", 2)
     monkeypatch.setitem(training.RECIPES, "default", (SOAP,))
     whole = train(config(0), tmp_path / "whole", progress=False)
@@ -1032,18 +1089,21 @@ def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
     """
     trainer = Trainer(TrainConfig(network=NetworkConfig(4), settling=0.1), tmp_path)
     network = trainer.network
-    movements = trainer._movements(ADAM)
+    movements = trainer._trials(ADAM)
     with torch.no_grad():
         for weights in (network.recurrent, network.sensory, network.command):
             weights[0] = 0.0
         network.neural_bias[0], network.neural_bias[1:] = -1.0, 3.0  # the others fire
         network.motor[1], network.reflex[1], network.motor_bias[1] = 0.0, 0.0, -1.0
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    _, u, _ = trainer._rollout(movements)
+    _, u, _ = trainer.evaluator.rollout(movements)
     assert not (u[..., 1] > 0).any() and (u[..., 0] > 0).any()
-    vector = trainer._with_silent_units_woken(trainer.coordinates.vector(), movements)
+    vector, steps = repair.with_silent_units_woken(
+        trainer.coordinates.vector(), movements, trainer.evaluator, trainer._untrained(1)
+    )
+    assert steps == movements.lengths.sum()
     trainer.coordinates.assign(vector)
-    _, u, _ = trainer._rollout(movements)
+    _, u, _ = trainer.evaluator.rollout(movements)
     assert (u[..., 1] > trainer.arm.tone).any()
     assert (
         (network.sensory[0] != 0).all()

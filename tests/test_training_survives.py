@@ -32,14 +32,15 @@ from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy, controller_of
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.training import trainer as training
-from rnn_controller.training.movements import sample
+from rnn_controller.training.evaluation import training_conditions
 from rnn_controller.training.objective import risk_sensitive, values
 from rnn_controller.training.optimizers import Soap
 from rnn_controller.training.run_folder import LOCK, claimed
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
+from rnn_controller.training.trials import Sampling, sample
 
 BRIEF = {"first": (0.1, 0.4), "second": (0.2, 0.5)}  # of 0.6 s
-SOAP = Stage("soap", 6, movements=3, widest_target=0.3, **BRIEF)
+SOAP = Stage("soap", 6, batch_size=3, initial_target_radius=0.3, **BRIEF)
 NETWORKS = {"rnn": NetworkConfig(3), "gru": ModuleConfig("gru", 3), "mlp": ModuleConfig("mlp", 3)}
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -94,7 +95,7 @@ SMALL = """if True:
     from rnn_controller.networks.recurrent import NetworkConfig
     from rnn_controller.training.trainer import Stage, TrainConfig, train
     Soap.refresh = 2
-    stage = Stage("soap", 4, movements=8, widest_target=0.3, first=(0.2, 0.4), second=(0.2, 0.4))
+    stage = Stage("soap", 4, batch_size=8, initial_target_radius=0.3, first=(0.2, 0.4), second=(0.2, 0.4))
     training.RECIPES["default"] = (stage,)
     def trained(name, seed=1):
         config = TrainConfig(network=NetworkConfig(8), settling=0.1, seed=seed)
@@ -251,7 +252,8 @@ def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
         task = TASKS["reach"]
         arm = Arm()
         network = RecurrentController(NetworkConfig(3), 2, torch.Generator().manual_seed(1))
-        m = sample(np.random.default_rng(1), 3, 3, task=task, arm=arm, settling=0.1, **BRIEF)
+        brief = Sampling(settling=0.1, **BRIEF)
+        m = sample(np.random.default_rng(1), 3, 3, task=task, arm=arm, sampling=brief)
         with torch.enable_grad():
             x, u, _ = pontryagin.rollout(network, arm, m.x0, m.y0, m.commands, m.noise)
             v = values(task, arm, task.weights, x, u, m.commands, 0.01, m.lengths)
@@ -316,7 +318,9 @@ def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch
     """The parts of a file lie at all kinds of addresses, as its header is longer or shorter."""
     monkeypatch.setattr(Soap, "refresh", 3)
     monkeypatch.setitem(
-        training.RECIPES, "default", (Stage("soap", 44, movements=2, widest_target=0.3, **BRIEF),)
+        training.RECIPES,
+        "default",
+        (Stage("soap", 44, batch_size=2, initial_target_radius=0.3, **BRIEF),),
     )
     trainer = Trainer(TrainConfig(network=NetworkConfig(8), settling=0.1), tmp_path)
     vectors = []
@@ -334,11 +338,11 @@ def test_a_run_resumed_at_any_of_forty_points_computes_the_same_bits(monkeypatch
         resumed = Trainer.resume(tmp_path / str(at))
         assert all(
             t.data_ptr() % 64 == 0
-            for t in (resumed.vector, *resumed.position.optimizer.values())
+            for t in (resumed.vector, *resumed.state.optimizer.values())
             if t.numel()
         )
         for step in (1, 2, 3):
-            with training.training_conditions():
+            with training_conditions():
                 resumed._iterate(resumed.stages[0])
             assert torch.equal(resumed.vector, vectors[at + step]), (at, step)
 

@@ -30,8 +30,8 @@ from rnn_controller.rollouts.lane_algebra import (
 )
 from rnn_controller.rollouts.plant import rollout
 from rnn_controller.rollouts.vector_tracing import network_source, trace
-from rnn_controller.training.movements import sample
-from rnn_controller.training.objective import risk_sensitive, values
+from rnn_controller.training.objective import risk_sensitive, torch_values, values
+from rnn_controller.training.trials import Sampling, sample
 
 ARM = Arm()
 TASK = Reach()
@@ -132,11 +132,8 @@ class Eager:
 @pytest.mark.parametrize("number", [1, LANES, LANES + 3])
 def test_trajectory_and_gradient_are_those_of_torch(name, number):
     network = NETWORKS[name]()
-    rng = np.random.default_rng(number)
-    m = sample(
-        rng, number, network.state_size,
-        task=TASK, arm=ARM, settling=0.1, second=(1.0, 2.0),
-    )  # fmt: skip
+    m = sample(np.random.default_rng(number), number, network.state_size, task=TASK, arm=ARM,
+               sampling=Sampling(settling=0.1, second=(1.0, 2.0)))  # fmt: skip
     found = []
     for compiled in (True, False):
         network.zero_grad()
@@ -147,7 +144,8 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
             )
         else:
             x, u = rollout(Eager(network), ARM, x0, m.commands, m.noise, state=y0, compiled=False)
-        v = values(TASK, ARM, WEIGHTS, x, u, m.commands, 0.01, m.lengths, compiled=compiled)
+        sums = values if compiled else torch_values
+        v = sums(TASK, ARM, WEIGHTS, x, u, m.commands, 0.01, m.lengths)
         risk_sensitive(v, 3.0).backward()
         initial = [x0.grad, y0.grad if y0.numel() else y0]
         found.append([v.detach(), *initial, *(w.grad for w in network.weights)])
@@ -161,11 +159,8 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_movement_alone_has_the_bits_it_has_among_many(name):
     network = NETWORKS[name]()
-    rng = np.random.default_rng(0)
-    m = sample(
-        rng, 2 * LANES + 5, network.state_size,
-        task=TASK, arm=ARM, settling=0.1, second=(1.0, 3.0),
-    )  # fmt: skip
+    m = sample(np.random.default_rng(0), 2 * LANES + 5, network.state_size, task=TASK, arm=ARM,
+               sampling=Sampling(settling=0.1, second=(1.0, 3.0)))  # fmt: skip
     with torch.no_grad():
         x, u, y = pontryagin.rollout(
             network, ARM, m.x0, m.y0, m.commands, m.noise, lengths=m.lengths
@@ -189,8 +184,7 @@ def test_any_number_of_threads_gives_the_same_gradient_to_the_bit(name):
         network.state_size,
         task=TASK,
         arm=ARM,
-        settling=0.1,
-        first=(1.0, 3.0),
+        sampling=Sampling(settling=0.1, first=(1.0, 3.0)),
     )
     try:
         for threads in (1, 2, 3, 8):
@@ -504,10 +498,10 @@ def test_a_debugger_may_step_through_the_closed_loop():
         "import numpy as np, torch\n"
         "from arm_env import Arm, Reach\n"
         "from rnn_controller import NetworkConfig, RecurrentController, pontryagin\n"
-        "from rnn_controller.training.movements import sample\n"
+        "from rnn_controller.training.trials import Sampling, sample\n"
         "n = RecurrentController(NetworkConfig(neurons=2), 2, torch.Generator().manual_seed(0))\n"
-        "m = sample(np.random.default_rng(0), 1, 2, task=Reach(), arm=Arm(), settling=0,"
-        " first=(.04, .04), second=(.02, .02))\n"
+        "m = sample(np.random.default_rng(0), 1, 2, task=Reach(), arm=Arm(),"
+        " sampling=Sampling(settling=0, first=(.04, .04), second=(.02, .02)))\n"
         "x, u, y = pontryagin.rollout(n, Arm(), m.x0, m.y0, m.commands, m.noise)\n"
         "x.sum().backward(); print(float(x.sum()), float(n.motor.grad.sum()))"
     )

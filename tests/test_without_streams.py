@@ -16,8 +16,8 @@ from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.training import trainer as training
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
 
-SHORT = ("--neurons=3", "--settling=0.1", "--movements=2", "--iterations=2", "--output=here")
-STAGE = Stage("adam", 2, movements=2, first=(0.2, 0.3), second=(0.2, 0.3))
+SHORT = ("--neurons=3", "--settling=0.1", "--batch-size=2", "--iterations=2", "--output=here")
+STAGE = Stage("adam", 2, batch_size=2, first=(0.2, 0.3), second=(0.2, 0.3))
 CONFIG = TrainConfig(network=NetworkConfig(3), settling=0.1)
 
 

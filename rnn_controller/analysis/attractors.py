@@ -21,7 +21,7 @@ from rnn_controller.analysis.closed_loop import ClosedLoop
 from rnn_controller.analysis.cycles import Lap, find_cycle, limit_cycle, return_map
 from rnn_controller.analysis.points import find_point, fixed_point
 from rnn_controller.analysis.results import NEAR, SAME, Analysis, Attractor, AttractorMeasures
-from rnn_controller.training.movements import thrown_bodies
+from rnn_controller.training.trials import thrown_bodies
 from rnn_controller.watching import DELAY, progress_bar
 
 __all__ = [

@@ -1,22 +1,23 @@
-"""The coordinates in which the optimisers move: weights on standardised signals.
+"""The flat vector that is optimised: a network's weights as they are, or on standardised signals.
 
 Muscle lengths, velocities and tensions, and commands, vary by different amounts. With W' = W σ and
 b' = b + W μ, a step of the same size matters alike for each, and does not shift what a mean signal
-does. The network itself keeps the weights of eq. 2; this is a linear change of variables, a
-preconditioner, and changes no function.
+does. The network itself keeps the weights of eq. 2; ``Coordinates`` are a linear change of
+variables, a preconditioner, and change no function. Networks that standardise their signals
+themselves are trained in ``FlatWeights``.
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.task import Task
 from rnn_controller.networks.plain_torch import plain_torch
-from rnn_controller.networks.recurrent import RecurrentController
 
 # Means and deviations of l, l̇, T that the recipes were found with, those of a macaque's muscles.
 # Human ones have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained
@@ -36,16 +37,61 @@ def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:
     return commands.mean(0), commands.std(0)
 
 
-@dataclass(frozen=True)
-class Coordinates:
+class FlatVector(Protocol):
     """The map between a network's weights and the flat vector that is optimised."""
 
-    network: RecurrentController
+    def vector(self) -> Tensor:
+        """The network's present weights as a vector."""
+
+    def receivers(self) -> list[Tensor]:
+        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+
+    def assign(self, vector: Tensor) -> None:
+        """Give the network the weights of a vector."""
+
+    def gradient(self, vector: Tensor) -> Tensor:
+        """The gradient along the vector, from that which the network's weights hold."""
+
+
+@dataclass(frozen=True)
+class FlatWeights:
+    """A module's weights as they are, in its own order."""
+
+    module: nn.Module
+
+    def vector(self) -> Tensor:
+        """The module's present weights."""
+        return torch.cat([p.detach().flatten() for p in self.module.parameters()])
+
+    def receivers(self) -> list[Tensor]:
+        """For each row of a matrix the indices of its entries; a vector of weights is one row."""
+        sizes = [p.numel() for p in self.module.parameters()]
+        index = torch.arange(sum(sizes), device="cpu").split(sizes)
+        pairs = zip(index, self.module.parameters(), strict=True)
+        return [
+            row for part, p in pairs for row in part.reshape(p.shape if p.ndim == 2 else (1, -1))
+        ]
+
+    def assign(self, vector: Tensor) -> None:
+        """Give the module the weights of a vector."""
+        nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())
+
+    def gradient(self, vector: Tensor) -> Tensor:
+        """The gradient that the module's weights hold."""
+        held = ((p, p.grad) for p in self.module.parameters())
+        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in held])
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The weights of the paper's network (eq. 2) on standardised signals."""
+
+    network: Any  # a RecurrentController, whose module imports this one
     command_mean: Tensor  # (K,)
     command_deviation: Tensor  # (K,)
 
     @classmethod
-    def of(cls, network: RecurrentController, task: Task, arm: Arm) -> "Coordinates":
+    def of(cls, network: Any, task: Task, arm: Arm) -> "Coordinates":
         """Coordinates for a network that receives the task's commands."""
         return cls(network, *command_scale(task, arm))
 

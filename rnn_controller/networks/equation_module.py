@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from arm_env.checked import Checked, within
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.task import Task
+from rnn_controller.networks.coordinates import FlatVector, FlatWeights
 from rnn_controller.rollouts.vector_tracing import TENSORS
 
 CONTROL_PERIODS = (0.0001, 0.1)
@@ -32,7 +33,14 @@ class EquationModule(nn.Module):
     A subclass has ``config``, ``command_size``, ``state_size``, ``weights``, ``constants`` and
     ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are
     float64 parameters.
+
+    That is enough to be trained. ``coordinates``, ``training_state``, ``revive``, ``can_fall_silent``
+    and ``wake_silent_units`` are what the trainer asks beyond it; each has a default that suits any
+    network, and a subclass that knows better overrides it.
     """
+
+    can_fall_silent: bool = False
+    """Whether units may be silent in all trials, so that they have no gradient and stay silent."""
 
     if TYPE_CHECKING:  # attributes or properties of the subclass
         config: Any
@@ -55,6 +63,31 @@ class EquationModule(nn.Module):
         """The state at rest, zeros (batch, N)."""
         zeros: Tensor = self.weights[0].new_zeros(batch, self.state_size)
         return zeros
+
+    # What training asks.
+
+    def coordinates(self, task: Task, arm: Arm) -> FlatVector:
+        """The flat vector in which the network is trained: its weights as they are."""
+        return FlatWeights(self)
+
+    def training_state(self, drawn: Tensor) -> Tensor:
+        """The states (B, N) that training trials start from, given random ones (B, neurons): at
+        rest.
+
+        A state that was drawn at random need not be one that the network can be in.
+        """
+        return self.initial_state(len(drawn))
+
+    def revive(self, untrained: Any) -> bool:
+        """Excite the muscles again when none is excited in any trial, with weights of an untrained
+        network of the same kind; False, and nothing changes, if the network knows no way.
+        """
+        return False
+
+    def wake_silent_units(self, untrained: Any, u: Tensor, y: Tensor, tone: float) -> None:
+        """Give units new weights that were silent in all trials, of excitations u (B, T, 6) and
+        states y (B, T + 1, N); asked only of a network that ``can_fall_silent``.
+        """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Excitations (B, 6) and the next state (B, N), from (B, 18 + K) and (B, N)."""

@@ -1,8 +1,8 @@
 """Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
 
 Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's
-network) and excite every muscle within [0, max_excitation]. Each is given by its equations alone, from
-which it is compiled.
+network) and excite every muscle within [0, max_excitation]. Each is given by its equations alone,
+from which it is compiled.
 """
 
 import math
@@ -22,7 +22,6 @@ from rnn_controller.networks.coordinates import SENSORY_DEVIATION, SENSORY_MEAN,
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationConfig, EquationModule
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
-KINDS = ("gru", "mlp")
 MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
 
 
@@ -39,7 +38,7 @@ class ModuleConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice("kind", self.kind, KINDS)
+        choice("kind", self.kind, CELLS)
 
 
 class Scaling(NamedTuple):
@@ -74,6 +73,72 @@ class PerceptronWeights(NamedTuple):
     motor_bias: Any  # (6,)
 
 
+@dataclass(frozen=True)
+class GatedUnit:
+    """The gated recurrent unit of Cho et al. (2014), with torch's place for the reset gate."""
+
+    config: ModuleConfig
+    weights = GatedWeights
+
+    @property
+    def state_size(self) -> int:
+        """Size N of the state."""
+        return self.config.neurons
+
+    def core(self, inputs: int, **kind: Any) -> nn.Module:
+        """Torch's module, which holds the weights, without numbers in them."""
+        return nn.utils.skip_init(nn.GRUCell, inputs, self.config.neurons, **kind)
+
+    def remember(self, core: Any) -> None:
+        """Begin with a memory of 100 ms: the update gate z keeps its share of the state."""
+        n = self.config.neurons
+        kept = math.exp(-self.config.control_period / MEMORY)
+        core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))  # h' = z h + (1 − z) …
+
+    def hidden(self, xp: Any, w: GatedWeights, signal: Any, state: Any) -> tuple[Any, Any]:
+        """What the muscles are excited by, and the next state: the same."""
+        n = self.config.neurons
+        received = xp.product(w.inputs, signal) + w.input_bias
+        recalled = xp.product(w.recurrent, state) + w.recurrent_bias
+        gates = xp.sigmoid(received[..., : 2 * n] + recalled[..., : 2 * n])
+        reset = gates[..., :n]
+        kept = gates[..., n:]
+        candidate = xp.tanh(received[..., 2 * n :] + reset * recalled[..., 2 * n :])
+        following = (1 - kept) * candidate + kept * state
+        return following, following
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Two layers of tanh, without memory."""
+
+    config: ModuleConfig
+    weights = PerceptronWeights
+
+    @property
+    def state_size(self) -> int:
+        """Size of the state: 0."""
+        return 0
+
+    def core(self, inputs: int, **kind: Any) -> nn.Module:
+        """Torch's modules, which hold the weights, without numbers in them."""
+        n = self.config.neurons
+        layers = [nn.utils.skip_init(nn.Linear, size, n, **kind) for size in (inputs, n)]
+        return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh())
+
+    def remember(self, core: Any) -> None:
+        """Nothing: there is no memory."""
+
+    def hidden(self, xp: Any, w: PerceptronWeights, signal: Any, state: Any) -> tuple[Any, Any]:
+        """What the muscles are excited by, and the empty state."""
+        first = xp.tanh(xp.product(w.first, signal) + w.first_bias)
+        return xp.tanh(xp.product(w.second, first) + w.second_bias), state
+
+
+CELLS: dict[str, type[GatedUnit | Perceptron]] = {"gru": GatedUnit, "mlp": Perceptron}
+"""What a baseline is made of, by its configuration's kind."""
+
+
 class Baseline(EquationModule):
     """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next
     state. Float64.
@@ -83,33 +148,22 @@ class Baseline(EquationModule):
         self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None
     ):
         super().__init__()
-        self.config, self.command_size, self.max_excitation = (
-            config,
-            task.command_size,
-            arm.max_excitation,
-        )
+        self.config = config
+        self.command_size = task.command_size
+        self.max_excitation = arm.max_excitation
         self.shift: Tensor
         self.scale: Tensor
         mean, deviation = command_scale(task, arm)
         self.register_buffer("shift", torch.cat([SENSORY_MEAN, mean]))
         self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
-        n = config.neurons
-        inputs = SENSORY_SIZE + task.command_size
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
         # torch's own modules hold the weights, under the names that checkpoints know
-        self.core: Any
-        if config.kind == "gru":
-            self.core = nn.utils.skip_init(nn.GRUCell, inputs, n, **as_numbers)
-        else:
-            layers = [nn.utils.skip_init(nn.Linear, size, n, **as_numbers) for size in (inputs, n)]
-            self.core = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh())
-        self.motor = nn.utils.skip_init(nn.Linear, n, MUSCLE_COUNT, **as_numbers)
+        self.core = self.cell.core(SENSORY_SIZE + task.command_size, **as_numbers)
+        self.motor = nn.utils.skip_init(nn.Linear, config.neurons, MUSCLE_COUNT, **as_numbers)
         self._draw(generator)
 
     def _draw(self, generator: torch.Generator | None) -> None:
-        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation, and a memory
-        of 100 ms.
-        """
+        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation."""
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.zero_()
@@ -117,23 +171,22 @@ class Baseline(EquationModule):
                     parameter.normal_(0, parameter.shape[1] ** -0.5, generator=generator)
             self.motor.weight *= 0.2
             self.motor.bias.fill_(math.log(0.1 / 0.9))
-            if self.config.kind == "gru":
-                n = self.config.neurons
-                kept = math.exp(-self.config.control_period / MEMORY)
-                # the update gate z; h' = z h + (1 − z) …
-                self.core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))
+            self.cell.remember(self.core)
+
+    @property
+    def cell(self) -> GatedUnit | Perceptron:
+        """What it is made of."""
+        return CELLS[self.config.kind](self.config)
 
     @property
     def state_size(self) -> int:
         """Size N of the state: 0 without memory."""
-        return self.config.neurons if self.config.kind == "gru" else 0
+        return self.cell.state_size
 
     @property
     def weights(self) -> GatedWeights | PerceptronWeights:
         """What is trained, in the order of ``parameters``."""
-        return (GatedWeights if self.config.kind == "gru" else PerceptronWeights)(
-            *self.parameters()
-        )
+        return self.cell.weights(*self.parameters())
 
     @property
     def constants(self) -> Scaling:
@@ -145,36 +198,35 @@ class Baseline(EquationModule):
     ) -> tuple[Any, Any]:
         """Excitations and the next state, with the primitives ``xp``."""
         signal = (observation - c.shift) / c.scale
-        if self.config.kind == "gru":
-            hidden = state = self._gated(xp, w, signal, state)
-        else:
-            first = xp.tanh(xp.product(w.first, signal) + w.first_bias)
-            hidden = xp.tanh(xp.product(w.second, first) + w.second_bias)
+        hidden, state = self.cell.hidden(xp, w, signal, state)
         return c.max_excitation * xp.sigmoid(xp.product(w.motor, hidden) + w.motor_bias), state
-
-    def _gated(self, xp: Any, w: GatedWeights, signal: Any, state: Any) -> Any:
-        """The gated recurrent unit of Cho et al. (2014), with torch's place for the reset gate."""
-        n = self.config.neurons
-        received = xp.product(w.inputs, signal) + w.input_bias
-        recalled = xp.product(w.recurrent, state) + w.recurrent_bias
-        gates = xp.sigmoid(received[..., : 2 * n] + recalled[..., : 2 * n])
-        reset = gates[..., :n]
-        kept = gates[..., n:]
-        candidate = xp.tanh(received[..., 2 * n :] + reset * recalled[..., 2 * n :])
-        return (1 - kept) * candidate + kept * state
 
 
 AnyConfig = NetworkConfig | ModuleConfig | EquationConfig
 """The configuration of what the trainer trains and a checkpoint holds."""
+CONFIGS: dict[str, type[NetworkConfig | ModuleConfig]] = {
+    "": NetworkConfig,
+    **dict.fromkeys(CELLS, ModuleConfig),
+}
+"""Configurations by the ``kind`` that a mapping of their fields names; the paper's has none."""
+NETWORKS: dict[type, type[EquationModule]] = {
+    NetworkConfig: RecurrentController,
+    ModuleConfig: Baseline,
+}
+"""What is built from each; a network of a user's own is built by its configuration."""
+
+
+def config_type(values: Mapping[str, Any]) -> type[NetworkConfig | ModuleConfig]:
+    """The class of the configuration that a mapping of its fields stands for."""
+    return CONFIGS.get(str(values.get("kind", "")), ModuleConfig)  # which refuses unknown kinds
 
 
 def network_config(value: Any) -> AnyConfig:
     """The configuration itself, or one made from a mapping of the fields of either."""
-    if isinstance(value, EquationConfig):
+    if isinstance(value, NetworkConfig | ModuleConfig | EquationConfig):
         return value
-    if isinstance(value, ModuleConfig) or (isinstance(value, Mapping) and "kind" in value):
-        return group("network", value, ModuleConfig, ModuleConfig())
-    return group("network", value, NetworkConfig, NetworkConfig())
+    kind = config_type(value) if isinstance(value, Mapping) else NetworkConfig
+    return group("network", value, kind, kind())
 
 
 def build(config: AnyConfig, task: Task, arm: Arm, generator: torch.Generator) -> EquationModule:
@@ -184,34 +236,3 @@ def build(config: AnyConfig, task: Task, arm: Arm, generator: torch.Generator) -
     if isinstance(config, ModuleConfig):
         return Baseline(config, task, arm, generator)
     return RecurrentController(config, task.command_size, generator)
-
-
-@dataclass(frozen=True)
-class FlatWeights:
-    """A module's weights as the flat vector that is optimised, in its own order."""
-
-    module: nn.Module
-
-    def vector(self) -> Tensor:
-        """The module's present weights."""
-        return torch.cat([p.detach().flatten() for p in self.module.parameters()])
-
-    def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each row of a matrix their
-        indices.
-        """
-        sizes = [p.numel() for p in self.module.parameters()]
-        index = torch.arange(sum(sizes), device="cpu").split(sizes)
-        pairs = zip(index, self.module.parameters(), strict=True)
-        return [
-            row for part, p in pairs for row in part.reshape(p.shape if p.ndim == 2 else (1, -1))
-        ]
-
-    def assign(self, vector: Tensor) -> None:
-        """Give the module the weights of a vector."""
-        nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())
-
-    def gradient(self, vector: Tensor) -> Tensor:
-        """The gradient that the module's weights hold."""
-        held = ((p, p.grad) for p in self.module.parameters())
-        return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in held])

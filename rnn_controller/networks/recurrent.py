@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, within
 from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.task import Task
+from rnn_controller.networks.coordinates import Coordinates, FlatVector
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationModule
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -64,7 +67,8 @@ class RecurrentController(EquationModule):
         self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None
     ):
         super().__init__()
-        self.config, self.command_size = config, command_size
+        self.config = config
+        self.command_size = command_size
         n = config.neurons
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 
@@ -122,3 +126,51 @@ class RecurrentController(EquationModule):
         rate = getattr(xp, self.config.activation)(drive)
         u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
         return u, c.leak * state + (1 - c.leak) * rate
+
+    # What training asks.
+
+    def coordinates(self, task: Task, arm: Arm) -> FlatVector:
+        """The flat vector in which the network is trained: weights on standardised signals."""
+        return Coordinates.of(self, task, arm)
+
+    def training_state(self, drawn: Tensor) -> Tensor:
+        """The states (B, N) that training trials start from: those drawn, since a neuron may fire
+        at any rate.
+        """
+        return drawn
+
+    @torch.no_grad()
+    def revive(self, untrained: "RecurrentController") -> bool:
+        """Take motor weights, reflexes and the muscles' tonic drive from an untrained network."""
+        for name in ("motor", "reflex", "motor_bias"):
+            getattr(self, name).copy_(getattr(untrained, name))
+        # Without a bias nothing may excite the muscles at rest. Muscle lengths are about 1, so
+        # weights on them are a tonic drive of 0.1.
+        if not self.config.bias:
+            self.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT
+        return True
+
+    @property
+    def can_fall_silent(self) -> bool:  # type: ignore[override]
+        """Whether a neuron's rate may be exactly zero, with a slope of zero."""
+        return self.config.activation == "relu"
+
+    @torch.no_grad()
+    def wake_silent_units(
+        self, untrained: "RecurrentController", u: Tensor, y: Tensor, tone: float
+    ) -> None:
+        """Give neurons and muscles that were silent in all trials weights of an untrained network.
+
+        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were
+        never excited above the tone get the weak tonic excitation and the weights that they would
+        begin with.
+        """
+        slack = ~(u > tone).any(0).any(0)  # (6,)
+        for name in ("motor", "reflex", "motor_bias"):
+            getattr(self, name)[slack] = getattr(untrained, name)[slack]
+        # A silent neuron's state only decays; one that fires is above what is left of it.
+        silent = ~(y[:, 1:] > self.leak * y[:, :-1]).any(0).any(0)  # (N,)
+        for name in ("recurrent", "sensory", "command", "neural_bias"):
+            getattr(self, name)[silent] = getattr(untrained, name)[silent]
+        self.recurrent[:, silent] = 0.0
+        self.motor[:, silent] = 0.0

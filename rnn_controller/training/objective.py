@@ -78,13 +78,12 @@ def values(
     commands: Tensor,
     control_period: float,
     lengths: Tensor | None = None,
-    compiled: bool = True,
 ) -> Tensor:
     """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
 
     x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
     those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is
-    ``compiled``, and then differentiable once, along x and u.
+    compiled, and then differentiable once, along x and u; else it is ``torch_values``.
     """
     lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
     given = (x, u, commands)
@@ -103,10 +102,22 @@ def values(
         raise ValueError(
             f"lengths go from 0 to {periods} periods, not from {lengths.min()} to {lengths.max()}"
         )
-    if compiled and all(
-        value.dtype == torch.float64 and value.device.type == "cpu" for value in given
-    ):
+    if all(value.dtype == torch.float64 and value.device.type == "cpu" for value in given):
         return _Values.apply(task, (arm.flat(), weights.flat(), control_period), *given, lengths)
+    return torch_values(task, arm, weights, x, u, commands, control_period, lengths)
+
+
+def torch_values(
+    task: Task,
+    arm: Arm,
+    weights: CostWeights,
+    x: Tensor,
+    u: Tensor,
+    commands: Tensor,
+    control_period: float,
+    lengths: Tensor,
+) -> Tensor:
+    """Return ``values`` as torch's own operations compute them, differentiable as often as wanted."""
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
     cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])

@@ -132,14 +132,14 @@ class ConjugateGradient:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``rate`` may be changed between
-    steps.
+    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``learning_rate`` may be changed
+    between steps.
     """
 
     layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "count": ""}
 
-    def __init__(self, rate: float = 0.01) -> None:
-        self.rate = rate
+    def __init__(self, learning_rate: float = 0.01) -> None:
+        self.learning_rate = learning_rate
         self.state: dict[str, Tensor] = {}
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
@@ -154,7 +154,7 @@ class Adam:
         square = 0.999 * self.state["square"] + 0.001 * gradient * gradient
         self.state = {"mean": mean, "square": square, "count": count}
         unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
-        return w - self.rate * mean / (1 - 0.9**count) / unbiased, value
+        return w - self.learning_rate * mean / (1 - 0.9**count) / unbiased, value
 
 
 class Soap(Adam):
@@ -176,8 +176,8 @@ class Soap(Adam):
     }
     refresh = 100  # iterations between two eigendecompositions
 
-    def __init__(self, rate: float = 0.01, blocks: Tensor | None = None) -> None:
-        super().__init__(rate)
+    def __init__(self, learning_rate: float = 0.01, blocks: Tensor | None = None) -> None:
+        super().__init__(learning_rate)
         self.blocks = blocks
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
@@ -222,7 +222,7 @@ class Soap(Adam):
         m = torch.cat([mean, mean.new_zeros(1)])[blocks, None] / (1 - 0.9**count)  # (b, k, 1)
         change = axes.mT @ (axes @ m / unbiased[..., None])
         step = torch.cat([torch.zeros_like(w), w.new_zeros(1)]).index_put((blocks,), change[..., 0])
-        return w - self.rate * step[: len(w)], value
+        return w - self.learning_rate * step[: len(w)], value
 
 
 OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "adam": Adam, "soap": Soap}

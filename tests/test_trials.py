@@ -11,8 +11,8 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.orbits import Circle
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.workspace import joint_angles
-from rnn_controller.training.movements import Movements, sample
 from rnn_controller.training.objective import of_parts, risk_sensitive
+from rnn_controller.training.trials import Sampling, TrialBatch, sample
 
 ARM = Arm()
 TASK = Reach()
@@ -21,17 +21,12 @@ FIELDS = ("x0", "y0", "commands", "noise")
 TASKS = pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
 
 
-def movements(seed=0, number=40, **changes) -> Movements:
+def movements(seed=0, number=40, **changes) -> TrialBatch:
     """Each command held for 0.2 s, if it is one of reaching."""
-    arguments = {
-        "task": TASK,
-        "arm": ARM,
-        "settling": 0.0,
-        "first": (0.4, 0.4),
-        "second": (0.4, 0.4),
-        **changes,
-    }
-    return sample(np.random.default_rng(seed), number, NEURONS, **arguments)
+    task = changes.pop("task", TASK)
+    sampling = Sampling(**{"settling": 0.0, "first": (0.4, 0.4), "second": (0.4, 0.4), **changes})
+    rng = np.random.default_rng(seed)
+    return sample(rng, number, NEURONS, task=task, arm=ARM, sampling=sampling)
 
 
 def jumps(drawn):
@@ -164,7 +159,7 @@ def test_the_first_share_of_the_movements_is_quiet():
     ("number", "quiet", "expected"), [(10, 0.3, 3), (10, 0.04, 0), (7, 1.0, 7), (3, 0.5, 2)]
 )
 def test_the_quiet_share_is_rounded_to_whole_movements(number, quiet, expected):
-    """The quiet ones have no noise at all, as the defaults of ``sample`` say."""
+    """The quiet ones have no noise at all, as the defaults of ``Sampling`` say."""
     noise = movements(noise=0.2, number=number, quiet=quiet).noise
     assert not noise[:expected].any() and (noise[expected:].abs().amax((1, 2)) > 0.1).all()
 

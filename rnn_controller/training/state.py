@@ -1,8 +1,8 @@
-"""Where a training run stands, and how a checkpoint holds it."""
+"""The state of a training run, and how a checkpoint holds it."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,20 +14,22 @@ from rnn_controller.training.optimizers import OPTIMIZERS
 from rnn_controller.training.recipes import Stage
 
 PATIENCE = 5  # failures in a row before a run gives up
-# of a position; the rest are tensors
+# of a state; the rest are tensors
 COUNTERS = ("stage", "iteration", "done", "failures", "stalls", "steps")
 PREFIX = "optimizer."
+EARLIER_NAMES = {"sound": "last_finite"}
+"""Present names of a checkpoint's tensors by those that files of earlier versions hold."""
 
 History = list[tuple[float, float]]
 """Objective and target radius [m] of every iteration."""
 
 
 @dataclass(frozen=True)
-class Position:
+class TrainState:
     """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
 
     vector: Tensor  # what is optimised
-    sound: Tensor  # the last one whose objective was found finite
+    last_finite: Tensor  # the last one whose objective was found finite
     stage: int = 0
     iteration: int = 0  # of the stage
     done: int = 0  # iterations in all
@@ -44,16 +46,43 @@ class Position:
         """Everything else, by the names that a checkpoint gives it."""
         state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
         past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
-        return {**state, "vector": self.vector, "sound": self.sound, "history": past}
+        return {**state, "vector": self.vector, "last_finite": self.last_finite, "history": past}
+
+    def stepped(
+        self, vector: Tensor, optimizer: dict[str, Tensor], stalled: bool = False
+    ) -> "TrainState":
+        """The state after a step of the optimiser that went well."""
+        # A failure goes back to ``last_finite``. Only a step from further on shows that the way on
+        # from there is open again.
+        ahead = not torch.equal(self.vector, self.last_finite)
+        return replace(
+            self,
+            vector=vector,
+            optimizer=optimizer,
+            last_finite=self.vector if ahead else self.last_finite,
+            failures=0 if ahead else self.failures,
+            stalls=self.stalls + 1 if stalled else 0,
+        )
+
+    def counted(self, stage: Stage, steps: int) -> "TrainState":
+        """The state with this iteration, of that many control periods, counted; at the stage's end
+        that at the beginning of the next.
+        """
+        new = replace(
+            self, iteration=self.iteration + 1, done=self.done + 1, steps=self.steps + steps
+        )
+        if new.iteration < stage.iterations and new.stalls < PATIENCE:
+            return new
+        return replace(new, stage=self.stage + 1, iteration=0, stalls=0, optimizer={})
 
 
 def restored(
     counters: Any, tensors: Mapping[str, Tensor], stages: tuple[Stage, ...], weights: int
-) -> tuple[Position, History]:
-    """Return the position of a run of that many weights, and its history; ValueError if it can't
+) -> tuple[TrainState, History]:
+    """Return the state of a run of that many weights, and its history; ValueError if it can't
     stand there.
     """
-    exactly("the position", mapping("the position", counters), COUNTERS)
+    exactly("the state", mapping("the state", counters), COUNTERS)
     stage = count("stage", counters["stage"], 0, len(stages))
     running = stages[stage] if stage < len(stages) else None
     last = running.iterations - 1 if running else 0
@@ -71,12 +100,16 @@ def restored(
         for name, value in tensors.items()
         if name.startswith(PREFIX)
     }
-    rest = {name: value for name, value in tensors.items() if not name.startswith(PREFIX)}
-    exactly("the training", rest, ("vector", "sound", "history"))
+    rest = {
+        EARLIER_NAMES.get(name, name): value
+        for name, value in tensors.items()
+        if not name.startswith(PREFIX)
+    }
+    exactly("the training", rest, ("vector", "last_finite", "history"))
     check_shapes(
-        rest, {"vector": "n", "sound": "n", "history": "hc"}, n=weights, h=whole["done"], c=2
+        rest, {"vector": "n", "last_finite": "n", "history": "hc"}, n=weights, h=whole["done"], c=2
     )
-    for name in ("vector", "sound"):
+    for name in ("vector", "last_finite"):
         real_and_finite(name, rest[name])
     if optimizer:
         layout = OPTIMIZERS[running.optimizer].layout if running else {}
@@ -90,7 +123,7 @@ def restored(
     history = [(value, radius) for value, radius in rest["history"].tolist()]
     if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
         raise ValueError("history holds a target radius that is none")
-    return Position(rest["vector"], rest["sound"], optimizer=optimizer, **whole), history
+    return TrainState(rest["vector"], rest["last_finite"], optimizer=optimizer, **whole), history
 
 
 def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **sizes: int) -> None:

@@ -1,4 +1,4 @@
-"""Training samples (Huh & Todorov 2009, IV.C and fig. 4): hold on one attractor, jump to another."""
+"""Training trials (Huh & Todorov 2009, IV.C and fig. 4): hold on one attractor, jump to another."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from arm_env.arguments import count
-from arm_env.arguments import number as real
-from arm_env.arguments import numbers as reals
+from arm_env.checked import Checked, within
 from arm_env.dynamics.layout import (
     ACTIVATIONS,
     ANGLES,
@@ -29,8 +28,8 @@ THROWN_ACTIVATION = 0.5  # [-] largest activation there
 
 
 @dataclass(frozen=True)
-class Movements:
-    """A batch of B movements of up to T control periods."""
+class TrialBatch:
+    """A batch of B trials of up to T control periods: a command is held, then it jumps to another."""
 
     x0: Tensor  # (B, 10) body on the first attractor
     y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
@@ -38,12 +37,45 @@ class Movements:
     noise: Tensor  # (B, T, 18 + K + 6) ω of s, k and u
     lengths: Tensor  # (B,) control periods of each; what lies beyond doesn't count
 
-    def parts(self, size: int) -> Iterator["Movements"]:
-        """The movements in order, ``size`` at a time."""
+    def parts(self, size: int) -> Iterator["TrialBatch"]:
+        """The trials in order, ``size`` at a time."""
         fields = (self.x0, self.y0, self.commands, self.noise, self.lengths)
         yield from (
-            Movements(*part) for part in zip(*(field.split(size) for field in fields), strict=True)
+            TrialBatch(*part) for part in zip(*(field.split(size) for field in fields), strict=True)
         )
+
+
+@dataclass(frozen=True)
+class Sampling(Checked):
+    """How trials are drawn.
+
+    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold
+    is that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever
+    saw the jump at one time learns to expect it then. Each trial's noise is ``noise`` times a
+    factor from ``noise_scale``: full noise hides the tremor that is there without it.
+
+    The first ``quiet`` share of the trials draw the second hold from ``quiet_second`` and the
+    factor of the noise from ``quiet_noise_scale`` instead. Long holds with little noise show a slow
+    drift, which costs little in a short one and is lost in the noise of a loud one.
+
+    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first
+    attractor: a network that only knows starts at rest may hold still at other places, where it
+    gets from elsewhere.
+    """
+
+    settling: float = within(0.5, 0)
+    first: Range = within((1.0, 1.0), 0, ascending=True)
+    second: Range = within((1.0, 1.0), 0, ascending=True)
+    noise: float = within(0.2, 0)
+    noise_scale: Range = within((1.0, 1.0), 0, ascending=True)
+    quiet: float = within(0.0, 0, 1)
+    quiet_second: Range = within((1.0, 1.0), 0, ascending=True)
+    quiet_noise_scale: Range = within((0.0, 0.0), 0, ascending=True)
+    thrown: float = within(0.0, 0, 1)
+    control_period: float = within(0.01, 0, above=True)
+
+
+AS_IN_THE_PAPER = Sampling()
 
 
 def sample(
@@ -53,77 +85,46 @@ def sample(
     *,
     task: Task,
     arm: Arm,
-    settling: float = 0.5,
-    first: Range = (1.0, 1.0),
-    second: Range = (1.0, 1.0),
-    noise: float = 0.2,
-    noise_scale: Range = (1.0, 1.0),
-    quiet: float = 0.0,
-    quiet_second: Range = (1.0, 1.0),
-    quiet_noise_scale: Range = (0.0, 0.0),
-    thrown: float = 0.0,
-    control_period: float = 0.01,
-) -> Movements:
-    """Draw ``number`` movements.
-
-    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold
-    is that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever
-    saw the jump at one time learns to expect it then. Each movement's noise is ``noise`` times a
-    factor from ``noise_scale``: full noise hides the tremor that is there without it.
-
-    The first ``quiet`` share of the movements draw the second hold from ``quiet_second`` and the
-    factor of the noise from ``quiet_noise_scale`` instead. Long holds with little noise show a slow
-    drift, which costs little in a short one and is lost in the noise of a loud one.
-
-    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first
-    attractor: a network that only knows starts at rest may hold still at other places, where it
-    gets from elsewhere.
-    """
+    sampling: Sampling = AS_IN_THE_PAPER,
+) -> TrialBatch:
+    """Draw a batch of ``number`` trials."""
     number = count("number", number, 1)
     neurons = count("neurons", neurons)
-    settling = real("settling", settling, 0)
-    noise = real("noise", noise, 0)
-    control_period = real("control_period", control_period, 0, above=True)
-    quiet = real("quiet", quiet, 0, 1)
-    thrown = real("thrown", thrown, 0, 1)
-    ranges = {
-        "first": first, "second": second, "noise_scale": noise_scale,
-        "quiet_second": quiet_second, "quiet_noise_scale": quiet_noise_scale,
-    }  # fmt: skip
-    first, second, noise_scale, quiet_second, quiet_noise_scale = (
-        reals(name, factors, (2,), 0) for name, factors in ranges.items()
-    )
-    is_quiet = np.arange(number) < round(quiet * number)  # (B,)
+    s = sampling
+    is_quiet = np.arange(number) < round(s.quiet * number)  # (B,)
+    # The order of the draws is part of the format of a run: a seed means these trials.
     courses = task.sample_courses(rng, 2 * number, arm).reshape(2, number, -1)
     targets = task.command_at(courses, np.zeros((2, number)))  # (2, B, K)
     x0 = task.attractor_state(rng, arm, targets[0])
-    anywhere = round(thrown * number)
+    anywhere = round(s.thrown * number)
     x0[:anywhere] = thrown_bodies(rng, task, anywhere)
-    holds = [settling + task.period(commands) for commands in targets]
-    factors = (rng.uniform(*first, number), drawn(rng, is_quiet, second, quiet_second))
+    holds = [s.settling + task.period(commands) for commands in targets]
+    factors = (rng.uniform(*s.first, number), drawn(rng, is_quiet, s.second, s.quiet_second))
     jump, rest = (
-        np.maximum(1, np.round(hold * factor / control_period).astype(int))
+        np.maximum(1, np.round(hold * factor / s.control_period).astype(int))
         for hold, factor in zip(holds, factors, strict=True)
     )
     lengths = jump + rest
     shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
+    # The noise comes from a counter-based generator of its own, keyed here: it is most of the
+    # numbers, and rng would be slower.
     key = int(rng.integers(2**63))
     omega = np.zeros(shape)
-    if noise:
+    if s.noise:
         standard_normals(key, 0, omega.reshape(-1))
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
-    scale = noise_deviation(noise, control_period) * drawn(
-        rng, is_quiet, noise_scale, quiet_noise_scale
+    scale = noise_deviation(s.noise, s.control_period) * drawn(
+        rng, is_quiet, s.noise_scale, s.quiet_noise_scale
     )
     omega *= scale[:, None, None]
     period = np.arange(shape[1])
     jump = jump[:, None]
     commands = np.where(
         (period < jump)[..., None],
-        task.command_at(courses[0][:, None], period * control_period),
-        task.command_at(courses[1][:, None], (period - jump) * control_period),
+        task.command_at(courses[0][:, None], period * s.control_period),
+        task.command_at(courses[1][:, None], (period - jump) * s.control_period),
     )  # (B, T, K)
-    return Movements(
+    return TrialBatch(
         x0=torch.from_numpy(x0),
         y0=torch.from_numpy(y0),
         commands=torch.from_numpy(commands),
@@ -142,8 +143,8 @@ def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarr
 
 
 def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:
-    """Factors (B,) uniform in the range ``quiet`` for the quiet movements, (B,) bool, and ``usual``
-    for the others.
+    """Factors (B,) uniform in the range ``quiet`` for the quiet trials, (B,) bool, and ``usual`` for
+    the others.
     """
     low, high = np.where(is_quiet[:, None], quiet, usual).T
     return rng.uniform(low, high)

@@ -1,0 +1,155 @@
+"""The objective of a batch of trials, and its gradient: a function of the weights alone."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from arm_env.dynamics.equations import hand
+from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.envs.simulation import substeps_of
+from arm_env.tasks.measures import SETTLED
+from arm_env.tasks.task import Task
+from rnn_controller.networks.coordinates import FlatVector
+from rnn_controller.networks.equation_module import EquationModule
+from rnn_controller.networks.plain_torch import plain_torch
+from rnn_controller.rollouts import pontryagin
+from rnn_controller.rollouts.parallel import threads_for_kernels
+from rnn_controller.rollouts.plant import TORCH, tensors
+from rnn_controller.training.objective import of_parts, risk_sensitive, values
+from rnn_controller.training.trials import TrialBatch
+
+LARGEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
+TOGETHER = 512  # trials whose trajectories are in memory at once: some 150 kB each
+
+
+class Failure(Enum):
+    """What can be wrong with an evaluation, in the words of a message."""
+
+    SILENT = "the network is dead: no muscle is excited in any movement"
+    EXPLODED = f"the neural state exceeds {LARGEST_NEURAL_STATE:g}"
+    NOT_FINITE = "the objective or its gradient is not finite"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at one vector of weights, over one batch of trials."""
+
+    value: float  # A of eq. 5'; infinite if the neural state exploded
+    gradient: Tensor  # (n,) along the vector
+    failure: Failure | None
+    on_target: float  # share of the trials that end on target
+    steps: int  # control periods that were simulated
+
+
+class Part(NamedTuple):
+    """What one part of a batch contributes."""
+
+    objective: Tensor
+    gradient: Tensor  # (n,)
+    on_target: Tensor  # share of its trials
+    excited: bool  # whether any muscle was
+    bounded: bool  # whether no neuron exploded
+    steps: int
+
+
+@contextmanager
+def training_conditions() -> Iterator[None]:
+    """What a run computes under, so that it computes the same everywhere; as a context or a
+    decorator.
+    """
+    with plain_torch(), threads_for_kernels():
+        yield
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates vectors of weights of one network for one task."""
+
+    network: EquationModule
+    coordinates: FlatVector
+    task: Task
+    arm: Arm
+    beta: float  # risk sensitivity of eq. 5'
+
+    def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
+        """The objective of eq. 5' and its gradient, of ``TOGETHER`` trials at a time."""
+        batches = list(trials.parts(TOGETHER))
+        with self.weights_of(vector):
+            parts = [self._part(vector, batch, cost) for batch in batches]
+        numbers = torch.tensor([len(batch.x0) for batch in batches], dtype=vector.dtype)
+        # eq. 5' is no mean: the parts weigh as much as the objective depends on each
+        each = torch.stack([part.objective for part in parts]).requires_grad_()
+        objective = of_parts(each, numbers, self.beta)
+        (weight,) = torch.autograd.grad(objective, each)
+        gradient = (weight[:, None] * torch.stack([part.gradient for part in parts])).sum(0)
+        on_target = torch.stack([part.on_target for part in parts]) @ numbers / numbers.sum()
+        bounded = all(part.bounded for part in parts)
+        value = objective.item() if bounded else math.inf
+        failure = None
+        # A network that excites no muscle has no gradient to learn by, whatever else is wrong.
+        if not any(part.excited for part in parts):
+            failure = Failure.SILENT
+        elif not bounded:
+            failure = Failure.EXPLODED
+        elif not math.isfinite(value) or not bool(torch.isfinite(gradient).all()):
+            failure = Failure.NOT_FINITE
+        steps = sum(part.steps for part in parts)
+        return Evaluation(value, gradient, failure, float(on_target), steps)
+
+    @contextmanager
+    def weights_of(self, vector: Tensor) -> Iterator[None]:
+        """Give the network the weights of a vector, and its own back in the end."""
+        own = [parameter.detach().clone() for parameter in self.network.parameters()]
+        self.coordinates.assign(vector)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in zip(self.network.parameters(), own, strict=True):
+                    parameter.copy_(value)
+                    parameter.grad = None
+
+    def rollout(self, trials: TrialBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """States (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N), with the
+        weights that the network has.
+        """
+        return pontryagin.rollout(
+            self.network, self.arm, trials.x0, self.network.training_state(trials.y0),
+            trials.commands, trials.noise, substeps_of(self.network.config.control_period),
+            trials.lengths,
+        )  # fmt: skip
+
+    def _part(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Part:
+        """Evaluate trials that are in memory together."""
+        self.network.zero_grad(set_to_none=True)
+        x, u, y = self.rollout(trials)
+        period = self.network.config.control_period
+        v = values(self.task, self.arm, cost, x, u, trials.commands, period, trials.lengths)
+        objective = risk_sensitive(v, self.beta)
+        objective.backward()
+        return Part(
+            objective.detach(),
+            self.coordinates.gradient(vector),
+            self.share_on_target(x.detach(), trials),
+            excited=bool((u > 0).any()),
+            bounded=bool((y.abs() < LARGEST_NEURAL_STATE).all()),
+            steps=int(trials.lengths.sum()),
+        )
+
+    def share_on_target(self, x: Tensor, trials: TrialBatch) -> Tensor:
+        """Share of trials whose mean distance over their last 0.2 s is within the task's
+        tolerance.
+        """
+        span = max(1, round(SETTLED / self.network.config.control_period))
+        # (B, span): trials end at different times, and only zeros follow
+        end = (trials.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)
+        row = torch.arange(len(end), device="cpu")[:, None]
+        px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
+        squared = self.task.error(TORCH, trials.commands[row, end - 1], px, py)[0]
+        return (squared.sqrt().mean(-1) < self.task.tolerance).double().mean()

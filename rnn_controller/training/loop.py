@@ -1,0 +1,158 @@
+"""The training loop: iterations to the end of the recipe, saved as they go."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from arm_env.arguments import number
+from arm_env.dynamics.parameters import Arm
+from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.networks.plain_torch import plain_torch
+from rnn_controller.training import resuming
+from rnn_controller.training.config import TrainConfig
+from rnn_controller.training.evaluation import training_conditions
+from rnn_controller.training.iteration import Log, Optimization, no_log
+from rnn_controller.training.repair import LastingFailureError
+from rnn_controller.training.run_folder import CHECKPOINT, TrainingError, claimed
+from rnn_controller.training.state import restored
+from rnn_controller.watching import progress_bar
+
+SAVE_EVERY = 30.0  # [s]
+
+
+class Trainer(Optimization):
+    """One run: a network that is being trained, and the folder that it is saved in.
+
+    A copy, also by pickle in another process, goes the same way as the original; it logs nothing
+    until its ``log`` is set.
+    """
+
+    def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
+        super().__init__(config, log)
+        self.path = Path(output) / CHECKPOINT
+        # iterations done, and those in all until then, at each extension
+        self.extended: list[list[int]] = []
+        self.seconds = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "log": no_log}
+
+    @plain_torch()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # no memory is shared with the process that sent it
+        self.__dict__.update(copy.deepcopy(state))
+
+    def run(self, progress: bool = True) -> Checkpoint:
+        """Train to the end of the recipe. Ctrl-C leaves a checkpoint that ``resume`` goes on from.
+
+        The run is saved before the first iteration and after it, so that a kill at any time can be
+        resumed from, and a folder that can't be written to is found before the work.
+        """
+        with claimed(self.path.parent) as check:
+            return self.run_in_claimed_folder(progress, check)
+
+    @training_conditions()
+    def run_in_claimed_folder(self, progress: bool, check: Callable[[], None]) -> Checkpoint:
+        """Train; ``check`` is called before every save, and raises where nothing may be written."""
+
+        def save() -> None:
+            check()
+            self.save()
+
+        total = sum(stage.iterations for stage in self.stages)
+        started = time.monotonic()
+        saved = -math.inf
+        before = self.seconds
+        title = f"train {self.config.task}"
+        with progress_bar(
+            total=total, initial=self.state.done, unit="it", disable=not progress, desc=title
+        ) as bar:
+            save()
+            try:
+                while self.state.stage < len(self.stages):
+                    last = self._iterate(self.stages[self.state.stage])
+                    self.seconds = before + time.monotonic() - started
+                    value, radius = self.history[-1]
+                    bar.update()
+                    bar.set_postfix_str(
+                        f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {last.on_target:.0%}"
+                    )
+                    if time.monotonic() - saved > SAVE_EVERY:
+                        save()
+                        saved = time.monotonic()
+            except LastingFailureError as error:
+                raise TrainingError(f"{error}; the last sound weights: {self.path}") from error
+            except MemoryError as error:
+                raise TrainingError(
+                    f"there is not enough memory for so many movements or neurons: {error}"
+                ) from error
+            finally:
+                save()
+        return self.checkpoint()
+
+    @training_conditions()
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands after its last whole iteration."""
+        self.coordinates.assign(self.state.vector)
+        training = {
+            "config": self.config.form(),
+            "stages": [asdict(stage) for stage in self.stages],
+            "state": self.state.counters(),
+            "seconds": self.seconds,
+        }
+        if self.extended:
+            training["extended"] = self.extended
+        return Checkpoint(
+            self.network,
+            self.config.task,
+            Arm(),
+            self.config.cost,
+            self.config.noise,
+            training,
+            self.state.tensors(self.history),
+            self.config.orbit,
+        )
+
+    def save(self) -> Path:
+        """Write the run's checkpoint."""
+        return self.checkpoint().save(self.path)
+
+    @classmethod
+    def resume(cls, output: Path | str, log: Log | None = None) -> "Trainer":
+        """Go on from the checkpoint in a run's folder."""
+        folder = Path(output)
+        resuming.check_begun(folder)
+        checkpoint = load_checkpoint(folder / CHECKPOINT)  # never a shipped one
+        with resuming.reading(output):
+            training = resuming.stored_training(checkpoint)
+            trainer = cls(resuming.config_of(checkpoint, training), output, log)
+            resuming.check_recipe(output, trainer.config, trainer.stages, training["stages"])
+            trainer.seconds = number("seconds", training["seconds"], 0)
+            trainer.extended = resuming.extensions(training["extended"])
+            trainer.state, trainer.history = restored(
+                training["state"], checkpoint.tensors, trainer.stages, len(trainer.vector)
+            )
+        return trainer
+
+    def extend(self, config: TrainConfig) -> str:
+        """Go on to the greater number of iterations of a configuration that is the same but for it.
+
+        The schedules of learning rate and target are stretched over the new number, so both jump
+        back, and the run differs from one that had so many iterations from the beginning. Returns a
+        sentence that says how far they jump.
+        """
+        (earlier,), (stage,) = self.stages, config.stages()
+        self.extended = [*self.extended, [self.state.done, earlier.iterations]]
+        self.config = config
+        self.stages = (stage,)
+        self.state, jumps = resuming.stretched(
+            self.state, earlier, stage, config.cost.target_radius
+        )
+        return (
+            f"the run in {self.path.parent} goes on from iteration {self.state.done} to "
+            f"{stage.iterations} instead of {earlier.iterations}: {jumps}"
+        )

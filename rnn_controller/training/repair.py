@@ -1,0 +1,83 @@
+"""What can go wrong in training, and what is done about it.
+
+A step that failed is taken back to the last weights whose objective was finite, with the learning
+rate halved. That does not help a network that is silent: no muscle is excited, so there is no
+gradient. It gets new motor weights where it knows some (``EquationModule.revive``). Single neurons
+and muscles that fall silent early are woken now and then, before that costs anything.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from rnn_controller.networks.equation_module import EquationModule
+from rnn_controller.training.evaluation import Evaluation, Evaluator, Failure
+from rnn_controller.training.recipes import Stage
+from rnn_controller.training.state import TrainState
+from rnn_controller.training.trials import TrialBatch
+
+WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that have fallen silent
+
+
+class LastingFailureError(RuntimeError):
+    """A run failed too many times in a row; it stands at the last weights that were sound."""
+
+
+Untrained = Callable[[int], EquationModule]
+"""Returns the network as a number, added to the seed of the run, begins it."""
+
+
+def failure_of(value: float, vector: Tensor, seen: Sequence[Evaluation]) -> Failure | None:
+    """What is wrong with an optimiser's step from a point of that value to the vector.
+
+    A line search may have met points that are no use, and turned back: only what it began with and
+    what it leads to counts.
+    """
+    if not math.isfinite(value):
+        exploded = any(evaluation.failure is Failure.EXPLODED for evaluation in seen)
+        return Failure.EXPLODED if exploded else Failure.NOT_FINITE
+    if not bool(torch.isfinite(vector).all()):
+        return Failure.NOT_FINITE
+    return Failure.SILENT if seen[-1].failure is Failure.SILENT else None
+
+
+def repaired(
+    state: TrainState, failure: Failure, evaluator: Evaluator, untrained: Untrained
+) -> tuple[TrainState, str]:
+    """Where a run goes on after a failure, and what was done, in words."""
+    failures = state.failures + 1
+    vector = state.last_finite
+    remedy = "went back a step and halved the rate"
+    if failure is Failure.SILENT:
+        # another network each time, since the last one did not help
+        other = untrained(failures)
+        with evaluator.weights_of(state.vector):
+            if evaluator.network.revive(other):
+                vector = evaluator.coordinates.vector()
+                remedy = "drew its motor weights and reflexes anew"
+    # The optimiser begins anew: its moments, or its search direction, led here.
+    new = replace(state, vector=vector, last_finite=vector, failures=failures, optimizer={})
+    return new, remedy
+
+
+def wake_is_due(stage: Stage, iteration: int) -> bool:
+    """Whether it is time to look for silent units: only while the target narrows, since what is
+    woken has yet to learn.
+    """
+    early = iteration / stage.iterations < stage.anneal_fraction
+    return stage.resample and early and iteration % WAKE_EVERY == 0
+
+
+def with_silent_units_woken(
+    vector: Tensor, trials: TrialBatch, evaluator: Evaluator, untrained: EquationModule
+) -> tuple[Tensor, int]:
+    """The vector with new weights for units that are silent in all trials, so that they can learn
+    again; and how many control periods it took to find them.
+    """
+    with evaluator.weights_of(vector), torch.no_grad():
+        _, u, y = evaluator.rollout(trials)
+        evaluator.network.wake_silent_units(untrained, u, y, evaluator.arm.tone)
+        return evaluator.coordinates.vector(), int(trials.lengths.sum())

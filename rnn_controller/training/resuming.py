@@ -1,0 +1,137 @@
+"""How a run is stored, gone on with, and extended."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from arm_env.arguments import count
+from arm_env.checked import with_present_names
+from rnn_controller.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    exactly,
+    load_checkpoint,
+    mapping,
+)
+from rnn_controller.training.config import TrainConfig, stored_config
+from rnn_controller.training.optimizers import OPTIMIZERS, Adam
+from rnn_controller.training.recipes import Stage, share_of_learning_rate
+from rnn_controller.training.run_folder import CHECKPOINT
+from rnn_controller.training.state import TrainState
+
+KEYS = ("config", "stages", "state", "seconds")
+EARLIER_KEYS = {"position": "state"}
+"""Present keys of a checkpoint's training by those that files of earlier versions hold."""
+
+
+def stored_training(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a checkpoint tells of its training, by the present keys and names of settings."""
+    given = {EARLIER_KEYS.get(key, key): value for key, value in checkpoint.training.items()}
+    exactly("the training", {"extended": [], **given}, (*KEYS, "extended"))
+    stages = given["stages"] if isinstance(given["stages"], list) else []
+    given["stages"] = [with_present_names(Stage, mapping("a stage", stage)) for stage in stages]
+    return {"extended": [], **given}
+
+
+def check_begun(folder: Path) -> None:
+    """Raise CheckpointError unless the folder holds a run to go on with."""
+    if not (folder / CHECKPOINT).is_file():
+        why = (
+            "nothing was saved in that folder yet" if folder.is_dir() else "there is no such folder"
+        )
+        raise CheckpointError(
+            f"there is no checkpoint {str(folder / CHECKPOINT)!r} to resume, {why}: "
+            "begin the run without resume"
+        )
+
+
+@contextmanager
+def reading(output: Path | str) -> Iterator[None]:
+    """Tell what is wrong with a run's checkpoint as a CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f"{output} holds no training run to resume: {error}") from error
+
+
+def config_of(checkpoint: Checkpoint, training: dict[str, Any]) -> TrainConfig:
+    """The configuration of a stored run, which must be that of the checkpoint around it."""
+    config = stored_config(training["config"])
+    same = (config.task, config.orbit, config.cost, config.noise, config.network)
+    goal = (checkpoint.task, checkpoint.orbit, checkpoint.weights, checkpoint.noise)
+    if same != (*goal, checkpoint.network.config):
+        raise ValueError("its training was of another network, task, cost or noise")
+    return config
+
+
+def check_recipe(
+    output: Path | str, config: TrainConfig, stages: Sequence[Stage], stored: list[dict[str, Any]]
+) -> None:
+    """Raise CheckpointError unless the recipe still has the stages that a run was begun with."""
+    # through JSON, which makes lists of tuples
+    if json.loads(json.dumps([asdict(stage) for stage in stages])) != stored:
+        raise CheckpointError(
+            f"the recipe {config.recipe!r} is no longer what {output} was begun with; "
+            "begin anew elsewhere"
+        )
+
+
+def extensions(values: Any) -> list[list[int]]:
+    """The extensions that a checkpoint tells of: iterations done, and those in all until then."""
+    for pair in values if isinstance(values, list) else [values]:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(f"extended must be pairs of iterations, not {pair!r}")
+        for number_of_iterations in pair:
+            count("extended", number_of_iterations)
+    return [list(map(int, pair)) for pair in values]
+
+
+def stretched(
+    state: TrainState, earlier: Stage, stage: Stage, final_radius: float
+) -> tuple[TrainState, str]:
+    """The state of a run of one stage that gets more iterations, and how far its schedules of
+    learning rate and target jump back, in words.
+    """
+    # a run that has ended stands at the beginning of the stage after its last
+    begun = state.iteration if state.stage == 0 else earlier.iterations
+    was, now = begun / earlier.iterations, begun / stage.iterations
+    radii = [100 * s.target_radius(p, final_radius) for s, p in ((earlier, was), (stage, now))]
+    told = f"d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
+    if issubclass(OPTIMIZERS[stage.optimizer], Adam):
+        shares = [100 * share_of_learning_rate(progress) for progress in (was, now)]
+        told = (
+            f"the learning rate goes from {shares[0]:.0f} to {shares[1]:.0f} % of that at the "
+            f"start, and {told}"
+        )
+    return replace(state, stage=0, iteration=begun), told
+
+
+def is_longer(stored: TrainConfig, given: TrainConfig) -> bool:
+    """Whether a configuration is the stored one with more iterations, of a single stage."""
+    if replace(given, iterations=stored.iterations) != stored:
+        return False
+    before = stored.stages()
+    now = given.stages()
+    return len(before) == len(now) == 1 and now[0].iterations > before[0].iterations
+
+
+def difference(stored: TrainConfig, given: TrainConfig) -> str:
+    """How two configurations differ, in words."""
+    pairs = [(f.name, getattr(stored, f.name), getattr(given, f.name)) for f in fields(stored)]
+    return "; ".join(f"{name} {was} there, {now} here" for name, was, now in pairs if was != now)
+
+
+def is_without_an_iteration(path: Path) -> bool:
+    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to
+    lose.
+    """
+    try:
+        training = stored_training(load_checkpoint(path))
+        return bool(training["state"]["done"] == 0)
+    except (ValueError, LookupError, TypeError):
+        return False
