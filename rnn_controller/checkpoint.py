@@ -19,7 +19,6 @@ from arm_env.arguments import choice, number
 from arm_env.checked import group
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
-from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.task import Task
 from rnn_controller.checkpoint_header import (
@@ -77,7 +76,7 @@ class Checkpoint:
     """Configuration and position of the training run; JSON values."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """State of the optimiser and the history of the objective."""
-    orbit: Orbit | None = None
+    orbit: Task | None = None
     """What it was trained to run along, if not along circles."""
 
     def __post_init__(self) -> None:

@@ -11,7 +11,6 @@ from arm_env.checked import with_present_names
 from arm_env.dynamics.parameters import Arm
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.specifications import ORBITS, plain, revived
-from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.registry import TASKS, task_of_environment
 from arm_env.tasks.task import Task
 from rnn_controller.networks.equation_module import EquationConfig
@@ -29,18 +28,28 @@ class ClassError(CheckpointError):
     """A file that names a class of a user's own, which is not to be had here."""
 
 
-def task_of(name: str, orbit: Orbit | None) -> Task:
-    """The task of that name, along an orbit if there is one."""
+def task_of(name: str, orbit: Task | None) -> Task:
+    """The task of that name, or the one of its kind that a user gave."""
     return TASKS[name] if orbit is None else orbit
 
 
-def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Orbit | None]:
-    """The task's name and its orbit, None for the usual circle, from what a user gave as either."""
-    if isinstance(task, Task) and task.cyclic and orbit is None:
-        task, orbit = task_of_environment(task.env_id).name, task
+def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Task | None]:
+    """The name of a task, and itself if it is not the registered one, such as an orbit.
+
+    A user may give a name, a name and an orbit, or the task itself.
+    """
+    own = task if orbit is None else orbit
+    if isinstance(own, Task) and (own is task or task == task_of_environment(own.env_id).name):
+        name = task_of_environment(own.env_id).name
+        if own == TASKS[name]:
+            return name, None
+        if own.arguments:
+            form("task", own)  # can be stored
+            return name, own
     if isinstance(task, Task):
         raise ValueError(
-            f"task must be reach, circle, or an orbit without another one, not {in_one_line(task)}"
+            f"task must be {', '.join(TASKS)}, or one that its environment can be made for (an "
+            f"orbit without another one, Follow with another band), not {in_one_line(task)}"
         )
     choice("task", task, TASKS)
     if orbit is None:
@@ -117,9 +126,9 @@ def stored_network(values: Any) -> AnyConfig:
     return stored(config_type(values), "network", values)
 
 
-def stored_orbit(values: Any) -> Orbit:
-    """The orbit that a file holds."""
-    return stored_own("orbit", values, ORBITS, Orbit)
+def stored_orbit(values: Any) -> Task:
+    """The orbit, or other task of a user's own, that a file holds."""
+    return stored_own("orbit", values, ORBITS, Task)
 
 
 def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T]) -> T:

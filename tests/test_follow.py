@@ -139,7 +139,10 @@ def test_the_band_is_an_argument_and_stands_in_the_specification():
     assert env.unwrapped.task == Follow(band=0.25)
     again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.task.band == 0.25
-    assert env.unwrapped.task.arguments == {"band": 0.25} and TASKS["follow"].arguments == {}
+    assert (
+        env.unwrapped.task.arguments == {"band": 0.25, "extent": (0.04, 0.12)}
+        and TASKS["follow"].arguments == {}
+    )
     with pytest.raises(ValueError, match=r"band must be a number from 0.01 to 5"):
         gym.make("FollowArm-v0", band=-1)
     with pytest.raises(TypeError, match=r"it is an argument of FollowArm-v0"):

@@ -180,9 +180,9 @@ def test_what_is_no_orbit_to_be_trained_is_refused():
             {"task": "circle", "orbit": {"kind": "math:pi"}},
             "orbit must be of a class derived from Orbit, not ",
         ),
-        ({"task": Reach()}, "task must be reach, circle, or an orbit"),
+        ({"task": Reach(shoulder=(0.1, 1.0))}, "task must be reach, circle, follow, or one that"),
         ({"task": Ellipse(), "orbit": Circle()}, "an orbit without another one"),
-        ({"task": Local()}, "the orbit can't be stored: .*Local, as module:Class, so it must be"),
+        ({"task": Local()}, "the task can't be stored: .*Local, as module:Class, so it must be"),
     ]:
         with pytest.raises(ValueError, match=text):
             config(**given)

@@ -54,6 +54,7 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | name | default | meaning |
     |---|---|---|
     | `band` | 0.5 | the highest frequency of the target's movement [Hz], 0.01 to 5 |
+    | `extent` | (0.04, 0.12) | range of the root mean square distance of a path from its centre [m] |
 
     ## Info
     As in `ReachArm-v0`; `command` is all four numbers.
@@ -62,8 +63,14 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     - v0: not released yet.
     """
 
-    def __init__(self, render_mode: str | None = None, band: float = 0.5, **arguments: Any):
-        super().__init__(Follow(band=band), render_mode, **arguments)
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        band: float = 0.5,
+        extent: tuple[float, float] = (0.04, 0.12),
+        **arguments: Any,
+    ):
+        super().__init__(Follow(band=band, extent=extent), render_mode, **arguments)
 
 
 class FollowArmVectorEnv(ArmVectorEnv, gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -74,6 +81,7 @@ class FollowArmVectorEnv(ArmVectorEnv, gym.vector.VectorEnv[np.ndarray, np.ndarr
         num_envs: int = 1,
         max_episode_steps: int | None = None,
         band: float = 0.5,
+        extent: tuple[float, float] = (0.04, 0.12),
         **arguments: Any,
     ):
-        super().__init__(Follow(band=band), num_envs, max_episode_steps, **arguments)
+        super().__init__(Follow(band=band, extent=extent), num_envs, max_episode_steps, **arguments)

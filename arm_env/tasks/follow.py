@@ -73,7 +73,7 @@ class Follow(Task):
         "arm_env.envs.follow:FollowArmEnv",
         "arm_env.envs.follow:FollowArmVectorEnv",
     )
-    argument_names = ("band",)
+    argument_names = ("band", "extent")
     max_episode_steps = 800
     success_measure = ("fraction_on_target", "on target")
     shown_measures = (
@@ -91,7 +91,7 @@ class Follow(Task):
 
     @property
     def arguments(self):
-        return {} if self == Follow() else {"band": self.band}
+        return {} if self == Follow() else {"band": self.band, "extent": self.extent}
 
     def error(self, xp, command, x, y):
         dx, dy = x - command[..., 0], y - command[..., 1]
