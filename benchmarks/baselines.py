@@ -6,6 +6,7 @@ import json
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import Actor as SACActor
 
+from arm_env.checked import with_present_names
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.sb3 import Trained, as_sb3_vec_env
@@ -45,6 +47,10 @@ SETTINGS = Path(__file__).with_name("settings.toml")
 @dataclass(frozen=True)
 class Settings:
     """How one algorithm is trained on one task, from its table in ``settings.toml``."""
+
+    earlier_names = MappingProxyType(
+        {"widest_target": "initial_target_radius", "narrowing": "anneal_fraction"}
+    )
 
     steps: int
     """Environment steps."""
@@ -98,7 +104,7 @@ def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Sett
     names = ", ".join(table)
     for change in changes:
         try:
-            new = tomllib.loads(change)
+            new = with_present_names(Settings, tomllib.loads(change))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(
                 f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}"

@@ -12,10 +12,11 @@ import tyro
 from scipy import stats
 
 import arm_env
+from arm_env.checked import with_present_names
 from arm_env.tasks.measures import ShownMeasure
 from arm_env.tasks.registry import ENVIRONMENTS
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
-from benchmarks.baselines import load_baseline, merged, settings
+from benchmarks.baselines import Settings, load_baseline, merged, settings
 from benchmarks.entries import entries, microseconds_per_action, your_own
 from benchmarks.places import RESULTS, STORED
 from benchmarks.runs import read_run, stored_runs
@@ -24,7 +25,8 @@ from benchmarks.train_baseline import Args, open_run
 from rnn_controller.checkpoint import TRAINED
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import NetworkConfig
-from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, Trainer, stored_config
+from rnn_controller.training.config import stored_config
+from rnn_controller.training.trainer import DEFAULTS, RECIPES, Stage, Trainer
 
 
 def write_record(folder, name, seed=0):
@@ -482,7 +484,8 @@ def test_stored_runs_are_those_of_the_settings_as_they_are():
             args = tyro.cli(Args, args=words)
             now = asdict(settings(args.algo, args.env))
             seed = args.seed
-            assert record["settings"] == json.loads(json.dumps(now))
+            stored = with_present_names(Settings, record["settings"])
+            assert stored == json.loads(json.dumps(now))
         else:
             config = tyro.cli(train_network.Args, args=words).config
             seed = config.seed

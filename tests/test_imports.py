@@ -217,3 +217,16 @@ def test_rendering_loads_pygame_only():
     )
     assert loaded_after(drawing + "env.reset(seed=1)\nenv.render()").count("pygame") == 1
     assert loaded_after(drawing) == []
+
+
+def test_only_the_command_line_knows_tyro():
+    users = {name for name, package in imported_packages("rnn_controller") if package == "tyro"}
+    assert users <= {f"rnn_controller.{name}" for name in ("__main__", "commands", "options")}
+    assert users
+
+
+def test_the_trainer_the_checkpoint_and_the_policy_know_no_network_in_particular():
+    edges = graph("rnn_controller")
+    general = [name for name in edges if room(name) in ("training", "checkpoint", "policy")]
+    users = {name for name in general if "rnn_controller.networks.recurrent" in edges[name]}
+    assert users == {"rnn_controller.training.config"}  # which names the configurations

@@ -25,7 +25,7 @@ from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy
 from rnn_controller.rollouts import pontryagin
-from rnn_controller.training import evaluation, iteration, loop, repair
+from rnn_controller.training import evaluation, loop, optimizers, repair
 from rnn_controller.training import trainer as training
 from rnn_controller.training.optimizers import Soap
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
@@ -1052,7 +1052,7 @@ def test_a_batch_of_any_size_is_computed_in_parts(monkeypatch, tmp_path):
     ],
 )
 def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, tmp_path):
-    monkeypatch.setattr(iteration, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(optimizers, "MOST_TOGETHER", 10)
     trainer = Trainer(replace(config(0), network=network), tmp_path)
     number = len(trainer.vector)
     held = trainer._blocks[trainer._blocks < number]
@@ -1068,7 +1068,7 @@ def test_blocks_of_large_networks_hold_every_weight_once(network, monkeypatch, t
 
 
 def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monkeypatch, tmp_path):
-    monkeypatch.setattr(iteration, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(optimizers, "MOST_TOGETHER", 10)
     monkeypatch.setattr(Soap, "refresh", 2)
     monkeypatch.setitem(training.RECIPES, "default", (SOAP,))
     whole = train(config(0), tmp_path / "whole", progress=False)

@@ -28,11 +28,11 @@ from arm_env.files import write_whole
 from rnn_controller import load
 from rnn_controller.checkpoint import TASKS, Checkpoint, CheckpointError, load_checkpoint
 from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.networks.plain_torch import training_conditions
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.policy import Policy, controller_of
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.training import trainer as training
-from rnn_controller.training.evaluation import training_conditions
 from rnn_controller.training.objective import risk_sensitive, values
 from rnn_controller.training.optimizers import Soap
 from rnn_controller.training.run_folder import LOCK, claimed

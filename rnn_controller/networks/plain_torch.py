@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rnn_controller.rollouts.parallel import threads_for_kernels
+
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
@@ -24,6 +26,15 @@ def plain_torch() -> Iterator[None]:
     if torch.get_default_device().type != "cpu":
         on_cpu = torch.device("cpu")
     with on_cpu, torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def training_conditions() -> Iterator[None]:
+    """Compute what a training run computes, so that it computes the same everywhere; as a context
+    or a decorator.
+    """
+    with plain_torch(), threads_for_kernels():
         yield
 
 

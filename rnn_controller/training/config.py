@@ -101,6 +101,7 @@ class TrainConfig(Checked):
         object.__setattr__(self, "cost", group("cost", self.cost, CostWeights, CostWeights()))
         perturbation = group("perturbation", self.perturbation, Perturbation, Perturbation())
         object.__setattr__(self, "perturbation", perturbation)
+        # The compiled closed loop and its adjoint see the present signals only.
         if perturbation.delay:
             raise ValueError(
                 f"training knows no sensory delay, so it must be 0, not {perturbation.delay}"
@@ -108,6 +109,7 @@ class TrainConfig(Checked):
 
     def form(self) -> dict[str, Any]:
         """What a checkpoint holds of the configuration."""
+        # asdict would lose the class of a network or an orbit of the user's own.
         values = asdict(self)
         if isinstance(self.network, EquationConfig):
             values["network"] = form("network", self.network)

@@ -1,7 +1,7 @@
 """The objective of a batch of trials, and its gradient: a function of the weights alone."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -17,9 +17,7 @@ from arm_env.tasks.measures import SETTLED
 from arm_env.tasks.task import Task
 from rnn_controller.networks.coordinates import FlatVector
 from rnn_controller.networks.equation_module import EquationModule
-from rnn_controller.networks.plain_torch import plain_torch
 from rnn_controller.rollouts import pontryagin
-from rnn_controller.rollouts.parallel import threads_for_kernels
 from rnn_controller.rollouts.plant import TORCH, tensors
 from rnn_controller.training.objective import of_parts, risk_sensitive, values
 from rnn_controller.training.trials import TrialBatch
@@ -58,15 +56,6 @@ class Part(NamedTuple):
     steps: int
 
 
-@contextmanager
-def training_conditions() -> Iterator[None]:
-    """What a run computes under, so that it computes the same everywhere; as a context or a
-    decorator.
-    """
-    with plain_torch(), threads_for_kernels():
-        yield
-
-
 @dataclass(frozen=True)
 class Evaluator:
     """Evaluates vectors of weights of one network for one task."""
@@ -77,13 +66,22 @@ class Evaluator:
     arm: Arm
     beta: float  # risk sensitivity of eq. 5'
 
+    def __post_init__(self) -> None:
+        # compiled code takes no other numbers
+        for name, parameter in self.network.named_parameters():
+            if parameter.dtype != torch.float64:
+                raise ValueError(
+                    f"all weights must be float64 to be trained, but {name} is {parameter.dtype}"
+                )
+
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
         """The objective of eq. 5' and its gradient, of ``TOGETHER`` trials at a time."""
         batches = list(trials.parts(TOGETHER))
         with self.weights_of(vector):
             parts = [self._part(vector, batch, cost) for batch in batches]
         numbers = torch.tensor([len(batch.x0) for batch in batches], dtype=vector.dtype)
-        # eq. 5' is no mean: the parts weigh as much as the objective depends on each
+        # Eq. 5' is no mean over trials: with β > 0 the parts of greater value weigh more. Their
+        # weights are the gradient of the whole along the objectives of the parts.
         each = torch.stack([part.objective for part in parts]).requires_grad_()
         objective = of_parts(each, numbers, self.beta)
         (weight,) = torch.autograd.grad(objective, each)
@@ -105,6 +103,7 @@ class Evaluator:
     @contextmanager
     def weights_of(self, vector: Tensor) -> Iterator[None]:
         """Give the network the weights of a vector, and its own back in the end."""
+        # The compiled rollout reads the weights from the network, so they have to be lent to it.
         own = [parameter.detach().clone() for parameter in self.network.parameters()]
         self.coordinates.assign(vector)
         try:
@@ -132,6 +131,7 @@ class Evaluator:
         period = self.network.config.control_period
         v = values(self.task, self.arm, cost, x, u, trials.commands, period, trials.lengths)
         objective = risk_sensitive(v, self.beta)
+        # the modified maximum principle: the costate equations backwards, compiled
         objective.backward()
         return Part(
             objective.detach(),
@@ -147,9 +147,25 @@ class Evaluator:
         tolerance.
         """
         span = max(1, round(SETTLED / self.network.config.control_period))
-        # (B, span): trials end at different times, and only zeros follow
+        # Trials end at different times, and only zeros follow; each has its own last periods.
+        # (B, span)
         end = (trials.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)
         row = torch.arange(len(end), device="cpu")[:, None]
         px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
         squared = self.task.error(TORCH, trials.commands[row, end - 1], px, py)[0]
         return (squared.sqrt().mean(-1) < self.task.tolerance).double().mean()
+
+
+def failure_of(value: float, vector: Tensor, seen: Sequence[Evaluation]) -> Failure | None:
+    """What is wrong with an optimiser's step from a point of that value to the vector.
+
+    ``seen`` are the evaluations on the way, the last one last.
+    """
+    # A line search may have met points that are no use, and turned back. Only where it began and
+    # where it leads to counts.
+    if not math.isfinite(value):
+        exploded = any(evaluation.failure is Failure.EXPLODED for evaluation in seen)
+        return Failure.EXPLODED if exploded else Failure.NOT_FINITE
+    if not bool(torch.isfinite(vector).all()):
+        return Failure.NOT_FINITE
+    return Failure.SILENT if seen[-1].failure is Failure.SILENT else None

@@ -11,25 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from arm_env.checked import group
 from arm_env.dynamics.parameters import Arm, CostWeights
 from rnn_controller.checkpoint import task_of
-from rnn_controller.networks.coordinates import FlatVector
 from rnn_controller.networks.equation_module import EquationModule
 from rnn_controller.networks.modules import build
+from rnn_controller.networks.plain_torch import training_conditions
 from rnn_controller.training import repair
 from rnn_controller.training.config import TrainConfig
-from rnn_controller.training.evaluation import Evaluation, Evaluator, training_conditions
-from rnn_controller.training.optimizers import OPTIMIZERS, Adam, Soap
+from rnn_controller.training.evaluation import Evaluation, Evaluator, failure_of
+from rnn_controller.training.optimizers import OPTIMIZERS, Adam, Soap, blocks_of
 from rnn_controller.training.recipes import Stage, share_of_learning_rate
 from rnn_controller.training.state import PATIENCE, History, TrainState
 from rnn_controller.training.trials import TrialBatch, sample
 from rnn_controller.watching import remark
-
-# weights whose second moment SOAP holds as one matrix: it costs their number cubed
-MOST_TOGETHER = 1000
 
 Log = Callable[[str, float, int], None]
 
@@ -48,11 +44,10 @@ class Optimization:
         self.task = task_of(config.task, config.orbit)
         self.stages = config.stages()
         self.network = self._untrained()
-        check_precision(self.network)
         self.coordinates = self.network.coordinates(self.task, self.arm)
         self.evaluator = Evaluator(self.network, self.coordinates, self.task, self.arm, config.beta)
         vector = self.coordinates.vector()
-        self._blocks = blocks_of(self.coordinates, len(vector))
+        self._blocks = blocks_of(self.coordinates.receivers(), len(vector))
         self.state = TrainState(vector, vector)
         self.history: History = []
         self.log = log or no_log
@@ -82,7 +77,7 @@ class Optimization:
 
         vector, value = optimizer.step(objective, at.vector)
         steps = sum(evaluation.steps for evaluation in seen)
-        failure = repair.failure_of(value, vector, seen)
+        failure = failure_of(value, vector, seen)
         if failure:
             new = self._repaired(failure)
         else:
@@ -90,7 +85,7 @@ class Optimization:
             exact = cost.target_radius == self.config.cost.target_radius
             stalled = not stage.resample and exact and torch.equal(vector, at.vector)
             new = at.stepped(vector, optimizer.state, stalled)
-            if self.network.can_fall_silent and repair.wake_is_due(stage, at.iteration):
+            if self.network.can_fall_silent and stage.wakes_at(at.iteration):
                 woken, more = repair.with_silent_units_woken(
                     vector, trials, self.evaluator, self._untrained(1 + at.done)
                 )
@@ -165,21 +160,3 @@ class Optimization:
         new, remedy = repair.repaired(at, failure, self.evaluator, self._untrained)
         remark(f"iteration {at.done}: {failure.value}; {remedy}")
         return new
-
-
-def check_precision(network: EquationModule) -> None:
-    """Raise ValueError unless all weights are float64, as compiled code takes them."""
-    for name, parameter in network.named_parameters():
-        if parameter.dtype != torch.float64:
-            raise ValueError(
-                f"all weights must be float64 to be trained, but {name} is {parameter.dtype}"
-            )
-
-
-def blocks_of(coordinates: FlatVector, number: int) -> Tensor | None:
-    """The blocks of SOAP: all weights together while that is cheap, else the incoming weights of
-    each unit.
-    """
-    if number <= MOST_TOGETHER:
-        return None
-    return pad_sequence(coordinates.receivers(), batch_first=True, padding_value=number)

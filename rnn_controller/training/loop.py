@@ -11,10 +11,9 @@ from typing import Any
 from arm_env.arguments import number
 from arm_env.dynamics.parameters import Arm
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.networks.plain_torch import plain_torch
+from rnn_controller.networks.plain_torch import plain_torch, training_conditions
 from rnn_controller.training import resuming
 from rnn_controller.training.config import TrainConfig
-from rnn_controller.training.evaluation import training_conditions
 from rnn_controller.training.iteration import Log, Optimization, no_log
 from rnn_controller.training.repair import LastingFailureError
 from rnn_controller.training.run_folder import CHECKPOINT, TrainingError, claimed
@@ -41,6 +40,7 @@ class Trainer(Optimization):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "log": no_log}
 
+    # Copied under plain torch: a default device around it would take the tensors.
     @plain_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
         # no memory is shared with the process that sent it
@@ -71,6 +71,7 @@ class Trainer(Optimization):
         with progress_bar(
             total=total, initial=self.state.done, unit="it", disable=not progress, desc=title
         ) as bar:
+            # before the work, so that a folder that can't be written to is found at once
             save()
             try:
                 while self.state.stage < len(self.stages):
@@ -81,6 +82,7 @@ class Trainer(Optimization):
                     bar.set_postfix_str(
                         f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {last.on_target:.0%}"
                     )
+                    # after the first iteration, then now and then: saving takes time from training
                     if time.monotonic() - saved > SAVE_EVERY:
                         save()
                         saved = time.monotonic()
@@ -90,6 +92,7 @@ class Trainer(Optimization):
                 raise TrainingError(
                     f"there is not enough memory for so many movements or neurons: {error}"
                 ) from error
+            # Ctrl-C comes here, too: the state is that after the last whole iteration.
             finally:
                 save()
         return self.checkpoint()
@@ -97,6 +100,7 @@ class Trainer(Optimization):
     @training_conditions()
     def checkpoint(self) -> Checkpoint:
         """The run as it stands after its last whole iteration."""
+        # only here the network takes the weights for good
         self.coordinates.assign(self.state.vector)
         training = {
             "config": self.config.form(),
@@ -109,6 +113,7 @@ class Trainer(Optimization):
         return Checkpoint(
             self.network,
             self.config.task,
+            # the arm without the perturbation, which stands in the configuration
             Arm(),
             self.config.cost,
             self.config.noise,

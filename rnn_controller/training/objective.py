@@ -38,6 +38,7 @@ def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
 @once_for_each_trace(trace_task)
 def value_kernels(traced: TracedTask) -> Kernels:
     """``values`` of a batch of movements, and their adjoint."""
+    # The cost of one period is traced once; loop and adjoint are made from the same text.
     x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
     cost = flatten([sum(traced.terms)])
     source = with_adjoint(
@@ -64,6 +65,7 @@ class _Values(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gv: Tensor) -> Any:
         *_, x, u, _, _ = ctx.arguments
+        # zeros where a trial has ended: the kernel writes its own periods only
         gx, gu = np.zeros_like(x), np.zeros_like(u)
         in_parallel(ctx.kernels.values_vjp, len(x), *ctx.arguments, gv.contiguous().numpy(), gx, gu)
         return None, None, torch.from_numpy(gx), torch.from_numpy(gu), None, None
@@ -118,6 +120,7 @@ def torch_values(
     lengths: Tensor,
 ) -> Tensor:
     """Return ``values`` as torch's own operations compute them, differentiable as often as wanted."""
+    # the same cost, over torch's primitives
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
     cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])
@@ -128,7 +131,8 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
     """A = (1/β) log mean exp(β V) (eq. 5'); the mean for β = 0, the maximum for β = ∞."""
     if not beta >= 0:
         raise ValueError(f"the risk sensitivity β is 0 or above, not {beta}")
-    if beta < 1e-9:  # where the logarithm would have lost all digits
+    # Below, the logarithm would have lost all digits.
+    if beta < 1e-9:
         return v.mean()
     if math.isinf(beta):
         return v.max()
@@ -141,6 +145,7 @@ def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
 
     Its gradient along the parts' objectives says how much each part's own gradient weighs.
     """
+    # log-sum-exp of log-sum-exps; a part weighs as many trials as it has
     share = numbers / numbers.sum()
     if beta < 1e-9:
         return (share * objectives).sum()

@@ -5,82 +5,17 @@ next w; ``state`` is a dictionary of tensors that a checkpoint can hold, so that
 on as if it had never stopped. ``layout`` names its tensors and their shapes for n weights.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-Function = Callable[[Tensor], tuple[float, Tensor]]
+from rnn_controller.training.line_search import Function, line_search
 
-
-def line_search(
-    function: Function,
-    w: Tensor,
-    value: float,
-    gradient: Tensor,
-    direction: Tensor,
-    length: float,
-    curvature: float,
-    evaluations: int = 20,
-) -> tuple[float, float, Tensor]:
-    """A step length that meets the strong Wolfe conditions (Nocedal & Wright 2006, alg.
-
-    3.5 and 3.6).
-
-    Returns length, value and gradient there; the best point seen if the conditions can't be met.
-    Values that are not finite count as too high.
-    """
-    slope = float(gradient @ direction)
-    # the best end of the bracket
-    low = 0.0
-    low_value = value
-    low_slope = slope
-    high = None  # its other end, once there is one
-    best = (0.0, value, gradient)
-    for _ in range(evaluations):
-        new_value, new_gradient = function(w + length * direction)
-        finite = math.isfinite(new_value) and bool(torch.isfinite(new_gradient).all())
-        new_slope = float(new_gradient @ direction) if finite else float("nan")
-        if finite and new_value < best[1]:
-            best = (length, new_value, new_gradient)
-        if (
-            not finite
-            or new_value > value + 1e-4 * length * slope
-            or (new_value >= low_value and low > 0)
-        ):
-            high = length
-        elif abs(new_slope) <= -curvature * slope:
-            return length, new_value, new_gradient
-        else:
-            if new_slope * ((high if high is not None else float("inf")) - low) >= 0:
-                high = low
-            low = length
-            low_value = new_value
-            low_slope = new_slope
-        length = (
-            2 * low
-            if high is None
-            else _interpolate(low, low_value, low_slope, high, new_value, length)
-        )
-        if high is not None and abs(high - low) < 1e-12:
-            break
-    return best
-
-
-def _interpolate(
-    low: float, low_value: float, low_slope: float, high: float, value: float, tried: float
-) -> float:
-    """The minimum of the parabola through the low end and the point tried, kept inside the bracket."""
-    width = high - low
-    guess = low + width / 2
-    if tried == high and math.isfinite(value):
-        bend = value - low_value - low_slope * width
-        if bend > 0:
-            guess = low - low_slope * width * width / (2 * bend)
-    inner, outer = sorted((low + 0.1 * width, high - 0.1 * width))
-    return min(max(guess, inner), outer)
+# weights whose second moment SOAP holds as one matrix: it costs their number cubed
+MOST_TOGETHER = 1000
 
 
 class ConjugateGradient:
@@ -98,6 +33,7 @@ class ConjugateGradient:
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
         """The next w, and the objective at the present one."""
+        # The last line search has evaluated this point already.
         if not self.state:
             value, gradient = function(w)
             direction = -gradient
@@ -106,6 +42,7 @@ class ConjugateGradient:
             value, gradient = float(self.state["value"]), self.state["gradient"]
             direction = self.state["direction"]
             length = float(self.state["length"])
+        # After a change of the function the conjugate direction may lead upwards.
         if float(gradient @ direction) >= 0:
             direction = -gradient
         length, new_value, new_gradient = line_search(
@@ -148,6 +85,7 @@ class Adam:
         if not self.state:
             zero = torch.zeros_like(w)
             self.state = {"mean": zero, "square": zero, "count": w.new_zeros(())}
+        # A batch with a few bad trials must not outweigh all others in the moments.
         gradient = gradient / max(1.0, float(gradient.norm()))
         count = self.state["count"] + 1
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
@@ -201,10 +139,12 @@ class Soap(Adam):
         count = self.state["count"] + 1
         axes = self.state["axes"]
         mean = 0.9 * self.state["mean"] + 0.1 * gradient
+        # index n, which fills up short blocks, is a weight of no gradient
         g = torch.cat([gradient, gradient.new_zeros(1)])[blocks]  # (b, k)
         moment = torch.baddbmm(
             self.state["moment"], g[:, :, None], g[:, None], beta=0.999, alpha=0.001
         )
+        # The eigenvalues are the second moments along the new axes, so no old ones have to be turned.
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
             square, vectors = torch.linalg.eigh(moment)
             square = square.clamp_min(0)
@@ -220,9 +160,19 @@ class Soap(Adam):
         }
         unbiased = (square / (1 - 0.999**count)).sqrt() + 1e-8
         m = torch.cat([mean, mean.new_zeros(1)])[blocks, None] / (1 - 0.9**count)  # (b, k, 1)
+        # into the axes, divided by the deviation along each, and back
         change = axes.mT @ (axes @ m / unbiased[..., None])
         step = torch.cat([torch.zeros_like(w), w.new_zeros(1)]).index_put((blocks,), change[..., 0])
         return w - self.learning_rate * step[: len(w)], value
+
+
+def blocks_of(receivers: Sequence[Tensor], number: int) -> Tensor | None:
+    """SOAP's blocks of that many weights: all together while that is cheap, else the incoming
+    weights of each unit, whose indices the ``receivers`` are.
+    """
+    if number <= MOST_TOGETHER:
+        return None
+    return pad_sequence(list(receivers), batch_first=True, padding_value=number)
 
 
 OPTIMIZERS: dict[str, Any] = {"conjugate-gradient": ConjugateGradient, "adam": Adam, "soap": Soap}

@@ -12,10 +12,13 @@ from rnn_controller.training.trials import Range, Sampling
 
 MOST_ITERATIONS = 10**9
 LARGEST_BATCH = 10**6
+WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that have fallen silent
 
 
 def narrowing_radius(progress: float, initial: float, fraction: float, final: float) -> float:
     """d0 [m] at ``progress`` from 0 to 1: from initial to final, geometrically, over that share."""
+    # Geometrically, so that it halves in equal times: a hand that is led to one radius finds the
+    # next one in sight.
     left = max(0.0, 1 - progress / fraction)
     return final * (max(initial, final) / final) ** left
 
@@ -90,6 +93,13 @@ class Stage(Checked):
         radius = self.target_radius(iteration / self.iterations, cost.target_radius)
         return replace(cost, target_radius=radius)
 
+    def wakes_at(self, iteration: int) -> bool:
+        """Whether units that have fallen silent are woken in an iteration."""
+        # Only while the target narrows: what is woken has yet to learn. With one batch for the
+        # whole stage the line search would find that the function has changed.
+        narrowing = iteration / self.iterations < self.anneal_fraction
+        return self.resample and narrowing and iteration % WAKE_EVERY == 0
+
     def sampling(self, settling: float, noise: float, control_period: float) -> Sampling:
         """How the stage's trials are drawn in a run with these settings."""
         return Sampling(
@@ -112,7 +122,9 @@ UP_TO_HALF_LONGER: Range = (1.0, 1.5)
 # paper's begin with a target of this radius.
 WIDE = 0.3  # [m]
 RECIPES: dict[str, tuple[Stage, ...]] = {
+    # Its quiet trials (little noise, long holds) show a slow drift at the target.
     "default": (Stage("soap", 3000, learning_rate=0.006, initial_target_radius=WIDE, quiet=0.3),),
+    # for circles, which spread under noise if they were trained with less of it
     "full-noise": (
         Stage(
             "soap", 3000, learning_rate=0.006, initial_target_radius=WIDE, second=UP_TO_HALF_LONGER,
@@ -120,16 +132,19 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
             quiet_noise_scale=(0.0, 0.3),
         ),
     ),
+    # a demonstration of three minutes
     "short": (
         Stage(
             "soap", 1200, learning_rate=0.008, initial_target_radius=WIDE, second=UP_TO_HALF_LONGER,
             noise_scale=AS_IT_IS,
         ),
     ),
+    # The next two differ from the default in the optimiser, to compare with.
     "adam": (Stage("adam", 3000, learning_rate=0.01, initial_target_radius=WIDE),),
     "conjugate-gradient": (
         Stage("conjugate-gradient", 1000, 200, resample=False, initial_target_radius=WIDE),
     ),
+    # what the paper describes, with nothing of our own
     "paper": (
         Stage(
             "conjugate-gradient", 1000, 200, resample=False, first=AS_IT_IS, second=AS_IT_IS,

@@ -6,20 +6,16 @@ gradient. It gets new motor weights where it knows some (``EquationModule.revive
 and muscles that fall silent early are woken now and then, before that costs anything.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from rnn_controller.networks.equation_module import EquationModule
-from rnn_controller.training.evaluation import Evaluation, Evaluator, Failure
-from rnn_controller.training.recipes import Stage
+from rnn_controller.training.evaluation import Evaluator, Failure
 from rnn_controller.training.state import TrainState
 from rnn_controller.training.trials import TrialBatch
-
-WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that have fallen silent
 
 
 class LastingFailureError(RuntimeError):
@@ -30,20 +26,6 @@ Untrained = Callable[[int], EquationModule]
 """Returns the network as a number, added to the seed of the run, begins it."""
 
 
-def failure_of(value: float, vector: Tensor, seen: Sequence[Evaluation]) -> Failure | None:
-    """What is wrong with an optimiser's step from a point of that value to the vector.
-
-    A line search may have met points that are no use, and turned back: only what it began with and
-    what it leads to counts.
-    """
-    if not math.isfinite(value):
-        exploded = any(evaluation.failure is Failure.EXPLODED for evaluation in seen)
-        return Failure.EXPLODED if exploded else Failure.NOT_FINITE
-    if not bool(torch.isfinite(vector).all()):
-        return Failure.NOT_FINITE
-    return Failure.SILENT if seen[-1].failure is Failure.SILENT else None
-
-
 def repaired(
     state: TrainState, failure: Failure, evaluator: Evaluator, untrained: Untrained
 ) -> tuple[TrainState, str]:
@@ -52,7 +34,7 @@ def repaired(
     vector = state.last_finite
     remedy = "went back a step and halved the rate"
     if failure is Failure.SILENT:
-        # another network each time, since the last one did not help
+        # A network that is drawn from another seed each time: the last one did not help.
         other = untrained(failures)
         with evaluator.weights_of(state.vector):
             if evaluator.network.revive(other):
@@ -63,20 +45,13 @@ def repaired(
     return new, remedy
 
 
-def wake_is_due(stage: Stage, iteration: int) -> bool:
-    """Whether it is time to look for silent units: only while the target narrows, since what is
-    woken has yet to learn.
-    """
-    early = iteration / stage.iterations < stage.anneal_fraction
-    return stage.resample and early and iteration % WAKE_EVERY == 0
-
-
 def with_silent_units_woken(
     vector: Tensor, trials: TrialBatch, evaluator: Evaluator, untrained: EquationModule
 ) -> tuple[Tensor, int]:
     """The vector with new weights for units that are silent in all trials, so that they can learn
     again; and how many control periods it took to find them.
     """
+    # The trials of this iteration once more, since the step has just changed the weights.
     with evaluator.weights_of(vector), torch.no_grad():
         _, u, y = evaluator.rollout(trials)
         evaluator.network.wake_silent_units(untrained, u, y, evaluator.arm.tone)

@@ -62,6 +62,7 @@ def reading(output: Path | str) -> Iterator[None]:
 def config_of(checkpoint: Checkpoint, training: dict[str, Any]) -> TrainConfig:
     """The configuration of a stored run, which must be that of the checkpoint around it."""
     config = stored_config(training["config"])
+    # The checkpoint says both; a file in which they differ was put together by hand.
     same = (config.task, config.orbit, config.cost, config.noise, config.network)
     goal = (checkpoint.task, checkpoint.orbit, checkpoint.weights, checkpoint.noise)
     if same != (*goal, checkpoint.network.config):
@@ -99,6 +100,7 @@ def stretched(
     """
     # a run that has ended stands at the beginning of the stage after its last
     begun = state.iteration if state.stage == 0 else earlier.iterations
+    # progress in the old and in the new schedule, from 0 to 1
     was, now = begun / earlier.iterations, begun / stage.iterations
     radii = [100 * s.target_radius(p, final_radius) for s, p in ((earlier, was), (stage, now))]
     told = f"d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
@@ -113,6 +115,7 @@ def stretched(
 
 def is_longer(stored: TrainConfig, given: TrainConfig) -> bool:
     """Whether a configuration is the stored one with more iterations, of a single stage."""
+    # With several stages, those that are over would have been longer, too.
     if replace(given, iterations=stored.iterations) != stored:
         return False
     before = stored.stages()

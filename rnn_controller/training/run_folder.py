@@ -32,6 +32,7 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
     then the lock keeps nobody out any more.
     """
     path = folder / LOCK
+    # Not a singleton: two trainings in one process must keep each other out, too.
     lock = FileLock(path, thread_local=False, is_singleton=False, fallback_to_soft=False)
     with says_why(folder / CHECKPOINT):
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,18 +40,21 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
             lock.acquire(blocking=False)
         except Timeout:
             raise TrainingError(
-                f"another training is writing to {folder}: wait for its end, or choose another output"
+                f"another training is writing to {folder}: wait for its end, or choose another "
+                "output"
             ) from None
         except OSError as error:
             if error.errno not in WITHOUT_LOCKS:
                 raise
             path.touch()
             remark(
-                f"{folder} can't be locked ({error.strerror}): take care that no other training writes to it"
+                f"{folder} can't be locked ({error.strerror}): take care that no other training "
+                "writes to it"
             )
         ours = path.stat()
 
     def check() -> None:
+        # A lock on a file that has been removed keeps nobody out of the one that replaced it.
         try:
             same = os.path.samestat(path.stat(), ours)
         except (FileNotFoundError, NotADirectoryError):

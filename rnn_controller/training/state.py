@@ -45,6 +45,7 @@ class TrainState:
     def tensors(self, history: History) -> dict[str, Tensor]:
         """Everything else, by the names that a checkpoint gives it."""
         state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
+        # An interrupt may have left one entry more than whole iterations.
         past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
         return {**state, "vector": self.vector, "last_finite": self.last_finite, "history": past}
 
@@ -82,8 +83,10 @@ def restored(
     """Return the state of a run of that many weights, and its history; ValueError if it can't
     stand there.
     """
+    # A file may have been damaged or edited: nothing is taken that no run could have written.
     exactly("the state", mapping("the state", counters), COUNTERS)
     stage = count("stage", counters["stage"], 0, len(stages))
+    # A run that has ended stands in the stage after its last, which there is none of.
     running = stages[stage] if stage < len(stages) else None
     last = running.iterations - 1 if running else 0
     earlier = sum(s.iterations for s in stages[:stage])
@@ -112,14 +115,12 @@ def restored(
     for name in ("vector", "last_finite"):
         real_and_finite(name, rest[name])
     if optimizer:
+        # a run that has ended holds no optimiser
         layout = OPTIMIZERS[running.optimizer].layout if running else {}
         exactly("the optimizer's state", optimizer, layout)
         check_shapes(optimizer, layout, n=weights)
         for name, value in optimizer.items():
             real_and_finite(name, value)
-        pairs = zip(optimizer.get("steps", ()), optimizer.get("changes", ()), strict=True)
-        if not all(float(change @ step) > 0 for step, change in pairs):
-            raise ValueError("the optimizer's state holds a step without curvature")
     history = [(value, radius) for value, radius in rest["history"].tolist()]
     if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
         raise ValueError("history holds a target radius that is none")
@@ -132,6 +133,7 @@ def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **siz
     """
     for name, letters in layout.items():
         value = tensors[name]
+        # A letter that has no size yet takes the one found; where it comes again it must agree.
         bound = {**dict(zip(letters, value.shape, strict=False)), **sizes}
         expected = tuple(bound.get(letter, 0) for letter in letters)
         if value.dtype != torch.float64 or tuple(value.shape) != expected:

@@ -59,6 +59,7 @@ def train(
     progress = flag("progress", progress)
     if flag("resume", resume):
         resuming.check_begun(output)
+    # The folder is claimed before anything is read, so that no other training can come between.
     with claimed(output) as check:
         if resume:
             trainer = Trainer.resume(output)
@@ -69,6 +70,7 @@ def train(
                 remark(trainer.extend(config))
         else:
             trainer = Trainer(config, output)
+            # A run that was stopped before its first iteration holds nothing to lose.
             if trainer.path.exists() and not resuming.is_without_an_iteration(trainer.path):
                 raise FileExistsError(
                     f"{trainer.path} exists: go on with --resume, or choose another --output"

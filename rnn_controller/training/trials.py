@@ -95,6 +95,7 @@ def sample(
     # The order of the draws is part of the format of a run: a seed means these trials.
     courses = task.sample_courses(rng, 2 * number, arm).reshape(2, number, -1)
     targets = task.command_at(courses, np.zeros((2, number)))  # (2, B, K)
+    # The body already is where the first command wants it; what is learnt is the jump, and to stay.
     x0 = task.attractor_state(rng, arm, targets[0])
     anywhere = round(s.thrown * number)
     x0[:anywhere] = thrown_bodies(rng, task, anywhere)
@@ -112,6 +113,7 @@ def sample(
     omega = np.zeros(shape)
     if s.noise:
         standard_normals(key, 0, omega.reshape(-1))
+    # Neurons start anywhere: trained from rest alone, networks became bistable (docs/choices.md).
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
     scale = noise_deviation(s.noise, s.control_period) * drawn(
         rng, is_quiet, s.noise_scale, s.quiet_noise_scale
