@@ -134,7 +134,9 @@ class _Rollout(torch.autograd.Function):
             inputs = (tuple(loop.body), network, tuple(given), tuple(path))
             in_parallel(loop.kernels.forward, blocks, *inputs, (x, u, y))
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
-        ctx.loop, ctx.given, ctx.path = loop, given, path
+        ctx.loop = loop
+        ctx.given = given
+        ctx.path = path
         return tuple(map(torch.from_numpy, (x, u, y)))
 
     @staticmethod

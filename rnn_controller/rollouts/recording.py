@@ -42,7 +42,9 @@ class Vector(Operand):
     # stores no intermediate values.
 
     def __init__(self, record: Record, expression: Symbol, like: str | None = None):
-        self.record, self.expression, self.like = record, expression, like
+        self.record = record
+        self.expression = expression
+        self.like = like
 
     @property
     def size(self) -> int | None:
