@@ -224,8 +224,9 @@ def test_a_checkpoint_with_wrong_bytes_is_refused_or_still_usable(tmp_path, name
 
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
-    """Makes a run that stands in the middle of its first stage or at its end, and returns its
-    checkpoint's path.
+    """Make a run and return its checkpoint's path.
+
+    It stands in the middle of its first stage or at its end.
     """
     fresh = {"fresh": False, "widest_target": 0.0}
     STAGES = {
