@@ -22,8 +22,9 @@ def same(one: float, other: float) -> bool:
 
 
 def detached(value: Any) -> Any:
-    """Return a tensor of torch, which may want a gradient, as an array of the same memory; anything
-    else as it is.
+    """Return a tensor of torch as an array of the same memory, and anything else as it is.
+
+    The tensor may want a gradient.
     """
     if not isinstance(value, np.ndarray) and hasattr(value, "detach") and hasattr(value, "cpu"):
         return value.detach().cpu().numpy()
@@ -52,8 +53,9 @@ def number(
     above: bool = False,
     infinite: bool = False,
 ) -> float:
-    """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``; infinity only where
-    it has a meaning.
+    """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``.
+
+    Infinity is taken only where it has a meaning.
     """
     result = _plain(value)
     if not _inside(result, low, high, above) and not (infinite and result == math.inf):
@@ -72,9 +74,7 @@ def numbers(
     *,
     above: bool = False,
 ) -> Any:
-    """Return ``value`` as nested tuples of floats of that ``shape``, each in the range, as
-    ``number`` has it.
-    """
+    """Return ``value`` as nested tuples of floats of that ``shape``, in ``number``'s range."""
     try:
         array = floats(value)
     except ValueError:

@@ -38,8 +38,9 @@ def fresh(kind: Callable[[], Any]) -> Any:
 
 
 def group(name: str, value: Any, kind: type[T], default: T) -> T:
-    """Return an instance of the dataclass ``kind``: ``value`` itself, one made from a mapping, or
-    for None the default.
+    """Return an instance of the dataclass ``kind``.
+
+    It is ``value`` itself, one made from a mapping, or for None the default.
 
     A mapping names the fields that differ from the default.
     """
@@ -57,9 +58,7 @@ def group(name: str, value: Any, kind: type[T], default: T) -> T:
 
 
 def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
-    """Return ``default`` with the fields that a mapping names; a field that it does not have is
-    refused.
-    """
+    """Return ``default`` with the fields that a mapping names, all of which it must have."""
     known = [f.name for f in fields(default)]  # type: ignore[arg-type]
     value = with_present_names(type(default), value)
     unknown = [key for key in value if key not in known]
@@ -73,8 +72,9 @@ def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
 
 @dataclass(frozen=True)
 class Range:
-    """What a field of a ``Checked`` group may be: a number, or a tuple of them shaped like its
-    default.
+    """The range of a field of a ``Checked`` group.
+
+    The field is a number, or a tuple of numbers shaped like its default.
     """
 
     low: float

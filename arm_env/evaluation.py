@@ -118,8 +118,9 @@ def evaluate(
     noise: float = 0.2,
     **env_arguments: Any,
 ) -> Measures:
-    """Measures of a controller over ``movements`` random jumps; ``env_arguments`` go to the
-    environment.
+    """Measures of a controller over ``movements`` random jumps.
+
+    ``env_arguments`` go to the environment.
 
     ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the
     observations. The same seed gives every controller the same starts, targets and noise.

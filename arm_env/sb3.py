@@ -1,4 +1,4 @@
-"""The vector environments behind stable-baselines3's ``VecEnv``; the only module that knows SB3.
+"""The vector environments behind stable-baselines3's ``VecEnv``, and its models as controllers.
 
 >>> from stable_baselines3 import PPO
 >>> from arm_env.sb3 import as_sb3_vec_env
@@ -9,26 +9,30 @@
 
 import inspect
 import time
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-from arm_env.arguments import detached, number, shown
-from arm_env.control.controllers import ADAPTERS, Prediction, checked_observation, kept
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
+from arm_env.arguments import detached
+from arm_env.control.controllers import kept
+from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
+from arm_env.sb3_model import Trained
 
+__all__ = [
+    "ArmVecEnv",
+    "ScaledExcitations",
+    "Smoothed",
+    "SmoothedObservations",
+    "Trained",
+    "as_sb3_vec_env",
+]
 Indices = None | int | Iterable[int]
-# [optimal lengths] in any posture, half of an arm's muscles are much longer than this
-SHORTEST_LENGTH = 0.4
 AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success")
 """What the info of an episode's last step holds beside SB3's own keys."""
 
@@ -51,8 +55,9 @@ class ScaledExcitations(gym.spaces.Box):
 
 
 class SmoothedObservations(gym.spaces.Box):
-    """Observations of which a policy sees the exponential mean over ``time_constant`` [s]; a saved
-    model holds it.
+    """Observations of which a policy sees the exponential mean over ``time_constant`` [s].
+
+    A saved model holds its spaces, and with them the time constant.
     """
 
     def __init__(self, space: gym.spaces.Box, time_constant: float):
@@ -63,11 +68,11 @@ class SmoothedObservations(gym.spaces.Box):
 def as_sb3_vec_env(
     env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any
 ) -> "ArmVecEnv":
-    """Return a native vector environment for stable-baselines3; ``arguments`` go to
-    ``gymnasium.make_vec``.
+    """Return a native vector environment for stable-baselines3.
 
-    Raises ValueError for the environments of other packages and for other vectorization modes:
-    those are what ``stable_baselines3.common.env_util.make_vec_env`` is for.
+    ``arguments`` go to ``gymnasium.make_vec``. Raises ValueError for the environments of other
+    packages and for other vectorization modes: those are what
+    ``stable_baselines3.common.env_util.make_vec_env`` is for.
     """
     mode = arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "use stable_baselines3.common.env_util.make_vec_env for that")
@@ -78,8 +83,7 @@ def as_sb3_vec_env(
 
 
 class ArmVecEnv(VecEnv):
-    """``num_envs`` arms under actions from −1 to 1, which stand for excitations from 0 to the
-    ``max_excitation``.
+    """Arms under actions from −1 to 1, which stand for excitations from 0 to the largest.
 
     An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps.
     The info of its last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other
@@ -155,8 +159,9 @@ class ArmVecEnv(VecEnv):
         return hasattr(self._arms, attr_name)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set what all arms share, such as ``noise``; it acts from the next reset of an arm, one by
-        itself included.
+        """Set what all arms share, such as ``noise``, from the next reset of an arm on.
+
+        A reset by itself, at the end of an episode, counts.
         """
         if indices is not None and len(set(self._get_indices(indices))) < self.num_envs:
             raise ValueError(
@@ -179,8 +184,9 @@ class ArmVecEnv(VecEnv):
 
 
 class Smoothed(VecEnvWrapper):
-    """Observations as their exponential mean over ``time_constant`` [s]: a filter for policies that
-    have no memory.
+    """Observations as their exponential mean over ``time_constant`` [s].
+
+    It is a filter for policies that have no memory.
     """
 
     def __init__(self, venv: VecEnv, time_constant: float):
@@ -217,102 +223,3 @@ class Smoothed(VecEnvWrapper):
         mean[ends] = first[ends]
         self._mean = mean.copy()
         return mean, rewards, done, infos
-
-
-def normalised(observations: Any) -> bool:
-    """Whether a model saw these observations (B, n) last under ``VecNormalize``: muscles of no
-    length tell it.
-
-    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5
-    optimal ones as the arm senses them, and 0 on average when normalised.
-    """
-    seen: Any = observations if isinstance(observations, np.ndarray) else np.empty(0)
-    return (
-        seen.ndim == 2
-        and seen.shape[1] > SENSORY_SIZE
-        and bool(np.median(seen[:, :MUSCLE_COUNT]) < SHORTEST_LENGTH)
-    )
-
-
-class Trained:
-    """A stable-baselines3 model as a controller of the environments.
-
-    It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
-    what it saw in training. The model's spaces, saved or not, hold the maximum excitation and the
-    time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's
-    environment; a model that was loaded without one needs them as ``normalisation``. What is given
-    here goes before what the model says.
-
-    ``control_period`` [s] is that of the environment in which it is to act, not that of its
-    training.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        normalisation: VecNormalize | None = None,
-        max_excitation: float | None = None,
-        smoothing: float | None = None,
-        control_period: float = 0.01,
-    ):
-        actions, observations = (
-            getattr(model, f"{name}_space", None) for name in ("action", "observation")
-        )
-        environment = getattr(model, "get_vec_normalize_env", lambda: None)()
-        self.model, self.normalisation = model, normalisation or environment
-        self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
-        if not callable(getattr(model, "predict", None)):
-            raise ValueError(
-                f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}"
-            )
-        if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
-            warnings.warn(
-                "this model has seen normalised observations: give Trained the statistics of its "
-                "VecNormalize, Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
-                stacklevel=2,
-            )
-        given = (
-            getattr(actions, "max_excitation", 1.0) if max_excitation is None else max_excitation
-        )
-        self.max_excitation = number("max_excitation", given, 0, 100, above=True)
-        self.smoothing = (
-            getattr(observations, "time_constant", 0.0) if smoothing is None else smoothing
-        )
-        self._size = getattr(observations, "shape", (None,))[-1]
-        control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
-        self._keep = kept(control_period, self.smoothing)
-        # without a filter there is no clock
-        self.control_period = control_period if self.smoothing else None
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> Prediction:
-        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one; what was learnt,
-        without exploration noise.
-
-        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin
-        anew.
-        """
-        observation = np.asarray(detached(observation))
-        checked_observation(observation, self._size, "this model")
-        if state is not None and np.shape(state[0]) != observation.shape:
-            raise ValueError(
-                f"the state is that of observations {np.shape(state[0])}, not {observation.shape}"
-            )
-        past, memory = (observation, None) if state is None else state
-        if episode_start is not None:
-            past = np.where(
-                np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past
-            )
-        mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
-        seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
-        action, memory = self.model.predict(seen, memory, episode_start, deterministic)
-        action = np.asarray(action, dtype=float)
-        return (action + 1) * (self.max_excitation / 2) if self._scaled else action, (mean, memory)
-
-
-ADAPTERS[BaseAlgorithm] = Trained

@@ -1,6 +1,4 @@
-"""The baselines of stable-baselines3: what they are trained with, and how a trained one is kept and
-loaded.
-"""
+"""The baselines of stable-baselines3: their settings, and how a trained one is stored."""
 
 import json
 import tomllib
@@ -63,19 +61,13 @@ class Settings:
     legs: int
     """Stretches of training; after each the run is evaluated and saved."""
     initial_target_radius: float
-    """Radius d0 of the distance term in the first leg [m]; it narrows geometrically to the exact
-    eq. 6 or 7.
-    """
+    """Radius d0 of the distance term in the first leg [m]; it narrows to that of the task."""
     anneal_fraction: float
     """Share of the legs over which it does."""
     noise: tuple[float, float]
-    """Shares of the legs after which the noise begins to grow from nothing, and is the
-    environments' own.
-    """
+    """Shares of the legs after which the noise begins to grow, and is the environments' own."""
     smoothing: float
-    """Time constant [s] of the mean of past observations that the policy sees; 0 shows them as they
-    are.
-    """
+    """Time constant [s] of the mean of past observations that the policy sees; 0 for none."""
     environment: dict[str, Any]
     """Arguments of the environments that it trains in."""
     model: dict[str, Any]

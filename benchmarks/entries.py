@@ -88,8 +88,9 @@ def entries(root: Path) -> Iterator[Entry]:
 
 
 def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Entry]:
-    """``module:function`` in each environment; the function takes an environment's id and returns a
-    controller.
+    """``module:function`` in each environment.
+
+    The function takes an environment's id and returns a controller.
 
     One that returns None sits that environment out. Raises ValueError for a name that leads
     nowhere.
@@ -109,8 +110,9 @@ def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[
 def microseconds_per_action(
     controller: Controller, env_id: str, calls: int = 200, rounds: int = 5
 ) -> float:
-    """Median time of ``predict`` for a single arm [µs], in the fastest of some rounds: other work
-    only slows it.
+    """Median time of ``predict`` for a single arm [µs], in the fastest of some rounds.
+
+    Other work only slows it.
     """
     return min(_median_time(controller, env_id, calls) for _ in range(rounds)) * 1e6
 

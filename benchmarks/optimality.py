@@ -89,9 +89,7 @@ class Optimum:
 
     @property
     def won(self) -> np.ndarray:
-        """Index in ``STARTS`` of what led to each part's best, (M, 2); the first of those that
-        agree.
-        """
+        """Index in ``STARTS`` of what led to each part's best, (M, 2), the first of equals."""
         best = np.nanmin(self.tried, -1, keepdims=True)
         return (self.tried <= best * (1 + AGREE)).argmax(-1)
 
@@ -137,9 +135,7 @@ def episodes(controller: Controller, task: str, movements: int, seed: int) -> Re
 
 
 def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> np.ndarray:
-    """Values of any controller on exactly these episodes over those of the optimum, (M,); 1 is
-    optimal.
-    """
+    """Values of a controller on exactly these episodes over the optimum's, (M,); 1 is optimal."""
     if env_id != TASKS[optimum.task].env_id:
         raise ValueError(f"this optimum is one of {TASKS[optimum.task].env_id}, not of {env_id}")
     return -same_episodes(controller, optimum).rewards.sum(0)[: len(optimum.start)] / optimum.value
@@ -176,11 +172,11 @@ def arm_and_cost(task: str) -> np.ndarray:
 
 
 def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40) -> np.ndarray:
-    """Values after the jump of a controller, and of the optimum from the state that *it* was in
-    then, (M, 2).
+    """Values after the jump of a controller, and of the optimum from *its* state then, (M, 2).
 
-    A controller that expects jumps tenses its muscles for them, and the optimum does not. Here it starts as tense, from the controller's own excitations among others, so it is above
-    the controller's value by the effort of the tone at most (see ``ArmProblem``).
+    A controller that expects jumps tenses its muscles for them, and the optimum does not. Here it
+    starts as tense, from the controller's own excitations among others, so it is above the
+    controller's value by the effort of the tone at most (see ``ArmProblem``).
     """
     recording = same_episodes(controller, optimum)
     task = TASKS[optimum.task]

@@ -108,8 +108,9 @@ def narrowed(problem: ArmProblem, start: np.ndarray, controls: np.ndarray) -> np
 
 
 def perturbed(rng: np.random.Generator, controls: np.ndarray) -> np.ndarray:
-    """Controls (T, 6) with smooth noise: each muscle's up or down by some 30 %, and by some 0.05,
-    over some 0.1 s.
+    """Controls (T, 6) with smooth noise over some 0.1 s.
+
+    Each muscle's go up or down by some 30 %, and by some 0.05.
     """
     window = np.hanning(21)
     noise = rng.standard_normal((2, *controls.shape))

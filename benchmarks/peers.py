@@ -52,9 +52,7 @@ SUBSTEPS = 2
 
 @dataclass(frozen=True)
 class Args:
-    """Measure gradients, batched stepping and single steps beside JAX, MotorNet and Gymnasium's
-    environments.
-    """
+    """Measure gradients and steps beside those of JAX, MotorNet and Gymnasium's environments."""
 
     json: Path | None = None
     """Also write the figures to this file."""

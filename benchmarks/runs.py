@@ -86,8 +86,9 @@ def stored_runs(root: Path = STORED) -> Iterator[Run]:
 
 
 def command_line(main: Callable[[Any], object], arguments: Any) -> None:
-    """Run a command with what is written behind its name; a user's mistake and Ctrl-C end it in one
-    line.
+    """Run a command with the arguments behind its name.
+
+    A user's mistake and Ctrl-C end it in one line.
     """
     try:
         main(tyro.cli(arguments))

@@ -106,9 +106,7 @@ def gated(neurons: int) -> Baseline:
 
 
 def gradient_runs() -> dict[str, Callable[[], object]]:
-    """The gradient of the objective over the paper's batch, compiled and eager; and of a GRU in the
-    network's place.
-    """
+    """The gradient of the objective over the paper's batch, compiled and eager, and a GRU's."""
     paper = Problem.of(MOVEMENTS, recurrent(12))
     gru = Problem.of(MOVEMENTS, gated(32))
 

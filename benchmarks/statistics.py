@@ -16,8 +16,9 @@ def interquartile_mean(scores: Scores) -> float:
 def interval(
     strata: Sequence[Scores], rng: np.random.Generator, level: float = 0.95, resamples: int = 5000
 ) -> tuple[float, float]:
-    """Percentile interval of the interquartile mean over all strata (tasks), runs drawn anew within
-    each.
+    """Percentile interval of the interquartile mean over all strata (tasks).
+
+    Runs are drawn anew within each.
     """
     if not strata or not all(len(scores) for scores in strata):
         raise ValueError("every stratum needs one score at least")

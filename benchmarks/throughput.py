@@ -1,5 +1,4 @@
-"""How much faster PPO collects and learns on the native vector environment than on SB3's
-``DummyVecEnv``.
+"""How much faster PPO collects and learns on the native vector environment than on SB3's own.
 
 ``python -m benchmarks.throughput [--json FILE]``: the same PPO, the same number of arms,
 interleaved in one run.
@@ -32,9 +31,7 @@ class Args:
     arms: int = 64
     """Environments side by side."""
     epochs: int = 4
-    """How often each rollout is learnt from; SB3's own setting, 10, spends most of the time on the
-    updates.
-    """
+    """How often each rollout is learnt from; SB3's own 10 spend most of the time on updates."""
     batch: int = 1024
     """Size of a minibatch."""
     rounds: int = 5

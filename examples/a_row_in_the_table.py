@@ -1,5 +1,6 @@
-"""From ``predict`` to a row in the table: ``python -m benchmarks.compare
-examples.a_row_in_the_table:controller``.
+"""From ``predict`` to a row in the table of controllers.
+
+``python -m benchmarks.compare examples.a_row_in_the_table:controller``
 """
 
 import numpy as np
@@ -8,9 +9,7 @@ import arm_env
 
 
 class Sluggish:
-    """Joint PD control through a filter: each excitation goes half of the way to what feedback asks
-    for.
-    """
+    """Joint PD control whose excitations go half of the way to what feedback asks for."""
 
     def __init__(self):
         self.feedback = arm_env.JointPD()

@@ -29,9 +29,7 @@ torch.set_num_threads(1)  # small networks gain nothing from more
 
 
 class Curriculum(BaseCallback):
-    """The target narrows from 30 cm to 4 cm in the first quarter; the noise sets in after half of
-    the training.
-    """
+    """The target narrows from 30 cm to 4 cm; then the noise sets in, after half of the training."""
 
     def _on_step(self):
         return True

@@ -1,6 +1,4 @@
-"""Load the shipped controller and watch it reach; ``--headless`` prints instead of opening a
-window.
-"""
+"""Load the shipped controller and watch it reach; ``--headless`` prints instead."""
 
 import sys
 

@@ -1,5 +1,6 @@
-"""What all tests share: worker processes compute on one thread each, with the processes that they
-start.
+"""Settings of all tests: every process computes on one thread.
+
+So do the processes that it starts.
 """
 
 import os

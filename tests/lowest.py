@@ -1,5 +1,6 @@
-"""Whether the oldest versions that pyproject.toml allows still work: ``make lowest`` runs this,
-pytest does not.
+"""Check that the oldest versions that pyproject.toml allows still work.
+
+``make lowest`` runs this, pytest does not.
 
 Without an argument it prints them as requirements, ``name==version``; torch is the one of
 constraints.txt, since an old one takes gigabytes to download. With ``smoke`` it uses every

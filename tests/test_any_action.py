@@ -1,6 +1,4 @@
-"""Whatever the actions: every state stays finite, and within the bounds that observations allow
-for.
-"""
+"""Whatever the actions, every state stays finite and within the bounds of observations."""
 
 import itertools
 from dataclasses import replace
@@ -34,8 +32,9 @@ def outside(arm, x):
 
 
 def extremes(arm, posture, u):
-    """Largest angle beyond the stops and largest speed under actions u, (T, B, 6), from rest at (B,
-    2).
+    """Largest angle beyond the stops, and largest speed, under actions u, (T, B, 6).
+
+    The arms start from rest at angles (B, 2).
     """
     x = np.zeros((u.shape[1], 10))
     still = np.zeros(u.shape[1:])
@@ -103,8 +102,9 @@ def test_every_constant_extreme_from_every_corner(max_excitation):
     ("goal", "least"), [("speed", (0, 50)), ("stops", (0.2, 0))], ids=["speed", "stops"]
 )
 def test_a_greedy_adversary(goal, least):
-    """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest, and it gets
-    that far at least.
+    """Every 10 … 160 ms it takes, of all 64 extremes, the one that gets it furthest.
+
+    It gets that far at least.
     """
     arm, rng = replace(Arm(), max_excitation=CEILINGS[-1]), np.random.default_rng(1)
     options = arm.max_excitation * COMBINATIONS

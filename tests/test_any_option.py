@@ -1,7 +1,7 @@
-"""Odd values of every option of every command: refused in a sentence before anything is written, or
-they work.
+"""Odd values of every option of every command work, or are refused in a sentence.
 
-The options are read from the help texts, so that a new one is tried by itself.
+They are refused before anything is written. The options are read from the help texts, so that a new
+one is tried by itself.
 """
 
 import json
@@ -60,8 +60,9 @@ NAMES = ("", "nobody", "ω", "folder", "file", "file/under", "/dev/full", "None"
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """Runs a command in a folder of its own, its work cut down to a step; returns its exit status
-    and outputs.
+    """Run a command in a folder of its own; return its exit status and outputs.
+
+    Its work is cut down to a step.
     """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()

@@ -1,6 +1,4 @@
-"""Arguments as users write them: what can mean only one thing is taken, the rest is refused by
-name.
-"""
+"""Arguments as users write them: what is clear is taken, the rest is refused by name."""
 
 import math
 from dataclasses import dataclass

@@ -121,8 +121,9 @@ def test_what_was_loaded_can_be_saved_again_to_the_same_contents(saved, tmp_path
 
 
 def earlier(tmp_path, changes):
-    """A copy of an earlier version's file whose arm has these fields changed, or removed where
-    None.
+    """A copy of an earlier version's file whose arm has these fields changed.
+
+    Where a value is None, the field is removed.
     """
     path = tmp_path / "earlier.safetensors"
     shutil.copy(MACAQUE, path)

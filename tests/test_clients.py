@@ -1,5 +1,6 @@
-"""The ways in which other packages make, wrap and send an environment, with nothing but its id
-changed.
+"""The ways in which other packages make, wrap and send an environment.
+
+Nothing but its id is changed.
 
 A test whose package is not installed is skipped. ``pip install -c constraints.txt -e '.[clients]'``
 brings joblib, ray and torchrl. rl_zoo3 wants python-dateutil below 3 and tianshou wants filelock
@@ -54,8 +55,9 @@ SKIPPED = {"rl_zoo3": "it wants python-dateutil below 3", "tianshou": "it wants 
 
 
 def skip_without(package: str) -> None:
-    """Skip the test unless a package is installed; rl_zoo3, ray and torchrl change the process that
-    imports them.
+    """Skip the test unless a package is installed.
+
+    rl_zoo3, ray and torchrl change the process that imports them.
     """
     if find_spec(package) is None:
         pytest.skip(
@@ -117,8 +119,9 @@ def test_rl_zoo3_trains_and_enjoys(tmp_path):
 
 @pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=3)], ids=["one", "many"])
 def test_an_environment_whose_arrays_are_sent_beside_its_pickle(make):
-    """As Ray and Dask send it: the arrays are memory that is shared between processes, and may not
-    be written to.
+    """As Ray and Dask send it.
+
+    The arrays are memory that is shared between processes, and may not be written to.
     """
     original = make(REACH, **ARGUMENTS)
     original.reset(seed=1)
@@ -274,8 +277,9 @@ def test_cleanrl_records_videos(tmp_path):
     ids=["one", "many", "bare"],
 )
 def test_skrl_knows_the_environments_by_their_bases(env_id, make):
-    """As its ``wrap_env`` does: one of the direct bases, of the environment or of what it wraps, is
-    Gymnasium's.
+    """As its ``wrap_env`` does.
+
+    One of the direct bases, of the environment or of what it wraps, is Gymnasium's.
     """
     env = make(env_id)
     bases = [

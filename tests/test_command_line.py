@@ -1,5 +1,6 @@
-"""The command line: what it writes and prints, and how it says no: one line, no traceback, a
-nonzero status.
+"""The command line: what it writes and prints, and how it refuses.
+
+A refusal is one line, no traceback, and a nonzero status.
 """
 
 import json

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arm_env.codegen import compiling, tracing
+from arm_env.codegen import cache, compiling, tracing
 from arm_env.files import write_whole
 
 MAKE = """
 import gymnasium as gym, arm_env
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 env = gym.make("ReachArm-v0")
 env.reset(seed=1)
 reward = env.step(env.action_space.high)[1]
@@ -33,7 +33,7 @@ ROOT = pytest.mark.skipif(
 
 def folder_of(
     tmp_path,
-    code="from arm_env.codegen.compiling import cache_folder; print(cache_folder())",
+    code="from arm_env.codegen.cache import cache_folder; print(cache_folder())",
     **changes,
 ):
     """The folder that another process with these variables uses, and whether it is still there."""
@@ -72,7 +72,7 @@ def test_a_process_that_changes_its_folder_keeps_its_cache(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     code = """
 import os, gymnasium as gym, arm_env
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 os.chdir("elsewhere")
 gym.make("ReachArm-v0")
 print(cache_folder())
@@ -106,7 +106,7 @@ def test_a_home_that_is_not_there_makes_the_cache_temporary(tmp_path):
 
 SOMEBODY_ELSE = """
 import os
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 os.setgroups([]), os.setgid(54321), os.setuid(54321)
 print(cache_folder.__wrapped__())
 """
@@ -129,16 +129,16 @@ def test_a_user_whom_no_library_can_find_a_home_for(monkeypatch):
     def nowhere(*_):
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(compiling.platformdirs, "user_cache_dir", nowhere)
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", nowhere)
     monkeypatch.delenv("ARM_ENV_CACHE", raising=False)
-    assert compiling.cache_folder.__wrapped__().name.startswith("arm_env-")
+    assert cache.cache_folder.__wrapped__().name.startswith("arm_env-")
 
 
 def test_a_forked_child_that_ends_first_leaves_the_temporary_folder(tmp_path):
     (tmp_path / "file").write_text("")
     code = """
 import os, sys
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 folder = cache_folder()
 if os.fork() == 0:
     sys.exit()
@@ -220,15 +220,16 @@ DAMAGE = {
 
 
 class Small:
-    """A cache with one small function, in a folder of its own; and whether something was compiled
-    for a value.
+    """A cache with one small function, in a folder of its own.
+
+    It knows whether something was compiled for a value.
     """
 
     def __init__(self, folder, monkeypatch):
         self.folder, self.said = folder, []
         monkeypatch.setattr(sys, "dont_write_bytecode", False)
-        monkeypatch.setattr(compiling, "cache_folder", lambda: folder)
-        monkeypatch.setattr(compiling, "_say_that_it_takes_time", lambda: self.said.append(1))
+        monkeypatch.setattr(cache, "cache_folder", lambda: folder)
+        monkeypatch.setattr(cache, "_say_that_it_takes_time", lambda: self.said.append(1))
 
     def value(self):
         self.said.clear()
@@ -388,9 +389,9 @@ def test_without_any_place_to_write_kernels_are_compiled_in_memory(monkeypatch):
         raise FileNotFoundError("No usable temporary directory found")
 
     monkeypatch.setenv("ARM_ENV_CACHE", os.devnull)
-    monkeypatch.setattr(compiling.tempfile, "mkdtemp", no_folder)
-    assert compiling.cache_folder.__wrapped__() == compiling.NOWHERE
-    monkeypatch.setattr(compiling, "cache_folder", lambda: compiling.NOWHERE)
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", no_folder)
+    assert cache.cache_folder.__wrapped__() == cache.NOWHERE
+    monkeypatch.setattr(cache, "cache_folder", lambda: cache.NOWHERE)
     monkeypatch.setattr(compiling, "_tables", {})
 
     def twice(x):
@@ -412,12 +413,12 @@ tempfile._get_default_tempdir = none
 """
     environment = {"ARM_ENV_CACHE": os.devnull, "NUMBA_DISABLE_JIT": "1", "TMPDIR": None}
     folder, there = folder_of(tmp_path, nowhere + MAKE, **environment)
-    assert folder == compiling.NOWHERE and not there
+    assert folder == cache.NOWHERE and not there
 
 
 ARCHIVED = """
 import sys, arm_env, rnn_controller
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 from rnn_controller import load
 assert all(module.__file__.startswith(sys.argv[1]) for module in (arm_env, rnn_controller))
 print(cache_folder(), load("reach").predict([0.1] * 20)[0].tobytes().hex())

@@ -1,6 +1,4 @@
-"""Configurations of networks and of training: numbers in any form, held to ranges when a
-configuration is made.
-"""
+"""Configurations of networks and of training: numbers in any form, held to ranges."""
 
 import json
 import math

@@ -1,5 +1,6 @@
-"""Copies of everything a user holds go the same way as the original: deepcopy, pickle, another
-process.
+"""Copies of everything a user holds go the same way as the original.
+
+They are made by deepcopy, by pickle, and in another process.
 """
 
 import concurrent.futures
@@ -35,8 +36,9 @@ PERTURBED = {"perturbation": {"curl": 15, "delay": 0.05}, "weights": {"alpha": 0
 
 
 def course(envs, steps=12):
-    """Everything that some steps return, with actions and resets from the environment's own
-    generators.
+    """Everything that some steps return.
+
+    Actions and resets come from the environment's own generators.
     """
     seen = []
     for _ in range(steps):
@@ -173,8 +175,9 @@ def test_another_process_goes_on_where_this_one_is(method):
 
 
 def test_an_orbit_of_a_script_goes_to_a_process_that_knows_only_its_bytes(tmp_path):
-    """As Ray and joblib send things: by cloudpickle, to a process that has compiled nothing and
-    imports no script.
+    """As Ray and joblib send things: by cloudpickle.
+
+    The other process has compiled nothing and imports no script.
     """
     script = tmp_path / "script.py"
     script.write_text(

@@ -260,8 +260,9 @@ def tension(length, velocity):
 
 
 def active(length, velocity):
-    """F_L F_V: the tension without the rounding (T² − pT − ROUNDING²/4 = 0, solved for p) and
-    without F_P.
+    """F_L F_V: the tension without its rounding and without F_P.
+
+    T² − pT − ROUNDING²/4 = 0 is solved for p.
     """
     rounded = tension(length, velocity)
     return rounded - ROUNDING**2 / (4 * rounded) + 0.02 * np.exp(13.8 - 18.7 * np.asarray(length))
@@ -530,8 +531,7 @@ def test_energy_drift_of_the_free_arm_vanishes_with_the_step():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_step_converges_with_first_order(seed):
-    """The torques are taken at the start's velocities, so order 1 overall despite the midpoint
-    angles.
+    """Order 1 despite the midpoint angles, since torques are those of the start's velocities.
 
     Twelve such motions gave fitted orders from 0.92 to 1.02. Every motion shortens some muscles and
     lengthens their antagonists; the stops are not touched.

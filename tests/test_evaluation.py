@@ -60,8 +60,9 @@ def minimum_jerk(steps):
 
 
 def movement(duration=0.6, end=TARGET):
-    """Rest for 1 s, then a straight minimum-jerk movement to ``end``, then rest: hand (T + 1, 2),
-    speed (T + 1,).
+    """Rest for 1 s, then a straight minimum-jerk movement to ``end``, then rest.
+
+    Hand (T + 1, 2), speed (T + 1,).
     """
     steps = round(duration / PERIOD)
     share, rate = minimum_jerk(steps)
@@ -277,8 +278,9 @@ def test_shape_and_path_are_medians_over_movements():
 
 
 def going(*turns, length=0.2):
-    """Paths (T, B, 2) from START that go on straight, turned from the target's direction by that
-    much [rad].
+    """Paths (T, B, 2) from START that go on straight.
+
+    They are turned from the target's direction by that much [rad].
     """
     ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
     turned = [
@@ -310,8 +312,9 @@ def test_a_hand_that_stays_does_not_start_toward_its_target():
 
 
 def jumping(*lengths, turn=0.0):
-    """Measures of straight movements of 1 s that go that far [m]; the last bends aside by ``turn``
-    times its length.
+    """Measures of straight movements of 1 s that go that far [m].
+
+    The last bends aside by ``turn`` times its length.
     """
     recorded = recording(*[movement(1.0) for _ in lengths])
     ahead = (TARGET - START) / np.linalg.norm(TARGET - START)
@@ -400,8 +403,9 @@ CYCLE_KEYS = {
 
 
 def round_and_round(command, off=0.0, ratio=1.0):
-    """Hand and velocity, (SPAN + 1, 2) each, this far outside the circle and this much too fast,
-    from the jump on.
+    """Hand and velocity, (SPAN + 1, 2) each, on a path near the circle.
+
+    From the jump on it is this far outside and this much too fast.
     """
     radius = command[2] + np.broadcast_to(off, SPAN + 1)
     rate = ratio * command[3] / command[2]

@@ -1,5 +1,6 @@
-"""At the ends of every range that is allowed, everything that an environment returns is finite and
-in its space.
+"""At the ends of every allowed range, all that an environment returns is finite.
+
+It also lies in its space.
 """
 
 import itertools

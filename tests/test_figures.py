@@ -55,8 +55,9 @@ PUSH = Function(lambda observation: np.full((len(observation), 6), 0.1))  # nois
 
 
 def recorded(schedule, seconds):
-    """Hand (T + 1, 2), speed (T + 1,) and commands (T, 2) after the first second, by another way
-    than the module's.
+    """Hand (T + 1, 2), speed (T + 1,) and commands (T, 2) after the first second.
+
+    They are found by another way than the module's.
     """
     envs = gym.make_vec(
         "ReachArm-v0", num_envs=1, schedule=schedule, noise=NOISE, max_episode_steps=10_000

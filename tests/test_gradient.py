@@ -1,5 +1,6 @@
-"""The compiled costate against autograd and against differences, kinks included; the objective; the
-checks.
+"""The compiled costate against autograd and differences, at kinks too.
+
+Also the objective and the checks.
 """
 
 import functools
@@ -109,8 +110,9 @@ smoothed.
 
 
 def around(case, distance):
-    """Circles whose centres are that far from the hand in every period; the network can't see the
-    command.
+    """Circles whose centres are that far from the hand in every period.
+
+    The network can't see the command.
     """
     with torch.no_grad():
         case.network.command.zero_()

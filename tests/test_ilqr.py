@@ -1,5 +1,6 @@
-"""The solver against closed forms and scipy, derivatives against differences, values against the
-environment.
+"""The solver against closed forms and scipy.
+
+Derivatives are held against differences, values against the environment.
 """
 
 import gymnasium as gym
@@ -9,7 +10,7 @@ from scipy.optimize import lsq_linear
 
 from arm_env import Arm, Circle, CostWeights, Reach
 from arm_env.codegen.primitives import NUMPY
-from arm_env.control.arm_problem import ArmProblem, expand_dynamics
+from arm_env.control.arm_problem import ArmProblem, curvatures, expand_dynamics
 from arm_env.control.box_qp import box_qp
 from arm_env.control.ilqr import Expansion, residual, solve
 from arm_env.envs.simulation import Simulation
@@ -84,8 +85,9 @@ class LinearQuadratic:
 
 
 def movement(task, seed, length=25, excitation=0.3):
-    """A problem, a start on an attractor a tenth further out, and random excitations well within
-    the box.
+    """A problem, a start on an attractor a tenth further out, and random excitations.
+
+    They lie well within the box.
     """
     rng = np.random.default_rng(seed)
     commands = task.sample_commands(rng, 2, ARM)
@@ -226,12 +228,10 @@ def test_curvature_is_that_of_the_costate_times_the_step():
     problem, start, controls = movement(Reach(), 4, length=1)
     states, controls, _ = rolled(problem, start, controls)
     slope = np.random.default_rng(4).normal(size=(1, 16))
-    dynamics = np.empty((1, 10, 16))
+    plant = (ARM.flat(), 0.005, 2)
+    dynamics, gradient, costates = expand_dynamics(*plant, states, controls, slope)
     curvature = np.empty((1, 16, 16))
-    gradient = np.empty((1, 6))
-    expand_dynamics(
-        ARM.flat(), 0.005, 2, states, controls, slope, True, dynamics, curvature, gradient
-    )
+    curvatures(*plant, states[:1], controls, costates, curvature)
 
     def weighed(z):
         return np.array(slope[0, :10] @ rolled(problem, z[:10], z[None, 10:])[0][1])

@@ -20,8 +20,9 @@ NUMBERS = (1, FEW - 1, FEW, LANES - 1, LANES, LANES + 1, 2 * LANES + FEW - 1, 3 
 
 
 def arguments(number, seed=0):
-    """States, excitations, noise and cotangents of so many arms, some beyond their stops, some
-    beyond the max_excitation.
+    """States, excitations, noise and cotangents of so many arms.
+
+    Some are beyond their stops, some beyond max_excitation.
     """
     rng = np.random.default_rng(seed)
     x = np.concatenate([rng.uniform(-0.4, 3, (number, 2)), rng.uniform(-20, 20, (number, 2)),

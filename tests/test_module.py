@@ -1,5 +1,6 @@
-"""Any module through the plant: the compiled body against the eager one; baselines, from training
-to ``predict``.
+"""Any module through the plant: the compiled body against the eager one.
+
+Also baselines, from training to ``predict``.
 """
 
 from dataclasses import replace
@@ -55,8 +56,9 @@ def movements(task="reach", number=BATCH, neurons=0, seed=2, **options):
 
 
 def situation(name):
-    """States, excitations and noise of a period; kinks are taken to be on their shortening, inner
-    side.
+    """States, excitations and noise of a period.
+
+    Kinks are taken to be on their shortening, inner side.
     """
     rng, arm = np.random.default_rng(3), Arm()
     x = np.zeros((BATCH, STATE_SIZE))

@@ -1,5 +1,6 @@
-"""The receding-horizon controller reaches, draws, keeps its arms apart and remembers no more than
-it returns.
+"""The receding-horizon controller reaches, draws, and keeps its arms apart.
+
+It remembers no more than it returns.
 """
 
 import gymnasium as gym
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from arm_env import Circle, Reach, RecedingHorizon, evaluate
+from arm_env.control.mpc import Tuning
 
 
 def observed(env_id, number, seed, noise=0.0):
@@ -60,7 +62,7 @@ def test_it_runs_along_a_circle():
 
 def test_a_batch_is_its_rows_and_repeatable():
     observations = [observed("ReachArm-v0", 3, seed, noise=0.2) for seed in (1, 2)]
-    batched, alone = (RecedingHorizon(Reach(), patience=0.0) for _ in range(2))
+    batched, alone = (RecedingHorizon(Reach(), tuning=Tuning(patience=0.0)) for _ in range(2))
     state = own = None
     for o in observations:
         action, state = batched.predict(o, state)
@@ -70,7 +72,7 @@ def test_a_batch_is_its_rows_and_repeatable():
 
 
 def test_rows_that_start_forget_and_the_state_is_left_alone():
-    controller = RecedingHorizon(Reach(), patience=0.0)
+    controller = RecedingHorizon(Reach(), tuning=Tuning(patience=0.0))
     first, then = (observed("ReachArm-v0", 3, seed, noise=0.2) for seed in (1, 2))
     _, state = controller.predict(first)
     kept = state.body.copy(), state.plan.copy()
@@ -99,7 +101,7 @@ def test_a_command_is_averaged_until_it_jumps():
 
 
 def test_with_noise_it_waits_until_it_knows_where_it_is():
-    controller = RecedingHorizon(Reach(), patience=0.03)
+    controller = RecedingHorizon(Reach(), tuning=Tuning(patience=0.03))
     row = observed("ReachArm-v0", 1, 4)
     state = None
     actions = []

@@ -225,8 +225,9 @@ def test_a_checkpoint_with_wrong_bytes_is_refused_or_still_usable(tmp_path, name
 
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
-    """Makes a run that stands in the middle of its first stage or at its end, and returns its
-    checkpoint's path.
+    """Make a run and return its checkpoint's path.
+
+    It stands in the middle of its first stage or at its end.
     """
     fixed = {"resample": False, "initial_target_radius": 0.0}
     STAGES = {

@@ -181,8 +181,9 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
 @ARMS
 @pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
 def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task):
-    """Noise of the excitations first, then that of the observations; the next command is seen, not
-    charged.
+    """Noise of the excitations comes first, then that of the observations.
+
+    The next command is seen, not charged.
     """
     rng = np.random.default_rng(14)
     size = task.command_size
@@ -299,8 +300,9 @@ def test_distances_are_those_from_the_point_and_from_the_circle(arm):
 
 
 def test_cost_of_a_circle_is_equation_7():
-    """(1 − e)(1 + α/2 v_d²/v0²) + α/2 e |v − v_d n|²/v0² + γ/2 |u|², n the clockwise tangent; both
-    radii are d0.
+    """(1 − e)(1 + α/2 v_d²/v0²) + α/2 e |v − v_d n|²/v0² + γ/2 |u|².
+
+    n is the clockwise tangent; both radii are d0.
     """
     weights = CostWeights(
         alpha=1.7, gamma=0.02, target_radius=0.05, brake_radius=0.05, reference_speed=0.4

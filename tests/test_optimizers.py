@@ -125,8 +125,9 @@ def test_from_then_on_its_axes_are_those_of_the_gradients_second_moment(monkeypa
 
 
 def test_soap_minimises_where_adams_axes_are_of_no_use():
-    """A quadratic, long and narrow along directions that are no coordinates: far lower after as
-    many steps.
+    """A quadratic, long and narrow along directions that are no coordinates.
+
+    After as many steps, SOAP is far lower.
     """
     function, minimum = quadratic(4, 20, condition=1e5)
     lowest = function(minimum)[0]
@@ -235,8 +236,9 @@ STABLE = {"scalar": [[1.0]], "double integrator": [[0.5, 1.0]]}  # gains to star
 
 
 def riccati(a, b, q, r):
-    """The optimal gain and cost matrix of x' = A x + B u, Σ xᵀ Q x + uᵀ R u, by the Riccati
-    recursion.
+    """The optimal gain and cost matrix of x' = A x + B u by the Riccati recursion.
+
+    The cost is Σ xᵀ Q x + uᵀ R u.
     """
     p = q
     for _ in range(2000):
@@ -246,8 +248,9 @@ def riccati(a, b, q, r):
 
 
 def regulation(a, b, q, r):
-    """Cost of the feedback u = −K x, summed over 4096 steps from each unit vector, as a function of
-    K's elements.
+    """Cost of the feedback u = −K x, as a function of K's elements.
+
+    It is summed over 4096 steps from each unit vector.
     """
     a, b, q, r = (torch.from_numpy(m) for m in (a, b, q, r))
 

@@ -36,8 +36,9 @@ def cross(a, b):
 
 
 def curve(orbit, number=3000):
-    """Points of the orbit round the origin, (n, 2), dense and anticlockwise, and the outward
-    normals there.
+    """Points of the orbit round the origin, (n, 2), and the outward normals there.
+
+    They are dense and run anticlockwise.
     """
     angle = np.linspace(0, 2 * np.pi, number)
     if isinstance(orbit, Circle):

@@ -127,8 +127,9 @@ def test_the_default_changes_nothing(arm):
 
 @pytest.mark.parametrize("curl", [20.0, -20.0])
 def test_the_field_accelerates_by_its_force_on_the_hand(curl):
-    """M⁻¹ Jᵀ F, F a turn of the hand's velocity to the right times curl, with an error of first
-    order in the step.
+    """M⁻¹ Jᵀ F, with an error of first order in the step.
+
+    F is the hand's velocity, turned to the right, times curl.
     """
     x = states(5)
     arm = replace(ARM, friction=(0.0, 0.0, 0.0))
@@ -297,8 +298,9 @@ def both(env_id, number=None, **arguments):
 @IDS
 @pytest.mark.parametrize("control_period", [0.01, 0.015])
 def test_delayed_senses_are_those_of_so_long_ago_and_commands_are_current(env_id, control_period):
-    """Over the jump of the command; the first signals are those of the reset; rewards and info are
-    not late.
+    """Over the jump of the command.
+
+    The first signals are those of the reset; rewards and info are not late.
     """
     late, prompt = both(env_id, noise=0, control_period=control_period)
     delay = round(LATE.delay / control_period)
@@ -321,8 +323,9 @@ def test_delayed_senses_are_those_of_so_long_ago_and_commands_are_current(env_id
 
 @IDS
 def test_the_noise_of_delayed_senses_is_drawn_anew(env_id):
-    """Both environments draw the same ω: o_late(t) = s(t − d) (1 + ω_t), o_prompt(t) = s(t) (1 +
-    ω_t).
+    """Both environments draw the same ω.
+
+    o_late(t) = s(t − d) (1 + ω_t), o_prompt(t) = s(t) (1 + ω_t).
     """
     late, prompt = both(env_id)
     late.reset(seed=5)
@@ -341,8 +344,9 @@ def test_the_noise_of_delayed_senses_is_drawn_anew(env_id):
 @IDS
 @pytest.mark.parametrize("mode", AutoresetMode, ids=lambda mode: mode.value)
 def test_an_arm_that_is_reset_forgets_what_it_sensed(env_id, mode):
-    """By itself or by a mask, alone among others; episodes of eight steps, the second arm out of
-    step.
+    """By itself or by a mask, alone among others.
+
+    Episodes have eight steps, and the second arm is out of step.
     """
     late, prompt = both(env_id, 3, noise=0, max_episode_steps=8, autoreset_mode=mode)
     past = [[], [], []]  # of every arm, since its reset

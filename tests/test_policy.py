@@ -1,5 +1,6 @@
-"""A trained network behind ``predict``: the same numbers as the module, alone, in batches, and in
-the environments.
+"""A trained network behind ``predict`` gives the same numbers as the module.
+
+It is called alone, in batches, and in the environments.
 """
 
 from dataclasses import asdict, replace

@@ -1,6 +1,4 @@
-"""What README and docs say is so: their code runs, their commands are known, the tests that they
-name exist.
-"""
+"""README and docs are right: code runs, commands are known, the tests they name exist."""
 
 import ast
 import os

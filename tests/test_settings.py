@@ -1,5 +1,6 @@
-"""Arguments of environments in every form, settings as attributes, and specifications that make the
-same again.
+"""Arguments of environments in every form, and settings as attributes.
+
+Also specifications that make the same environment again.
 """
 
 import json
@@ -554,8 +555,9 @@ def test_arms_of_a_vector_environment_say_what_single_ones_say(env_id):
 
 
 def subclasses_with(**attributes):
-    """Environments of one and of many arms whose ``__init__`` sets attributes before and after
-    ours.
+    """Environments of one and of many arms with attributes of their own.
+
+    Their ``__init__`` sets them before and after ours.
     """
 
     def init(self, **arguments):

@@ -1,5 +1,6 @@
-"""Commands that are stopped, or whose output nobody takes, end with a line and a status: in real
-processes.
+"""Commands that are stopped, or whose output nobody takes, end with a line and a status.
+
+They run in real processes.
 """
 
 import os
@@ -45,8 +46,9 @@ AT_WORK = [
 
 
 def started(folder, arguments, module, number, delay=0.0):
-    """A command in a new folder, that will be sent a signal; it takes Ctrl-C even where this
-    process does not.
+    """A command in a new folder that will be sent a signal.
+
+    It takes Ctrl-C even where this process does not.
     """
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(

@@ -110,8 +110,9 @@ def interrupt_after_each_iteration(patch):
 
 
 class Watched:
-    """Replaces ``Trainer.evaluate`` by one that counts its calls and hands each result to
-    ``change``.
+    """Replaces ``Trainer.evaluate`` by one that counts its calls.
+
+    It hands each result to ``change``.
     """
 
     def __init__(
@@ -408,8 +409,9 @@ def test_every_recipe_ends_on_the_exact_radius(recipe):
 
 
 def places(iterations):
-    """Calls of evaluate (from 1) at which to interrupt: first, last, between, and inside each line
-    search.
+    """Calls of evaluate (from 1) at which to interrupt.
+
+    They are the first, the last, some between, and some inside each line search.
     """
     within = [
         n
@@ -1084,8 +1086,9 @@ def test_a_large_network_resumes_in_blocks_where_an_uninterrupted_run_ends(monke
 
 
 def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
-    """Neuron 0 changes nothing when it is woken; muscle 1 is excited again; the others keep their
-    weights.
+    """Neuron 0 changes nothing when it is woken, and muscle 1 is excited again.
+
+    The others keep their weights.
     """
     trainer = Trainer(TrainConfig(network=NetworkConfig(4), settling=0.1), tmp_path)
     network = trainer.network

@@ -1,5 +1,6 @@
-"""Training among other programs: forks, threads, kills, copies, a second training, and what torch
-was set to.
+"""Training among other programs: forks, threads, kills, copies, a second training.
+
+Also what torch was set to.
 """
 
 import asyncio

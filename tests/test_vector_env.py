@@ -1,5 +1,6 @@
-"""The native vector environment: the same arm as the single one, in batches, with three ways to
-begin anew.
+"""The native vector environment is the same arm as the single one, in batches.
+
+It has three ways to begin anew.
 """
 
 import copy
@@ -351,8 +352,9 @@ def test_the_first_reset_is_of_all():
 
 
 def native_and_synchronous(mode):
-    """Three arms of ours and of Gymnasium's, arm 1 two steps behind: jumps and ends come at
-    different times.
+    """Three arms of ours and of Gymnasium's, arm 1 two steps behind.
+
+    So jumps and ends come at different times.
     """
     schedule = CommandList(np.array(TARGETS), hold=0.03)
     arguments = {"noise": 0, "schedule": schedule, "max_episode_steps": STEPS}

@@ -1,5 +1,6 @@
-"""Networks compiled from their equations: trajectory and gradient are those of torch, whatever the
-network.
+"""Networks compiled from their equations.
+
+Trajectory and gradient are those of torch, whatever the network.|
 """
 
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from arm_env.codegen.compiling import cache_folder
+from arm_env.codegen.cache import cache_folder
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.tasks.reach import Reach
@@ -56,8 +57,9 @@ class Leaks(NamedTuple):
 
 
 class Odd(torch.nn.Module):
-    """Everything that equations may hold: a shared matrix, cuts of cuts, quotients, numbers and
-    vectors that stay.
+    """Everything that equations may hold, in one network.
+
+    That is a shared matrix, cuts of cuts, quotients, numbers and vectors that stay.
 
     And a layer norm, powers, vectors of one component, trained numbers, and a matrix in another
     order of memory.

@@ -1,84 +1,27 @@
-"""Numba with an on-disk cache that can never serve stale physics, and one set of kernels for one
-source.
+"""Functions compiled by Numba, and generated source compiled once for the whole process."""
 
-Numba notices when a function's own file changes, but not when a function that it calls does. So
-everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
-Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without a word.
-"""
-
-import atexit
 import contextlib
 import functools
 import hashlib
 import importlib.util
 import math
-import os
-import shutil
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
-import platformdirs
-from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from arm_env.codegen import cache
 from arm_env.codegen.tracing import Symbol
 from arm_env.files import write_whole
 
 T = TypeVar("T")
 PACKAGE = Path(__file__).parents[1]  # whose source names the cache
 _lock = threading.RLock()  # threads may make environments at once
-NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
-
-
-@functools.cache
-def cache_folder() -> Path:
-    """Return where compiled code is kept; a temporary folder, removed at exit, if the usual one
-    can't be written.
-    """
-    digest = hashlib.sha256(numba.__version__.encode())
-    for file in _sources(files("arm_env")):
-        digest.update(file.read_bytes())
-    try:
-        given = os.environ.get("ARM_ENV_CACHE")
-        root = (
-            os.path.abspath(os.path.expanduser(given))
-            if given
-            else platformdirs.user_cache_dir("arm_env")
-        )
-        if not os.path.isabs(root):
-            raise RuntimeError(f"without a home there is no such folder as {root}")
-        folder = Path(root) / digest.hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError, ValueError):  # no permission, no home, or no path at all
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="arm_env-"))
-        except OSError:  # nothing can be written anywhere
-            return NOWHERE
-        atexit.register(_remove, folder, os.getpid())
-    return folder
-
-
-def _sources(folder: Traversable) -> Iterator[Traversable]:
-    """All Python files of a package in a fixed order, be it a folder or in a zip archive."""
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            yield from _sources(item)
-        elif item.name.endswith(".py"):
-            yield item
-
-
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # and not a forked child that leaves before its parent does
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -91,75 +34,16 @@ def jit(function: Callable[..., Any]) -> Any:
     config: Any = numba.config
     with _lock:
         before = config.CACHE_DIR
-        config.CACHE_DIR = str(cache_folder())
+        config.CACHE_DIR = str(cache.cache_folder())
         try:
             compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
             if compiled is not function:  # with JIT off it is
                 # no such folder can be made: it is compiled in every process
                 with contextlib.suppress(Exception):
-                    compiled._cache = _Cache(function)
+                    compiled._cache = cache.CheckedCache(function)
             return compiled
         finally:
             config.CACHE_DIR = before
-
-
-class _Cache(FunctionCache):
-    """Numba's cache of a function, without which it works as well: a damaged file, or a full disk,
-    costs time only.
-    """
-
-    def __init__(self, function: Any):
-        super().__init__(function)
-        if cache_folder() not in Path(self.cache_path).parents:
-            raise OSError(
-                "Numba would keep it where it does not know what else the code depends on"
-            )
-        locator = self._impl.locator
-        self._cache_file = _CheckedFile(
-            self.cache_path, self._impl.filename_base, locator.get_source_stamp()
-        )
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        found = None
-        # unpickling what was cut short fails in any way: it is compiled again
-        with contextlib.suppress(Exception):
-            found = super().load_overload(sig, target_context)
-        if found is None:
-            _say_that_it_takes_time()
-        return found
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        for prepare in (lambda: None, self.flush):  # an index that can't be read is emptied
-            with contextlib.suppress(Exception):
-                prepare()
-                super().save_overload(sig, data)
-                return
-
-
-class _CheckedFile(IndexDataCacheFile):
-    """Numba's files, with a digest after the machine code: what is damaged is not run."""
-
-    def _save_data(self, name: str, data: Any) -> None:
-        code = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
-            file.write(code + hashlib.sha256(code).digest())
-
-    def _load_data(self, name: str) -> Any:
-        content = Path(self._data_path(name)).read_bytes()
-        if hashlib.sha256(content[:-32]).digest() != content[-32:]:
-            raise ValueError("the file is damaged")
-        return super()._load_data(name)  # which stops where the digest begins
-
-
-@functools.cache
-def _say_that_it_takes_time() -> None:
-    """Write one line, the first time that something is compiled in this process."""
-    if sys.stderr is not None and not os.environ.get("ARM_ENV_QUIET"):
-        print(
-            "arm_env: compiling for this machine; this takes up to half a minute, once",
-            file=sys.stderr,
-            flush=True,
-        )
 
 
 class Kernels:
@@ -203,8 +87,9 @@ _tables: dict[str, Kernels] = {}
 
 
 def compile_source(name: str, source: str, **known: Any) -> Kernels:
-    """Compile the functions of generated source, which may call those ``known``, unless that has
-    been done before.
+    """Compile the functions of generated source, unless that has been done before.
+
+    They may call those ``known``.
     """
     # with JIT off it is itself
     origins = {key: getattr(value, "py_func", value) for key, value in known.items()}
@@ -225,7 +110,7 @@ def _digest_of_file(module: str) -> str:
     """A digest of the file of a module that the cache folder's name does not know, else nothing."""
     found = sys.modules.get(module)
     path = getattr(found, "__file__", None)
-    if not path or PACKAGE in Path(path).parents or Path(path).parent == cache_folder():
+    if not path or PACKAGE in Path(path).parents or Path(path).parent == cache.cache_folder():
         return ""
     loader = getattr(found, "__loader__", None)  # of files, or of a zip archive
     read = getattr(loader, "get_data", None)
@@ -233,7 +118,7 @@ def _digest_of_file(module: str) -> str:
 
 
 def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
-    path = cache_folder() / f"{stem}.py"
+    path = cache.cache_folder() / f"{stem}.py"
     kept = _is_kept(path, source)
     numbers = {"sqrt": math.sqrt, "empty": np.empty, "inf": math.inf, "nan": math.nan}
 
@@ -261,8 +146,9 @@ def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_kept(path: Path, source: str) -> bool:
-    """Whether the file holds that source, now if not before: Numba looks at it to know whether code
-    is stale.
+    """Whether the file holds that source, now if not before.
+
+    Numba looks at it to know whether code is stale.
     """
     with contextlib.suppress(OSError):
         if path.read_bytes() == source.encode():

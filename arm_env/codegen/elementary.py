@@ -1,5 +1,6 @@
-"""exp, log, sin and cos that give the same bits on every machine, one at a time or in vector
-registers.
+"""exp, log, sin and cos that give the same bits on every machine.
+
+They serve one number at a time, or vector registers.
 
 A library's functions differ between machines, and the compiler can't vectorise them. These consist
 of additions, multiplications, divisions and fused multiply-adds, which IEEE 754 defines to the last
@@ -18,16 +19,13 @@ from numba.extending import intrinsic
 
 from arm_env.codegen.compiling import compile_source
 
-ROUND = (
-    1.5 * 2.0**52
-    # added and taken away again, it rounds to a whole number, which stands in the last bits
-    # meanwhile
-)
+# added and taken away again, it rounds to a whole number, which stands in the last bits meanwhile
+ROUND = 1.5 * 2.0**52
 ROUND_BITS = 4843621399236968448  # its bit pattern
 WHOLE_BITS = 0x4330000000000000  # that of 2⁵², in whose last bits a smaller whole number may stand
 HALF_ROOT_BITS = 4604544271217802189  # that of √½, from which mantissas run to √2
 LN2 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)  # high and low part (fdlibm)
-# the same (fdlibm)
+# π/2, in three parts (fdlibm)
 HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
 # coefficients of (sin y − y) / y³ and of (cos y − 1 + y²/2) / y⁴ in y²
 SINE = [(-1) ** (i + 1) / math.factorial(2 * i + 3) for i in range(8)]
@@ -116,8 +114,9 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def widest_registers(typing_context: Any) -> Any:
-    """Let the function that calls this use the processor's widest vectors: by default Intel's get
-    half of theirs.
+    """Let the function that calls this use the processor's widest vectors.
+
+    By default Intel's get half of theirs.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,5 +1,6 @@
-"""Generated functions for many arms at once: in lanes, which the compiler puts into vector
-registers, and on rows.
+"""Generated functions for many arms at once, in lanes and on rows.
+
+The compiler puts lanes into vector registers.
 
 A lane form runs its straight-line code in an inner loop over ``LANES`` arms, from arrays that are
 laid out as ``x[LANES i + lane]``. They are flat, since with more dimensions the compiler can't tell
@@ -18,8 +19,9 @@ FEW = 5  # arms that are done sooner one by one
 def lane_source(
     name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]
 ) -> str:
-    """A function ``name_lanes`` that fills flat arrays for ``LANES`` arms; row arguments are flat
-    arrays, too.
+    """A function ``name_lanes`` that fills flat arrays for ``LANES`` arms.
+
+    Its row arguments are flat arrays, too.
     """
     before, within, names = assignments(
         results, lambda array, index: f"{array}[{LANES * index} + lane]"
@@ -39,11 +41,10 @@ def lane_source(
 
 
 def row_source(name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]) -> str:
-    """A function ``name_rows`` over rows first … last − 1 of two-dimensional arrays, which may be
-    the same array.
+    """A function ``name_rows`` over rows first … last − 1 of two-dimensional arrays.
 
-    It moves ``LANES`` rows at a time into lanes and back, and takes the last few, or a few in all,
-    one by one.
+    They may be the same array. It moves ``LANES`` rows at a time into lanes and back, and takes the
+    last few, or a few in all, one by one.
     """
     sizes: dict[str, int] = {}
     for symbol in ordered([s for symbols in results.values() for s in symbols]):

@@ -1,6 +1,4 @@
-"""The primitives that equations are written in, so that one text serves arrays, tensors and
-symbols.
-"""
+"""The primitives of equations, of which one text serves arrays, tensors and symbols."""
 
 from typing import Any, NamedTuple
 

@@ -1,5 +1,6 @@
-"""The arm under one command as a problem of optimal control: the environment's step and cost, and
-their derivatives.
+"""The arm under one command as a problem of optimal control.
+
+Step and cost are the environment's own, and so are their derivatives.
 """
 
 from dataclasses import dataclass, field
@@ -78,8 +79,9 @@ def compiled(traced: TracedTask) -> Kernels:
 
 @jit
 def advance(p, h, x, u, between):
-    """States (substeps, R, 10) at which the steps of one control period begin, from states x (R,
-    10) under u (R, 6).
+    """Fill in the states (substeps, R, 10) at which the steps of one control period begin.
+
+    It begins in states x (R, 10), under u (R, 6).
     """
     between[0] = x
     for s in range(1, len(between)):
@@ -88,8 +90,7 @@ def advance(p, h, x, u, between):
 
 @jit
 def advance_vjp(p, h, u, between, gx, gu):
-    """Adjoint of one control period: turns costates gx (R, 10) of its ends into those of its
-    starts, and fills gu.
+    """Turn costates gx (R, 10) of a control period's ends into those of its starts, and fill gu.
 
     Excitations within the box reach the muscles as they are, so that ``excite`` without noise has
     no part in it (at the box's edge its derivative would be zero both ways).
@@ -112,8 +113,9 @@ def repeated(values, times):
 
 @jit
 def jacobians(p, h, substeps, x, u, first, last, dynamics):
-    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of periods from x (T, 10) under
-    u (T, 6).
+    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of control periods.
+
+    They begin in states x (T, 10), under u (T, 6).
     """
     number = last - first
     x, u = repeated(x, number), repeated(u, number)
@@ -157,10 +159,12 @@ def curvatures(p, h, substeps, x, u, costates, curvature):
 
 
 @jit
-def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, curvature, gradient):
-    """Jacobians and, along the costate, the gradient and if wanted the curvature."""
+def expand_dynamics(p, h, substeps, states, controls, slope):
+    """Jacobians (T, 10, 16), gradients (T, 6) and costates (T, 10) along a trajectory."""
     length = len(controls)
     x = states[:length]
+    dynamics = np.empty((length, STATE_SIZE, SIZE))
+    gradient = np.empty((length, MUSCLE_COUNT))
     costates = np.empty((length, STATE_SIZE))
     jacobians(p, h, substeps, x, controls, 0, MOTION, dynamics)
     jacobians(p, h, substeps, x[:1], controls[:1], MOTION, STATE_SIZE, dynamics[:1])
@@ -173,14 +177,14 @@ def expand_dynamics(p, h, substeps, states, controls, slope, exact, dynamics, cu
         both = costates[t] @ dynamics[t]
         costate = both[:STATE_SIZE]
         gradient[t] = both[STATE_SIZE:] + slope[t, STATE_SIZE:]
-    if exact:
-        curvatures(p, h, substeps, x, controls, costates, curvature)
+    return dynamics, gradient, costates
 
 
 @dataclass
 class ArmProblem:
-    """The arm under one ``command`` (K,) of a task, held from start to end; controls within [tone,
-    max_excitation].
+    """The arm under one ``command`` (K,) of a task, held from start to end.
+
+    Controls lie within [tone, max_excitation].
 
     Its value is Σ c Δt, what the environments return without noise, negated: c of the state that a
     period ends in and the excitations held during it.
@@ -200,9 +204,8 @@ class ArmProblem:
         self.command = np.array(self.command, dtype=float)
         self.task.checked_shape(self.command[None])
         self.size = STATE_SIZE
-        self.low, self.high = (
-            np.full(MUSCLE_COUNT, edge) for edge in (self.arm.tone, self.arm.max_excitation)
-        )
+        self.low = np.full(MUSCLE_COUNT, self.arm.tone)
+        self.high = np.full(MUSCLE_COUNT, self.arm.max_excitation)
         self._kernels = compiled(self.task)
         self._p, self._w = self.arm.flat(), (self.weights or self.task.weights).flat()
         self._substeps = substeps_of(self.control_period)
@@ -233,21 +236,11 @@ class ArmProblem:
         )
         if not exact:
             convexify(hessian)
-        dynamics = np.empty((length, STATE_SIZE, SIZE))
+        plant = (self._p, self._step, self._substeps)
+        dynamics, slopes, costates = expand_dynamics(*plant, states, controls, slope)
         curvature = np.zeros((length, SIZE, SIZE))
-        slopes = np.empty((length, MUSCLE_COUNT))
-        expand_dynamics(
-            self._p,
-            self._step,
-            self._substeps,
-            states,
-            controls,
-            slope,
-            exact,
-            dynamics,
-            curvature,
-            slopes,
-        )
+        if exact:
+            curvatures(*plant, states[:length], controls, costates, curvature)
         return Expansion(dynamics, slope, hessian, curvature, slopes)
 
 

@@ -62,16 +62,16 @@ class Function:
 
 
 ADAPTERS: dict[type, Callable[..., Controller]] = {}
-"""What makes a controller of another library's object and a ``control_period`` [s], by the object's
-class.
+"""Makers of a controller from another library's object and a ``control_period`` [s], by its class.
 
 ``arm_env.sb3`` adds that of stable-baselines3.
 """
 
 
 def as_controller(value: Any, control_period: float = 0.01) -> Controller:
-    """Return what a user gave as a controller: one that is, a function of the observations, a
-    stable-baselines3 model.
+    """Return what a user gave as a controller.
+
+    It may be one, a function of the observations, or a model of stable-baselines3.
 
     A model has scaled actions, and perhaps smoothed or normalised observations:
     ``arm_env.sb3.Trained`` sees to that. Raises ValueError, with the signature that is wanted, for
@@ -107,9 +107,7 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
 
 
 def period_of(maker: Any) -> float | None:
-    """The ``control_period`` [s] that a controller or a network was made for: its own, or its
-    configuration's.
-    """
+    """The ``control_period`` [s] that a controller or its configuration was made for."""
     configured = getattr(getattr(maker, "config", None), "control_period", None)
     return getattr(maker, "control_period", configured)
 
@@ -127,8 +125,9 @@ def check_period(controller: Any, control_period: float) -> None:
 def checked_observation(
     observation: Any, size: int | None, who: str = "this controller"
 ) -> np.ndarray:
-    """Return one observation (size,) or many (B, size) as floats; ValueError for another shape or
-    what isn't finite.
+    """Return one observation (size,) or many (B, size) as floats.
+
+    ValueError for another shape, or for what isn't finite.
     """
     sensed = np.asarray(detached(observation), dtype=float)
     if sensed.ndim not in (1, 2) or sensed.shape[-1] != (size or sensed.shape[-1]):
@@ -162,8 +161,9 @@ class Random:
 
 
 def kept(control_period: float, time_constant: float) -> float:
-    """What an exponential mean keeps of itself in one control period; ValueError for a time below
-    0.
+    """The share that an exponential mean keeps of itself in one control period.
+
+    ValueError for a time below 0.
     """
     time_constant = number("the time constant [s]", time_constant, 0, 1e6)
     control_period = number("the control period [s]", control_period, 0, 1, above=True)
@@ -171,16 +171,15 @@ def kept(control_period: float, time_constant: float) -> float:
 
 
 class JointSense:
-    """Joint angles and velocities as the sensed muscle lengths and velocities show them, by least
-    squares.
-    """
+    """Joint angles and velocities from sensed muscle lengths and velocities, by least squares."""
 
     def __init__(self, arm: Arm):
         self._arm, self._numbers = arm, arm.arrays()
 
     def angles(self, lengths: np.ndarray) -> np.ndarray:
-        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), by Gauss-Newton steps, up to
-        ``BEYOND`` the stops.
+        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), up to ``BEYOND`` the stops.
+
+        By Gauss-Newton steps.
         """
         low, high = np.array(self._arm.lower_stop), np.array(self._arm.upper_stop)
         angles = np.broadcast_to((low + high) / 2, (len(lengths), 2))
@@ -190,15 +189,14 @@ class JointSense:
         return angles
 
     def velocities(self, velocities: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6), at joint angles
-        [rad], (B, 2).
+        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6).
+
+        The joints stand at ``angles`` [rad], (B, 2).
         """
         return self._turned(velocities, angles)
 
     def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The turn of the joints (B, 2) nearest to a stretch of the muscles [L0], (B, 6): both are
-        small.
-        """
+        """The turn of the joints (B, 2) nearest to a small stretch of the muscles [L0], (B, 6)."""
         # (B, 2, 6) ∂l/∂θ
         slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length
         square = slope @ slope.swapaxes(1, 2)
@@ -254,8 +252,9 @@ class JointPD:
         return (action if np.ndim(observation) > 1 else action[0]), smooth
 
     def excitations(self, torque: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The least excitations, (B, 6), up to the maximum, for joint torques [N m] at joint angles
-        [rad], (B, 2) each.
+        """The least excitations, (B, 6), up to the maximum, for joint torques [N m], (B, 2).
+
+        The joints stand at ``angles`` [rad], (B, 2).
 
         Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how
         well each muscle pulls at its length, and with what moment arm.

@@ -1,5 +1,6 @@
-"""Optimal movements: control-limited differential dynamic programming (Tassa, Mansard & Todorov
-2014).
+"""Optimal movements: control-limited differential dynamic programming.
+
+The method is that of Tassa, Mansard & Todorov (2014).
 
 ``solve`` improves a sequence of controls within a box until its projected gradient vanishes. It
 knows a problem by two passes over a trajectory, ``follow`` and ``expand``; ``ArmProblem`` is the
@@ -25,8 +26,9 @@ Trajectory = tuple[np.ndarray, np.ndarray, float]
 
 
 class Expansion(NamedTuple):
-    """Derivatives along a trajectory, z_t = (x_t, u_t); the cost of period t is that of (x_{t+1},
-    u_t).
+    """Derivatives along a trajectory, z_t = (x_t, u_t).
+
+    The cost of period t is that of (x_{t+1}, u_t).
     """
 
     dynamics: np.ndarray  # (T, n, n + m) of x_{t+1} with respect to z_t
@@ -38,8 +40,9 @@ class Expansion(NamedTuple):
 
 
 class Problem(Protocol):
-    """What ``solve`` needs to know of plant and cost: n, the lowest and highest controls (m,), and
-    two passes.
+    """What ``solve`` needs to know of plant and cost.
+
+    That is n, the lowest and the highest controls (m,), and two passes.
     """
 
     size: int
@@ -57,8 +60,9 @@ class Problem(Protocol):
         """What u_t = clip(controls_t + scale · change_t + gains_t (x_t − states_t)) leads to."""
 
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
-        """Derivatives along a trajectory: exact ones, or Gauss-Newton's, with a convex cost and no
-        curvature.
+        """Derivatives along a trajectory: exact ones, or those of Gauss-Newton.
+
+        The latter have a convex cost and no curvature of the dynamics.
         """
 
 
@@ -121,8 +125,9 @@ def solve(
 
 
 def follow(problem: Problem, start: ArrayLike, controls: ArrayLike) -> Trajectory:
-    """What the controls (T, m), held to the box, do from the state ``start`` (n,); ValueError as
-    for ``solve``.
+    """Follow the controls (T, m), held to the box, from the state ``start`` (n,).
+
+    ValueError as for ``solve``.
     """
     first, tried = _checked(problem, start, controls)
     gains = np.zeros((*tried.shape, len(first)))
@@ -143,8 +148,9 @@ def residual(
 
 @dataclass
 class Damping:
-    """The schedule of the regularisation μ of Q_uu: quickly up where a step fails, quickly down
-    again.
+    """The schedule of the regularisation μ of Q_uu.
+
+    It rises quickly where a step fails, and falls quickly again.
     """
 
     value: float = 0.0
@@ -205,11 +211,11 @@ def _checked(
 
 @jit
 def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
-    """The backward pass: success, changes (T, m), gains (T, m, n), and the expected change of the
-    value.
+    """The backward pass: success, changes (T, m), gains (T, m, n), expected change of the value.
 
-    That is scale · linear + scale² · quadratic. It fails if Q_uu + ``damping`` is not positive
-    definite.
+    The last is scale · linear + scale² · quadratic for a step of that scale.
+
+    It fails if Q_uu + ``damping`` is not positive definite.
     """
     length, n, nm = dynamics.shape
     m = nm - n

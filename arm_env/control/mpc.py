@@ -36,19 +36,34 @@ class Belief:
     plan: np.ndarray  # (B, T, 6) excitations, the first for when it next senses
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """What was found by hand for ``RecedingHorizon``, whose docstring says what it is for."""
+
+    gains: tuple[float, float, float] = (0.02, 0.3, 0.1)
+    """Of the estimate's angles, velocities and activations towards what is sensed."""
+    surprise: float = 3.5
+    """Standard deviations of its recent mean by which a command must be off to have changed."""
+    width: float = 0.5
+    """Radius of the planned target over the distance to go."""
+    patience: float = 0.1
+    """How long nothing is excited at the start of an episode with noise [s]."""
+
+
 class RecedingHorizon:
     """Model-predictive control: a few warm-started iterations of ``solve`` every control period.
 
     It plans from an estimate of the body's state: what its own model predicts for the excitations
-    it issued, drawn by fixed ``gains`` towards angles, velocities and activations as lengths,
+    it issued, drawn by fixed gains towards angles, velocities and activations as lengths,
     velocities and tensions show them. Noise is a part of a signal's size, so lengths are worth
     little and the velocities of a slow arm much. The command is averaged since it last changed,
-    which it is taken to have done when its latest few values are ``surprise`` standard deviations
-    off. With noise it excites nothing for the first ``patience`` of an episode, while it finds out
-    where it is.
+    which it is taken to have done when its latest few values are several standard deviations off.
+    With noise it excites nothing for the first moments of an episode, while it finds out where it
+    is.
 
-    Far targets have no slope under the true cost. So it plans with a target as wide as ``width`` of
-    the distance still to go, and with the true one when that is smaller.
+    Far targets have no slope under the true cost. So it plans with a target as wide as half the
+    distance still to go, and with the true one when that is smaller. ``tuning`` holds these
+    numbers.
     """
 
     def __init__(
@@ -60,10 +75,7 @@ class RecedingHorizon:
         control_period: float = 0.01,  # [s]
         horizon: float = 0.5,  # [s]
         iterations: int = 2,
-        gains: tuple[float, float, float] = (0.02, 0.3, 0.1),
-        surprise: float = 3.5,
-        width: float = 0.5,
-        patience: float = 0.1,  # [s]
+        tuning: Tuning | None = None,
     ):
         if not (horizon > 0 and iterations >= 1 and noise >= 0):
             raise ValueError(
@@ -73,8 +85,7 @@ class RecedingHorizon:
         self.task, self.arm = task, arm or Arm()
         self.control_period = control_period
         self.iterations = iterations
-        self.gains = gains
-        self.width = width
+        self.tuning = tuning or Tuning()
         self.length = max(1, round(horizon / control_period))
         true = weights or task.weights
         none = np.zeros(task.command_size)
@@ -83,20 +94,18 @@ class RecedingHorizon:
             ArmProblem(task, none, self.arm, replace(true, target_radius=float(r)), control_period)
             for r in self._radii
         ]
-        self._patience = round(patience / control_period) if noise else 0
+        self._patience = round(self.tuning.patience / control_period) if noise else 0
         self._deviation = noise_deviation(noise, control_period)
-        self._threshold = surprise * self._deviation * (RECENT / (2 - RECENT)) ** 0.5
+        self._threshold = self.tuning.surprise * self._deviation * (RECENT / (2 - RECENT)) ** 0.5
         self._substeps, self._p = substeps_of(control_period), self.arm.flat()
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         size = SENSORY_SIZE + self.task.command_size
         sensed = np.atleast_2d(checked_observation(observation, size))
-        begins = (
-            np.zeros(len(sensed), dtype=bool)
-            if episode_start is None
-            else np.reshape(episode_start, -1)
-        )
+        begins = np.zeros(len(sensed), dtype=bool)
+        if episode_start is not None:
+            begins = np.reshape(episode_start, -1)
         belief = self._first(sensed)
         if state is not None:
             belief = _rows(np.asarray(begins, dtype=bool), belief, state)
@@ -127,18 +136,18 @@ class RecedingHorizon:
         samples = old.samples + 1
         body = old.body.copy()
         angles = self._joints.angles(sensed[:, :6])
-        body[:, ANGLES] += np.maximum(1 / samples[:, :1], self.gains[0]) * (
-            angles - body[:, ANGLES]
-        )
+        gains = self.tuning.gains
+        gain = np.maximum(1 / samples[:, :1], gains[0])
+        body[:, ANGLES] += gain * (angles - body[:, ANGLES])
         velocities = self._joints.velocities(sensed[:, 6:12], body[:, ANGLES])
-        body[:, VELOCITIES] += self.gains[1] * (velocities - body[:, VELOCITIES])
+        body[:, VELOCITIES] += gains[1] * (velocities - body[:, VELOCITIES])
         length = muscle_length(self._numbers, body[:, ANGLES])
         velocity = muscle_velocity(self._numbers, body[:, ANGLES], body[:, VELOCITIES])
         pull = force_curves(NUMPY, length, velocity)[0]
         seen = np.minimum(
             np.maximum(sensed[:, 12:18], 0) / np.maximum(pull, LEAST_PULL), self.arm.max_excitation
         )
-        body[:, ACTIVATIONS] += self.gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
+        body[:, ACTIVATIONS] += gains[2] * (pull > LEAST_PULL) * (seen - body[:, ACTIVATIONS])
         command = sensed[:, SENSORY_SIZE:]
         recent = old.recent + RECENT * (command - old.recent)
         if not self._deviation:
@@ -153,9 +162,8 @@ class RecedingHorizon:
         """A plan (T, 6) for one arm."""
         x, y = hand_position(self.arm, body[ANGLES])
         distance = float(self.task.error(NUMPY, command, x, y)[0]) ** 0.5
-        problem = self._problems[
-            min(int(np.searchsorted(self._radii, self.width * distance)), len(self._problems) - 1)
-        ]
+        wide_enough = int(np.searchsorted(self._radii, self.tuning.width * distance))
+        problem = self._problems[min(wide_enough, len(self._problems) - 1)]
         problem.command = command
         best = follow(problem, body, plan)
         damping = Damping(most=LARGEST_DAMPING)

@@ -1,0 +1,113 @@
+"""Models of stable-baselines3 as controllers; ``arm_env.sb3`` is where users find them."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
+
+from arm_env.arguments import detached, number, shown
+from arm_env.control.controllers import ADAPTERS, Prediction, checked_observation, kept
+from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
+
+# [optimal lengths] in any posture, half of an arm's muscles are much longer than this
+SHORTEST_LENGTH = 0.4
+
+
+def normalised(observations: Any) -> bool:
+    """Whether a model saw these observations (B, n) last under ``VecNormalize``.
+
+    Muscles of no length tell it.
+
+    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5
+    optimal ones as the arm senses them, and 0 on average when normalised.
+    """
+    seen: Any = observations if isinstance(observations, np.ndarray) else np.empty(0)
+    return (
+        seen.ndim == 2
+        and seen.shape[1] > SENSORY_SIZE
+        and bool(np.median(seen[:, :MUSCLE_COUNT]) < SHORTEST_LENGTH)
+    )
+
+
+class Trained:
+    """A stable-baselines3 model as a controller of the environments.
+
+    It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
+    what it saw in training. The model's spaces, saved or not, hold the maximum excitation and the
+    time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's
+    environment; a model that was loaded without one needs them as ``normalisation``. What is given
+    here goes before what the model says.
+
+    ``control_period`` [s] is that of the environment in which it is to act, not that of its
+    training.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        normalisation: VecNormalize | None = None,
+        max_excitation: float | None = None,
+        smoothing: float | None = None,
+        control_period: float = 0.01,
+    ):
+        actions = getattr(model, "action_space", None)
+        observations = getattr(model, "observation_space", None)
+        environment = getattr(model, "get_vec_normalize_env", lambda: None)()
+        self.model, self.normalisation = model, normalisation or environment
+        self._scaled = np.min(getattr(actions, "low", -1.0)) < 0
+        if not callable(getattr(model, "predict", None)):
+            raise ValueError(
+                f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}"
+            )
+        if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
+            warnings.warn(
+                "this model has seen normalised observations: give Trained the statistics of its "
+                "VecNormalize, Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
+                stacklevel=2,
+            )
+        if max_excitation is None:
+            max_excitation = getattr(actions, "max_excitation", 1.0)
+        if smoothing is None:
+            smoothing = getattr(observations, "time_constant", 0.0)
+        self.max_excitation = number("max_excitation", max_excitation, 0, 100, above=True)
+        self.smoothing = smoothing
+        self._size = getattr(observations, "shape", (None,))[-1]
+        control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
+        self._keep = kept(control_period, self.smoothing)
+        # without a filter there is no clock
+        self.control_period = control_period if self.smoothing else None
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> Prediction:
+        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one, without exploration.
+
+        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin
+        anew.
+        """
+        observation = np.asarray(detached(observation))
+        checked_observation(observation, self._size, "this model")
+        if state is not None and np.shape(state[0]) != observation.shape:
+            raise ValueError(
+                f"the state is that of observations {np.shape(state[0])}, not {observation.shape}"
+            )
+        past, memory = (observation, None) if state is None else state
+        if episode_start is not None:
+            past = np.where(
+                np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past
+            )
+        mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
+        seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
+        action, memory = self.model.predict(seen, memory, episode_start, deterministic)
+        action = np.asarray(action, dtype=float)
+        return (action + 1) * (self.max_excitation / 2) if self._scaled else action, (mean, memory)
+
+
+ADAPTERS[BaseAlgorithm] = Trained
