@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rnn_controller import commands, figures
+from arm_env.tasks.registry import TASKS
+from rnn_controller import commands, figures, load_checkpoint
 from rnn_controller.analysis import attractors
+from rnn_controller.commands import demo, measuring
 from rnn_controller.training import trainer as training
 from rnn_controller.training.trainer import Stage
 
@@ -77,10 +79,10 @@ def call(tmp_path, monkeypatch, capsys):
     for name in ("figure_5", "figure_6", "figure_attractors"):
         monkeypatch.setattr(figures, name, lambda *_, **__: Figure(figsize=(1, 1)))
     measure = commands.measure
+    few = lambda checkpoint, _, *more: measure(checkpoint, 2, *more)  # noqa: E731
     animate = figures.animate
-    monkeypatch.setattr(
-        commands, "measure", lambda checkpoint, _, *more: measure(checkpoint, 2, *more)
-    )
+    for module in (measuring, demo):
+        monkeypatch.setattr(module, "measure", few)
     monkeypatch.setattr(figures, "animate", lambda *a, **k: animate(*a, **{**k, "seconds": 0.04}))
 
     def call(*arguments):
@@ -166,8 +168,8 @@ def test_any_other_word_is_refused_in_a_sentence(call, command):
 
 
 def test_the_whole_workspace_of_a_tiny_arm_has_no_room_for_circles():
-    task = commands.TASKS["circle"]
-    arm = commands.load_checkpoint("circle").arm
+    task = TASKS["circle"]
+    arm = load_checkpoint("circle").arm
     tiny = type(arm)(length=(0.06, 0.06), centre_of_mass=(0.03, 0.03))
     assert len(attractors.grid(task, arm, 2000)) == 2000
     with pytest.raises(ValueError, match="no room for 5 circles"):

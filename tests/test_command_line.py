@@ -168,7 +168,9 @@ def test_circles_are_trained_with_defaults_of_their_own(run, tmp_path):
 
 def test_defaults_are_those_of_the_table(run, monkeypatch):
     given = []
-    monkeypatch.setattr(command_line, "train", lambda config, *_, **__: given.append(config))
+    monkeypatch.setattr(
+        command_line.training, "train", lambda config, *_, **__: given.append(config)
+    )
     for task in training.DEFAULTS:
         run("train", task)
     assert given == list(training.DEFAULTS.values())

@@ -227,8 +227,8 @@ def test_rendering_loads_pygame_only():
 
 def test_only_the_command_line_knows_tyro():
     users = {name for name, package in imported_packages("rnn_controller") if package == "tyro"}
-    assert users <= {f"rnn_controller.{name}" for name in ("__main__", "commands", "options")}
-    assert users
+    rooms = {name.split(".")[1] for name in users}
+    assert rooms == {"commands", "options"}
 
 
 def test_the_trainer_the_checkpoint_and_the_policy_know_no_network_in_particular():

@@ -13,8 +13,8 @@ from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
 from rnn_controller.figures.tuning import figure_tuning
 
-OF_MOVEMENTS = {"6": ("reach", figure_6), "7": ("circle", figure_7), "8": ("circle", figure_8)}
-"""Figures of the paper that show a controller's movements: the task that it is for, the function."""
+OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
+"""Figures of the paper that show a controller's movements, and the task that it is for."""
 
 __all__ = [
     "COLOURS",

@@ -1,0 +1,184 @@
+"""Commands that measure a controller: evaluate, and attractors."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from arm_env.checked import Checked, within
+from arm_env.dynamics.perturbations import Perturbation
+from arm_env.evaluation import evaluate
+from arm_env.files import write_whole
+from arm_env.tasks.measures import Measures
+from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.options import (
+    by_default,
+)
+from rnn_controller.outputs import output_file, output_folder
+from rnn_controller.policy import controller_of
+from rnn_controller.watching import Watched, remark
+
+LARGEST_SEED = 2**63 - 1
+
+
+LOUDEST = 10.0  # [-] noise level
+
+
+MOST_MOVEMENTS = 20_000  # evaluated at once: some 5 GB
+
+
+MOST_COMMANDS, MOST_STARTS = 2000, 1000  # of attractors: some 1 GB
+
+
+@dataclass(frozen=True)
+class Evaluate(Checked):
+    """Measure a controller in the environment, on held-out random jumps.
+
+    The arm is the unperturbed one, whatever the training was under, with the perturbation given
+    here.
+    """
+
+    controller: tyro.conf.Positional[str]
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
+    run's folder.
+    """
+    movements: int = within(1000, 1, MOST_MOVEMENTS)
+    """Number of movements, up to 20,000."""
+    seed: int = within(1_000_000, 0, LARGEST_SEED)
+    """Seed of starts, targets and noise; training seeds never meet the default."""
+    noise: float = within(0.2, 0, LOUDEST)
+    """Standard deviation of the process noise at a 5 ms step; 0 is off."""
+    perturbation: Annotated[Perturbation, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = (
+        field(default_factory=Perturbation)
+    )
+    """What the arm is measured under."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> None:
+        """Evaluate and print."""
+        measures = measure(
+            load_checkpoint(self.controller),
+            self.movements,
+            self.seed,
+            self.noise,
+            self.perturbation,
+        )
+        print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
+
+
+@dataclass(frozen=True)
+class Attractors(Checked):
+    """Find a controller's attractors, test their stability, and count what else there is; a figure
+    and a table.
+    """
+
+    controller: tyro.conf.Positional[str]
+    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
+    run's folder.
+    """
+    output: Annotated[Path | None, by_default("runs/attractors-TASK")] = None
+    """Folder for figure, table and measures."""
+    commands: Annotated[int | None, by_default("200 for points, 100 for cycles")] = within(
+        None, 1, MOST_COMMANDS, whole=True
+    )
+    """Number of commands, up to 2000, evenly over the workspace."""
+    starts: int = within(50, 1, MOST_STARTS)
+    """Random starts for each command, up to 1000."""
+    seed: int = within(0, 0, LARGEST_SEED)
+    """Seed of the starts."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> None:
+        """Analyse, print the measures and the commands without a stable attractor, write figure and
+        table.
+        """
+        from rnn_controller import figures
+        from rnn_controller.analysis import attractors
+
+        checkpoint = load_checkpoint(self.controller)
+        task = checkpoint.goal
+        folder = output_folder(self.output or Path("runs") / f"attractors-{checkpoint.task}")
+        chart, rows, numbers = (
+            output_file(folder / name, (Path(name).suffix,), "a result")
+            for name in ("attractors.png", "attractors.csv", "measures.json")
+        )
+        loop = attractors.ClosedLoop(
+            checkpoint.network, task, checkpoint.arm, checkpoint.network.config.control_period
+        )
+        number = self.commands or task.analysed_commands
+        commands = attractors.grid(task, checkpoint.arm, number)
+        found = attractors.analyse(loop, commands, starts=self.starts, seed=self.seed)
+        figure = figures.figure_attractors(
+            found, checkpoint.arm, task=task, name=short_name(self.controller)
+        )
+        paths = {
+            "figure": figures.save(figure, chart),
+            "table": found.save_table(rows, task.command_names),
+            "measures": write_whole(numbers, json.dumps(found.measures.as_dict(), indent=2) + "\n"),
+        }
+        if self.json:
+            print(json.dumps(found.measures.as_dict(), indent=2))
+            return
+        print(table(found.measures))
+        for attractor in found.attractors:
+            if not attractor.stable:
+                print(
+                    f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}"
+                )
+        print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
+
+
+def short_name(controller: str) -> str:
+    """Return what a figure calls a controller: its shipped name, or that of its folder or file."""
+    path = Path(controller).resolve()
+    path = path.parent if path.name == "checkpoint.safetensors" else path
+    return path.name.removesuffix(".safetensors")
+
+
+def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what a controller was trained for, as arguments of an environment."""
+    period = checkpoint.network.config.control_period
+    return {
+        "arm": checkpoint.arm,
+        "weights": checkpoint.weights,
+        "control_period": period,
+        **checkpoint.goal.arguments,
+    }
+
+
+def measure(
+    checkpoint: Checkpoint,
+    movements: int,
+    seed: int,
+    noise: float,
+    perturbation: Perturbation | None = None,
+) -> Measures:
+    """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for.
+
+    A perturbation of its training is not part of that arm: only the one given here is applied.
+    """
+    perturbation = perturbation or Perturbation()
+    before = checkpoint.training.get("config", {}).get("perturbation")
+    if before not in (None, asdict(Perturbation()), asdict(perturbation)):
+        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
+    environment = environment_of(checkpoint)
+    _, end = checkpoint.goal.measured(checkpoint.goal.hold)
+    steps = round(end / environment["control_period"])
+    with Watched(controller_of(checkpoint), steps, "evaluate") as controller:
+        return evaluate(
+            controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,
+            perturbation=perturbation, **environment,
+        )  # fmt: skip
+
+
+def table(measures: Measures) -> str:
+    """Return the measures, a line each."""
+    shown = {
+        name: f"{value:.4g}" if isinstance(value, float) else value
+        for name, value in asdict(measures).items()
+    }
+    return "\n".join(f"{name:36s} {value}" for name, value in shown.items())
