@@ -5,6 +5,7 @@ quasi-linear pilot models), so that the hand's gain can be told at each of its f
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,8 @@ class Follow(Task):
     tolerance = 0.04
     hold = 8.0
     weights = CostWeights(alpha=2.0, gamma=0.05)
+    # A trial is half as long again as one of reaching, and the network is as good by then.
+    training = MappingProxyType({"iterations": 2000})
 
     @property
     def arguments(self):
