@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from arm_env import JointPD, Still
+from arm_env.control.controllers import Function
 from arm_env.tasks.registry import TASKS
 from rnn_controller import commands, figures
 from rnn_controller.figures.common import NOISY
@@ -47,7 +48,8 @@ def test_the_commands_of_noisy_runs_are_those_of_the_quiet_one(monkeypatch):
     shown = []
     run = overview.run
     monkeypatch.setattr(overview, "run", lambda *a, **k: shown.append(run(*a, **k)) or shown[-1])
-    figure_overview(Still(), TASKS["follow"], seed=4)
+    push = Function(lambda observation: np.full((len(observation), 6), 0.1))
+    figure_overview(push, TASKS["follow"], seed=4)
     assert len(shown) == NOISY + 1
     for other in shown[1:]:
         np.testing.assert_array_equal(other.command, shown[0].command)
