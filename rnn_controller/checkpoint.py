@@ -294,7 +294,8 @@ def form(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise ValueError(
             f"the {name} can't be stored: a checkpoint names its class, "
-            f"{type(value).__qualname__}, as module:Class, so it must be a frozen dataclass at the top of a module, made from plain values only"
+            f"{type(value).__qualname__}, as module:Class, so it must be a frozen dataclass at the "
+            "top of a module, made from plain values only"
         )
     return told
 
@@ -327,7 +328,7 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
 
 
 def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:
-    """A group of settings from a file, which must hold every field but those that came ``later``."""
+    """A group of settings from a file that holds every field but those that came ``later``."""
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     values = with_present_names(kind, mapping(name, values))
     exactly(name, values, known - (set(later) - set(values)))

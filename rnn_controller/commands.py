@@ -217,8 +217,8 @@ class Animate(Checked):
         if self.which[0] == "8":
             figures.check_planned_for(checkpoint.orbit)
         written = figures.animate(
-            controller_of(checkpoint), path, seed=self.seed, noise=self.noise, seconds=seconds, env_id=env_id,
-            schedule=schedule, **environment_of(checkpoint),
+            controller_of(checkpoint), path, seed=self.seed, noise=self.noise, seconds=seconds,
+            env_id=env_id, schedule=schedule, **environment_of(checkpoint),
         )  # fmt: skip
         print(f"animation: {written}")
 
@@ -280,9 +280,8 @@ class Attractors(Checked):
         print(table(found.measures))
         for attractor in found.attractors:
             if not attractor.stable:
-                print(
-                    f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}"
-                )
+                command = dict(zip(task.command_names, attractor.command, strict=True))
+                print(f"no stable attractor: {command}")
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
