@@ -126,9 +126,8 @@ class Attractors(Checked):
         print(table(found.measures))
         for attractor in found.attractors:
             if not attractor.stable:
-                print(
-                    f"no stable attractor: {dict(zip(task.command_names, attractor.command, strict=True))}"
-                )
+                command = dict(zip(task.command_names, attractor.command, strict=True))
+                print(f"no stable attractor: {command}")
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 

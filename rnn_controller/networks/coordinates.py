@@ -44,7 +44,7 @@ class FlatVector(Protocol):
         """The network's present weights as a vector."""
 
     def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        """The indices of each unit's incoming weights in the vector."""
 
     def assign(self, vector: Tensor) -> None:
         """Give the network the weights of a vector."""
@@ -138,7 +138,7 @@ class Coordinates:
         return result
 
     def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        """The indices of each unit's incoming weights in the vector."""
         index = self.parts(torch.arange(len(self.vector()), device="cpu"))
         neural = ["recurrent", "sensory", "command"]
         motor = ["motor", "reflex"]

@@ -1,1 +1,1 @@
-"""The trainer: configuration, movements, objective, optimiser, loop."""
+"""The trainer: configuration, trials, objective, optimiser, loop."""

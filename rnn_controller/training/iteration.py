@@ -81,7 +81,7 @@ class Optimization:
         if failure:
             new = self._repaired(failure)
         else:
-            # While the target narrows, a stalled line search may find its way in the next iteration.
+            # While the target narrows, a stalled line search may find its way later.
             exact = cost.target_radius == self.config.cost.target_radius
             stalled = not stage.resample and exact and torch.equal(vector, at.vector)
             new = at.stepped(vector, optimizer.state, stalled)

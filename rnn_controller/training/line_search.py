@@ -70,7 +70,7 @@ def line_search(
 def _interpolate(
     low: float, low_value: float, low_slope: float, high: float, value: float, tried: float
 ) -> float:
-    """The minimum of the parabola through the low end and the point tried, kept inside the bracket."""
+    """The minimum of the parabola through the low end and the point tried, inside the bracket."""
     width = high - low
     guess = low + width / 2
     if tried == high and math.isfinite(value):

@@ -37,7 +37,7 @@ def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
 
 @once_for_each_trace(trace_task)
 def value_kernels(traced: TracedTask) -> Kernels:
-    """``values`` of a batch of movements, and their adjoint."""
+    """``values`` of a batch of trials, and their adjoint."""
     # The cost of one period is traced once; loop and adjoint are made from the same text.
     x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
     cost = flatten([sum(traced.terms)])
@@ -98,7 +98,8 @@ def values(
     if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
         found = ", ".join(str(tuple(value.shape)) for value in (*given, lengths))
         raise ValueError(
-            f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}"
+            f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, "
+            f"not {found}"
         )
     if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= periods:
         raise ValueError(
@@ -119,7 +120,7 @@ def torch_values(
     control_period: float,
     lengths: Tensor,
 ) -> Tensor:
-    """Return ``values`` as torch's own operations compute them, differentiable as often as wanted."""
+    """Return ``values`` as torch's own operations compute them; differentiable any number of times."""
     # the same cost, over torch's primitives
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
@@ -140,8 +141,8 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
 
 
 def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
-    """Return the objective of all movements from the ``risk_sensitive`` ones of parts of
-    ``numbers`` movements.
+    """Return the objective of all trials from the ``risk_sensitive`` ones of parts of ``numbers``
+    trials.
 
     Its gradient along the parts' objectives says how much each part's own gradient weighs.
     """

@@ -144,7 +144,7 @@ class Soap(Adam):
         moment = torch.baddbmm(
             self.state["moment"], g[:, :, None], g[:, None], beta=0.999, alpha=0.001
         )
-        # The eigenvalues are the second moments along the new axes, so no old ones have to be turned.
+        # The eigenvalues are the second moments along the new axes: no old ones have to be turned.
         if bool(torch.isfinite(gradient).all()) and int(count) % self.refresh == 0:
             square, vectors = torch.linalg.eigh(moment)
             square = square.clamp_min(0)

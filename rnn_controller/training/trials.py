@@ -29,7 +29,7 @@ THROWN_ACTIVATION = 0.5  # [-] largest activation there
 
 @dataclass(frozen=True)
 class TrialBatch:
-    """A batch of B trials of up to T control periods: a command is held, then it jumps to another."""
+    """A batch of B trials of up to T control periods: a command is held, then jumps to another."""
 
     x0: Tensor  # (B, 10) body on the first attractor
     y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
@@ -136,7 +136,7 @@ def sample(
 
 
 def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarray:
-    """Body states (number, 10) in any posture of the workspace, moving, with muscles active anyhow."""
+    """Body states (number, 10) in any posture of the workspace, moving, with active muscles."""
     body = np.zeros((number, STATE_SIZE))
     body[:, ANGLES] = task.sample_angles(rng, number)
     body[:, VELOCITIES] = rng.normal(0, THROWN_SPEED, (number, 2))
@@ -145,8 +145,8 @@ def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarr
 
 
 def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:
-    """Factors (B,) uniform in the range ``quiet`` for the quiet trials, (B,) bool, and ``usual`` for
-    the others.
+    """Factors (B,) uniform in the range ``quiet`` for the quiet trials, (B,) bool, and ``usual``
+    for the others.
     """
     low, high = np.where(is_quiet[:, None], quiet, usual).T
     return rng.uniform(low, high)
