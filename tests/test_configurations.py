@@ -179,7 +179,8 @@ def test_a_configuration_of_other_libraries_numbers_trains_is_saved_and_resumed(
     one = np.float32
     many = np.int64
     config = TrainConfig(
-        network=NetworkConfig(many(3), one(0.125)), noise=one(0.25), learning_rate=one(0.5), beta=torch.tensor(2.0),
+        network=NetworkConfig(many(3), one(0.125)), noise=one(0.25), learning_rate=one(0.5),
+        beta=torch.tensor(2.0),
         seed=many(7), iterations=many(2), batch_size=np.uint8(2), settling=one(0.125),
     )  # fmt: skip
     plain = TrainConfig(

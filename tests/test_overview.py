@@ -1,4 +1,4 @@
-"""Every task is drawn and animated by the same functions, on the same commands with and without noise."""
+"""Every task is drawn and animated by the same functions."""
 
 from typing import get_args
 

@@ -96,7 +96,8 @@ SMALL = """if True:
     from rnn_controller.networks.recurrent import NetworkConfig
     from rnn_controller.training.trainer import Stage, TrainConfig, train
     Soap.refresh = 2
-    stage = Stage("soap", 4, batch_size=8, initial_target_radius=0.3, first=(0.2, 0.4), second=(0.2, 0.4))
+    holds = (0.2, 0.4)
+    stage = Stage("soap", 4, batch_size=8, initial_target_radius=0.3, first=holds, second=holds)
     training.RECIPES["default"] = (stage,)
     def trained(name, seed=1):
         config = TrainConfig(network=NetworkConfig(8), settling=0.1, seed=seed)

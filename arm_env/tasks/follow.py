@@ -1,4 +1,4 @@
-"""Following a target that moves along smooth random paths: how it moves, and how well it is followed.
+"""The task of following a target that moves along smooth random paths.
 
 A path is a sum of sinusoids, as in studies of manual tracking (McRuer & Jex 1967, A review of
 quasi-linear pilot models), so that the hand's gain can be told at each of its frequencies.
@@ -36,11 +36,13 @@ class FollowMeasures(Measures):
     p95_tracking_error_m: float
     """Its 95th percentile [m]."""
     median_lag_s: float
-    """Median, over movements, of the delay [s] at which the hand's velocity correlates best with the
-    target's."""
+    """Median, over movements, of the delay [s] at which the hand's velocity correlates best with
+    that of the target."""
     gain_at_quarter_band: float
-    """Gain from target to hand at a quarter of the band limit: 1 is the target's own amplitude. Like
-    the next three, it is that of the cross-spectrum over all movements; None if nothing moves so."""
+    """Gain from target to hand at a quarter of the band limit; 1 is the target's own amplitude.
+
+    Like the next three, it is that of the cross-spectrum over all movements, and None if no target
+    moves at that frequency."""
     gain_at_half_band: float
     """Gain at half of it."""
     gain_at_three_quarters_band: float
@@ -101,7 +103,7 @@ class Follow(Task):
         return dx * dx + dy * dy, command[..., 2], command[..., 3]
 
     def sample_courses(self, rng, number, arm):
-        """Centre x, y and the sinusoids' cosine and sine amplitudes [m], (number, 2 + 2 · 2 · 4)."""
+        """Centres x, y, and cosine and sine amplitudes of both coordinates [m], (number, 18)."""
         accepted = np.empty((0, 2 + 4 * SINUSOIDS))
         for _ in range(SEARCH):
             if len(accepted) >= number:
@@ -115,7 +117,8 @@ class Follow(Task):
                 drawn = drawn[self._in_bounds(arm, drawn, points)]
             accepted = np.vstack([accepted, drawn])
         raise ValueError(
-            f"hardly any path lies in the workspace: the extent must be smaller than {self.extent} m"
+            "hardly any path lies in the workspace: the extent must be smaller than "
+            f"{self.extent} m"
         )
 
     def _in_bounds(self, arm: Any, courses: np.ndarray, points: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class Measures:
     """What ``evaluate`` returns."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: what is not finite (the time of a movement that never settles) is None."""
+        """As JSON has it: what is not finite, such as the time of what never settles, is None."""
         return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
 

@@ -146,7 +146,8 @@ class Orbit(Task):
                 [accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]]
             )
         raise ValueError(
-            f"hardly any orbit lies in the workspace: the radius must be smaller than {self.radius} m"
+            "hardly any orbit lies in the workspace: the radius must be smaller than "
+            f"{self.radius} m"
         )
 
     def outlines(self, commands: np.ndarray) -> np.ndarray:

@@ -111,7 +111,8 @@ def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
     """The error of a schedule that is none, for a ``reason``."""
     return ValueError(
         f"{shown(value)} is no schedule: give None (random jumps), an array of commands "
-        f"({', '.join(task.command_names)}) a row, shape (n, {task.command_size}), a function of time [s], "
+        f"({', '.join(task.command_names)}) a row, shape (n, {task.command_size}), a function of "
+        "time [s], "
         f"or an arm_env.Schedule; {reason}"
     )
 

@@ -96,7 +96,7 @@ class Task(Checked):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments with which its environment is that of this task; none for the registered one."""
+        """Arguments that make its environment that of this task; none for the registered one."""
         return {}
 
     def error(
@@ -198,7 +198,7 @@ class Task(Checked):
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The three terms of eq. 7, of body states (..., 10) under u (..., 6), commands (..., K)."""
+        """The terms of eq. 7 for states (..., 10), excitations (..., 6), commands (..., K)."""
         x, y, vx, vy = hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 

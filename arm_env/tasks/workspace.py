@@ -44,8 +44,8 @@ def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
         worst = position.reshape(-1, 2)[~inside.all(-1).reshape(-1)][0]
         low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
         raise ValueError(
-            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from {low.tolist()} "
-            f"to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
+            f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from "
+            f"{low.tolist()} to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
         )
     return angles
 

@@ -81,7 +81,8 @@ class Figure(Checked):
         checkpoint = trained(self.controller, "reach")
         if not isinstance(checkpoint.network, RecurrentController):
             raise ValueError(
-                f"tuning is drawn of the paper's network, and {self.controller} holds another module"
+                f"tuning is drawn of the paper's network, and {self.controller} holds "
+                "another module"
             )
         name = short_name(self.controller or checkpoint.task)
         return figures.figure_tuning(checkpoint.network, checkpoint.arm, name=name)

@@ -77,7 +77,8 @@ def check_animation(path: Path | str) -> Path:
     path = output_file(path, tuple(WRITERS), "an animation")
     if path.suffix.lower() == ".mp4" and importlib.util.find_spec("moviepy") is None:
         raise ImportError(
-            "an .mp4 needs moviepy: pip install 'rnn-motor-control[video]'; a .gif needs nothing more"
+            "an .mp4 needs moviepy: pip install 'rnn-motor-control[video]'; a .gif needs nothing "
+            "more"
         )
     return path
 

@@ -111,15 +111,14 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:
-    """Refuse a controller that was made for another control period or another maximum excitation than the
-    environment has.
-    """
+    """Refuse a controller made for another control period or another maximum excitation."""
     check_period(controller, simulation.control_period)
     wanted = getattr(controller, "max_excitation", None)
     given = simulation.arm.max_excitation
     if wanted not in (None, given):
         raise ValueError(
-            f"the controller was made for a maximum excitation of {wanted:g}, and the environment has {given:g}"
+            f"the controller was made for a maximum excitation of {wanted:g}, and the "
+            f"environment has {given:g}"
         )
 
 
@@ -165,7 +164,7 @@ def sign(figure: Figure, name: str | None) -> None:
 
 
 def save(figure: Figure, path: Path | str) -> Path:
-    """Write a figure as PNG, PDF or SVG, by the suffix of ``path``; it appears whole or not at all."""
+    """Write a figure as PNG, PDF or SVG, by the suffix of ``path``, whole or not at all."""
     path = output_file(path, FIGURE_SUFFIXES, "a figure")
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower(), dpi=150)

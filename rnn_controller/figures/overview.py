@@ -40,8 +40,8 @@ def figure_overview(
     """Draw (a) the hand's path, (b) its coordinates, (c) its distance from the goal, (d) its speed.
 
     The commands are the environment's random ones, from a reset with ``seed``. Runs under noise are
-    drawn behind one without. ``name`` is the controller's. What else is given, such as ``arm``, goes
-    to the environment.
+    drawn behind one without. ``name`` is the controller's. What else is given, such as ``arm``,
+    goes to the environment.
     """
     seconds = 2 * task.hold if not task.moving else task.hold
     options = {"env_id": task.env_id, "before": 0, **environment}

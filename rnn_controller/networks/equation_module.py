@@ -35,8 +35,8 @@ class EquationModule(nn.Module):
     float64 parameters.
 
     That is enough to be trained. ``coordinates``, ``training_state``, ``revive``,
-    ``can_fall_silent`` and ``wake_silent_units`` are what the trainer asks beyond it; each has a default that suits any
-    network, and a subclass that knows better overrides it.
+    ``can_fall_silent`` and ``wake_silent_units`` are what the trainer asks beyond it; each has a
+    default that suits any network, and a subclass that knows better overrides it.
     """
 
     can_fall_silent: bool = False

@@ -120,7 +120,7 @@ def torch_values(
     control_period: float,
     lengths: Tensor,
 ) -> Tensor:
-    """Return ``values`` as torch's own operations compute them; differentiable any number of times."""
+    """Return ``values`` by torch's own operations, differentiable any number of times."""
     # the same cost, over torch's primitives
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
