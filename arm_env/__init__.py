@@ -19,11 +19,12 @@ from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
 from arm_env.evaluation import evaluate, record
 from arm_env.moved import Moved
-from arm_env.tasks.measures import CycleMeasures, ReachMeasures, Recording
-from arm_env.tasks.orbits import Circle, Ellipse, Orbit, RoundedPolygon
-from arm_env.tasks.reach import Reach
+from arm_env.tasks.measures import Recording
+from arm_env.tasks.orbits import CycleMeasures, Orbit
+from arm_env.tasks.reach import Reach, ReachMeasures
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
+from arm_env.tasks.shapes import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles
 

@@ -10,26 +10,24 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import SIGNATURE, as_controller, check_period
 from arm_env.dynamics.equations import hand
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
-from arm_env.tasks.measures import (  # noqa: F401  most of them only for those who look for them here
+from arm_env.tasks.measures import (  # noqa: F401  some of them only for those who look here
     DEPARTED,
     LONG_ENOUGH,
     MIDDLING,
     SETTLED,
     TARGET_SIZE,
     TOWARD,
-    CycleMeasures,
     Measures,
-    ReachMeasures,
     Recording,
     closest_minimum_jerk,
-    cycle_measures,
     path_deviation,
-    reach_measures,
     settling_steps,
     settling_time,
     starts_toward,
     trailing_mean,
 )
+from arm_env.tasks.orbits import CycleMeasures, cycle_measures  # noqa: F401
+from arm_env.tasks.reach import ReachMeasures, reach_measures  # noqa: F401
 from arm_env.tasks.schedules import hold_of
 
 MOST_MOVEMENTS = 10**6

@@ -23,13 +23,13 @@ from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.measures import (
     TARGET_SIZE,
     closest_minimum_jerk,
-    cycle_measures,
     path_deviation,
-    reach_measures,
     settling_time,
     starts_toward,
     trailing_mean,
 )
+from arm_env.tasks.orbits import cycle_measures
+from arm_env.tasks.reach import reach_measures
 
 PERIOD = 0.01
 JUMP = 100

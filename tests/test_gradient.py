@@ -16,8 +16,9 @@ from torch import Tensor
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand, muscle_velocity
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.tasks.orbits import SINGULAR, Circle
+from arm_env.tasks.orbits import SINGULAR
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 from rnn_controller.rollouts import pontryagin

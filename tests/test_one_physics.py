@@ -13,8 +13,8 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics import equations, plant
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.random_numbers import standard_normals
-from arm_env.tasks.orbits import Circle, RoundedPolygon
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle, RoundedPolygon
 from rnn_controller.networks.recurrent import ACTIVATIONS, NetworkConfig, RecurrentController
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.plant import TORCH, rollout, tensors

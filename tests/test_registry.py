@@ -11,8 +11,8 @@ import pytest
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.measures import Recording
-from arm_env.tasks.orbits import Circle
 from arm_env.tasks.registry import TASKS, task_of_environment
+from arm_env.tasks.shapes import Circle
 from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.training.config import DEFAULTS, TrainConfig
 

@@ -25,8 +25,8 @@ from arm_env.envs.rendering import (
     activation_colour,
     to_pixels,
 )
-from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.workspace import hand_position
 
 ARM = Arm()

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.tasks.orbits import Circle
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle
 from arm_env.tasks.workspace import joint_angles
 from rnn_controller import checkpoint as checkpoints
 from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint

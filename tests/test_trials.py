@@ -8,8 +8,8 @@ import torch
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.parameters import Arm
-from arm_env.tasks.orbits import Circle
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle
 from arm_env.tasks.workspace import joint_angles
 from rnn_controller.training.objective import of_parts, risk_sensitive
 from rnn_controller.training.trials import Sampling, TrialBatch, sample

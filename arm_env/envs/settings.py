@@ -8,8 +8,9 @@ from arm_env.checked import group
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import ORBITS, SCHEDULES, revived
-from arm_env.tasks.orbits import Circle, Orbit
+from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.schedules import RandomJumps, Schedule, as_schedule, unknown_schedule
+from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 
 LARGEST_NOISE = 10.0  # [-] standard deviation at a 5 ms step

@@ -22,8 +22,8 @@ from arm_env.arguments import shown
 from arm_env.checked import filled
 from arm_env.dynamics.parameters import Parameters
 from arm_env.dynamics.perturbations import Perturbation
-from arm_env.tasks.orbits import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps
+from arm_env.tasks.shapes import Circle, Ellipse, RoundedPolygon
 
 ORBITS: dict[str, type] = {"circle": Circle, "ellipse": Ellipse, "rounded-polygon": RoundedPolygon}
 SCHEDULES: dict[str, type] = {

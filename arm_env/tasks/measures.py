@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.codegen.primitives import NUMPY
-
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
 # [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
@@ -44,73 +42,6 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class ReachMeasures(Measures):
-    """Measures of reaching, over the jump from the first to the second command of each episode."""
-
-    fraction_within_target: float
-    """Share of movements whose mean distance over the last 0.2 s is below 4 cm."""
-    median_endpoint_error_m: float
-    """Median of that mean distance [m]."""
-    p95_endpoint_error_m: float
-    """Its 95th percentile [m]."""
-    mean_value: float
-    """Mean of V = Σ c Δt over the whole episode."""
-    median_movement_time_s: float
-    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never
-    does.
-    """
-    median_peak_speed_m_s: float
-    """Median of the largest hand speed after the jump [m/s]."""
-    median_minimum_jerk_correlation: float
-    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration.
-    """
-    fraction_toward_target: float
-    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within
-    45° of the target's direction; None if there is no such jump, as for the next three.
-    """
-    median_path_deviation: float
-    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the
-    target, over its length.
-    """
-    p90_path_deviation: float
-    """Its 90th percentile."""
-    median_peak_speed_of_30_cm_m_s: float
-    """Median of the largest hand speed [m/s] of jumps of 25 to 35 cm."""
-    number_of_movements: int
-    seed: int
-    noise: float
-
-
-@dataclass(frozen=True)
-class CycleMeasures(Measures):
-    """Measures of running along orbits, after the jump from the first to the second command of each
-    episode.
-
-    Errors are means over the last lap, or as much of it as the second command lasts.
-    """
-
-    fraction_converged: float
-    """Share of movements whose radial error is below 1.5 cm and whose speed error is below 25 %."""
-    median_radial_error_m: float
-    """Median of the mean distance from the orbit [m]."""
-    p95_radial_error_m: float
-    """Its 95th percentile [m]."""
-    median_speed_error: float
-    """Median difference of the mean tangential speed from the commanded one, as a share of that."""
-    fraction_correct_direction: float
-    """Share of movements that run round the commanded way."""
-    median_convergence_time_s: float
-    """Median time from the jump to staying converged on average over laps [s]; infinite if it never
-    does.
-    """
-    mean_value: float
-    """Mean of V = Σ c Δt over the whole episode."""
-    number_of_movements: int
-    seed: int
-    noise: float
-
-
-@dataclass(frozen=True)
 class Recording:
     """What T control periods of B episodes left behind."""
 
@@ -125,69 +56,6 @@ class Recording:
     def speed(self) -> np.ndarray:
         """Hand speed [m/s], (T + 1, B)."""
         return np.linalg.norm(self.velocity, axis=-1)
-
-
-def reach_measures(
-    recording: Recording, jump: int, period: float, *, seed: int, noise: float
-) -> ReachMeasures:
-    """Measures of the movements that begin ``jump`` periods into a recording."""
-    path = recording.hand[jump:]
-    speed = recording.speed[jump:]
-    target = recording.commands[-1, :, :2]
-    distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
-    error = distance[-round(SETTLED / period) :].mean(0)
-    length = np.linalg.norm(target - path[0], axis=-1)  # (B,)
-    long = length >= LONG_ENOUGH
-    middling = (length >= MIDDLING[0]) & (length <= MIDDLING[1])
-    deviation = path_deviation(path, path[0], target)[long]
-    return ReachMeasures(
-        fraction_within_target=float((error < TARGET_SIZE).mean()),
-        median_endpoint_error_m=float(np.median(error)),
-        p95_endpoint_error_m=float(np.quantile(error, 0.95)),
-        mean_value=float(-recording.rewards.sum(0).mean()),
-        median_movement_time_s=float(np.median(settling_time(distance, period))),
-        median_peak_speed_m_s=float(np.median(speed.max(0))),
-        median_minimum_jerk_correlation=float(np.median(closest_minimum_jerk(speed)[0])),
-        fraction_toward_target=mean_or_nan(starts_toward(path, target)[long]),
-        median_path_deviation=quantile_or_nan(deviation, 0.5),
-        p90_path_deviation=quantile_or_nan(deviation, 0.9),
-        median_peak_speed_of_30_cm_m_s=quantile_or_nan(speed.max(0)[middling], 0.5),
-        number_of_movements=path.shape[1],
-        seed=seed,
-        noise=noise,
-    )
-
-
-def cycle_measures(
-    recording: Recording, jump: int, period: float, orbit: Any, *, seed: int, noise: float
-) -> CycleMeasures:
-    """Measures of the orbits that begin ``jump`` periods into a recording."""
-    command = recording.commands[-1]
-    # (T, B, 2)
-    place = recording.hand[jump + 1 :]
-    velocity = recording.velocity[jump + 1 :]
-    squared, *wanted = orbit.error(NUMPY, command, place[..., 0], place[..., 1])
-    speed = np.abs(command[:, 3])  # without speed, only the distance counts
-    # Along the tangent, 1 is the commanded speed in the commanded direction.
-    progress = (velocity * np.stack(wanted, -1)).sum(-1) / np.where(speed > 0, speed * speed, 1)
-    lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
-    radial = trailing_mean(np.sqrt(squared), lap)
-    ratio = trailing_mean(progress, lap)
-    ratio = np.where(speed > 0, ratio, 1.0)
-    on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < orbit.speed_tolerance)
-    settled = np.maximum(settling_steps(~on_orbit) + 1 - lap, 0)  # laps look back
-    return CycleMeasures(
-        fraction_converged=float(on_orbit[-1].mean()),
-        median_radial_error_m=float(np.median(radial[-1])),
-        p95_radial_error_m=float(np.quantile(radial[-1], 0.95)),
-        median_speed_error=float(np.median(np.abs(ratio[-1] - 1))),
-        fraction_correct_direction=float((ratio[-1] > 0).mean()),
-        median_convergence_time_s=float(np.median(settled) * period),
-        mean_value=float(-recording.rewards.sum(0).mean()),
-        number_of_movements=place.shape[1],
-        seed=seed,
-        noise=noise,
-    )
 
 
 def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import ShownMeasure, cycle_measures
+from arm_env.tasks.measures import Measures, Recording, ShownMeasure, settling_steps, trailing_mean
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
 
@@ -39,6 +39,35 @@ def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
     return xp.where(
         square - SINGULAR * SINGULAR, away, (square + SINGULAR * SINGULAR) / (2 * SINGULAR)
     )
+
+
+@dataclass(frozen=True)
+class CycleMeasures(Measures):
+    """Measures of running along orbits, after the jump from the first to the second command of each
+    episode.
+
+    Errors are means over the last lap, or as much of it as the second command lasts.
+    """
+
+    fraction_converged: float
+    """Share of movements whose radial error is below 1.5 cm and whose speed error is below 25 %."""
+    median_radial_error_m: float
+    """Median of the mean distance from the orbit [m]."""
+    p95_radial_error_m: float
+    """Its 95th percentile [m]."""
+    median_speed_error: float
+    """Median difference of the mean tangential speed from the commanded one, as a share of that."""
+    fraction_correct_direction: float
+    """Share of movements that run round the commanded way."""
+    median_convergence_time_s: float
+    """Median time from the jump to staying converged on average over laps [s]; infinite if it never
+    does.
+    """
+    mean_value: float
+    """Mean of V = Σ c Δt over the whole episode."""
+    number_of_movements: int
+    seed: int
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +113,7 @@ class Orbit(Task):
 
     @property
     def arguments(self):
-        return {} if self == Circle() else {"orbit": self}
+        return {"orbit": self}
 
     def outline(
         self, xp: Primitives, x: Array, y: Array, radius: Array
@@ -206,82 +235,33 @@ class Orbit(Task):
         return np.where(speed > 0, 2 * np.pi * commands[:, 2] / np.where(speed > 0, speed, 1), 0.5)
 
 
-@dataclass(frozen=True)
-class Circle(Orbit):
-    """Circles. With radius and speed 0 the cost is that of reaching, exactly."""
-
-    def outline(self, xp, x, y, radius):
-        length = smooth_length(xp, x, y)
-        return length - radius, x / length, y / length
-
-    def error(self, xp, command, x, y):
-        squared, *velocity = super().error(xp, command, x, y)
-        dx, dy = x - command[..., 0], y - command[..., 1]
-        return xp.where(command[..., 2], squared, dx * dx + dy * dy), *velocity
-
-
-@dataclass(frozen=True)
-class Ellipse(Orbit):
-    """Ellipses of the circle's area, ``aspect`` times as long (along x) as wide."""
-
-    aspect: float = within(2.0, 0.1, 10)
-
-    def outline(self, xp, x, y, radius):
-        """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius
-        near the curve.
-        """
-        size = at_least(xp, radius, SINGULAR)
-        a, b = size * self.aspect**0.5, size / self.aspect**0.5
-        px, py = xp.where(x, x, -x), xp.where(y, y, -y)
-        tx = ty = px * 0 + 0.5**0.5
-        for _ in range(3):
-            ex, ey = (a * a - b * b) * tx * tx * tx / a, (b * b - a * a) * ty * ty * ty / b
-            ratio = smooth_length(xp, a * tx - ex, b * ty - ey) / smooth_length(
-                xp, px - ex, py - ey
-            )
-            tx = at_most(xp, at_least(xp, ((px - ex) * ratio + ex) / a, 0.0), 1.0)
-            ty = at_most(xp, at_least(xp, ((py - ey) * ratio + ey) / b, 0.0), 1.0)
-            length = smooth_length(xp, tx, ty)
-            tx, ty = tx / length, ty / length
-        out_x, out_y = tx / a, ty / b
-        length = smooth_length(xp, out_x, out_y)
-        out_x, out_y = out_x / length, out_y / length
-        d = (px - a * tx) * out_x + (py - b * ty) * out_y
-        return d, xp.where(x, out_x, -out_x), xp.where(y, out_y, -out_y)
-
-
-@dataclass(frozen=True)
-class RoundedPolygon(Orbit):
-    """Regular polygons whose corners, ``rounding`` of the radius from their tips, are arcs."""
-
-    corners: int = within(3, 3, 24)
-    rounding: float = within(0.3, 0.01, 0.99)
-
-    def outline(self, xp, x, y, radius):
-        """Distance from a smaller polygon, less the rounding."""
-        size = (1 - self.rounding) * radius
-        rounding = self.rounding * radius
-        half = np.pi / self.corners
-        apothem = size * float(np.cos(half))
-        side = size * float(np.sin(half))
-        nearest: Any = None
-        inside: Any = None
-        for k in range(self.corners):
-            angle = np.pi / 2 + half + 2 * half * k  # of this edge's normal; one corner points up
-            c, s = float(np.cos(angle)), float(np.sin(angle))
-            out = x * c + y * s - apothem
-            along = y * c - x * s
-            beyond = at_least(xp, along - side, 0.0) + at_most(xp, along + side, 0.0)
-            candidate = (out * out + beyond * beyond, out * c - beyond * s, out * s + beyond * c)
-            if nearest is None:
-                nearest = candidate
-                inside = -out
-            else:
-                closer = nearest[0] - candidate[0]
-                nearest = tuple(
-                    xp.where(closer, new, old) for new, old in zip(candidate, nearest, strict=True)
-                )
-                inside = at_most(xp, inside, -out)
-        length = smooth_length(xp, nearest[1], nearest[2])
-        d = xp.where(inside, -length, length)
-        return d - rounding, nearest[1] / d, nearest[2] / d
+def cycle_measures(
+    recording: Recording, jump: int, period: float, orbit: Any, *, seed: int, noise: float
+) -> CycleMeasures:
+    """Measures of the orbits that begin ``jump`` periods into a recording."""
+    command = recording.commands[-1]
+    # (T, B, 2)
+    place = recording.hand[jump + 1 :]
+    velocity = recording.velocity[jump + 1 :]
+    squared, *wanted = orbit.error(NUMPY, command, place[..., 0], place[..., 1])
+    speed = np.abs(command[:, 3])  # without speed, only the distance counts
+    # Along the tangent, 1 is the commanded speed in the commanded direction.
+    progress = (velocity * np.stack(wanted, -1)).sum(-1) / np.where(speed > 0, speed * speed, 1)
+    lap = np.clip(np.round(orbit.period(command) / period).astype(int), 1, len(place))
+    radial = trailing_mean(np.sqrt(squared), lap)
+    ratio = trailing_mean(progress, lap)
+    ratio = np.where(speed > 0, ratio, 1.0)
+    on_orbit = (radial < orbit.tolerance) & (np.abs(ratio - 1) < orbit.speed_tolerance)
+    settled = np.maximum(settling_steps(~on_orbit) + 1 - lap, 0)  # laps look back
+    return CycleMeasures(
+        fraction_converged=float(on_orbit[-1].mean()),
+        median_radial_error_m=float(np.median(radial[-1])),
+        p95_radial_error_m=float(np.quantile(radial[-1], 0.95)),
+        median_speed_error=float(np.median(np.abs(ratio[-1] - 1))),
+        fraction_correct_direction=float((ratio[-1] > 0).mean()),
+        median_convergence_time_s=float(np.median(settled) * period),
+        mean_value=float(-recording.rewards.sum(0).mean()),
+        number_of_movements=place.shape[1],
+        seed=seed,
+        noise=noise,
+    )

@@ -5,9 +5,61 @@ from dataclasses import dataclass
 import numpy as np
 
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import ShownMeasure, reach_measures
+from arm_env.tasks.measures import (
+    LONG_ENOUGH,
+    MIDDLING,
+    SETTLED,
+    TARGET_SIZE,
+    Measures,
+    Recording,
+    ShownMeasure,
+    closest_minimum_jerk,
+    mean_or_nan,
+    path_deviation,
+    quantile_or_nan,
+    settling_time,
+    starts_toward,
+)
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, resting_state
+
+
+@dataclass(frozen=True)
+class ReachMeasures(Measures):
+    """Measures of reaching, over the jump from the first to the second command of each episode."""
+
+    fraction_within_target: float
+    """Share of movements whose mean distance over the last 0.2 s is below 4 cm."""
+    median_endpoint_error_m: float
+    """Median of that mean distance [m]."""
+    p95_endpoint_error_m: float
+    """Its 95th percentile [m]."""
+    mean_value: float
+    """Mean of V = Σ c Δt over the whole episode."""
+    median_movement_time_s: float
+    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never
+    does.
+    """
+    median_peak_speed_m_s: float
+    """Median of the largest hand speed after the jump [m/s]."""
+    median_minimum_jerk_correlation: float
+    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration.
+    """
+    fraction_toward_target: float
+    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within
+    45° of the target's direction; None if there is no such jump, as for the next three.
+    """
+    median_path_deviation: float
+    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the
+    target, over its length.
+    """
+    p90_path_deviation: float
+    """Its 90th percentile."""
+    median_peak_speed_of_30_cm_m_s: float
+    """Median of the largest hand speed [m/s] of jumps of 25 to 35 cm."""
+    number_of_movements: int
+    seed: int
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -55,3 +107,34 @@ class Reach(Task):
 
     def measures(self, recording, start, period, *, seed, noise):
         return reach_measures(recording, start, period, seed=seed, noise=noise)
+
+
+def reach_measures(
+    recording: Recording, jump: int, period: float, *, seed: int, noise: float
+) -> ReachMeasures:
+    """Measures of the movements that begin ``jump`` periods into a recording."""
+    path = recording.hand[jump:]
+    speed = recording.speed[jump:]
+    target = recording.commands[-1, :, :2]
+    distance = np.linalg.norm(path - target, axis=-1)  # (T, B)
+    error = distance[-round(SETTLED / period) :].mean(0)
+    length = np.linalg.norm(target - path[0], axis=-1)  # (B,)
+    long = length >= LONG_ENOUGH
+    middling = (length >= MIDDLING[0]) & (length <= MIDDLING[1])
+    deviation = path_deviation(path, path[0], target)[long]
+    return ReachMeasures(
+        fraction_within_target=float((error < TARGET_SIZE).mean()),
+        median_endpoint_error_m=float(np.median(error)),
+        p95_endpoint_error_m=float(np.quantile(error, 0.95)),
+        mean_value=float(-recording.rewards.sum(0).mean()),
+        median_movement_time_s=float(np.median(settling_time(distance, period))),
+        median_peak_speed_m_s=float(np.median(speed.max(0))),
+        median_minimum_jerk_correlation=float(np.median(closest_minimum_jerk(speed)[0])),
+        fraction_toward_target=mean_or_nan(starts_toward(path, target)[long]),
+        median_path_deviation=quantile_or_nan(deviation, 0.5),
+        p90_path_deviation=quantile_or_nan(deviation, 0.9),
+        median_peak_speed_of_30_cm_m_s=quantile_or_nan(speed.max(0)[middling], 0.5),
+        number_of_movements=path.shape[1],
+        seed=seed,
+        noise=noise,
+    )

@@ -4,8 +4,8 @@ Registration, evaluation, checkpoints, command line, figures and comparison ask 
 """
 
 from arm_env.tasks.follow import Follow
-from arm_env.tasks.orbits import Circle
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle(), Follow())}

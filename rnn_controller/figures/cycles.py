@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
 from arm_env.envs.settings import as_orbit
-from arm_env.tasks.orbits import Circle
 from arm_env.tasks.schedules import CommandList
+from arm_env.tasks.shapes import Circle
 from rnn_controller.figures.common import (
     BEHIND,
     COLOURS,
