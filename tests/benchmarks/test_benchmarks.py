@@ -341,7 +341,7 @@ def test_the_report_names_everybody(tmp_path):
 
 def test_the_readme_shows_the_stored_comparison():
     rows = compare.read_rows(RESULTS / "comparison.csv")
-    readme = Path(__file__).parents[1] / "README.md"
+    readme = Path(__file__).parents[2] / "README.md"
     assert rows, "there are no measured rows: python -m benchmarks.compare"
     assert report.overview(rows) in readme.read_text()
 

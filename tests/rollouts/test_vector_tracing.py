@@ -460,7 +460,7 @@ Policy(network)._step(np.zeros((1, 20)), np.zeros((1, network.state_size)))
     # other tests may add other functions
     kept = f"{policy._kernels.steps.py_func.__module__}.steps*.nbc"
     before = sorted(cache_folder().rglob(kept))
-    environment = {**os.environ, "ARM_ENV_QUIET": "", "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "ARM_ENV_QUIET": "", "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "script.py"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")  # it did not say that it compiles

@@ -30,7 +30,7 @@ from rnn_controller.training.trainer import (
     train,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STORED = sorted((ROOT / "benchmarks/results/runs").glob("*/checkpoint.safetensors"))
 SHIPPED = sorted((ROOT / "rnn_controller/trained").glob("*.safetensors"))
 NETWORKS = {

@@ -16,7 +16,7 @@ from arm_env.tasks.shapes import Circle
 from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.training.config import DEFAULTS, TrainConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 IDS = [task.env_id for task in TASKS.values()]
 
 

@@ -81,7 +81,7 @@ def python(script, *arguments, timeout=60):
     """What a script prints in an interpreter of its own; the test fails if it takes too long."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, cwd=Path(__file__).parents[1]
+        command, capture_output=True, text=True, timeout=timeout, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -368,7 +368,7 @@ def test_a_killed_run_goes_on_to_the_same_and_leaves_no_lock_behind(tmp_path):
     ).replace("(stage,)", "(replace(stage, iterations=300),)")
     wait = "\n    trained('run')"
     process = subprocess.Popen(
-        [sys.executable, "-c", script + wait, str(tmp_path)], cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", script + wait, str(tmp_path)], cwd=Path(__file__).parents[2]
     )
     path = tmp_path / "run" / "checkpoint.safetensors"
     deadline = time.monotonic() + 60
