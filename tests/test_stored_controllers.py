@@ -16,7 +16,7 @@ from rnn_controller.commands import environment_of
 from rnn_controller.policy import controller_of
 
 MEASURED = json.loads((Path(__file__).parent / "data" / "measures.json").read_text())
-SHIPPED = ("reach", "circle", "reach-paper", "circle-paper")
+SHIPPED = ("reach", "circle", "follow", "reach-paper", "circle-paper")
 RUNS = {run.folder.name: run for run in stored_runs()}
 
 

@@ -41,8 +41,8 @@ class Evaluate(Checked):
     """
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
-    run's folder.
+    """A shipped controller's name (reach, circle, follow, reach-paper, circle-paper), a checkpoint,
+    or a run's folder.
     """
     movements: int = within(1000, 1, MOST_MOVEMENTS)
     """Number of movements, up to 20,000."""
@@ -76,8 +76,8 @@ class Attractors(Checked):
     """
 
     controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, reach-paper, circle-paper), a checkpoint, or a
-    run's folder.
+    """A shipped controller's name (reach, circle, follow, reach-paper, circle-paper), a checkpoint,
+    or a run's folder.
     """
     output: Annotated[Path | None, by_default("runs/attractors-TASK")] = None
     """Folder for figure, table and measures."""
