@@ -16,8 +16,9 @@ STATUSES = {128 + number for number in SIGNALS}
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End at once: while modules are imported there is nothing to save, and some would swallow an
-    exception.
+    """End the process at once.
+
+    While modules are imported there is nothing to save, and some would swallow an exception.
     """
     with contextlib.suppress(OSError):  # without a stderr
         os.write(2, f"{SIGNALS[signal.Signals(number)]}\n".encode())
@@ -25,8 +26,9 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 
 def stop(number: int, frame: FrameType | None) -> None:
-    """Raise what ends the work, so that it is saved or tidied away; the same signal again has no
-    effect on that.
+    """Raise KeyboardInterrupt, which ends the work, so that it is saved or tidied away.
+
+    The same signal again has no effect on that.
     """
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt(SIGNALS[signal.Signals(number)])
@@ -40,8 +42,9 @@ def react(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr take any text; where there are none, replace them by streams to
-    nowhere.
+    """Let stdout and stderr take any text.
+
+    Where there are none, streams to nowhere replace them.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

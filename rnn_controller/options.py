@@ -30,8 +30,9 @@ _asked: list[StructTypeInfo] = []
 
 @OPTIONS.primitive_rule
 def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How tyro reads a path, or a number or name that may be left out: never as the word None, nor
-    empty.
+    """Return how tyro reads a path, or a number or name that may be left out.
+
+    The word None never stands for a value that is left out, and an empty text is refused.
     """
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
     if info.type in (int, float, str) or kinds not in ([int], [float], [str], [Path]):
@@ -67,8 +68,10 @@ def pair(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
 
 
 def read_as(group: type, **types: Any) -> None:
-    """Say what fields of a group of settings are on the command line, where that is not their type
-    alone; so the group itself knows no command line.
+    """Say how fields of a group of settings appear on the command line.
+
+    ``types`` has the fields whose own type does not say it alone. So the group itself knows no
+    command line.
     """
     _types[group] = types
 
@@ -79,8 +82,9 @@ class OptionError(Exception):
 
 @OPTIONS.struct_rule
 def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
-    """How tyro makes a group of settings that checks itself: as it makes any, with what is refused
-    in our own words.
+    """Return how tyro makes a group of settings that checks itself.
+
+    It makes the group as it makes any; refused values are reported in our own words.
     """
     if any(info is asked for asked in _asked) or not (
         isinstance(info.type, type) and issubclass(info.type, Checked)
@@ -107,8 +111,9 @@ def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
 
 
 def with_present_options(arguments: Sequence[str], earlier: Mapping[str, str]) -> list[str]:
-    """The arguments with the present names of options that are given by earlier ones; a line on
-    stderr says so.
+    """Return the arguments with the present names of options instead of earlier ones.
+
+    A line on stderr tells of each earlier name.
     """
     present = []
     for argument in arguments:

@@ -75,10 +75,11 @@ class Solution:
     value: float
     """Sum of the costs, c Δt [s] for the arm."""
     residual: float
-    """Largest |u − clip(u − ∂V/∂u)| over all controls: the slope of the value along whichever
-    control may still move. For the arm in seconds per unit of excitation held for one control
-    period; the effort term alone has the slope γ Δt u, so a residual of 1e-3 γ Δt is an error of
-    about 1e-3 in the excitations.
+    """Largest |u − clip(u − ∂V/∂u)| over all controls.
+
+    It is the slope of the value along the controls that may still move; for the arm in seconds per
+    unit of excitation held for one control period. The effort term alone has the slope γ Δt u, so a
+    residual of 1e-3 γ Δt is an error of about 1e-3 in the excitations.
     """
     iterations: int
 

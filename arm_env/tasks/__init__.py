@@ -1,4 +1,4 @@
-"""What the arm is asked to do: commands, cost and success, and when the command changes."""
+"""Tasks of the arm: commands, cost and success, and the schedules that change the command."""
 
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.task import Task, cost_terms

@@ -36,8 +36,10 @@ class FollowMeasures(Measures):
     p95_tracking_error_m: float
     """Its 95th percentile [m]."""
     median_lag_s: float
-    """Median, over movements, of the delay [s] at which the hand's velocity correlates best with
-    that of the target."""
+    """Median, over movements, of the delay [s] of the hand behind the target.
+
+    It is the delay at which the hand's velocity correlates best with that of the target.
+    """
     gain_at_quarter_band: float
     """Gain from target to hand at a quarter of the band limit; 1 is the target's own amplitude.
 
@@ -153,19 +155,23 @@ class Follow(Task):
             raise ValueError(f"a target's speed is up to {FASTEST} m/s, not {speed.max()}")
 
     def attractor_state(self, rng, arm, commands):
-        """On the target, moving with it."""
+        """Return body states (n, 10) whose hand is on the target and moves with it."""
         return moving_state(arm, commands[:, :2], commands[:, 2:])
 
     def period(self, commands):
         return np.full(len(commands), 1.0)
 
     def grid(self, arm, number):
-        """Targets that stand still."""
+        """Return commands (number, 4) of targets that stand still."""
         places = super().grid(arm, number)
         return np.column_stack([places, 0 * places])
 
     def measured(self, hold):
-        """All of one path but its first second; 8 s of a command that has no hold of its own."""
+        """Return when the measured part of one path begins and ends [s]: all but its first second.
+
+        A command that has no hold of its own (``hold`` is 0) is measured until 8 s. Raises
+        ValueError if the hold is too short.
+        """
         hold = hold or self.hold
         if hold < 2 * TRANSIENT:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How well movements went: what ``arm_env.evaluate`` returns for each kind of task."""
+"""Measures of how well movements went: the base of what ``arm_env.evaluate`` returns."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,31 +19,34 @@ class ShownMeasure:
     """A measure as tables show it: a column's title, and a number with its unit."""
 
     name: str
-    """Its name among the measures."""
+    """Name of the measure, as a field of the task's ``Measures``."""
     title: str
     unit: str = ""
     factor: float = 1.0
-    """What makes the unit of it."""
+    """Factor that converts the measure to this unit."""
     digits: int = 2
-    """Behind the decimal point."""
+    """Number of digits behind the decimal point."""
 
     def show(self, value: float) -> str:
-        """A value as a cell holds it."""
+        """Return a value as the text in a table's cell."""
         return f"{self.factor * value:.{self.digits}f} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What ``evaluate`` returns."""
+    """Base of the measures that ``evaluate`` returns."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it: what is not finite, such as the time of what never settles, is None."""
+        """Return the measures for JSON.
+
+        A number that is not finite, such as the time of what never settles, is None.
+        """
         return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What T control periods of B episodes left behind."""
+    """A recording of B episodes over T control periods."""
 
     states: np.ndarray  # (T + 1, B, 10)
     commands: np.ndarray  # (T, B, K) in force during each period
@@ -67,26 +70,31 @@ def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
 
 
 def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
-    """Time [s] after which each column of distances (T, B) stays within the target; inf if it never
-    does.
+    """Return the time [s] after which each column of distances (T, B) stays within the target.
+
+    The time is inf for a column that never does.
     """
     return settling_steps(distance >= TARGET_SIZE) * period
 
 
 def settling_steps(outside: np.ndarray) -> np.ndarray:
-    """After how many steps each column (T, B) is never outside again; inf if it is at the end."""
+    """Return the number of steps after which each column (T, B) is never outside again.
+
+    The number is inf for a column that is outside at the end.
+    """
     last = np.where(outside.any(0), len(outside) - outside[::-1].argmax(0), 0)
     return np.where(outside[-1], np.inf, last)
 
 
 def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The minimum-jerk profiles nearest to speeds (T, B): their correlations (B,), and themselves
-    (T, B).
+    """Return the minimum-jerk profiles nearest to speeds (T, B).
+
+    Returns the profiles' correlations with the speeds, (B,), and the profiles, (T, B).
 
     Profiles are s² (1 − s)², s from 0 at the movement's onset to 1 at its end (Flash & Hogan 1985),
-    and 0 outside; onset, end and height are those of the best fit, and the correlation is over all
-    T samples, so a skewed rise, a long tail and a tremor on the target all count against it. (Onset
-    and end by a threshold on the speed fail here: under noise the hand never falls still.)
+    and 0 outside. Onset, end and height are those of the best fit. The correlation is over all T
+    samples, so a skewed rise, a long tail and a tremor on the target all reduce it. (Onset and end
+    by a threshold on the speed fail here: under noise the hand is never at rest.)
     """
     # some 10,000 pairs of onset and end at the most
     coarse = np.arange(0, len(speed), -(-len(speed) // 150))
@@ -120,18 +128,19 @@ def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def mean_or_nan(values: np.ndarray) -> float:
-    """Their mean; NaN of none."""
+    """Return the mean of the values; NaN if there are none."""
     return float(values.mean()) if len(values) else np.nan
 
 
 def quantile_or_nan(values: np.ndarray, share: float) -> float:
-    """Their quantile; NaN of none."""
+    """Return a quantile of the values; NaN if there are none."""
     return float(np.quantile(values, share)) if len(values) else np.nan
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Largest distance of paths (T, B, 2) from the lines start → end, (B, 2) each, over their
-    lengths, (B,).
+    """Return the largest distance of each path from a straight line, over the line's length, (B,).
+
+    Paths are (T, B, 2); the lines go from ``start`` to ``end``, (B, 2) each.
     """
     along = end - start
     length = np.maximum(np.linalg.norm(along, axis=-1), 1e-9)

@@ -1,5 +1,6 @@
-"""Limit cycles: circles and other closed curves for the hand to run along (Huh & Todorov 2009,
-V.B.2).
+"""Limit cycles: circles and other closed curves for the hand to run along.
+
+The source is Huh & Todorov (2009), V.B.2.
 
 An orbit is a shape that answers two questions about a point: how far outside the curve it lies, and
 which way is out. Cost, environment, start and drawing follow from these. The functions are
@@ -43,8 +44,7 @@ def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
 
 @dataclass(frozen=True)
 class CycleMeasures(Measures):
-    """Measures of running along orbits, after the jump from the first to the second command of each
-    episode.
+    """Measures of running along orbits, after the jump to the second command of each episode.
 
     Errors are means over the last lap, or as much of it as the second command lasts.
     """
@@ -60,8 +60,9 @@ class CycleMeasures(Measures):
     fraction_correct_direction: float
     """Share of movements that run round the commanded way."""
     median_convergence_time_s: float
-    """Median time from the jump to staying converged on average over laps [s]; infinite if it never
-    does.
+    """Median time [s] from the jump until the movement stays converged, on average over laps.
+
+    The time of a movement that never does is infinite.
     """
     mean_value: float
     """Mean of V = Σ c Δt over the whole episode."""
@@ -118,8 +119,10 @@ class Orbit(Task):
     def outline(
         self, xp: Primitives, x: Array, y: Array, radius: Array
     ) -> tuple[Array, Array, Array]:
-        """Distance [m] from the curve round the origin, negative inside, and the outward unit
-        normal x, y there.
+        """Return the distance [m] from the curve round the origin, and the outward unit normal.
+
+        Both are those of a point x, y [m]. The distance is negative inside; the normal is returned
+        as x, y.
         """
         raise NotImplementedError
 
@@ -130,8 +133,10 @@ class Orbit(Task):
         return d * d, command[..., 3] * out_y, -(command[..., 3] * out_x)
 
     def success(self, xp, command, x, y, vx, vy):
-        """Near the curve and, if the command moves, with about its speed along the curve, the right
-        way round.
+        """Return a value above 0 where the hand is on the orbit, as ``is_success`` says.
+
+        The hand must be near the curve and, if the command moves, run along it in the commanded
+        direction and with about the commanded speed.
         """
         _, wish_x, wish_y = self.error(xp, command, x, y)
         square = command[..., 3] * command[..., 3]
@@ -142,8 +147,9 @@ class Orbit(Task):
         return xp.where(square, at_most(xp, near, on_speed), near)
 
     def points(self, commands: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        """Positions on the orbits [m], (n, P, 2), in the directions ``phase`` [rad], (n, P), from
-        the centre.
+        """Return positions on the orbits [m], (n, P, 2).
+
+        They lie in the directions ``phase`` [rad], (n, P), from the centre.
         """
         centre = commands[:, None, :2]
         radius = commands[:, None, 2]
@@ -156,8 +162,9 @@ class Orbit(Task):
         return centre + distance[..., None] * np.stack([x, y], -1)
 
     def track(self, command: np.ndarray) -> np.ndarray:
-        """One orbit [m], (48, 2), in the order in which the hand runs along it; without speed,
-        anticlockwise.
+        """Return points of one orbit [m], (48, 2), in the order in which the hand runs along it.
+
+        Without speed the order is anticlockwise.
         """
         return self.points(command[None], OUTLINE[None] * (-1 if command[3] > 0 else 1))[0]
 
@@ -202,13 +209,17 @@ class Orbit(Task):
             raise ValueError(f"the orbit leaves what the arm can reach: {error}") from None
 
     def attractor_state(self, rng, arm, commands):
-        """On the orbit at a random phase, with the velocity commanded there."""
+        """Return body states on the orbits at random phases, with the velocity commanded there."""
         place = self.points(commands, rng.uniform(0, 2 * np.pi, (len(commands), 1)))[:, 0]
         velocity = np.stack(self.error(NUMPY, commands, *place.T)[1:], -1)
         return moving_state(arm, place, velocity)
 
     def grid(self, arm, number):
-        """Three radii × four speeds (two each way) × centres, as many as fit the workspace."""
+        """Return commands (number, 4) spread evenly over radii, speeds and centres.
+
+        They are chosen from three radii × four speeds (two each way) × the centres whose orbits lie
+        in the workspace. Raises ValueError if there is no room for that many.
+        """
         radii = sorted({*np.linspace(*self.radius, 3)})
         laps = sorted({*self.lap})
         shapes = [
@@ -230,7 +241,7 @@ class Orbit(Task):
         return cycle_measures(recording, start, period, self, seed=seed, noise=noise)
 
     def period(self, commands):
-        """One round; half a second for a command that stands still."""
+        """Return the time of one round [s]; 0.5 s for a command that stands still."""
         speed = np.abs(commands[:, 3])
         return np.where(speed > 0, 2 * np.pi * commands[:, 2] / np.where(speed > 0, speed, 1), 0.5)
 

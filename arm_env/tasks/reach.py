@@ -37,8 +37,9 @@ class ReachMeasures(Measures):
     mean_value: float
     """Mean of V = Σ c Δt over the whole episode."""
     median_movement_time_s: float
-    """Median time from the jump to staying within 4 cm [s]; infinite for a movement that never
-    does.
+    """Median time [s] from the jump until the hand stays within 4 cm of the target.
+
+    The time of a movement that never does is infinite.
     """
     median_peak_speed_m_s: float
     """Median of the largest hand speed after the jump [m/s]."""
@@ -46,12 +47,16 @@ class ReachMeasures(Measures):
     """Median correlation of the speed with the minimum-jerk profile of the same onset and duration.
     """
     fraction_toward_target: float
-    """Share of jumps of 10 cm or more in which the hand, when first 3 cm from its start, is within
-    45° of the target's direction; None if there is no such jump, as for the next three.
+    """Share of jumps of 10 cm or more in which the hand sets out toward the target.
+
+    The hand does if it is within 45° of the target's direction when it is first 3 cm from its
+    start. None if there is no such jump, as for the next three.
     """
     median_path_deviation: float
-    """Median, over jumps of 10 cm or more, of the largest distance from the straight line to the
-    target, over its length.
+    """Median, over jumps of 10 cm or more, of the deviation from a straight path.
+
+    That is the hand's largest distance from the straight line to the target, over the line's
+    length.
     """
     p90_path_deviation: float
     """Its 90th percentile."""

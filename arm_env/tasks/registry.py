@@ -9,9 +9,9 @@ from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (Reach(), Circle(), Follow())}
-"""By name, each with its default settings."""
+"""Tasks by name, each with its default settings."""
 ENVIRONMENTS: dict[str, Task] = {task.env_id: task for task in TASKS.values()}
-"""The same by the id of the environment that they stand in."""
+"""The same tasks by the id of their environment."""
 
 
 def task_of_environment(env_id: str) -> Task:

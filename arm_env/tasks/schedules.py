@@ -108,7 +108,7 @@ def _commands(value: Any) -> np.ndarray:
 
 
 def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
-    """The error of a schedule that is none, for a ``reason``."""
+    """Return the error for a value that is no schedule; it tells the ``reason``."""
     return ValueError(
         f"{shown(value)} is no schedule: give None (random jumps), an array of commands "
         f"({', '.join(task.command_names)}) a row, shape (n, {task.command_size}), a function of "
@@ -118,15 +118,18 @@ def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
 
 
 def hold_of(schedule: Schedule) -> float:
-    """How long a command of the schedule stays [s]; ValueError if that is no time."""
+    """Return how long a command of the schedule stays [s].
+
+    Raises ValueError if the schedule's ``hold`` is no such time.
+    """
     return number("the hold of a schedule", schedule.hold, 0, FOR_EVER)
 
 
 def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
-    """Return a schedule from what a user wrote: None, a list of commands, a function of time, a
-    ``Schedule``.
+    """Return the schedule that a user described.
 
-    Its first commands are checked, as far as they are known.
+    The value is None, a list of commands, a function of time, or a ``Schedule``. The schedule's
+    first commands are checked, as far as they are known.
     """
     hold = task.hold if hold is None else hold
     if value is None:

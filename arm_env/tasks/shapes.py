@@ -35,8 +35,9 @@ class Ellipse(Orbit):
     aspect: float = within(2.0, 0.1, 10)
 
     def outline(self, xp, x, y, radius):
-        """By three steps from evolute to evolute to the closest point; exact to 1e-6 of the radius
-        near the curve.
+        """Find the closest point of the ellipse by three steps from evolute to evolute.
+
+        The result is exact to 1e-6 of the radius near the curve.
         """
         size = at_least(xp, radius, SINGULAR)
         a, b = size * self.aspect**0.5, size / self.aspect**0.5
@@ -66,7 +67,7 @@ class RoundedPolygon(Orbit):
     rounding: float = within(0.3, 0.01, 0.99)
 
     def outline(self, xp, x, y, radius):
-        """Distance from a smaller polygon, less the rounding."""
+        """Return the distance from a smaller polygon, less the rounding, and the outward normal."""
         size = (1 - self.rounding) * radius
         rounding = self.rounding * radius
         half = np.pi / self.corners

@@ -1,7 +1,7 @@
-"""What the hand should do: the cost of eqs. 6 and 7 (Huh & Todorov 2009), and what a task is.
+"""The cost of eqs. 6 and 7 (Huh & Todorov 2009), and the base class of all tasks.
 
-Array-generic like ``arm_env.dynamics.equations``: environment, trainer and analysis share these
-functions.
+The functions are array-generic like ``arm_env.dynamics.equations``: environment, trainer and
+analysis share them.
 """
 
 from collections.abc import Mapping
@@ -54,11 +54,11 @@ class Task(Checked):
     )
 
     name: ClassVar[str]
-    """What it is called on the command line and in files."""
+    """Name of the task on the command line and in files."""
     env_id: ClassVar[str]
-    """The environment in which it stands."""
+    """Id of the task's environment."""
     summary: ClassVar[str]
-    """What it is, in a sentence."""
+    """Description of the task, in a sentence."""
     max_episode_steps: ClassVar[int] = 200
     """Steps of the registered environment's episodes."""
     entry_points: ClassVar[tuple[str, str]]
@@ -75,7 +75,7 @@ class Task(Checked):
     """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
     """
     dimensions: ClassVar[tuple[int, int]] = (2, 4)
-    """Of its attractors, and of the movements between them (HT09, IV)."""
+    """Dimensions of its attractors, and of the movements between them (HT09, IV)."""
     analysed_commands: ClassVar[int] = 200
     """Number of commands whose attractors are looked for, unless told otherwise."""
     training: ClassVar[Mapping[str, Any]] = {}
@@ -83,11 +83,11 @@ class Task(Checked):
 
     command_names: ClassVar[tuple[str, ...]]
     tolerance: ClassVar[float]
-    """A hand this near [m] is on the attractor."""
+    """Distance [m] within which a hand is on the attractor."""
     hold: ClassVar[float]
     """How long an environment holds a command [s], unless told otherwise."""
     weights: ClassVar[CostWeights]
-    """The cost's, unless told otherwise."""
+    """Weights of the cost, unless told otherwise."""
 
     @property
     def command_size(self) -> int:
@@ -102,16 +102,18 @@ class Task(Checked):
     def error(
         self, xp: Primitives, command: Array, x: Array, y: Array
     ) -> tuple[Array, Array, Array]:
-        """Squared distance [m²] from the attractor, and desired velocity x, y [m/s], of a hand at
-        x, y.
+        """Return the squared distance [m²] from the attractor, and the desired velocity [m/s].
+
+        Both are those of a hand at x, y [m]; the velocity is returned as x, y.
         """
         raise NotImplementedError
 
     def success(
         self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array
     ) -> Array:
-        """Above 0 where a hand at x, y [m] with velocity vx, vy [m/s] is on the attractor, as
-        ``is_success`` says.
+        """Return a value above 0 where the hand is on the attractor, as ``is_success`` says.
+
+        The hand is at x, y [m] with velocity vx, vy [m/s].
         """
         squared_distance = self.error(xp, command, x, y)[0]
         return self.tolerance * self.tolerance - squared_distance
@@ -136,8 +138,9 @@ class Task(Checked):
         raise NotImplementedError
 
     def check_commands(self, arm: Any, commands: np.ndarray) -> None:
-        """Raise ValueError unless commands is (n, K), finite, and the hand can be on every
-        attractor.
+        """Raise ValueError unless the arm can carry out the commands.
+
+        They must be (n, K) and finite, and the hand must be able to be on every attractor.
         """
         raise NotImplementedError
 
@@ -156,8 +159,9 @@ class Task(Checked):
         return commands[:, None, :2]
 
     def track(self, command: np.ndarray) -> np.ndarray | None:
-        """The line [m], (P, 2), on which the hand runs under a command (K,); None if it rests on a
-        point.
+        """Return the line [m], (P, 2), on which the hand runs under a command (K,).
+
+        None if the hand rests on a point.
         """
         return None
 
@@ -181,12 +185,16 @@ class Task(Checked):
     def measures(
         self, recording: Recording, start: int, period: float, *, seed: int, noise: float
     ) -> Measures:
-        """How well the movements went that begin ``start`` periods [s] into a recording."""
+        """Return the measures of the movements in a recording.
+
+        The movements begin ``start`` control periods, of ``period`` [s], into the recording.
+        """
         raise NotImplementedError
 
     def places(self, arm: Any, rows: int, columns: int) -> np.ndarray:
-        """Hand positions [m], (rows * columns, 2), even in space: in shoulder angle and in the
-        elbow's cosine.
+        """Return hand positions [m], (rows * columns, 2), spread evenly in space.
+
+        They are evenly spaced in the shoulder angle and in the elbow's cosine.
         """
         shoulder = np.linspace(*self.shoulder, 2 * rows + 1)[1::2]
         nearest, farthest = np.cos(self.elbow)
@@ -219,7 +227,7 @@ class Task(Checked):
         return exact & ((angles >= low) & (angles <= high)).all(-1)
 
     def checked_shape(self, commands: np.ndarray) -> np.ndarray:
-        """The commands, if they are finite and (n, K)."""
+        """Return the commands if they are finite and (n, K); raise ValueError otherwise."""
         if commands.ndim != 2 or commands.shape[1] != self.command_size:
             raise ValueError(
                 f"a command has {self.command_size} components ({', '.join(self.command_names)}), "

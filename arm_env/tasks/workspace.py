@@ -16,11 +16,10 @@ def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
 
 
 def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2),
-    or towards it.
+    """Return joint angles [rad], (..., 2), elbow flexed, that bring the hand nearest to a position.
 
-    For a position out of reach the links point at it, stretched or folded; the joint stops are not
-    looked at.
+    They put the hand at ``position`` [m], (..., 2). For a position out of reach the links point at
+    it, stretched or folded. The joint stops are ignored.
     """
     x, y = position[..., 0], position[..., 1]
     l1, l2 = arm.length

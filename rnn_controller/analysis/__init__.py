@@ -1,1 +1,1 @@
-"""What a trained controller does: attractors, and the tuning of its neurons."""
+"""Analysis of a trained controller: its attractors, and the tuning of its neurons."""

@@ -1,8 +1,7 @@
-"""What the neurons do: tuning to place and direction, and the population's trajectory.
+"""Tuning of the neurons to place and direction, and the population's trajectory.
 
-After the analyses that the paper's introduction calls for (HT09; preferred directions after
-Georgopoulos et al. 1982). Everything is noise-free and for the recurrent network on the reaching
-task.
+The paper's introduction calls for these analyses (HT09; preferred directions after Georgopoulos et
+al. 1982). Everything is noise-free and for the recurrent network on the reaching task.
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ SAME = 0.002  # [m] a hand this near at the end is on it
 
 @dataclass(frozen=True)
 class Attractor:
-    """What was found for one command."""
+    """The result of the search for one command's attractor."""
 
     command: tuple[float, ...]
     stable: bool
@@ -24,11 +24,11 @@ class Attractor:
     multiplier: float
     """Largest |eigenvalue| of F (points), or of the return map (cycles): below 1 is stable."""
     time_constant: float
-    """Slowest [s] with which a small displacement decays."""
+    """Time constant [s] with which a small displacement decays, the slowest one."""
     error: float
     """Mean distance of the attractor's hand positions from the commanded ones [m]."""
     period: float
-    """Of a cycle [s]; 0 for a point."""
+    """Duration of a cycle [s]; 0 for a point."""
     same: float
     """Share of the random starts that end on it."""
     convergence: float
@@ -49,7 +49,7 @@ class AttractorMeasures(Measures):
     median_convergence_time_s: float
     """Median τ_c over commands."""
     largest_multiplier: float
-    """Largest over the stable ones."""
+    """Largest multiplier of the stable ones."""
     dimensions_of_attractors: int
     """As section IV counts them: the numbers of a command."""
     components_of_attractors: int
@@ -57,7 +57,7 @@ class AttractorMeasures(Measures):
     dimensions_of_movements: int
     """As section IV counts them: 4 for jumps between points, 17 for those between circles."""
     components_of_movements: int
-    """The same of the states in the movements of all random starts."""
+    """The same for the states in the movements of all random starts."""
     starts_per_command: int
     seed: int
 
@@ -75,7 +75,7 @@ class Analysis:
 
     @property
     def measures(self) -> AttractorMeasures:
-        """The summary."""
+        """The numbers that sum up all attractors."""
         found = [a for a in self.attractors if a.stable]
         times = [a.convergence for a in found]
         return AttractorMeasures(
@@ -94,7 +94,7 @@ class Analysis:
         )
 
     def save_table(self, path: Path, names: tuple[str, ...]) -> Path:
-        """A row for every command, as CSV."""
+        """Write a row for every command, as CSV."""
         text = io.StringIO()
         rows = [asdict(a) for a in self.attractors]
         columns = [key for key in rows[0] if key != "command"]

@@ -71,8 +71,9 @@ class Evaluate(Checked):
 
 @dataclass(frozen=True)
 class Attractors(Checked):
-    """Find a controller's attractors, test their stability, and count what else there is; a figure
-    and a table.
+    """Find a controller's attractors, test their stability, and count what else there is.
+
+    The results are a figure and a table.
     """
 
     controller: tyro.conf.Positional[str]
@@ -93,8 +94,9 @@ class Attractors(Checked):
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        """Analyse, print the measures and the commands without a stable attractor, write figure and
-        table.
+        """Analyse, print the measures, and write figure and table.
+
+        Commands without a stable attractor are printed, too.
         """
         from rnn_controller import figures
         from rnn_controller.analysis import attractors

@@ -1,7 +1,7 @@
-"""Figures of Huh & Todorov (2009) for this arm and any controller of it, and more that the paper
-has no room for.
+"""Figures of Huh & Todorov (2009) for this arm and any controller of it.
 
-Every figure is a ``matplotlib.figure.Figure`` of its own: no display, no global state.
+There are more of them than the paper has room for. Every figure is a ``matplotlib.figure.Figure``
+of its own: no display, no global state.
 """
 
 from rnn_controller.figures.animation import SCENES, animate, check_animation

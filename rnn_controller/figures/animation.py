@@ -24,7 +24,7 @@ from rnn_controller.watching import DELAY, progress_bar
 
 
 class Scene(NamedTuple):
-    """What an animation shows."""
+    """The content of an animation: an environment, a schedule of commands, and its length [s]."""
 
     env_id: str
     schedule: Any  # of commands; None for the environment's random ones
@@ -41,7 +41,7 @@ SCENES: dict[str, Scene] = {
     "8b": Scene("CircleArm-v0", plan(*DRAWINGS[1][:2]), 2 * DRAWINGS[1][1], planned=True),
     **{task.name: Scene(task.env_id, None, 8.0) for task in TASKS.values()},
 }
-"""What the panels of figures 6 to 8 show, and random commands of every task."""
+"""Scenes of the panels of figures 6 to 8, and of random commands of every task, by name."""
 FRAME_RATE, FRAME_SIZE = 25, (480, 360)  # [1/s], [px] of the animation
 LONGEST = 60.0  # [s] its frames are held in memory
 
@@ -57,11 +57,10 @@ def animate(
     schedule: Any = None,
     **environment: Any,
 ) -> Path:
-    """Write an animation of the arm as it follows a schedule of commands, up to a minute, by the
-    suffix of ``path``.
+    """Write an animation of the arm as it follows a schedule of commands, for up to a minute.
 
-    A ``.gif``, or with the package's extra "video" an ``.mp4``; the file appears whole or not at
-    all. What else is given, such as ``arm``, goes to the environment.
+    The suffix of ``path`` says the format: ``.gif``, or with the package's extra "video" ``.mp4``.
+    The file appears whole or not at all. Other arguments, such as ``arm``, go to the environment.
     """
     path = check_animation(path)
     write = WRITERS[path.suffix.lower()]
@@ -71,8 +70,9 @@ def animate(
 
 
 def check_animation(path: Path | str) -> Path:
-    """Return the path, if an animation can be written to it; ValueError, OSError or ImportError
-    otherwise.
+    """Return the path, if an animation can be written to it.
+
+    Raises ValueError, OSError or ImportError otherwise.
     """
     path = output_file(path, tuple(WRITERS), "an animation")
     if path.suffix.lower() == ".mp4" and importlib.util.find_spec("moviepy") is None:
@@ -86,8 +86,9 @@ def check_animation(path: Path | str) -> Path:
 def _frames(
     controller: Controller, number: int, seed: int, env_id: str, **arguments: Any
 ) -> Iterator[Image.Image]:
-    """Pictures at the times k / FRAME_RATE, each of the state after the control period that ends
-    nearest to it.
+    """Yield pictures at the times k / FRAME_RATE.
+
+    Each shows the state after the control period that ends nearest to its time.
     """
     memory = None
     start = np.ones(1, dtype=bool)
@@ -131,8 +132,9 @@ WRITERS: dict[str, Callable[[list[Image.Image]], bytes]] = {".gif": _gif, ".mp4"
 
 
 def _quantised(frames: list[Image.Image]) -> list[Image.Image]:
-    """The frames in one palette, made from some of them; a colour weighs as the cube root of its
-    area.
+    """Return the frames in one palette, made from some of them.
+
+    A colour weighs as the cube root of its area.
     """
     pixels = np.concatenate(
         [np.asarray(frame) for frame in frames[:: 1 + len(frames) // 8]]

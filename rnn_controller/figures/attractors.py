@@ -22,11 +22,12 @@ def figure_attractors(
     task: Task | None = None,
     name: str | None = None,
 ) -> Figure:
-    """Where the attractors lie: error, slowest time constant, share of random starts, over the
-    workspace.
+    """Draw maps of the attractors over the workspace, and histograms.
 
-    Points: one marker a command. Cycles: one circle a command. What has no stable attractor is
-    crossed out. ``task`` is the controller's, if its workspace is not the usual one.
+    The maps show the error, the slowest time constant, and the share of random starts that end on
+    the attractor. A point is drawn as one marker for each command, a cycle as one circle. A command
+    without a stable attractor is crossed out. ``task`` is the controller's, if its workspace is not
+    the usual one.
     """
     columns = {
         "error": (

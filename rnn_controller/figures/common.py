@@ -1,4 +1,4 @@
-"""What all figures share: style, a recorded run, the space that the arm moves in, saving."""
+"""The parts that all figures share: style, a recorded run, the arm's workspace, saving."""
 
 import io
 from pathlib import Path
@@ -44,7 +44,7 @@ BEHIND: dict[str, Any] = {"lw": 0.7, "alpha": 0.4, "zorder": 1.5}
 
 
 class Run(NamedTuple):
-    """What one arm did, at T + 1 instants."""
+    """The movement of one arm, at T + 1 instants."""
 
     arm: Arm
     time: np.ndarray  # (T + 1,) [s]
@@ -56,7 +56,7 @@ class Run(NamedTuple):
 
     @property
     def speed(self) -> np.ndarray:
-        """Of the hand [m/s], (T + 1,)."""
+        """Speed of the hand [m/s], (T + 1,)."""
         return np.linalg.norm(self.velocity, axis=-1)
 
     @property
@@ -76,10 +76,10 @@ def run(
     before: float = 1.0,
     **environment: Any,
 ) -> Run:
-    """One arm under a schedule of commands; time 0 is ``before`` [s] after it began on the first
-    one's attractor.
+    """Record one arm under a schedule of commands.
 
-    What else is given, such as ``arm``, goes to the environment.
+    The arm begins on the attractor of the first command; time 0 is ``before`` [s] after that. Other
+    arguments, such as ``arm``, go to the environment.
     """
     arguments = {"schedule": schedule, "noise": noise, "max_episode_steps": 10**9, **environment}
     envs = gym.make_vec(env_id, num_envs=1, **arguments)
@@ -123,13 +123,13 @@ def check_fit(controller: Controller, simulation: Any) -> None:
 
 
 def draw_arm(axes: Axes, joints: np.ndarray, width: float) -> None:
-    """Bones along joints [m], (3, 2), and shoulder and elbow."""
+    """Draw the bones along joints [m], (3, 2), and shoulder and elbow."""
     axes.plot(*joints.T, color=BONE, lw=width, zorder=1)
     axes.plot(*joints[:2].T, "o", color="white", mec=INK, ms=0.65 * width, zorder=3)
 
 
 def draw_space(axes: Axes, shown: Run, title: str) -> None:
-    """The joint-coordinate grid, and the arm as it is first."""
+    """Draw the joint-coordinate grid, and the arm in its first posture."""
     shoulder, elbow = (np.linspace(low, high, 61) for low, high in (Reach.shoulder, Reach.elbow))
     grid = hand_position(shown.arm, np.stack(np.meshgrid(shoulder, elbow), -1))
     curves = [*grid[::6], *grid.swapaxes(0, 1)[::6]]
@@ -139,14 +139,14 @@ def draw_space(axes: Axes, shown: Run, title: str) -> None:
 
 
 def legend(axes: Axes) -> None:
-    """A legend on the line of the title."""
+    """Draw a legend on the line of the title."""
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 1.015), ncols=2, borderaxespad=0, borderpad=0.2
     )
 
 
 def explain(figure: Figure, noise: float, dashed: str) -> None:
-    """A legend of the figure: what is drawn without noise, with it, and dashed."""
+    """Draw a legend of the figure: lines without noise, lines with it, and dashed ones."""
     entries = [Line2D([], [], color=COLOURS[0], lw=1.5, label="without noise")]
     if noise:
         label = f"with {100 * noise:g} % noise, {NOISY} times"

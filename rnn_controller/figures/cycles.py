@@ -140,7 +140,7 @@ def _draw_course(
     course: Course,
     wanted: np.ndarray,
 ) -> None:
-    """What ``course`` takes from the runs, and what is ``wanted``, (T,), over time."""
+    """Draw ``course`` of the runs over time, and the values ``wanted``, (T,), dashed."""
     for shown, style in _in_order(quiet, noisy):
         time = shown.time[1:]
         done = course(shown)

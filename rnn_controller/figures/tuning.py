@@ -1,4 +1,4 @@
-"""What the neurons of a reaching network do, and what they are wired to."""
+"""Tuning and connections of the neurons of a reaching network."""
 
 from typing import Any
 

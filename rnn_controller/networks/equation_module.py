@@ -71,22 +71,26 @@ class EquationModule(nn.Module):
         return FlatWeights(self)
 
     def training_state(self, drawn: Tensor) -> Tensor:
-        """The states (B, N) that training trials start from, given random ones (B, neurons): at
-        rest.
+        """Return the states (B, N) from which training trials start: those at rest.
 
-        A state that was drawn at random need not be one that the network can be in.
+        ``drawn`` are random states (B, neurons). A state that was drawn at random need not be one
+        that the network can be in.
         """
         return self.initial_state(len(drawn))
 
     def revive(self, untrained: Any) -> bool:
-        """Excite the muscles again when none is excited in any trial, with weights of an untrained
-        network of the same kind; False, and nothing changes, if the network knows no way.
+        """Excite the muscles again when none is excited in any trial.
+
+        The new weights are those of an untrained network of the same kind. Returns False, and
+        changes nothing, if the network knows no way.
         """
         return False
 
     def wake_silent_units(self, untrained: Any, u: Tensor, y: Tensor, tone: float) -> None:
-        """Give units new weights that were silent in all trials, of excitations u (B, T, 6) and
-        states y (B, T + 1, N); asked only of a network that ``can_fall_silent``.
+        """Give new weights to units that were silent in all trials.
+
+        The trials have excitations u (B, T, 6) and states y (B, T + 1, N). Only a network that
+        ``can_fall_silent`` is asked for this.
         """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

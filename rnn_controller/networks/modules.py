@@ -50,8 +50,9 @@ class Scaling(NamedTuple):
 
 
 class GatedWeights(NamedTuple):
-    """Weights of a gated recurrent unit; those of reset gate, update gate and candidate are
-    stacked, as in torch.
+    """Weights of a gated recurrent unit.
+
+    Those of reset gate, update gate and candidate are stacked, as in torch.
     """
 
     inputs: Any  # (3 N, 18 + K)
@@ -140,8 +141,10 @@ CELLS: dict[str, type[GatedUnit | Perceptron]] = {"gru": GatedUnit, "mlp": Perce
 
 
 class Baseline(EquationModule):
-    """Standardised observations (B, 18 + K) and a state (B, N) to excitations (B, 6) and the next
-    state. Float64.
+    """A baseline network: a gated recurrent unit or a perceptron, in float64.
+
+    It standardises the observations (B, 18 + K), and maps them and a state (B, N) to excitations
+    (B, 6) and the next state.
     """
 
     def __init__(

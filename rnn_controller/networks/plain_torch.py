@@ -1,5 +1,6 @@
-"""Torch as this package computes with it: float64 on the CPU, whatever the program around it has
-set.
+"""Torch as this package computes with it: float64 on the CPU.
+
+It does so whatever the program around it has set.
 """
 
 from collections.abc import Iterator
@@ -31,19 +32,19 @@ def plain_torch() -> Iterator[None]:
 
 @contextmanager
 def training_conditions() -> Iterator[None]:
-    """Compute what a training run computes, so that it computes the same everywhere; as a context
-    or a decorator.
+    """Set the conditions of a training run, so that it computes the same everywhere.
+
+    This is a context or a decorator.
     """
     with plain_torch(), threads_for_kernels():
         yield
 
 
 def float64(name: str, value: Tensor) -> Tensor:
-    """Return a copy in float64 on the CPU, in memory of its own that begins where torch's memory
-    does.
+    """Return a copy in float64 on the CPU, in memory of its own.
 
-    Linear algebra rounds otherwise at an address that is no multiple of 64 bytes, such as that of a
-    part of a file.
+    That memory begins where torch's memory does. Linear algebra rounds otherwise at an address that
+    is no multiple of 64 bytes, such as that of a part of a file.
     """
     if value.is_meta or not value.dtype.is_floating_point:
         raise ValueError(f"{name} must hold real numbers, but is {value.dtype} on {value.device}")

@@ -134,8 +134,9 @@ class RecurrentController(EquationModule):
         return Coordinates.of(self, task, arm)
 
     def training_state(self, drawn: Tensor) -> Tensor:
-        """The states (B, N) that training trials start from: those drawn, since a neuron may fire
-        at any rate.
+        """Return the states (B, N) from which training trials start: those drawn.
+
+        They are possible states, since a neuron may fire at any rate.
         """
         return drawn
 

@@ -108,7 +108,7 @@ class TrainConfig(Checked):
             )
 
     def form(self) -> dict[str, Any]:
-        """What a checkpoint holds of the configuration."""
+        """Return the configuration as a checkpoint holds it."""
         # asdict would lose the class of a network or an orbit of the user's own.
         values = asdict(self)
         if isinstance(self.network, EquationConfig):
@@ -139,14 +139,14 @@ class TrainConfig(Checked):
 DEFAULTS: dict[str, TrainConfig] = {
     name: TrainConfig(task=name, cost=task.weights, **task.training) for name, task in TASKS.items()
 }
-"""What each task is trained with."""
+"""The default configuration of each task's training."""
 
 LATER = ("perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown", "orbit")
 """Fields that the runs of earlier versions did not have."""
 
 
 def stored_config(values: Any) -> TrainConfig:
-    """The configuration of a run that a checkpoint holds."""
+    """Return the configuration of a run that a checkpoint holds."""
     given = with_present_names(TrainConfig, mapping("config", values))
     known = {f.name for f in dataclasses.fields(TrainConfig)}
     exactly("config", given, known - (set(LATER) - set(given)))

@@ -27,7 +27,7 @@ TOGETHER = 512  # trials whose trajectories are in memory at once: some 150 kB e
 
 
 class Failure(Enum):
-    """What can be wrong with an evaluation, in the words of a message."""
+    """Failures of an evaluation; each value is the text of a message."""
 
     SILENT = "the network is dead: no muscle is excited in any movement"
     EXPLODED = f"the neural state exceeds {LARGEST_NEURAL_STATE:g}"
@@ -46,7 +46,7 @@ class Evaluation:
 
 
 class Part(NamedTuple):
-    """What one part of a batch contributes."""
+    """The contribution of one part of a batch."""
 
     objective: Tensor
     gradient: Tensor  # (n,)
@@ -115,8 +115,9 @@ class Evaluator:
                     parameter.grad = None
 
     def rollout(self, trials: TrialBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """States (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N), with the
-        weights that the network has.
+        """Simulate the trials with the weights that the network has.
+
+        Returns body states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N).
         """
         return pontryagin.rollout(
             self.network, self.arm, trials.x0, self.network.training_state(trials.y0),
@@ -143,8 +144,9 @@ class Evaluator:
         )
 
     def share_on_target(self, x: Tensor, trials: TrialBatch) -> Tensor:
-        """Share of trials whose mean distance over their last 0.2 s is within the task's
-        tolerance.
+        """Return the share of trials that end on target.
+
+        In these the mean distance over the last 0.2 s is within the task's tolerance.
         """
         span = max(1, round(SETTLED / self.network.config.control_period))
         # Trials end at different times, and only zeros follow; each has its own last periods.
@@ -157,9 +159,10 @@ class Evaluator:
 
 
 def failure_of(value: float, vector: Tensor, seen: Sequence[Evaluation]) -> Failure | None:
-    """What is wrong with an optimiser's step from a point of that value to the vector.
+    """Return how an optimiser's step failed; None if it did not.
 
-    ``seen`` are the evaluations on the way, the last one last.
+    The step went from a point whose objective is ``value`` to ``vector``. ``seen`` are the
+    evaluations on the way, the last one last.
     """
     # A line search may have met points that are no use, and turned back. Only where it began and
     # where it leads to counts.

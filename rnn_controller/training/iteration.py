@@ -55,7 +55,7 @@ class Optimization:
 
     @property
     def vector(self) -> Tensor:
-        """What is optimised, as it stands."""
+        """The vector that is optimised, as it is now."""
         return self.state.vector
 
     @training_conditions()

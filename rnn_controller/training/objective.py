@@ -141,10 +141,10 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
 
 
 def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
-    """Return the objective of all trials from the ``risk_sensitive`` ones of parts of ``numbers``
-    trials.
+    """Return the objective of all trials from the objectives of parts of them.
 
-    Its gradient along the parts' objectives says how much each part's own gradient weighs.
+    A part has an objective by ``risk_sensitive`` and as many trials as ``numbers`` says. The
+    gradient along the parts' objectives says how much each part's own gradient weighs.
     """
     # log-sum-exp of log-sum-exps; a part weighs as many trials as it has
     share = numbers / numbers.sum()

@@ -69,8 +69,9 @@ class ConjugateGradient:
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1; ``learning_rate`` may be changed
-    between steps.
+    """Adam (Kingma & Ba 2015) with the gradient clipped to norm 1.
+
+    ``learning_rate`` may be changed between steps.
     """
 
     layout: ClassVar[dict[str, str]] = {"mean": "n", "square": "n", "count": ""}
@@ -167,8 +168,10 @@ class Soap(Adam):
 
 
 def blocks_of(receivers: Sequence[Tensor], number: int) -> Tensor | None:
-    """SOAP's blocks of that many weights: all together while that is cheap, else the incoming
-    weights of each unit, whose indices the ``receivers`` are.
+    """Return SOAP's blocks of ``number`` weights.
+
+    All weights together are one block (None) while that is cheap. Otherwise each block holds the
+    incoming weights of one unit, whose indices are in ``receivers``.
     """
     if number <= MOST_TOGETHER:
         return None

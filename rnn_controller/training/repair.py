@@ -1,4 +1,4 @@
-"""What can go wrong in training, and what is done about it.
+"""Repairs of what can go wrong in training.
 
 A step that failed is taken back to the last weights whose objective was finite, with the learning
 rate halved. That does not help a network that is silent: no muscle is excited, so there is no
@@ -23,13 +23,13 @@ class LastingFailureError(RuntimeError):
 
 
 Untrained = Callable[[int], EquationModule]
-"""Returns the network as a number, added to the seed of the run, begins it."""
+"""A function of a number; it returns the network drawn from the run's seed plus that number."""
 
 
 def repaired(
     state: TrainState, failure: Failure, evaluator: Evaluator, untrained: Untrained
 ) -> tuple[TrainState, str]:
-    """Where a run goes on after a failure, and what was done, in words."""
+    """Return the state from which a run goes on after a failure, and the remedy in words."""
     failures = state.failures + 1
     vector = state.last_finite
     remedy = "went back a step and halved the rate"
@@ -48,8 +48,10 @@ def repaired(
 def with_silent_units_woken(
     vector: Tensor, trials: TrialBatch, evaluator: Evaluator, untrained: EquationModule
 ) -> tuple[Tensor, int]:
-    """The vector with new weights for units that are silent in all trials, so that they can learn
-    again; and how many control periods it took to find them.
+    """Return the vector with new weights for units that are silent in all trials.
+
+    With the new weights these units can learn again. The second result is the number of control
+    periods that were simulated to find them.
     """
     # The trials of this iteration once more, since the step has just changed the weights.
     with evaluator.weights_of(vector), torch.no_grad():

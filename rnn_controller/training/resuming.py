@@ -28,7 +28,7 @@ EARLIER_KEYS = {"position": "state"}
 
 
 def stored_training(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a checkpoint tells of its training, by the present keys and names of settings."""
+    """Return a checkpoint's record of its training, with the present keys and names of settings."""
     given = {EARLIER_KEYS.get(key, key): value for key, value in checkpoint.training.items()}
     exactly("the training", {"extended": [], **given}, (*KEYS, "extended"))
     stages = given["stages"] if isinstance(given["stages"], list) else []
@@ -95,8 +95,9 @@ def extensions(values: Any) -> list[list[int]]:
 def stretched(
     state: TrainState, earlier: Stage, stage: Stage, final_radius: float
 ) -> tuple[TrainState, str]:
-    """The state of a run of one stage that gets more iterations, and how far its schedules of
-    learning rate and target jump back, in words.
+    """Return the state of a run of one stage that gets more iterations, and a message.
+
+    The message says how far the schedules of learning rate and target jump back.
     """
     # a run that has ended stands at the beginning of the stage after its last
     begun = state.iteration if state.stage == 0 else earlier.iterations
@@ -130,8 +131,9 @@ def difference(stored: TrainConfig, given: TrainConfig) -> str:
 
 
 def is_without_an_iteration(path: Path) -> bool:
-    """Whether a checkpoint is that of a run without a whole iteration, so that it holds nothing to
-    lose.
+    """Return whether a checkpoint is that of a run without a whole iteration.
+
+    Such a checkpoint holds nothing to lose.
     """
     try:
         training = stored_training(load_checkpoint(path))

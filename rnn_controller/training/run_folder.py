@@ -23,13 +23,12 @@ class TrainingError(RuntimeError):
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[Callable[[], None]]:
-    """Make the folder and keep other trainings out of it, in this process too; TrainingError if one
-    is in there.
+    """Make the folder and keep other trainings out of it, in this process too.
 
-    The operating system frees the lock when its process ends, however it ends; the file stays.
-    Where the file system knows no locks, a remark says that nobody is kept out. The context's value
-    is a function that raises TrainingError if the folder or the lock file has been removed since:
-    then the lock keeps nobody out any more.
+    Raises TrainingError if another training is in there. The operating system frees the lock when
+    its process ends, however it ends; the file stays. Where the file system knows no locks, a
+    remark says that nobody is kept out. The context's value is a function that raises TrainingError
+    if the folder or the lock file has been removed since: then the lock keeps nobody out any more.
     """
     path = folder / LOCK
     # Not a singleton: two trainings in one process must keep each other out, too.

@@ -39,7 +39,7 @@ class TrainState:
     optimizer: dict[str, Tensor] = field(default_factory=dict)
 
     def counters(self) -> dict[str, int]:
-        """The whole numbers, by name."""
+        """Return the whole numbers, by name."""
         return {name: getattr(self, name) for name in COUNTERS}
 
     def tensors(self, history: History) -> dict[str, Tensor]:
@@ -66,8 +66,9 @@ class TrainState:
         )
 
     def counted(self, stage: Stage, steps: int) -> "TrainState":
-        """The state with this iteration, of that many control periods, counted; at the stage's end
-        that at the beginning of the next.
+        """Return the state with this iteration counted, which took ``steps`` control periods.
+
+        At the stage's end it is the state at the beginning of the next stage.
         """
         new = replace(
             self, iteration=self.iteration + 1, done=self.done + 1, steps=self.steps + steps
@@ -80,8 +81,9 @@ class TrainState:
 def restored(
     counters: Any, tensors: Mapping[str, Tensor], stages: tuple[Stage, ...], weights: int
 ) -> tuple[TrainState, History]:
-    """Return the state of a run of that many weights, and its history; ValueError if it can't
-    stand there.
+    """Return the state of a run that trains that many ``weights``, and its history.
+
+    Raises ValueError if no run could be in that state.
     """
     # A file may have been damaged or edited: nothing is taken that no run could have written.
     exactly("the state", mapping("the state", counters), COUNTERS)
@@ -128,8 +130,10 @@ def restored(
 
 
 def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **sizes: int) -> None:
-    """Raise ValueError unless float64 tensors have their shapes, a letter an axis; a letter means
-    one size.
+    """Raise ValueError unless the tensors are float64 and have the shapes of the ``layout``.
+
+    A shape has a letter for each axis. A letter means the same size everywhere; ``sizes`` gives
+    those that are known.
     """
     for name, letters in layout.items():
         value = tensors[name]

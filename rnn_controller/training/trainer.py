@@ -45,13 +45,12 @@ def train(
     progress: bool = True,
     tensorboard: bool = False,
 ) -> Checkpoint:
-    """Train a controller and keep its checkpoint in ``output``; with ``resume``, go on from the one
-    there.
+    """Train a controller and keep its checkpoint in ``output``.
 
-    A run may be resumed with more iterations than it was begun with, also when it has ended;
-    ``Trainer.extend`` says what that means. Raises FileExistsError rather than overwrite a run,
-    ValueError if ``resume`` finds another configuration, and TrainingError while another training
-    writes to that folder.
+    With ``resume``, training goes on from the checkpoint there. A run may be resumed with more
+    iterations than it was begun with, also when it has ended; ``Trainer.extend`` says what that
+    means. Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds
+    another configuration, and TrainingError while another training writes to that folder.
     """
     config = group("config", config, TrainConfig, TrainConfig())
     output = Path(output)

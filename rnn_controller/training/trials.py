@@ -145,8 +145,9 @@ def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarr
 
 
 def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:
-    """Factors (B,) uniform in the range ``quiet`` for the quiet trials, (B,) bool, and ``usual``
-    for the others.
+    """Draw a factor for each trial, (B,), uniform in a range.
+
+    The range is ``quiet`` for the quiet trials, (B,) bool, and ``usual`` for the others.
     """
     low, high = np.where(is_quiet[:, None], quiet, usual).T
     return rng.uniform(low, high)
