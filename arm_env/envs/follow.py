@@ -48,12 +48,13 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     slowest sinusoid; then the target would jump to another path).
 
     ## Arguments
-    Those of `ReachArm-v0` (a command is four numbers, paths last 8 s, the weights' default is
+    Those of `ReachArm-v0` (a command is four numbers, paths last 8 s or a period of the slowest
+    sinusoid, the weights' default is
     `Follow.weights`), and
 
     | name | default | meaning |
     |---|---|---|
-    | `band` | 0.5 | the highest frequency of the target's movement [Hz], 0.01 to 5 |
+    | `band` | 0.5 | the highest frequency of the target's movement [Hz], 0.1 to 5 |
     | `extent` | (0.04, 0.12) | range of the root mean square distance of a path from its centre [m] |
 
     ## Info

@@ -23,6 +23,7 @@ SEARCH = 2000  # rounds of drawing random paths
 FASTEST = 2.0  # [m/s] no commanded target is faster
 TRANSIENT = 1.0  # [s] from the start of a path, before it is measured
 LONGEST_LAG = 1.0  # [s] that is looked for
+SHORTEST = 0.75  # periods of the slowest sinusoid from which gains can be told
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Follow(Task):
     workspace.
     """
 
-    band: float = within(0.5, 0.01, 5.0)
+    band: float = within(0.5, 0.1, 5.0)
     extent: tuple[float, float] = within((0.04, 0.12), 0, 1, ascending=True)
 
     name = "follow"
@@ -91,10 +92,14 @@ class Follow(Task):
 
     command_names = ("target_x", "target_y", "velocity_x", "velocity_y")
     tolerance = 0.04
-    hold = 8.0
     weights = CostWeights(alpha=2.0, gamma=0.05)
     # A trial is half as long again as one of reaching, and the network is as good by then.
     training = MappingProxyType({"iterations": 2000})
+
+    @property
+    def hold(self):  # type: ignore[override]
+        """A period of the slowest sinusoid [s], or 8 s if that is shorter."""
+        return max(8.0, SINUSOIDS / self.band)
 
     @property
     def arguments(self):
@@ -169,8 +174,8 @@ class Follow(Task):
     def measured(self, hold):
         """Return when the measured part of one path begins and ends [s]: all but its first second.
 
-        A command that has no hold of its own (``hold`` is 0) is measured until 8 s. Raises
-        ValueError if the hold is too short.
+        A schedule without a hold of its own (``hold`` is 0) is measured for as long as a random path
+        lasts. Raises ValueError if the hold is too short.
         """
         hold = hold or self.hold
         if hold < 2 * TRANSIENT:
@@ -224,8 +229,11 @@ def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list
 
     A gain is the modulus of the cross-spectrum of both over the target's power: the noise of single
     movements averages out. Amplitudes are those of a fit of all frequencies at once, since a
-    recording need not last for whole periods. A frequency without power has no gain: NaN.
+    recording need not last for whole periods. A frequency without power has no gain: NaN. Nor has
+    any in a recording too short to tell them apart.
     """
+    if len(hand) * frequencies[0] < SHORTEST:
+        return [np.nan] * len(frequencies)
     phase = 2 * np.pi * frequencies * np.arange(len(hand))[:, None]  # (T, F)
     design = np.hstack([np.ones((len(hand), 1)), np.cos(phase), np.sin(phase)])
     fitted = [

@@ -143,7 +143,7 @@ def test_the_band_is_an_argument_and_stands_in_the_specification():
         env.unwrapped.task.arguments == {"band": 0.25, "extent": (0.04, 0.12)}
         and TASKS["follow"].arguments == {}
     )
-    with pytest.raises(ValueError, match=r"band must be a number from 0.01 to 5"):
+    with pytest.raises(ValueError, match=r"band must be a number from 0.1 to 5"):
         gym.make("FollowArm-v0", band=-1)
     with pytest.raises(TypeError, match=r"it is an argument of FollowArm-v0"):
         gym.make("ReachArm-v0", band=1.0)
@@ -191,6 +191,12 @@ def test_noise_of_the_hand_is_no_gain():
     rng = np.random.default_rng(0)
     hand = long[:, :1, :2] + 0.02 * rng.standard_normal((800, 200, 2))
     assert max(gains(hand, long[..., :2], PERIOD * 0.5 * SHARES)) < 0.2
+
+
+def test_a_slow_path_lasts_longer_and_a_short_recording_has_no_gain():
+    assert (Follow().hold, Follow(band=2.0).hold, Follow(band=0.25).hold) == (8.0, 8.0, 16.0)
+    path = paths(Follow(band=0.25), seconds=8.0)
+    assert np.isnan(gains(path[..., :2], path[..., :2], PERIOD * 0.25 * SHARES)).all()
 
 
 def test_without_any_movement_of_the_target_there_is_no_gain_and_json_says_null():
