@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from arm_env.checked import group
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.parameters import CostWeights
 from rnn_controller.checkpoint import task_of
 from rnn_controller.networks.coordinates import FlatVector
 from rnn_controller.networks.equation_module import EquationModule
@@ -44,8 +44,8 @@ class Optimization:
     @training_conditions()
     def __init__(self, config: TrainConfig, log: Log | None = None):
         self.config = config = group("config", config, TrainConfig, TrainConfig())
-        self.arm = config.perturbation.applied_to(Arm())
         self.task = task_of(config.task, config.orbit)
+        self.arm = config.perturbation.applied_to(self.task.body.parameters)
         self.stages = config.stages()
         self.network = self._untrained()
         check_precision(self.network)

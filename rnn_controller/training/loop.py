@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from arm_env.arguments import number
-from arm_env.dynamics.parameters import Arm
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import plain_torch
 from rnn_controller.training import resuming
@@ -109,7 +108,7 @@ class Trainer(Optimization):
         return Checkpoint(
             self.network,
             self.config.task,
-            Arm(),
+            self.task.body.parameters,
             self.config.cost,
             self.config.noise,
             training,
