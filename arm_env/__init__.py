@@ -8,15 +8,15 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from gymnasium.envs.registration import register
-
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.controllers import Controller, JointPD, Random, Still
 from arm_env.control.ilqr import Solution, solve
 from arm_env.control.mpc import RecedingHorizon
-from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights, Parameters
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
+from arm_env.envs.registration import register_task
 from arm_env.evaluation import evaluate, record
 from arm_env.moved import Moved
 from arm_env.tasks.measures import Recording
@@ -58,9 +58,11 @@ sys.meta_path.insert(0, Moved(__name__, _EARLIER))
 __version__ = "0.1.0"
 
 __all__ = [
+    "ARM",
     "MUSCLES",
     "Arm",
     "ArmProblem",
+    "Body",
     "Circle",
     "CircleArmEnv",
     "CommandList",
@@ -71,6 +73,7 @@ __all__ = [
     "JointPD",
     "MovingCommand",
     "Orbit",
+    "Parameters",
     "Perturbation",
     "Random",
     "RandomJumps",
@@ -88,16 +91,12 @@ __all__ = [
     "hand_position",
     "joint_angles",
     "record",
+    "register_task",
     "solve",
 ]
 
 for _task in TASKS.values():
-    register(
-        _task.env_id,
-        entry_point=_task.entry_points[0],
-        vector_entry_point=_task.entry_points[1],
-        max_episode_steps=_task.max_episode_steps,
-    )
+    register_task(_task)
 
 
 def __getattr__(name: str) -> Any:

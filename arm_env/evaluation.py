@@ -8,7 +8,6 @@ import numpy as np
 from arm_env.arguments import count, detached
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import SIGNATURE, as_controller, check_period
-from arm_env.dynamics.equations import hand
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
 from arm_env.tasks.measures import (  # noqa: F401  some of them only for those who look here
     DEPARTED,
@@ -70,7 +69,7 @@ def record(
         # a copy: the controller may write to its array again
         actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
-    x, y, vx, vy = hand(NUMPY, simulation.arm.arrays(), np.array(states))
+    x, y, vx, vy = simulation.body.hand(NUMPY, simulation.arm.arrays(), np.array(states))
     return Recording(
         np.array(states), np.array(commands), np.array(actions), np.array(rewards),
         np.stack([x, y], -1), np.stack([vx, vy], -1),

@@ -17,13 +17,15 @@ from torch import Tensor
 
 from arm_env.arguments import choice, number
 from arm_env.checked import group
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.task import Task
 from rnn_controller.checkpoint_header import (
     CheckpointError,
     ClassError,
+    arm_form,
     form,
     network_form,
     stored,
@@ -68,8 +70,8 @@ class Checkpoint:
     network: EquationModule
     task: str = "reach"
     """reach or circle; an orbit, given here, becomes the ``orbit`` of circle."""
-    arm: Arm = field(default_factory=Arm)
-    """The unperturbed one; what it was perturbed by stands in ``training``."""
+    arm: Any = None
+    """The unperturbed parameters of the task's body, unless they are given; what it was perturbed by stands in ``training``."""
     weights: CostWeights = field(default_factory=CostWeights)
     noise: float = 0.2
     training: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +83,8 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         self.task, self.orbit = task_and_orbit(self.task, self.orbit)
-        self.arm = group("arm", self.arm, Arm, Arm())
+        default = self.goal.body.parameters
+        self.arm = group("arm", self.arm, type(default), default)
         self.weights = group("weights", self.weights, CostWeights, CostWeights())
         self.noise = number("noise", self.noise, 0, 10)
         mapping("training", self.training)
@@ -103,7 +106,7 @@ class Checkpoint:
             "format": FORMAT,
             "task": self.task,
             "network": network_form(self.network, self.goal, self.arm),
-            "arm": asdict(self.arm),
+            "arm": arm_form(self.arm),
             "weights": asdict(self.weights),
             "noise": self.noise,
             "training": self.training,
@@ -182,10 +185,11 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     config = stored_network(header["network"])
     task = choice("task", header["task"], TASKS)
     orbit = stored_orbit(header["orbit"]) if "orbit" in header else None
-    arm = stored_arm(header["arm"])
+    goal = task_of(task, orbit)
+    arm = stored_arm(header["arm"], goal.body)
     weights = _of("network.", tensors)
-    _check_motor(config, weights)
-    network = build(config, task_of(task, orbit), arm, torch.Generator("cpu"))
+    _check_motor(config, weights, goal.body)
+    network = build(config, goal, arm, torch.Generator("cpu"))
     _check_weights(config, weights, network.state_dict())
     network.load_state_dict(weights)
     others = sorted(key for key in tensors if not key.startswith(("network.", "training.")))
@@ -220,7 +224,7 @@ def _need(config: AnyConfig) -> str:
     return f"{config.neurons} neurons need"
 
 
-def _check_motor(config: AnyConfig, weights: dict[str, Tensor]) -> None:
+def _check_motor(config: AnyConfig, weights: dict[str, Tensor], body: Body) -> None:
     """Raise ValueError unless the number of neurons is that of the stored weights.
 
     This comes before the network is built: a wrong number might take all memory.
@@ -230,7 +234,8 @@ def _check_motor(config: AnyConfig, weights: dict[str, Tensor]) -> None:
     motor = weights.get("motor", weights.get("motor.weight"))
     if motor is None or motor.shape[-1:] != (config.neurons,):
         found = "motor is missing" if motor is None else f"motor is {tuple(motor.shape)}"
-        raise ValueError(f"{_need(config)} motor {(6, config.neurons)}, but {found}")
+        wanted = (body.muscle_count, config.neurons)
+        raise ValueError(f"{_need(config)} motor {wanted}, but {found}")
 
 
 def _check_weights(

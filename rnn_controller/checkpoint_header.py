@@ -8,7 +8,8 @@ import torch
 
 from arm_env.arguments import choice
 from arm_env.checked import with_present_names
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.parameters import Arm, Parameters
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.specifications import ORBITS, plain, revived
 from arm_env.tasks.registry import TASKS, task_of_environment
@@ -69,6 +70,11 @@ def form(name: str, value: Any) -> dict[str, Any]:
     Raises ValueError if the same object could not be made from it again.
     """
     told = plain(value)
+    if isinstance(value, Parameters):
+        address = f"{type(value).__module__}:{type(value).__qualname__}"
+        told = {"kind": address, **told}
+        again = stored_own(name, told, {}, Parameters)
+        told = told if type(again) is type(value) and again == value else None
     if not isinstance(told, dict):
         raise ValueError(
             f"the {name} can't be stored: a checkpoint names its class, "
@@ -78,7 +84,7 @@ def form(name: str, value: Any) -> dict[str, Any]:
     return told
 
 
-def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
+def network_form(network: Any, task: Task, arm: Parameters) -> dict[str, Any]:
     """The mapping that a file holds for a network's configuration.
 
     Raises ValueError if the same network could not be made from it again.
@@ -105,8 +111,20 @@ def network_form(network: Any, task: Task, arm: Arm) -> dict[str, Any]:
     return told
 
 
-def stored_arm(values: Any) -> Arm:
-    """The arm that a file holds; earlier files have one with constant moment arms."""
+def arm_form(arm: Parameters) -> dict[str, Any]:
+    """The mapping that a file holds for a body's parameters: with their class, unless that is
+    ``Arm``.
+    """
+    return asdict(arm) if type(arm) is Arm else form("arm", arm)
+
+
+def stored_arm(values: Any, body: Body) -> Parameters:
+    """The body's parameters that a file holds; earlier files have an arm with constant moment
+    arms.
+    """
+    kind = type(body.parameters)
+    if "kind" in mapping("arm", values) or kind is not Arm:
+        return stored_own("arm", values, {}, kind)
     if "moment_arms" not in mapping("arm", values):
         return stored(Arm, "arm", values)
     earlier = with_present_names(Arm, {"curl": 0.0, "tone": 0.0, **values})

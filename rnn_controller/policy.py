@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from arm_env.control.controllers import checked_observation, period_of
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import body_of
+from arm_env.dynamics.parameters import Parameters
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
 from rnn_controller.rollouts.pontryagin import (
@@ -27,10 +27,14 @@ class _Predicting:
 
     network: Any
 
-    def __init__(self, rest: np.ndarray, signals: int | None, arm: Arm | None):
-        self.max_excitation = (arm or Arm()).max_excitation
+    def __init__(self, network: Any, rest: np.ndarray, arm: Parameters | None):
+        body = body_of(network)
+        parameters: Any = arm or body.parameters
+        self.network = network
+        self.max_excitation = parameters.max_excitation
         self._rest = rest
-        self._signals = signals
+        size = getattr(network, "command_size", None)
+        self._signals = size and body.sensory_size + size
 
     @property
     def control_period(self) -> float | None:
@@ -38,7 +42,7 @@ class _Predicting:
         return period_of(self.network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Excitations (B, 6) and next states (B, N), for observations (B, 18 + K) and states."""
+        """Excitations (B, M) and next states (B, N), for observations (B, 3 M + K) and states."""
         raise NotImplementedError
 
     def predict(
@@ -48,9 +52,9 @@ class _Predicting:
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[np.ndarray, Any]:
-        """Excitations (B, 6) float32 for observations (B, 18 + K), and the neural state (B, N).
+        """Excitations (B, M) float32 for observations (B, 3 M + K), and the neural state (B, N).
 
-        One observation (18 + K,) gives one action (6,). The network is at rest where
+        One observation (3 M + K,) gives one action (M,). The network is at rest where
         ``episode_start``; it is deterministic itself, its noise is the environment's.
         """
         o = checked_observation(observation, self._signals)
@@ -69,15 +73,15 @@ class _Predicting:
                 y[starts] = self._rest
         u, y_next = self._step(batch, y)
         action = np.minimum(np.maximum(u, 0), self.max_excitation)  # np.clip takes twice as long
-        return action.astype(np.float32).reshape((*o.shape[:-1], MUSCLE_COUNT)), y_next
+        return action.astype(np.float32).reshape((*o.shape[:-1], u.shape[-1])), y_next
 
 
 class Policy(_Predicting):
     """A network given by its equations, as a controller that runs the code it was trained with."""
 
-    def __init__(self, network: EquationNetwork, arm: Arm | None = None):
-        super().__init__(np.zeros(network.state_size), SENSORY_SIZE + network.command_size, arm)
-        self.network = network
+    def __init__(self, network: EquationNetwork, arm: Parameters | None = None):
+        super().__init__(network, np.zeros(network.state_size), arm)
+        self._muscles = body_of(network).muscle_count
         self._kernels = kernels_of(network)
         self._weights = plain_weights(
             float64(name, w) for name, w in network.weights._asdict().items()
@@ -87,7 +91,7 @@ class Policy(_Predicting):
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         o = np.ascontiguousarray(observation)[:, None]
         y = np.ascontiguousarray(state)[:, None]
-        u = np.empty((len(state), 1, MUSCLE_COUNT))
+        u = np.empty((len(state), 1, self._muscles))
         following = np.empty_like(y)
         self._kernels.steps(self._weights, self._constants, o, y, u, following)
         return u[:, 0], following[:, 0]
@@ -99,18 +103,15 @@ class ModuleController(_Predicting):
     The module is copied. Its state must be a tensor (B, N), N may be 0.
     """
 
-    def __init__(self, module: Any, arm: Arm | None = None):
-        self.network = copy.deepcopy(module)
+    def __init__(self, module: Any, arm: Parameters | None = None):
+        network = copy.deepcopy(module)
         with plain_torch():
-            rest = self.network.initial_state(1)
+            rest = network.initial_state(1)
         if not isinstance(rest, Tensor) or rest.ndim != 2:
             raise TypeError(
                 f"the module's state must be a tensor (B, N), not {type(rest).__name__}"
             )
-        size = getattr(module, "command_size", None)
-        super().__init__(
-            float64_array("the module's state", rest[0]), size and SENSORY_SIZE + size, arm
-        )
+        super().__init__(network, float64_array("the module's state", rest[0]), arm)
         self._kind: Any = {"dtype": rest.dtype, "device": rest.device}
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -197,6 +197,30 @@ def test_equations_know_no_integrator_and_no_compiler():
     assert reached("arm_env.dynamics.equations", graph("arm_env")) <= known
 
 
+OF_THE_ARM = {
+    *("STATE_SIZE", "SENSORY_SIZE", "MUSCLE_COUNT", "MUSCLES"),
+    *("ANGLES", "VELOCITIES", "ACTIVATIONS"),
+}
+FOR_ANY_BODY = (
+    *("arm_env.codegen", "arm_env.dynamics.plant", "arm_env.tasks.task", "arm_env.envs"),
+    *("arm_env.evaluation", "rnn_controller.rollouts", "rnn_controller.networks"),
+    *("rnn_controller.checkpoint", "rnn_controller.checkpoint_header", "rnn_controller.policy"),
+    "rnn_controller.training",
+)
+"""Folders and files that ask a task's body for its sizes, and names."""
+
+
+def test_what_serves_any_body_knows_no_size_of_the_arm():
+    checked = 0
+    for package in ("arm_env", "rnn_controller"):
+        for name, path in modules(package).items():
+            if any(name == place or name.startswith(f"{place}.") for place in FOR_ANY_BODY):
+                taken = {found.rpartition(".")[2] for found in imports(path, name)}
+                assert not taken & OF_THE_ARM, name
+                checked += 1
+    assert checked > 40
+
+
 def loaded_after(code):
     """Which of the heavy modules a fresh interpreter has loaded after this code."""
     heavy = ("torch", "pygame", "stable_baselines3", "matplotlib", "moviepy", "rnn_controller")

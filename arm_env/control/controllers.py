@@ -1,8 +1,8 @@
 """The ``Controller`` protocol, and three simple controllers that show how to plug in another.
 
 A controller speaks stable-baselines3's ``predict``, on batches: observations (B, n) in, actions
-(B, 6) out, whatever ``state`` it returned comes back, and rows whose ``episode_start`` is True
-begin anew. A single observation (n,) gives a single action (6,).
+(B, M) out, M the number of muscles, whatever ``state`` it returned comes back, and rows whose ``episode_start`` is True
+begin anew. A single observation (n,) gives a single action (M,).
 """
 
 import inspect
@@ -45,7 +45,7 @@ SIGNATURE = (
 
 
 class Function:
-    """A controller without a state: a function of observations (B, n) to excitations (B, 6)."""
+    """A controller without a state: a function of observations (B, n) to excitations (B, M)."""
 
     def __init__(self, function: Callable[[np.ndarray], Any]):
         self.function = function
@@ -55,7 +55,7 @@ class Function:
         try:
             return np.asarray(detached(action), dtype=float), state
         except (TypeError, ValueError, RuntimeError):
-            wanted = "the excitations (B, 6) of observations (B, n), and nothing else"
+            wanted = "the excitations (B, M) of observations (B, n), and nothing else"
             raise ValueError(
                 f"a function that controls arms must return {wanted}, not {shown(action)}"
             ) from None
@@ -145,8 +145,11 @@ def checked_observation(
 class Still:
     """Never excites a muscle."""
 
+    def __init__(self, muscles: int = MUSCLE_COUNT):
+        self.muscles = muscles
+
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        return np.zeros((*np.shape(observation)[:-1], MUSCLE_COUNT), dtype=np.float32), state
+        return np.zeros((*np.shape(observation)[:-1], self.muscles), dtype=np.float32), state
 
 
 class Random:
@@ -156,7 +159,7 @@ class Random:
         self.low, self.high, self.rng = action_space.low, action_space.high, rng
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        shape = (*np.shape(observation)[:-1], MUSCLE_COUNT)
+        shape = (*np.shape(observation)[:-1], np.shape(self.low)[-1])
         return self.rng.uniform(self.low, self.high, shape).astype(np.float32), state
 
 

@@ -1,4 +1,7 @@
-"""Where things stand in the arrays that the plant's kernels take and fill."""
+"""Where things stand in the arrays of the arm, and in the costs of any body.
+
+Code that serves every body asks its ``arm_env.dynamics.body.Body`` for the sizes instead.
+"""
 
 STATE_SIZE = 10
 """Body state x: two joint angles [rad], their velocities [rad/s], six muscle activations [-]."""

@@ -13,6 +13,7 @@ own    Chosen here.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from arm_env.arguments import same
 from arm_env.checked import Checked, within
@@ -51,11 +52,19 @@ class Perturbation(Checked):
     humans (PS12).
     """
 
-    def applied_to(self, arm: Arm) -> Arm:
+    def applied_to(self, arm: Any) -> Any:
         """The arm with everything but the delay, which is none of the body's.
 
         A load at the end of the forearm is a forearm of another mass, centre of mass and inertia.
+        Raises ValueError for another body, unless there is nothing but a delay.
         """
+        if replace(self, delay=0.0) == Perturbation():
+            return arm
+        if not isinstance(arm, Arm):
+            raise ValueError(
+                f"perturbation: the delay alone is for any body, the rest is the arm's, not for "
+                f"{type(arm).__name__}"
+            )
         upper, forearm = (self.mass * mass for mass in arm.mass)
         upper_inertia, inertia = (self.mass * about_joint for about_joint in arm.inertia)
         (upper_centre, centre), length = arm.centre_of_mass, arm.length[1]

@@ -1,10 +1,11 @@
-"""The compiled plant: state layout, and the equations turned into Numba kernels, one arm or a
-batch.
+"""The compiled plant: a body's equations turned into Numba kernels, for one body or a batch.
 
-Every kernel takes ``p``, the arm's flat parameter vector (``Arm.flat()``), and fills its last
-arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out.
+Every kernel takes ``p``, the body's flat parameter vector (``Arm.flat()``), and fills its last
+arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out. The names
+``step`` to ``observe`` of this module are the arm's.
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -13,7 +14,6 @@ import numpy as np
 from arm_env.codegen import elementary
 from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.codegen.lanes import lane_source, row_source
-from arm_env.codegen.primitives import NUMPY
 from arm_env.codegen.tracing import (
     SYMBOLIC,
     Symbol,
@@ -23,9 +23,14 @@ from arm_env.codegen.tracing import (
     gradient,
     load,
 )
-from arm_env.dynamics import equations
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
-from arm_env.dynamics.parameters import Arm, CostWeights, Parameters
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
+    PULL_BOUND,
+    SPEED_BOUND,
+    STOP_BOUND,
+    sensory_bounds,
+)
+from arm_env.dynamics.parameters import CostWeights, Parameters
 from arm_env.dynamics.random_numbers import standard_normals
 
 
@@ -42,7 +47,13 @@ def symbols(parameters: Parameters, name: str) -> Any:
     return parameters.map(next_symbols)
 
 
-ARM_SYMBOLS, WEIGHT_SYMBOLS = symbols(Arm(), "p"), symbols(CostWeights(), "w")
+@functools.cache
+def parameter_symbols(body: Body) -> Any:
+    """The body's parameters as symbols."""
+    return symbols(body.parameters, "p")
+
+
+WEIGHT_SYMBOLS = symbols(CostWeights(), "w")
 
 
 def with_adjoint(
@@ -74,11 +85,12 @@ ELEMENTARY = {
 """What generated functions call."""
 
 
-def _source() -> str:
-    arm = ARM_SYMBOLS
-    x = load("x", (STATE_SIZE,))
-    u = load("u", (MUSCLE_COUNT,))
-    noise = load("noise", (MUSCLE_COUNT,))
+def physics_source(body: Body) -> str:
+    """Source of the kernels of a body's equations."""
+    p = parameter_symbols(body)
+    x = load("x", (body.state_size,))
+    u = load("u", (body.muscle_count,))
+    noise = load("noise", (body.muscle_count,))
     h = Symbol("scalar", "h")
     xs, us = flatten([x]), flatten([u])
     return "\n".join(
@@ -86,98 +98,88 @@ def _source() -> str:
             with_adjoint(
                 "step",
                 ["p", "h", "x", "u"],
-                flatten([equations.step(SYMBOLIC, arm, x, u, h)]),
+                flatten([body.step(SYMBOLIC, p, x, u, h)]),
                 {"x": xs, "u": us},
             ),
-            with_adjoint(
-                "sense", ["p", "x"], flatten([equations.sense(SYMBOLIC, arm, x)]), {"x": xs}
-            ),
+            with_adjoint("sense", ["p", "x"], flatten([body.sense(SYMBOLIC, p, x)]), {"x": xs}),
             with_adjoint(
                 "excite",
                 ["p", "u", "noise"],
-                flatten([equations.excitation(SYMBOLIC, arm, u, noise)]),
+                flatten([body.excitation(SYMBOLIC, p, u, noise)]),
                 {"u": us},
             ),
         ]
     )
 
 
-_compiled = compile_source("physics", _source(), **ELEMENTARY)
-step, step_vjp = _compiled.step, _compiled.step_vjp
-sense, sense_vjp = _compiled.sense, _compiled.sense_vjp
-excite, excite_vjp = _compiled.excite, _compiled.excite_vjp
-step_lanes, step_vjp_lanes = _compiled.step_lanes, _compiled.step_vjp_lanes
-sense_lanes, sense_vjp_lanes = _compiled.sense_lanes, _compiled.sense_vjp_lanes
-excite_lanes, excite_vjp_lanes = _compiled.excite_lanes, _compiled.excite_vjp_lanes
-step_rows, step_vjp_rows = _compiled.step_rows, _compiled.step_vjp_rows
-sense_rows, sense_vjp_rows = _compiled.sense_rows, _compiled.sense_vjp_rows
-excite_rows, excite_vjp_rows = _compiled.excite_rows, _compiled.excite_vjp_rows
-
-
-# Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
-# max_excitation of 4. They found 45, 54 and 63 rad/s at maximum excitations of 1, 2 and 4, and 0.22, 0.25 and 0.28
-# rad.
-SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
-STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
-PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
-# observations lie within their noise-free bounds × (1 ± this): ten standard deviations
-NOISE_MARGIN = 1.5
-
-
-def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
-    low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
-    arrays = arm.arrays()
-    # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at
-    # the ends of both, or where its moment arm about the elbow vanishes. Moment arms are linear.
-    bent = np.where(arrays.path_curvature == 0, 1.0, 2 * arrays.path_curvature)
-    elbows = [low[1], high[1], *np.clip(-arrays.path_slope[1] / bent, low[1], high[1])]
-    postures = np.array([[shoulder, elbow] for shoulder in (low[0], high[0]) for elbow in elbows])
-    lengths = equations.muscle_length(arrays, postures)
-    arms = equations.moment_arm_matrix(NUMPY, arrays, postures)  # (P, 2, 6)
-    speed = abs(arms).max(0).sum(0) * SPEED_BOUND / arrays.optimal_length
-    tension = np.full(MUSCLE_COUNT, arm.max_excitation * PULL_BOUND)
-    return (
-        np.concatenate([lengths.min(0), -speed, 0 * tension]),
-        np.concatenate([lengths.max(0), speed, tension]),
-    )
-
-
-@jit
-def hold_to_action_space(u, max_excitation):
-    """Clip u, (B, 6), to [0, max_excitation] in place; or return the first row that is not finite (else
-    −1).
+@functools.cache
+def physics_of(body: Body) -> Kernels:
+    """The kernels ``step``, ``sense`` and ``excite`` of a body, each with its adjoint (``_vjp``),
+    in lanes (``_lanes``) and on rows (``_rows``).
     """
-    for i in range(len(u)):
-        for j in range(MUSCLE_COUNT):
-            if not np.isfinite(u[i, j]):
-                return i
-    for i in range(len(u)):
-        for j in range(MUSCLE_COUNT):
-            u[i, j] = min(max(u[i, j], 0.0), max_excitation)
-    return -1
+    made = compile_source("physics", physics_source(body), **ELEMENTARY)
+    return made.made_by(physics_of, body)
 
 
-@jit
+PERIOD = """
 def control_steps(p, h, substeps, u, noise, x):
-    """Advance states x, (B, 10), in place by one control period under u, (B, 6), with noise ω, (B,
-    6).
-    """
-    excitation = np.empty((len(x), MUSCLE_COUNT))
+    # advance states x (B, {states}) in place by one control period under u (B, {muscles}), with
+    # noise ω (B, {muscles})
+    excitation = empty((len(x), {muscles}))
     excite_rows(0, len(x), p, u, noise, excitation)
     for _ in range(substeps):
         step_rows(0, len(x), p, h, x, excitation, x)
 
-
-@jit
 def observe(p, x, command, noise, low, high, observation):
-    """Fill float32 observations (B, 18 + K): noisy sensory signal and command, within their bounds."""
-    signal = np.empty((len(x), SENSORY_SIZE))
+    # fill float32 observations (B, {signals} + K): noisy sensory signal and command, within their
+    # bounds
+    signal = empty((len(x), {signals}))
     sense_rows(0, len(x), p, x, signal)
     for i in range(len(x)):
         for j in range(len(low)):
-            value = signal[i, j] if j < SENSORY_SIZE else command[i, j - SENSORY_SIZE]
+            value = signal[i, j] if j < {signals} else command[i, j - {signals}]
             observation[i, j] = min(max(value * (1 + noise[i, j]), low[j]), high[j])
+"""
+
+
+@functools.cache
+def period_of(body: Body) -> Kernels:
+    """The kernels of a control period: ``control_steps``, which moves a batch, and ``observe``."""
+    physics = physics_of(body)
+    sizes = {"states": body.state_size, "signals": body.sensory_size, "muscles": body.muscle_count}
+    called = {name: getattr(physics, name) for name in ("step_rows", "sense_rows", "excite_rows")}
+    return compile_source("period", PERIOD.format(**sizes), **called).made_by(period_of, body)
+
+
+_arm = physics_of(ARM)
+step, step_vjp = _arm.step, _arm.step_vjp
+sense, sense_vjp = _arm.sense, _arm.sense_vjp
+excite, excite_vjp = _arm.excite, _arm.excite_vjp
+step_lanes, step_vjp_lanes = _arm.step_lanes, _arm.step_vjp_lanes
+sense_lanes, sense_vjp_lanes = _arm.sense_lanes, _arm.sense_vjp_lanes
+excite_lanes, excite_vjp_lanes = _arm.excite_lanes, _arm.excite_vjp_lanes
+step_rows, step_vjp_rows = _arm.step_rows, _arm.step_vjp_rows
+sense_rows, sense_vjp_rows = _arm.sense_rows, _arm.sense_vjp_rows
+excite_rows, excite_vjp_rows = _arm.excite_rows, _arm.excite_vjp_rows
+control_steps, observe = period_of(ARM).control_steps, period_of(ARM).observe
+
+# observations lie within their noise-free bounds × (1 ± this): ten standard deviations
+NOISE_MARGIN = 1.5
+
+
+@jit
+def hold_to_action_space(u, max_excitation):
+    """Clip u, (B, M), to [0, max_excitation] in place; or return the first row that is not finite
+    (else −1).
+    """
+    for i in range(len(u)):
+        for j in range(u.shape[1]):
+            if not np.isfinite(u[i, j]):
+                return i
+    for i in range(len(u)):
+        for j in range(u.shape[1]):
+            u[i, j] = min(max(u[i, j], 0.0), max_excitation)
+    return -1
 
 
 @jit
@@ -203,20 +205,23 @@ class TracedTask(NamedTuple):
     terms: list[Symbol]  # of the cost
     squared_distance: Symbol  # [m²]
     success: Symbol  # above 0 on the attractor
+    body: Body
 
 
 def trace_task(task: Any) -> TracedTask:
     """Run the equations of a task on symbols."""
-    arm = ARM_SYMBOLS
+    body = task.body
+    p = parameter_symbols(body)
     weights = WEIGHT_SYMBOLS
-    x, u, k = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,)), load("k", (task.command_size,))
+    x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
+    k = load("k", (task.command_size,))
     name = type(task).__name__
     with explained(name, TASKS_MAY_HOLD):
-        hand = equations.hand(SYMBOLIC, arm, x)
+        hand = body.hand(SYMBOLIC, p, x)
         error = _parts(f"{name}.error", task.error(SYMBOLIC, k, *hand[:2]), ERROR)
-        terms = _parts(f"{name}.cost", task.cost(SYMBOLIC, arm, weights, x, u, k), TERMS)
+        terms = _parts(f"{name}.cost", task.cost(SYMBOLIC, p, weights, x, u, k), TERMS)
         (success,) = _parts(f"{name}.success", [task.success(SYMBOLIC, k, *hand)], SUCCESS)
-    return TracedTask(terms, error[0], success)
+    return TracedTask(terms, error[0], success, body)
 
 
 ERROR = ("squared distance", "desired velocity x", "desired velocity y")
@@ -243,11 +248,13 @@ def task_kernels(traced: TracedTask) -> Kernels:
 
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
     step in one call: it takes ``control_steps`` from the last of the states ``history``, (D + 1, B,
-    10), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
+    2 J + M), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
     present command, and lets the first states ``observe`` with the following command. Noise is that
     of the ``key`` and the number of the ``draw``.
     """
-    hand = equations.hand(SYMBOLIC, ARM_SYMBOLS, load("x", (STATE_SIZE,)))
+    body = traced.body
+    muscles = body.muscle_count
+    hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)
     success = SYMBOLIC.where(traced.success, 1.0, 0.0)
     results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
@@ -261,15 +268,16 @@ def advance(p, w, h, substeps, u, deviation, key, draw, k, following, low, high,
     for age in range(len(history) - 1):
         history[age] = history[age + 1]
     x = history[-1]
-    noise = empty(len(x) * ({MUSCLE_COUNT} + len(low)))
+    noise = empty(len(x) * ({muscles} + len(low)))
     noise_of(deviation, key, draw, noise)
-    split = len(x) * {MUSCLE_COUNT}
-    control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {MUSCLE_COUNT}), x)
+    split = len(x) * {muscles}
+    control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {muscles}), x)
     costs(p, w, x, u, k, out)
     observe(p, history[0], following, noise[split:].reshape(len(x), len(low)), low, high, observation)
 """
     source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
-    known = {"control_steps": control_steps, "observe": observe, "noise_of": noise_of}
+    period = period_of(body)
+    known = {"control_steps": period.control_steps, "observe": period.observe, "noise_of": noise_of}
     return compile_source("task", source, **known, **ELEMENTARY)
 
 

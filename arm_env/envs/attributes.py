@@ -12,7 +12,8 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from arm_env.arguments import shown
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import plain
 from arm_env.tasks.registry import TASKS
@@ -104,9 +105,8 @@ class SettingsAsAttributes:
             self._spec.kwargs = plain(self._spec.kwargs)
 
 
-GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights, "arm": Arm}
-OWNERS = {name: task.env_id for task in TASKS.values() for name in task.argument_names}
-"""Ids of environments by the arguments that they alone take."""
+GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights}
+"""Groups of settings; the body's parameters, ``arm``, are another."""
 SETTINGS = [
     name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)
 ]
@@ -118,15 +118,18 @@ def meant(name: str) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-def refuse_unknown(settings: dict[str, Any], env_class: type) -> None:
+def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> None:
     """Raise TypeError if there are arguments that an environment does not take."""
+    # ids of environments by the arguments that they alone take
+    owners = {name: task.env_id for task in TASKS.values() for name in task.argument_names}
+    groups = {**GROUPS, "arm": type(body.parameters)}
     for name, value in settings.items():
         if name in SETTINGS and name != "task":
             continue
-        near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", *OWNERS], 1, 0.6)
+        near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", *owners], 1, 0.6)
         hint = f": did you mean {near[0]}?" if near and near != [name] else ""
-        hint = f" (it is an argument of {OWNERS[name]})" if name in OWNERS else hint
-        for group, kind in GROUPS.items():
+        hint = f" (it is an argument of {owners[name]})" if name in owners else hint
+        for group, kind in groups.items():
             if name in {f.name for f in fields(kind)}:
                 hint = f": did you mean {group}={{{name!r}: {shown(value)}}}?"
                 break

@@ -7,8 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from arm_env.arguments import detached
-from arm_env.dynamics.layout import MUSCLE_COUNT
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import Body, body_of
 from arm_env.envs.attributes import SettingsAsAttributes, refuse_unknown
 from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
@@ -19,9 +18,9 @@ from arm_env.tasks.task import Task
 HAND_PATH = 100  # control periods of the hand's path that a frame shows
 
 
-def action_space(arm: Arm) -> spaces.Box:
-    """Six excitations from 0 to the arm's ``max_excitation``."""
-    return spaces.Box(0.0, arm.max_excitation, (MUSCLE_COUNT,), np.float32)
+def action_space(body: Body, arm: Any) -> spaces.Box:
+    """An excitation of each muscle, from 0 to the arm's ``max_excitation``."""
+    return spaces.Box(0.0, arm.max_excitation, (body.muscle_count,), np.float32)
 
 
 def frame_rate(control_period: float) -> int:
@@ -46,7 +45,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         **settings: Any,
     ):
-        refuse_unknown(settings, type(self))
+        refuse_unknown(settings, type(self), body_of(task))
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(
                 f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'"
@@ -57,7 +56,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         self.observation_space = spaces.Box(
             self.simulation.low, self.simulation.high, dtype=np.float32
         )
-        self.action_space = action_space(self.simulation.arm)
+        self.action_space = action_space(self.simulation.body, self.simulation.arm)
         self.observation_names = observation_names(self.task)
         self._renderer: Any = None
         self._path: list[np.ndarray] = []
@@ -71,9 +70,8 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
         self._ready = True
         observation = self.simulation.observe()[0]
-        info = self._info(
-            self.simulation.costs(np.zeros((1, MUSCLE_COUNT))), self.simulation.command
-        )
+        still = np.zeros((1, self.simulation.body.muscle_count))
+        info = self._info(self.simulation.costs(still), self.simulation.command)
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
@@ -84,9 +82,10 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
             raise gym.error.ResetNeeded("call reset before the first step")
         simulation = self.simulation
         action = np.asarray(detached(action))
-        if action.shape != (MUSCLE_COUNT,):
+        shape = (simulation.body.muscle_count,)
+        if action.shape != shape:
             raise ValueError(
-                f"an action is {MUSCLE_COUNT} excitations, shape {(MUSCLE_COUNT,)}, not {action.shape}"
+                f"an action is {shape[0]} excitations, shape {shape}, not {action.shape}"
             )
         u = simulation.checked_action(action[None])
         command = simulation.command

@@ -11,7 +11,7 @@ def info_of(costs: np.ndarray, command: np.ndarray, state: np.ndarray) -> dict[s
     """The info of an arm, noise-free, or of arms, with a leading axis in every entry.
 
     ``costs`` (..., 7) has the columns that ``arm_env.dynamics.layout`` names; ``command`` (..., K)
-    was in force, and ``state`` (..., 10) was reached. Of one arm, numbers are Python's own.
+    was in force, and ``state`` (..., S) was reached. Of one arm, numbers are Python's own.
     """
     columns = costs.tolist() if costs.ndim == 1 else costs.T
     distance_cost, velocity_cost, effort_cost = columns[TERMS]

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arm_env.dynamics.body import ARM
+from arm_env.envs.drawing import Drawing, Pose
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position
 
@@ -42,6 +44,33 @@ LAYOUT = (
     Muscle(+1, 0.041, Attachment(0, 0.070, 170), Attachment(2, 0.06, 5)),
     Muscle(-1, 0.041, Attachment(0, 0.062, 235), Attachment(2, 0.06, -5)),
 )
+
+
+def unit(angle: np.ndarray) -> np.ndarray:
+    """Unit vectors (..., 2) at angles (...) [rad] from the x axis."""
+    return np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+TURN = unit(np.linspace(0, 2 * np.pi, 120))
+TRUNK_OUTLINE = np.sign(TURN) * np.abs(TURN) ** 0.75 * (0.225, 0.095) + (-0.18, -0.02)  # [m]
+HEAD_OUTLINE = TURN * (0.075, 0.095) + (-0.18, 0.0)
+NOSE = np.array([(-0.20, 0.08), (-0.18, 0.115), (-0.16, 0.08)])
+
+
+class ArmDrawing(Drawing):
+    """The arm of a person, seen from above."""
+
+    def backdrop(self) -> list[tuple[str, np.ndarray]]:
+        return [
+            ("trunk", TRUNK_OUTLINE),
+            ("workspace", workspace_outline(self.arm, self.task)),
+            ("head", NOSE),
+            ("head", HEAD_OUTLINE),
+        ]
+
+    def pose(self, state: np.ndarray, points: int) -> Pose:
+        angles = state[ARM.angles]
+        return Pose(joint_positions(self.arm, angles), muscle_paths(self.arm, angles, points))
 
 
 def joint_positions(arm: Any, angles: np.ndarray) -> np.ndarray:
@@ -85,11 +114,6 @@ def _place(attachment: Attachment, joints: np.ndarray, headings: np.ndarray) -> 
     return near + attachment.distance * unit(
         headings[[attachment.link]] + np.deg2rad(attachment.bearing)
     )
-
-
-def unit(angle: np.ndarray) -> np.ndarray:
-    """Unit vectors (..., 2) at angles (...) [rad] from the x axis."""
-    return np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
 def _taut(chain: np.ndarray, side: int) -> np.ndarray:

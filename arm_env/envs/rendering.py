@@ -1,4 +1,4 @@
-"""The arm seen from above, drawn with pygame."""
+"""A body seen from above, drawn with pygame; what there is to draw its ``Drawing`` says."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,8 +7,7 @@ from weakref import WeakSet
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-from arm_env.dynamics.parameters import MUSCLES
-from arm_env.envs.muscle_paths import joint_positions, muscle_paths, unit, workspace_outline
+from arm_env.envs.drawing import Pose, drawing_of
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.task import Task
 
@@ -30,16 +29,13 @@ TRUNK = (232, 228, 223)
 HEAD = (218, 212, 205)
 BONE = (246, 240, 226)
 WORKSPACE = (226, 236, 247)
+BACKDROP = {"trunk": TRUNK, "head": HEAD, "workspace": WORKSPACE}
 TARGET, TARGET_EDGE = (172, 219, 186), (84, 176, 114)
 HAND = (38, 70, 130)
 RESTING = (226, 202, 202)
 ACTIVE = (208, 12, 36)
 
 BARS = (16, 38)  # [px] the activation bars lie in a corner that the hand can't reach
-TURN = unit(np.linspace(0, 2 * np.pi, 120))
-TRUNK_OUTLINE = np.sign(TURN) * np.abs(TURN) ** 0.75 * (0.225, 0.095) + (-0.18, -0.02)  # [m]
-HEAD_OUTLINE = TURN * (0.075, 0.095) + (-0.18, 0.0)
-NOSE = np.array([(-0.20, 0.08), (-0.18, 0.115), (-0.16, 0.08)])
 # muscles are thickest in the middle, bones at the ends
 BELLY = np.sin(np.linspace(0, np.pi, 48)) ** 0.7
 BONE_WIDTH = 0.009 + 0.006 * np.linspace(-1, 1, 41) ** 6  # [m] half
@@ -60,7 +56,7 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 
 
 class Renderer:
-    """Draws the arm; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window,
+    """Draws a task's body; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window,
     ``fps``).
 
     A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which
@@ -80,6 +76,7 @@ class Renderer:
                 "pygame is not installed, run `pip install pygame-ce`"
             ) from e
         self.pygame: Any = pygame
+        self.drawing = drawing_of(arm, self.task)
         self.clock = pygame.time.Clock()
         self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))
         self._draw_background()
@@ -91,7 +88,7 @@ class Renderer:
     def draw(self, state: Any, command: Any, path: Any, radius: float) -> np.ndarray | None:
         """One picture: (540, 720, 3) uint8 in 'rgb_array' mode; shown, and None, in 'human' mode.
 
-        state    (10,)   angles [rad], velocities [rad/s], activations [-]
+        state    (S,)    angles [rad], velocities [rad/s], activations [-]
         command  (K,)    of the task: a target is drawn as a disc, an orbit as a line with arrows
         path     (n, 2)  recent hand positions [m], the latest last
         radius           of a target's disc [m]
@@ -103,8 +100,10 @@ class Renderer:
         else:
             self._draw_orbit(track)
         self._draw_path(FINE * to_pixels(np.reshape(path, (-1, 2))))
-        self._draw_arm(np.asarray(state[0:2], dtype=float), state[4:10])
-        for row, activation in enumerate(state[4:10]):
+        state = np.asarray(state, dtype=float)
+        activations = state[self.task.body.activations]
+        self._draw_body(self.drawing.pose(state, len(BELLY)), activations)
+        for row, activation in enumerate(activations):
             self._bar(row, float(np.clip(activation, 0, 1)), activation_colour(activation))
         return self._show(self.pygame.transform.smoothscale(self.canvas, (WIDTH, HEIGHT)))
 
@@ -137,16 +136,13 @@ class Renderer:
             else display.set_mode((WIDTH, HEIGHT))
         )
 
-    def _draw_arm(self, angles: np.ndarray, activations: np.ndarray) -> None:
-        joints = joint_positions(self.arm, angles)
-        for near, far in pairwise(joints):
+    def _draw_body(self, pose: Pose, activations: np.ndarray) -> None:
+        for near, far in pairwise(pose.joints):
             self._ribbon(np.linspace(near, far, len(BONE_WIDTH)), BONE_WIDTH, BONE)
-        for path, activation in zip(
-            muscle_paths(self.arm, angles, len(BELLY)), activations, strict=True
-        ):
+        for path, activation in zip(pose.muscles, activations, strict=False):
             width = 0.0025 + (0.0025 + 0.0035 * np.clip(activation, 0, 1)) * BELLY  # [m] half
             self._ribbon(path, width, activation_colour(activation))
-        self._disc(joints[2], 0.013, HAND, PAPER)
+        self._disc(pose.joints[-1], 0.013, HAND, PAPER)
 
     def _draw_orbit(self, track: np.ndarray) -> None:
         pixels = FINE * to_pixels(track)
@@ -174,12 +170,10 @@ class Renderer:
     def _draw_background(self) -> None:
         """All that stays: the person, the workspace, the legend, the scale."""
         self.canvas.fill(PAPER)
-        self._polygon(TRUNK_OUTLINE, TRUNK)
-        self._polygon(workspace_outline(self.arm, self.task), WORKSPACE)
-        self._polygon(NOSE, HEAD)
-        self._polygon(HEAD_OUTLINE, HEAD)
+        for kind, outline in self.drawing.backdrop():
+            self._polygon(outline, BACKDROP[kind])
         self._text("activation, 0 to 1", BARS[0], BARS[1] - 20)
-        for row, name in enumerate(MUSCLES):
+        for row, name in enumerate(self.task.body.muscles):
             self._text(name, BARS[0], BARS[1] + 16 * row - 1)
             self._bar(row, 1.0, TRACK)
         self._rectangle(INK, BARS[0], HEIGHT - 20, 0.1 * SCALE, 3)

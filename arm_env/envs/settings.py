@@ -5,7 +5,7 @@ from typing import Any
 
 from arm_env.arguments import number, shown
 from arm_env.checked import group
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import ORBITS, SCHEDULES, revived
 from arm_env.tasks.orbits import Orbit
@@ -22,7 +22,7 @@ class Settings:
     """The arguments of an environment, checked and made plain."""
 
     task: Task
-    arm: Arm
+    arm: Any  # parameters of the task's body
     weights: CostWeights
     noise: float
     control_period: float  # [s]
@@ -43,7 +43,8 @@ class Settings:
         """Return settings from what a user wrote; ValueError names the argument that is none."""
         if not isinstance(task, Task):
             raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {shown(task)}")
-        arm = group("arm", arm, Arm, Arm())
+        default: Any = task.body.parameters
+        arm = group("arm", arm, type(default), default)
         settings = cls(
             task=task,
             arm=arm,
@@ -57,6 +58,7 @@ class Settings:
         )
         # must be a whole number of them
         settings.perturbation.delay_periods(settings.control_period)
+        settings.perturbation.applied_to(arm)
         return settings
 
     def changed(self, **changes: Any) -> "Settings":
@@ -67,7 +69,7 @@ class Settings:
         return Settings.of(**given)
 
 
-def schedule_of(name: str, value: Any, task: Task, arm: Arm, hold: float) -> Schedule:
+def schedule_of(name: str, value: Any, task: Task, arm: Any, hold: float) -> Schedule:
     """Return the schedule that a user wrote as the argument ``name``, in code or in a
     specification's plain form.
     """

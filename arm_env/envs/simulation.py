@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arm_env.arguments import detached, floats, mapping
-from arm_env.dynamics.layout import ANGLES, COSTS, MUSCLE_COUNT, STATE_SIZE
-from arm_env.dynamics.parameters import MUSCLES, Arm
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.plant import (
     NOISE_MARGIN,
     compile_task,
     hold_to_action_space,
     noise_of,
-    observe,
-    sensory_bounds,
+    period_of,
 )
 from arm_env.envs.commands import Commands, OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
@@ -38,7 +37,7 @@ class Start(NamedTuple):
     """How an episode begins."""
 
     schedule: Schedule | None  # None for that of the settings
-    posture: np.ndarray | None  # (2,) [rad]; None for the first command's attractor
+    posture: np.ndarray | None  # (J,) [rad]; None for the first command's attractor
 
 
 class Simulation(OwnArrays):
@@ -58,7 +57,8 @@ class Simulation(OwnArrays):
         self.low, self.high = observation_bounds(task, self.settings.arm)
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
-        self.history = np.zeros((1, number, STATE_SIZE))  # what is sensed first, the present last
+        # what is sensed first, the present last
+        self.history = np.zeros((1, number, self.body.state_size))
         self._come_into_force()
         self._commands = Commands(number, task, self.arm, self.control_period)
         self.elapsed = np.zeros(number, dtype=np.int64)  # control periods since the reset
@@ -70,8 +70,13 @@ class Simulation(OwnArrays):
         return self.settings.task
 
     @property
-    def arm(self) -> Arm:
-        """The unperturbed arm."""
+    def body(self) -> Body:
+        """What moves."""
+        return self.task.body
+
+    @property
+    def arm(self) -> Any:
+        """The body's unperturbed parameters."""
         return self.settings.arm
 
     @property
@@ -81,7 +86,7 @@ class Simulation(OwnArrays):
 
     @property
     def state(self) -> np.ndarray:
-        """Present states, (B, 10): joint angles [rad], velocities [rad/s], activations."""
+        """Present states, (B, 2 J + M): joint angles [rad], velocities [rad/s], activations."""
         return self.history[-1]
 
     @property
@@ -151,33 +156,36 @@ class Simulation(OwnArrays):
         command = self._commands.begin(rng, which, schedule)
         state = self.task.attractor_state(rng, self.arm, command)
         if start.posture is not None:
-            state[:, ANGLES] = start.posture
-            state[:, ANGLES.stop :] = 0
+            state[:] = 0
+            state[:, self.body.angles] = start.posture
         self.history[:, which] = state
         self.elapsed[which] = 0
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
+        joints = self.body.joints
         try:
             angles = floats(posture)
         except ValueError:
-            angles = np.full(2, np.nan)
+            angles = np.full(len(joints), np.nan)
         if (
-            angles.shape != (2,)
+            angles.shape != (len(joints),)
             or not ((angles >= self.arm.lower_stop) & (angles <= self.arm.upper_stop)).all()
         ):
             low = np.round(self.arm.lower_stop, 3).tolist()
             high = np.round(self.arm.upper_stop, 3).tolist()
             raise ValueError(
-                f"a posture is shoulder and elbow angle between {low} and {high} rad, not {posture}"
+                f"a posture is {' and '.join(joints)} angle between {low} and {high} rad, "
+                f"not {posture}"
             )
         return angles
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
-        """A copy of the action, (B, 6), held to the action space; ValueError if it is none."""
+        """A copy of the action, (B, M), held to the action space; ValueError if it is none."""
         u = np.array(detached(action), dtype=float)
-        if u.shape != (self.number, MUSCLE_COUNT):
+        shape = (self.number, self.body.muscle_count)
+        if u.shape != shape:
             raise ValueError(
-                f"an action is {MUSCLE_COUNT} excitations an arm, shape {(self.number, MUSCLE_COUNT)}, not {u.shape}"
+                f"an action is {shape[1]} excitations an arm, shape {shape}, not {u.shape}"
             )
         if ignored is not None:
             u[ignored] = 0
@@ -219,12 +227,12 @@ class Simulation(OwnArrays):
         return out
 
     def observe(self) -> np.ndarray:
-        """Noisy observations, (B, 18 + K) float32: delayed senses, the present command."""
+        """Noisy observations, (B, 3 M + K) float32: delayed senses, the present command."""
         observation = self._blank()[1]
         noise = np.empty(observation.size)
         self._draws += 1
         noise_of(self._deviation, self._key, self._draws, noise)
-        observe(
+        period_of(self.body).observe(
             self._p,
             self.history[0],
             self.command,
@@ -236,11 +244,11 @@ class Simulation(OwnArrays):
         return observation
 
 
-def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest observations, (18 + K,) float32 each."""
+def observation_bounds(task: Task, arm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest observations, (3 M + K,) float32 each."""
     low, high = (
         np.concatenate(pair)
-        for pair in zip(sensory_bounds(arm), task.command_bounds(arm), strict=True)
+        for pair in zip(task.body.sensory_bounds(arm), task.command_bounds(arm), strict=True)
     )
     low = np.minimum(low * (1 + NOISE_MARGIN), low * (1 - NOISE_MARGIN))
     high = np.maximum(high * (1 + NOISE_MARGIN), high * (1 - NOISE_MARGIN))
@@ -250,6 +258,8 @@ def observation_bounds(task: Task, arm: Arm) -> tuple[np.ndarray, np.ndarray]:
 def observation_names(task: Task) -> tuple[str, ...]:
     """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
     sensory = [
-        f"{signal}_{muscle}" for signal in ("length", "velocity", "tension") for muscle in MUSCLES
+        f"{signal}_{muscle}"
+        for signal in ("length", "velocity", "tension")
+        for muscle in task.body.muscles
     ]
     return (*sensory, *task.command_names)

@@ -14,7 +14,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from arm_env.arguments import count, mapping
-from arm_env.dynamics.layout import MUSCLE_COUNT, TERMS
+from arm_env.dynamics.body import body_of
+from arm_env.dynamics.layout import TERMS
 from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse_unknown
 from arm_env.envs.env import action_space, frame_rate
 from arm_env.envs.info import info_of
@@ -56,7 +57,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **settings: Any,
     ):
-        refuse_unknown(settings, type(self))
+        refuse_unknown(settings, type(self), body_of(task))
         number = count("num_envs", num_envs, 1, MOST_ENVS)
         if render_mode not in (None, "rgb_array"):
             raise ValueError(
@@ -74,7 +75,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.single_observation_space = spaces.Box(
             self.simulation.low, self.simulation.high, dtype=np.float32
         )
-        self.single_action_space = action_space(self.simulation.arm)
+        self.single_action_space = action_space(self.simulation.body, self.simulation.arm)
         self.observation_space = batch_space(self.single_observation_space, number)
         self.action_space = batch_space(self.single_action_space, number)
         self.observation_names = observation_names(self.task)
@@ -182,9 +183,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         }  # fmt: skip
 
     def _present_info(self) -> dict[str, Any]:
-        return self._info(
-            self.simulation.costs(np.zeros((self.num_envs, MUSCLE_COUNT))), self.simulation.command
-        )
+        still = np.zeros((self.num_envs, self.simulation.body.muscle_count))
+        return self._info(self.simulation.costs(still), self.simulation.command)
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = info_of(costs, command, self.simulation.state)

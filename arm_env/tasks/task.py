@@ -13,7 +13,7 @@ import numpy as np
 from arm_env.arguments import same
 from arm_env.checked import Checked, within
 from arm_env.codegen.primitives import Array, Primitives
-from arm_env.dynamics.equations import hand
+from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import SETTLED, Measures, Recording, ShownMeasure
 from arm_env.tasks.workspace import hand_position, nearest_angles
@@ -61,8 +61,11 @@ class Task(Checked):
     """Description of the task, in a sentence."""
     max_episode_steps: ClassVar[int] = 200
     """Steps of the registered environment's episodes."""
-    entry_points: ClassVar[tuple[str, str]]
-    """Addresses of the classes of its environment and its vector environment."""
+    body: ClassVar[Body] = ARM
+    """What moves: its parameters, of the class of ``body.parameters``, are called ``arm`` here."""
+    entry_points: ClassVar[tuple[Any, Any] | None] = None
+    """Its environment and its vector environment, each a class or an address, module:Class; None
+    for those that serve any task."""
     argument_names: ClassVar[tuple[str, ...]] = ()
     """Arguments that its environment takes beside those of all."""
     success_measure: ClassVar[tuple[str, str]]
@@ -147,7 +150,7 @@ class Task(Checked):
     def attractor_state(
         self, rng: np.random.Generator, arm: Any, commands: np.ndarray
     ) -> np.ndarray:
-        """Body states (n, 10) on the attractors of ``commands``, activations zero."""
+        """Body states (n, S) on the attractors of ``commands``, activations zero."""
         raise NotImplementedError
 
     def period(self, commands: np.ndarray) -> np.ndarray:
@@ -206,12 +209,13 @@ class Task(Checked):
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The terms of eq. 7 for states (..., 10), excitations (..., 6), commands (..., K)."""
-        x, y, vx, vy = hand(xp, arm, state)
+        """The terms of eq. 7 for states (..., S), excitations (..., M), commands (..., K)."""
+        x, y, vx, vy = self.body.hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 
     def sample_angles(self, rng: np.random.Generator, number: int) -> np.ndarray:
-        """Joint angles [rad], (number, 2), of hand positions uniform over the workspace.
+        """Joint angles [rad], (number, J), of hand positions uniform over the workspace; here the
+        arm's.
 
         The area element of the hand is l1 l2 |sin θ2| dθ1 dθ2, so cos θ2 is uniform.
         """

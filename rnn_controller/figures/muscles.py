@@ -16,8 +16,8 @@ from mpl_toolkits.mplot3d import Axes3D
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_length
 from arm_env.dynamics.parameters import MUSCLES, Arm
-from arm_env.envs.muscle_paths import joint_positions, muscle_paths
-from arm_env.envs.rendering import BELLY, TRUNK_OUTLINE
+from arm_env.envs.muscle_paths import TRUNK_OUTLINE, joint_positions, muscle_paths
+from arm_env.envs.rendering import BELLY
 from arm_env.tasks.reach import Reach
 from rnn_controller.figures.common import COLOURS, FLESH, GRID, INK, STYLE, draw_arm, sign
 

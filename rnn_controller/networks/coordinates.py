@@ -14,24 +14,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from arm_env.dynamics.layout import MUSCLE_COUNT
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.parameters import Parameters
 from arm_env.tasks.task import Task
 from rnn_controller.networks.plain_torch import plain_torch
 
-# Means and deviations of l, l̇, T that the recipes were found with, those of a macaque's muscles.
-# Human ones have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained
-# movements; docs/choices.md says what that changes.
-with plain_torch():
-    SENSORY_MEAN = torch.tensor([1.0, 0.0, 0.1], dtype=torch.float64).repeat_interleave(
-        MUSCLE_COUNT
-    )
-    SENSORY_DEVIATION = torch.tensor([0.25, 2.0, 0.2], dtype=torch.float64).repeat_interleave(
-        MUSCLE_COUNT
-    )
+
+def sensory_scale(body: Body) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the body's sensory signals, (3 M,) each."""
+    with plain_torch():
+        mean, deviation = (
+            torch.tensor(each, dtype=torch.float64).repeat_interleave(body.muscle_count)
+            for each in (body.sensory_mean, body.sensory_deviation)
+        )
+    return mean, deviation
 
 
-def command_scale(task: Task, arm: Arm) -> tuple[Tensor, Tensor]:
+def command_scale(task: Task, arm: Parameters) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the task's commands, (K,) each."""
     commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
     return commands.mean(0), commands.std(0)
@@ -87,23 +86,25 @@ class Coordinates:
     """The weights of the paper's network (eq. 2) on standardised signals."""
 
     network: Any  # a RecurrentController, whose module imports this one
+    sensory_mean: Tensor  # (3 M,)
+    sensory_deviation: Tensor  # (3 M,)
     command_mean: Tensor  # (K,)
     command_deviation: Tensor  # (K,)
 
     @classmethod
-    def of(cls, network: Any, task: Task, arm: Arm) -> "Coordinates":
+    def of(cls, network: Any, task: Task, arm: Parameters) -> "Coordinates":
         """Coordinates for a network that receives the task's commands."""
-        return cls(network, *command_scale(task, arm))
+        return cls(network, *sensory_scale(task.body), *command_scale(task, arm))
 
     def vector(self) -> Tensor:
         """The network's present weights as a vector."""
         w = self.network
-        neural = w.neural_bias + w.sensory @ SENSORY_MEAN + w.command @ self.command_mean
-        motor = w.motor_bias + w.reflex @ SENSORY_MEAN
+        neural = w.neural_bias + w.sensory @ self.sensory_mean + w.command @ self.command_mean
+        motor = w.motor_bias + w.reflex @ self.sensory_mean
         scaled = (
-            w.sensory * SENSORY_DEVIATION,
+            w.sensory * self.sensory_deviation,
             w.command * self.command_deviation,
-            w.reflex * SENSORY_DEVIATION,
+            w.reflex * self.sensory_deviation,
         )
         biases = (neural, motor) if w.config.bias else ()
         return torch.cat(
@@ -128,13 +129,13 @@ class Coordinates:
         """Weights by name; differentiable."""
         w = self.network
         result = self.parts(vector)
-        result["sensory"] = result["sensory"] / SENSORY_DEVIATION
+        result["sensory"] = result["sensory"] / self.sensory_deviation
         result["command"] = result["command"] / self.command_deviation
-        result["reflex"] = result["reflex"] / SENSORY_DEVIATION
+        result["reflex"] = result["reflex"] / self.sensory_deviation
         if w.config.bias:
-            means = result["sensory"] @ SENSORY_MEAN + result["command"] @ self.command_mean
+            means = result["sensory"] @ self.sensory_mean + result["command"] @ self.command_mean
             result["neural_bias"] = result["neural_bias"] - means
-            result["motor_bias"] = result["motor_bias"] - result["reflex"] @ SENSORY_MEAN
+            result["motor_bias"] = result["motor_bias"] - result["reflex"] @ self.sensory_mean
         return result
 
     def receivers(self) -> list[Tensor]:
@@ -147,7 +148,7 @@ class Coordinates:
             motor = [*motor, "motor_bias"]
         joined = (
             torch.cat([index[name].reshape(rows, -1) for name in names], 1)
-            for rows, names in ((self.network.config.neurons, neural), (MUSCLE_COUNT, motor))
+            for rows, names in ((len(index["recurrent"]), neural), (len(index["motor"]), motor))
         )
         return [row for matrix in joined for row in matrix]
 

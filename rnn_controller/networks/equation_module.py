@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from arm_env.checked import Checked, within
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.parameters import Parameters
 from arm_env.tasks.task import Task
 from rnn_controller.networks.coordinates import FlatVector, FlatWeights
 from rnn_controller.rollouts.vector_tracing import TENSORS
@@ -39,6 +40,8 @@ class EquationModule(nn.Module):
     default that suits any network, and a subclass that knows better overrides it.
     """
 
+    body: Body = ARM
+    """What it is for, of M muscles; ``build`` makes it the task's."""
     can_fall_silent: bool = False
     """Whether units may be silent in all trials, so that they have no gradient and stay silent."""
 
@@ -56,7 +59,7 @@ class EquationModule(nn.Module):
         def constants(self) -> Any: ...
 
     def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
-        """Excitations (…, 6) and the next state (…, N), computed with the primitives ``xp``."""
+        """Excitations (…, M) and the next state (…, N), computed with the primitives ``xp``."""
         raise NotImplementedError
 
     def initial_state(self, batch: int) -> Tensor:
@@ -66,7 +69,7 @@ class EquationModule(nn.Module):
 
     # What training asks.
 
-    def coordinates(self, task: Task, arm: Arm) -> FlatVector:
+    def coordinates(self, task: Task, arm: Parameters) -> FlatVector:
         """The flat vector in which the network is trained: its weights as they are."""
         return FlatWeights(self)
 
@@ -89,12 +92,12 @@ class EquationModule(nn.Module):
     def wake_silent_units(self, untrained: Any, u: Tensor, y: Tensor, tone: float) -> None:
         """Give new weights to units that were silent in all trials.
 
-        The trials have excitations u (B, T, 6) and states y (B, T + 1, N). Only a network that
+        The trials have excitations u (B, T, M) and states y (B, T + 1, N). Only a network that
         ``can_fall_silent`` is asked for this.
         """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Excitations (B, 6) and the next state (B, N), from (B, 18 + K) and (B, N)."""
+        """Excitations (B, M) and the next state (B, N), from (B, 3 M + K) and (B, N)."""
         return self.equations(TENSORS, self.weights, self.constants, observation, state)
 
 
@@ -105,6 +108,6 @@ class EquationConfig(Checked):
     control_period: float = within(0.01, *CONTROL_PERIODS)
     """Time between two evaluations Δt [s], equal to the environment's."""
 
-    def build(self, task: Task, arm: Arm, generator: torch.Generator) -> EquationModule:
+    def build(self, task: Task, arm: Parameters, generator: torch.Generator) -> EquationModule:
         """Return a fresh network for the task, with this configuration as its ``config``."""
         raise NotImplementedError

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, group, within
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.parameters import Parameters
 from arm_env.tasks.task import Task
-from rnn_controller.networks.coordinates import SENSORY_DEVIATION, SENSORY_MEAN, command_scale
+from rnn_controller.networks.coordinates import command_scale, sensory_scale
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationConfig, EquationModule
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
@@ -44,8 +43,8 @@ class ModuleConfig(Checked):
 class Scaling(NamedTuple):
     """What a baseline does not learn."""
 
-    shift: Any  # (18 + K,) mean of each signal
-    scale: Any  # (18 + K,) standard deviation of each
+    shift: Any  # (3 M + K,) mean of each signal
+    scale: Any  # (3 M + K,) standard deviation of each
     max_excitation: Any  # [-] largest excitation
 
 
@@ -55,23 +54,23 @@ class GatedWeights(NamedTuple):
     Those of reset gate, update gate and candidate are stacked, as in torch.
     """
 
-    inputs: Any  # (3 N, 18 + K)
+    inputs: Any  # (3 N, 3 M + K)
     recurrent: Any  # (3 N, N)
     input_bias: Any  # (3 N,)
     recurrent_bias: Any  # (3 N,)
-    motor: Any  # (6, N)
-    motor_bias: Any  # (6,)
+    motor: Any  # (M, N)
+    motor_bias: Any  # (M,)
 
 
 class PerceptronWeights(NamedTuple):
     """Weights of two layers."""
 
-    first: Any  # (N, 18 + K)
+    first: Any  # (N, 3 M + K)
     first_bias: Any  # (N,)
     second: Any  # (N, N)
     second_bias: Any  # (N,)
-    motor: Any  # (6, N)
-    motor_bias: Any  # (6,)
+    motor: Any  # (M, N)
+    motor_bias: Any  # (M,)
 
 
 @dataclass(frozen=True)
@@ -143,26 +142,33 @@ CELLS: dict[str, type[GatedUnit | Perceptron]] = {"gru": GatedUnit, "mlp": Perce
 class Baseline(EquationModule):
     """A baseline network: a gated recurrent unit or a perceptron, in float64.
 
-    It standardises the observations (B, 18 + K), and maps them and a state (B, N) to excitations
-    (B, 6) and the next state.
+    It standardises the observations (B, 3 M + K), and maps them and a state (B, N) to excitations
+    (B, M) and the next state.
     """
 
     def __init__(
-        self, config: ModuleConfig, task: Task, arm: Arm, generator: torch.Generator | None = None
+        self,
+        config: ModuleConfig,
+        task: Task,
+        arm: Any,
+        generator: torch.Generator | None = None,
     ):
         super().__init__()
         self.config = config
         self.command_size = task.command_size
+        self.body = task.body
         self.max_excitation = arm.max_excitation
         self.shift: Tensor
         self.scale: Tensor
-        mean, deviation = command_scale(task, arm)
-        self.register_buffer("shift", torch.cat([SENSORY_MEAN, mean]))
-        self.register_buffer("scale", torch.cat([SENSORY_DEVIATION, deviation]))
+        scales = (sensory_scale(task.body), command_scale(task, arm))
+        mean, deviation = (torch.cat(parts) for parts in zip(*scales, strict=True))
+        self.register_buffer("shift", mean)
+        self.register_buffer("scale", deviation)
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
         # torch's own modules hold the weights, under the names that checkpoints know
-        self.core = self.cell.core(SENSORY_SIZE + task.command_size, **as_numbers)
-        self.motor = nn.utils.skip_init(nn.Linear, config.neurons, MUSCLE_COUNT, **as_numbers)
+        self.core = self.cell.core(len(mean), **as_numbers)
+        muscles = task.body.muscle_count
+        self.motor = nn.utils.skip_init(nn.Linear, config.neurons, muscles, **as_numbers)
         self._draw(generator)
 
     def _draw(self, generator: torch.Generator | None) -> None:
@@ -232,10 +238,14 @@ def network_config(value: Any) -> AnyConfig:
     return group("network", value, kind, kind())
 
 
-def build(config: AnyConfig, task: Task, arm: Arm, generator: torch.Generator) -> EquationModule:
+def build(
+    config: AnyConfig, task: Task, arm: Parameters, generator: torch.Generator
+) -> EquationModule:
     """A fresh network for the task."""
     if isinstance(config, EquationConfig):
-        return config.build(task, arm, generator)
+        network: Any = config.build(task, arm, generator)
+        network.body = task.body
+        return network
     if isinstance(config, ModuleConfig):
         return Baseline(config, task, arm, generator)
-    return RecurrentController(config, task.command_size, generator)
+    return RecurrentController(config, task.command_size, generator, task.body)

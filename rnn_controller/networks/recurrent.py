@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, within
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.parameters import Parameters
 from arm_env.tasks.task import Task
 from rnn_controller.networks.coordinates import Coordinates, FlatVector
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationModule
@@ -42,12 +42,12 @@ class Weights(NamedTuple):
     """The weights of eq. 2; a row for each neuron or muscle that receives."""
 
     recurrent: Any  # W_yy (N, N)
-    sensory: Any  # W_ys (N, 18)
+    sensory: Any  # W_ys (N, 3 M)
     command: Any  # W_yk (N, K)
-    motor: Any  # W_uy (6, N)
-    reflex: Any  # W_us (6, 18)
+    motor: Any  # W_uy (M, N)
+    reflex: Any  # W_us (M, 3 M)
     neural_bias: Any  # b_y (N,)
-    motor_bias: Any  # b_u (6,)
+    motor_bias: Any  # b_u (M,)
 
 
 class Constants(NamedTuple):
@@ -64,12 +64,18 @@ class RecurrentController(EquationModule):
     """
 
     def __init__(
-        self, config: NetworkConfig, command_size: int, generator: torch.Generator | None = None
+        self,
+        config: NetworkConfig,
+        command_size: int,
+        generator: torch.Generator | None = None,
+        body: Body = ARM,
     ):
         super().__init__()
         self.config = config
         self.command_size = command_size
+        self.body = body
         n = config.neurons
+        sensors, muscles = body.sensory_size, body.muscle_count
         as_numbers: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 
         def block(rows: int, columns: int, scale: float) -> nn.Parameter:
@@ -78,14 +84,14 @@ class RecurrentController(EquationModule):
             )
 
         self.recurrent = block(n, n, 0.5 / n**0.5)  # W_yy
-        self.sensory = block(n, SENSORY_SIZE, 0.5 / SENSORY_SIZE**0.5)  # W_ys
+        self.sensory = block(n, sensors, 0.5 / sensors**0.5)  # W_ys
         self.command = block(n, command_size, 1.0)  # W_yk
         # Small and positive: a muscle that is silent everywhere has no gradient, while strong
         # ones co-contract before anything is learnt.
-        self.motor = nn.Parameter(block(MUSCLE_COUNT, n, 0.2 / n).detach().abs())  # W_uy
-        self.reflex = block(MUSCLE_COUNT, SENSORY_SIZE, 0.01)  # W_us
+        self.motor = nn.Parameter(block(muscles, n, 0.2 / n).detach().abs())  # W_uy
+        self.reflex = block(muscles, sensors, 0.01)  # W_us
         self.neural_bias = nn.Parameter(torch.zeros(n, **as_numbers), requires_grad=config.bias)
-        tonic = torch.full((MUSCLE_COUNT,), 0.1 if config.bias else 0.0, **as_numbers)
+        tonic = torch.full((muscles,), 0.1 if config.bias else 0.0, **as_numbers)
         self.motor_bias = nn.Parameter(tonic, requires_grad=config.bias)
 
     @property
@@ -116,7 +122,8 @@ class RecurrentController(EquationModule):
         self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any
     ) -> tuple[Any, Any]:
         """Eq. 2 over one control period, with the primitives ``xp``."""
-        s, k = observation[..., :SENSORY_SIZE], observation[..., SENSORY_SIZE:]
+        sensors = self.body.sensory_size
+        s, k = observation[..., :sensors], observation[..., sensors:]
         drive = (
             xp.product(w.recurrent, state)
             + xp.product(w.sensory, s)
@@ -129,7 +136,7 @@ class RecurrentController(EquationModule):
 
     # What training asks.
 
-    def coordinates(self, task: Task, arm: Arm) -> FlatVector:
+    def coordinates(self, task: Task, arm: Parameters) -> FlatVector:
         """The flat vector in which the network is trained: weights on standardised signals."""
         return Coordinates.of(self, task, arm)
 
@@ -148,7 +155,8 @@ class RecurrentController(EquationModule):
         # Without a bias nothing may excite the muscles at rest. Muscle lengths are about 1, so
         # weights on them are a tonic drive of 0.1.
         if not self.config.bias:
-            self.reflex[:, :MUSCLE_COUNT] += 0.1 / MUSCLE_COUNT
+            muscles = self.body.muscle_count
+            self.reflex[:, :muscles] += 0.1 / muscles
         return True
 
     @property
@@ -166,7 +174,7 @@ class RecurrentController(EquationModule):
         never excited above the tone get the weak tonic excitation and the weights that they would
         begin with.
         """
-        slack = ~(u > tone).any(0).any(0)  # (6,)
+        slack = ~(u > tone).any(0).any(0)  # (M,)
         for name in ("motor", "reflex", "motor_bias"):
             getattr(self, name)[slack] = getattr(untrained, name)[slack]
         # A silent neuron's state only decays; one that fires is above what is left of it.

@@ -1,9 +1,11 @@
-"""The arm's body under torch, for any module to be trained through: eager on tensors, or compiled.
+"""A body under torch, for any module to be trained through: eager on tensors, or compiled.
 
 Both map the body's state to its sensory signal, and to the state one control period later, with
 gradients. The compiled one runs the kernels of ``arm_env.dynamics.plant`` and their exact adjoints.
 """
 
+import functools
+import inspect
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,19 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from arm_env.codegen.compiling import jit
+from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.primitives import Primitives
-from arm_env.dynamics import equations
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
-from arm_env.dynamics.parameters import Arm, Parameters
-from arm_env.dynamics.plant import (
-    excite_rows,
-    excite_vjp_rows,
-    sense_rows,
-    sense_vjp_rows,
-    step_rows,
-    step_vjp_rows,
-)
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.parameters import Parameters
+from arm_env.dynamics.plant import physics_of
 from rnn_controller.rollouts.parallel import in_parallel
 
 TORCH = Primitives(
@@ -32,20 +26,27 @@ TORCH = Primitives(
 )  # fmt: skip
 SHARE = 100  # arms that are worth a thread: handing work over costs as much as a period of these
 
+# The rows of a body's kernels. ``move`` and ``move_vjp`` are compiled together with them.
+ROWS = ("excite_rows", "excite_vjp_rows", "step_rows", "step_vjp_rows")
+excite_rows: Any = None
+excite_vjp_rows: Any = None
+step_rows: Any = None
+step_vjp_rows: Any = None
+
 
 def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = "cpu") -> Any:
     """The group's fields as tensors."""
     return parameters.map(lambda value: torch.tensor(value, dtype=dtype, device=device))
 
 
-class Body(Protocol):
-    """A batch of arms that does not hold their states x, (B, 10), but maps them."""
+class TorchBody(Protocol):
+    """A batch of bodies that does not hold their states x, (B, S), but maps them."""
 
     def sense(self, x: Tensor) -> Tensor:
-        """Sensory signals (B, 18), noise-free."""
+        """Sensory signals (B, 3 M), noise-free."""
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """States (B, 10) one control period later, under excitations u and their noise (B, 6)."""
+        """States (B, S) one control period later, under excitations u and their noise (B, M)."""
 
 
 class EagerBody:
@@ -53,23 +54,25 @@ class EagerBody:
 
     def __init__(
         self,
-        arm: Arm,
+        arm: Parameters,
         control_period: float,
         substeps: int,
         dtype: torch.dtype = torch.float64,
         device: Any = "cpu",
+        body: Body = ARM,
     ):
+        self.body = body
         self.numbers = tensors(arm, dtype, device)
         self.substeps = substeps
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
 
     def sense(self, x: Tensor) -> Tensor:
-        return equations.sense(TORCH, self.numbers, x)
+        return self.body.sense(TORCH, self.numbers, x)
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        excitation = equations.excitation(TORCH, self.numbers, u, noise)
+        excitation = self.body.excitation(TORCH, self.numbers, u, noise)
         for _ in range(self.substeps):
-            x = equations.step(TORCH, self.numbers, x, excitation, self.step)
+            x = self.body.step(TORCH, self.numbers, x, excitation, self.step)
         return x
 
 
@@ -78,20 +81,20 @@ class EagerBody:
 class CompiledBody:
     """The compiled kernels, for float64 on the CPU; differentiable once, not along the noise."""
 
-    def __init__(self, arm: Arm, control_period: float, substeps: int):
+    def __init__(self, arm: Parameters, control_period: float, substeps: int, body: Body = ARM):
+        self.body = body
         self.constants = (arm.flat(), control_period / substeps)
         self.substeps = substeps
 
     def sense(self, x: Tensor) -> Tensor:
-        return _Sense.apply(x, self.constants[0])
+        return _Sense.apply(x, self.body, self.constants[0])
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        return _Move.apply(x, u, noise, *self.constants, self.substeps)
+        return _Move.apply(x, u, noise, self.body, self.constants, self.substeps)
 
 
-@jit
-def _move(first, last, arm, control, path):
-    """Fill path (substeps + 1, B, 10) from its first states."""
+def move(first, last, arm, control, path):
+    """Fill path (substeps + 1, B, S) from its first states."""
     p, h = arm
     u, noise, excitation = control
     excite_rows(first, last, p, u, noise, excitation)
@@ -99,11 +102,10 @@ def _move(first, last, arm, control, path):
         step_rows(first, last, p, h, path[i], excitation, path[i + 1])
 
 
-@jit
-def _move_vjp(first, last, arm, control, path, cotangents):
+def move_vjp(first, last, arm, control, path, cotangents):
     """Carry the cotangent of the path's last states back to its first, and fill that of u.
 
-    The cotangents are gx (B, 10), gu (B, 6), and room for two more of the excitation.
+    The cotangents are gx (B, S), gu (B, M), and room for two more of the excitation.
     """
     p, h = arm
     u, noise, excitation = control
@@ -117,40 +119,48 @@ def _move_vjp(first, last, arm, control, path, cotangents):
     excite_vjp_rows(first, last, p, u, noise, ge, gu)
 
 
+@functools.cache
+def movements_of(body: Body) -> Kernels:
+    """``move`` and ``move_vjp``, compiled for a body."""
+    physics = physics_of(body)
+    source = "\n\n".join(inspect.getsource(function) for function in (move, move_vjp))
+    return compile_source("move", source, **{name: getattr(physics, name) for name in ROWS})
+
+
 def _array(value: Tensor) -> np.ndarray:
     return value.detach().contiguous().numpy()
 
 
 class _Sense(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, p: np.ndarray) -> Tensor:
+    def forward(ctx: Any, x: Tensor, body: Body, p: np.ndarray) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.p = p
-        signal = np.empty((len(x), SENSORY_SIZE))
-        in_parallel(sense_rows, len(x), p, _array(x), signal, share=SHARE)
+        ctx.body, ctx.p = body, p
+        signal = np.empty((len(x), body.sensory_size))
+        in_parallel(physics_of(body).sense_rows, len(x), p, _array(x), signal, share=SHARE)
         return torch.from_numpy(signal)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        gx = np.empty((len(x), STATE_SIZE))
-        in_parallel(sense_vjp_rows, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
-        return torch.from_numpy(gx), None
+        gx = np.empty((len(x), ctx.body.state_size))
+        kernel = physics_of(ctx.body).sense_vjp_rows
+        in_parallel(kernel, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
+        return torch.from_numpy(gx), None, None
 
 
 class _Move(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, u: Tensor, noise: Tensor, p: np.ndarray, h: float, substeps: int
+        ctx: Any, x: Tensor, u: Tensor, noise: Tensor, body: Body, arm: Any, substeps: int
     ) -> Tensor:
         ctx.save_for_backward(u, noise)
-        path = np.empty((substeps + 1, len(x), STATE_SIZE))
+        path = np.empty((substeps + 1, len(x), body.state_size))
         path[0] = x.detach().numpy()
-        ctx.arm = (p, h)
-        ctx.path = path
-        control = (_array(u), _array(noise), np.empty((len(x), MUSCLE_COUNT)))
-        in_parallel(_move, len(x), ctx.arm, control, path, share=SHARE)
+        ctx.body, ctx.arm, ctx.path = body, arm, path
+        control = (_array(u), _array(noise), np.empty((len(x), body.muscle_count)))
+        in_parallel(movements_of(body).move, len(x), ctx.arm, control, path, share=SHARE)
         # a copy: the caller may change its states in place, and the path is needed as it is
         return torch.from_numpy(path[-1].copy())
 
@@ -158,8 +168,9 @@ class _Move(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Any:
         gx = _array(g).copy()  # the kernel overwrites it, and g belongs to autograd
-        excitation, ge, part, gu = np.empty((4, len(g), MUSCLE_COUNT))
+        excitation, ge, part, gu = np.empty((4, len(g), ctx.body.muscle_count))
         control = (*(_array(value) for value in ctx.saved_tensors), excitation)
         cotangents = (gx, gu, ge, part)
-        in_parallel(_move_vjp, len(g), ctx.arm, control, ctx.path, cotangents, share=SHARE)
+        kernel = movements_of(ctx.body).move_vjp
+        in_parallel(kernel, len(g), ctx.arm, control, ctx.path, cotangents, share=SHARE)
         return torch.from_numpy(gx), torch.from_numpy(gu), None, None, None, None

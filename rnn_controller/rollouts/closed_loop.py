@@ -1,4 +1,4 @@
-"""Arm and network in closed loop, and the costate equations backwards through it, for any network.
+"""Body and network in closed loop, and the costate equations backwards through it, for any network.
 
 These functions are compiled for each kind of network together with its ``network_step`` and
 ``network_vjp`` (``rnn_controller.rollouts.vector_tracing``). They take ``LANES`` movements at a
@@ -17,16 +17,8 @@ import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.lanes import LANES
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
-from arm_env.dynamics.plant import (
-    ELEMENTARY,
-    excite_lanes,
-    excite_vjp_lanes,
-    sense_lanes,
-    sense_vjp_lanes,
-    step_lanes,
-    step_vjp_lanes,
-)
+from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.plant import ELEMENTARY, physics_of
 from rnn_controller.rollouts.lane_algebra import (
     add_outer,
     add_product,
@@ -40,10 +32,20 @@ from rnn_controller.rollouts.lane_algebra import (
 network_scratch: Any = None
 network_step: Any = None
 network_vjp: Any = None
+# So do these belong to a body.
+STATE_SIZE: Any = None
+SENSORY_SIZE: Any = None
+MUSCLE_COUNT: Any = None
+excite_lanes: Any = None
+excite_vjp_lanes: Any = None
+sense_lanes: Any = None
+sense_vjp_lanes: Any = None
+step_lanes: Any = None
+step_vjp_lanes: Any = None
 
 
-class Body(NamedTuple):
-    """The arm's parameters, and the steps of its physics."""
+class Physics(NamedTuple):
+    """The body's parameters, and the steps of its physics."""
 
     p: np.ndarray
     h: float  # [s]
@@ -56,16 +58,16 @@ class Given(NamedTuple):
     order: np.ndarray  # (B,) from the longest to the shortest
     lengths: np.ndarray  # (B,) control periods
     commands: np.ndarray  # (B, T, K)
-    noise: np.ndarray  # (B, T, 18 + K + 6) ω of s, k and u
+    noise: np.ndarray  # (B, T, 3 M + K + M) ω of s, k and u
 
 
 class Path(NamedTuple):
     """What the costate equations need of the movements, a block a row."""
 
-    x: np.ndarray  # (blocks, T substeps + 1, 10 LANES) body states
+    x: np.ndarray  # (blocks, T substeps + 1, S LANES) body states
     y: np.ndarray  # (blocks, T + 1, N LANES) neural states
-    o: np.ndarray  # (blocks, T, (18 + K) LANES) noisy observations
-    u: np.ndarray  # (blocks, T, 6 LANES) excitations, before their noise
+    o: np.ndarray  # (blocks, T, (3 M + K) LANES) noisy observations
+    u: np.ndarray  # (blocks, T, M LANES) excitations, before their noise
 
 
 def to_lanes(values, members, lengths, t, at, first, lanes):
@@ -236,26 +238,29 @@ def steps(w, c, o, y, u, following):
 
 
 SHARED = (to_lanes, add_to_lanes, from_lanes, silence, forward, costate, steps)
-HEADER = f"""
+HEADER = """
 import numpy as np
-LANES = {LANES}
-STATE_SIZE = {STATE_SIZE}
-SENSORY_SIZE = {SENSORY_SIZE}
-MUSCLE_COUNT = {MUSCLE_COUNT}
+LANES = {lanes}
+STATE_SIZE = {body.state_size}
+SENSORY_SIZE = {body.sensory_size}
+MUSCLE_COUNT = {body.muscle_count}
 """
 CALLED = ELEMENTARY | {
     function.__name__: function
-    for function in (
-        *(excite_lanes, excite_vjp_lanes, sense_lanes, sense_vjp_lanes, step_lanes, step_vjp_lanes),
-        *(add_product, add_transposed_product, add_outer, add_sums, spread),
-    )
+    for function in (add_product, add_transposed_product, add_outer, add_sums, spread)
 }
+CALLED_OF_BODY = [
+    f"{kernel}_{form}" for kernel in ("excite", "sense", "step") for form in ("lanes", "vjp_lanes")
+]
 
 
-# Networks of one kind share a source, whatever their sizes. The cache on disk knows it by a digest.
+# Networks of one kind for one body share a source, whatever their sizes. The cache on disk knows it by a digest.
 @functools.lru_cache(maxsize=128)
-def closed_loop_of(source: str) -> Kernels:
-    """``forward``, ``costate`` and ``steps``, compiled for the network of that source."""
+def closed_loop_of(source: str, body: Body = ARM) -> Kernels:
+    """``forward``, ``costate`` and ``steps``, compiled for the network of that source and a body."""
+    header = HEADER.format(lanes=LANES, body=body)
     shared = [inspect.getsource(function) for function in SHARED]
-    made = compile_source("closed_loop", "\n".join([HEADER, source, *shared]), **CALLED)
-    return made.made_by(closed_loop_of, source)
+    physics = physics_of(body)
+    called = CALLED | {name: getattr(physics, name) for name in CALLED_OF_BODY}
+    made = compile_source("closed_loop", "\n".join([header, source, *shared]), **called)
+    return made.made_by(closed_loop_of, source, body)

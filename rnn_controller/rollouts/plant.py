@@ -1,4 +1,4 @@
-"""The arm as a differentiable torch plant.
+"""A body as a differentiable torch plant.
 
 Any module that maps (observation, state) to (excitations, state) can be trained through
 ``rollout``: the module runs in torch, the body compiled where it can be.
@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from arm_env.dynamics.parameters import Arm
-from rnn_controller.rollouts.body import SENSORY_SIZE, TORCH, Body, CompiledBody, EagerBody, tensors
+from arm_env.dynamics.body import body_of
+from arm_env.dynamics.parameters import Parameters
+from rnn_controller.rollouts.body import TORCH, CompiledBody, EagerBody, TorchBody, tensors
 
 __all__ = ["TORCH", "DifferentiableController", "advance", "rollout", "tensors"]
 
@@ -24,24 +25,24 @@ class DifferentiableController(Protocol):
         """The controller's state before the first observation."""
 
     def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Excitations (B, 6) and the next state, from the observation (B, 18 + K)."""
+        """Excitations (B, M) and the next state, from the observation (B, 3 M + K)."""
 
 
 def advance(
     controller: DifferentiableController,
-    body: Body,
+    body: TorchBody,
     x: Tensor,
     state: Any,
     command: Tensor,
     noise: Tensor,
 ) -> tuple[Tensor, Tensor, Any]:
-    """Run one control period; noise (B, 18 + K + 6) is ω of s, k and u.
+    """Run one control period; noise (B, 3 M + K + M) is ω of s, k and u.
 
-    Returns the next body states (B, 10), excitations (B, 6) and the controller's next state.
+    Returns the next body states (B, S), excitations (B, M) and the controller's next state.
     """
-    observed = SENSORY_SIZE + command.shape[-1]
-    signal = torch.cat([body.sense(x), command], -1)  # (B, 18 + K)
-    u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, 6)
+    signal = torch.cat([body.sense(x), command], -1)  # (B, 3 M + K)
+    observed = signal.shape[-1]
+    u, state = controller(signal * (1 + noise[..., :observed]), state)  # (B, M)
     return body.move(x, u, noise[..., observed:]), u, state
 
 
@@ -56,7 +57,7 @@ class Timing(TypedDict, total=False):
 
 def rollout(
     controller: DifferentiableController,
-    arm: Arm,
+    arm: Parameters,
     x0: Tensor,
     commands: Tensor,
     noise: Tensor,
@@ -67,9 +68,10 @@ def rollout(
 ) -> tuple[Tensor, Tensor]:
     """Run body and controller in closed loop, with gradients.
 
-    x0 (B, 10) body states; commands (B, T, K); noise (B, T, 18 + K + 6), the ω of every signal in
-    the order s, k, u. Returns body states (B, T + 1, 10) and excitations (B, T, 6). A control
-    period is 0.01 s of 2 physics steps, unless ``control_period`` and ``substeps`` are given.
+    The body is the controller's ``body``, or the arm, of S states and M muscles. x0 (B, S) body
+    states; commands (B, T, K); noise (B, T, 3 M + K + M), the ω of every signal in the order s, k,
+    u. Returns body states (B, T + 1, S) and excitations (B, T, M). A control period is 0.01 s of 2
+    physics steps, unless ``control_period`` and ``substeps`` are given.
 
     The body runs ``compiled`` unless that is impossible: it takes float64 on the CPU, and has first
     derivatives, none along the noise. ``compiled=False`` is for second derivatives and for torch's
@@ -79,11 +81,12 @@ def rollout(
     if compiled and obstacle:
         raise ValueError(f"the compiled body {obstacle}: leave compiled=None, or change that")
     time: Timing = {"control_period": 0.01, "substeps": 2, **timing}
-    body: Body
+    kind = body_of(controller)
+    body: TorchBody
     if compiled is False or obstacle:
-        body = EagerBody(arm, **time, dtype=x0.dtype, device=x0.device)
+        body = EagerBody(arm, **time, dtype=x0.dtype, device=x0.device, body=kind)
     else:
-        body = CompiledBody(arm, **time)
+        body = CompiledBody(arm, **time, body=kind)
     state = controller.initial_state(len(x0)) if state is None else state
     x = x0
     states = [x0]

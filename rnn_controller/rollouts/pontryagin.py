@@ -1,4 +1,4 @@
-"""Compiled rollouts of arm and network, with the gradient of the modified maximum principle.
+"""Compiled rollouts of body and network, with the gradient of the modified maximum principle.
 
 They are torch functions, and ``rnn_controller.rollouts.closed_loop`` computes both directions (Huh
 & Todorov 2009, III.A). The costate pass receives the partial derivatives of the cost from torch, so
@@ -15,15 +15,18 @@ from torch.autograd.function import once_differentiable
 
 from arm_env.codegen.compiling import Kernels, once_for_each_trace
 from arm_env.codegen.lanes import LANES
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE, STATE_SIZE
-from arm_env.dynamics.parameters import Arm
-from rnn_controller.rollouts.closed_loop import Body, Given, Path, closed_loop_of
+from arm_env.dynamics.body import Body, body_of
+from arm_env.dynamics.parameters import Parameters
+from rnn_controller.rollouts.closed_loop import Given, Path, Physics, closed_loop_of
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.vector_tracing import Traced, network_source, trace
 
 
 class EquationNetwork(Protocol):
-    """A network that is given by its equations, and so can be compiled."""
+    """A network that is given by its equations, and so can be compiled.
+
+    It is one for the arm, or for the body that it has as ``body``, of M muscles.
+    """
 
     command_size: int
 
@@ -44,7 +47,7 @@ class EquationNetwork(Protocol):
         """A named tuple of the numbers, vectors and matrices that are not."""
 
     def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
-        """Excitations (…, 6) and the next state (…, N), computed with ``NetworkPrimitives``."""
+        """Excitations (…, M) and the next state (…, N), computed with ``NetworkPrimitives``."""
 
 
 def has_equations(network: Any) -> bool:
@@ -52,10 +55,15 @@ def has_equations(network: Any) -> bool:
     return callable(getattr(network, "equations", None))
 
 
-@once_for_each_trace(trace)
-def kernels_of(traced: Traced) -> Kernels:
-    """The compiled closed loop of a network's kind."""
-    return closed_loop_of(network_source(traced))
+def _trace_for_body(network: EquationNetwork) -> tuple[Traced, Body]:
+    return trace(network), body_of(network)
+
+
+@once_for_each_trace(_trace_for_body)
+def kernels_of(traced: tuple[Traced, Body]) -> Kernels:
+    """The compiled closed loop of a network's kind and its body."""
+    network, body = traced
+    return closed_loop_of(network_source(network), body)
 
 
 def plain_constants(network: EquationNetwork) -> Any:
@@ -95,6 +103,7 @@ class _Loop(NamedTuple):
 
     kernels: Kernels
     body: Body
+    physics: Physics
     constants: tuple[Any, ...]
 
 
@@ -110,6 +119,7 @@ class _Rollout(torch.autograd.Function):
         lengths: Tensor,
         *weights: Tensor,
     ) -> Any:
+        body = loop.body
         batch, periods, size = commands.shape
         neurons = y0.shape[1]
         blocks = -(-batch // LANES)
@@ -119,19 +129,19 @@ class _Rollout(torch.autograd.Function):
         order = torch.argsort(lengths, descending=True, stable=True)
         given = Given(*(value.contiguous().numpy() for value in (order, lengths, commands, noise)))
         path = Path(
-            x=np.empty((blocks, periods * loop.body.substeps + 1, LANES * STATE_SIZE)),
+            x=np.empty((blocks, periods * loop.physics.substeps + 1, LANES * body.state_size)),
             y=np.empty((blocks, periods + 1, LANES * neurons)),
-            o=np.empty((blocks, periods, LANES * (SENSORY_SIZE + size))),
-            u=np.empty((blocks, periods, LANES * MUSCLE_COUNT)),
+            o=np.empty((blocks, periods, LANES * (body.sensory_size + size))),
+            u=np.empty((blocks, periods, LANES * body.muscle_count)),
         )
-        x = np.zeros((batch, periods + 1, STATE_SIZE))
-        u = np.zeros((batch, periods, MUSCLE_COUNT))
+        x = np.zeros((batch, periods + 1, body.state_size))
+        u = np.zeros((batch, periods, body.muscle_count))
         y = np.zeros((batch, periods + 1, neurons))
         x[:, 0] = x0.detach().numpy()
         y[:, 0] = y0.detach().numpy()
         if periods:
             network = (plain_weights(weights), loop.constants)
-            inputs = (tuple(loop.body), network, tuple(given), tuple(path))
+            inputs = (tuple(loop.physics), network, tuple(given), tuple(path))
             in_parallel(loop.kernels.forward, blocks, *inputs, (x, u, y))
         ctx.save_for_backward(*weights)  # so that torch notices weights changed before backward
         ctx.loop = loop
@@ -152,7 +162,7 @@ class _Rollout(torch.autograd.Function):
         gx = cost[0][:, :1].copy()
         gy = np.zeros((len(cx), 1, neurons // LANES))
         if cu.shape[1]:
-            inputs = (tuple(loop.body), (w, loop.constants), tuple(ctx.given), tuple(ctx.path))
+            inputs = (tuple(loop.physics), (w, loop.constants), tuple(ctx.given), tuple(ctx.path))
             in_parallel(loop.kernels.costate, blocks, *inputs, cost, (gw, gx, gy))
         # a number was a vector of one
         pairs = zip(gw, ctx.saved_tensors, strict=True)
@@ -164,7 +174,7 @@ class _Rollout(torch.autograd.Function):
 
 def rollout(
     network: EquationNetwork,
-    arm: Arm,
+    arm: Parameters,
     x0: Tensor,
     y0: Tensor,
     commands: Tensor,
@@ -174,9 +184,9 @@ def rollout(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run body and network in closed loop, compiled; gradients are those of the maximum principle.
 
-    x0 (B, 10), y0 (B, N), commands (B, T, K), noise (B, T, 18 + K + 6), all float64. Returns body
-    states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N); the last carry no
-    gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
+    The body is the network's ``body``, or the arm, of S states and M muscles. x0 (B, S), y0 (B, N),
+    commands (B, T, K), noise (B, T, 3 M + K + M), all float64. Returns body states (B, T + 1, S),
+    excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
     ``torch.set_num_threads`` sets the number of threads.
     """
     weights = network.weights._asdict()
@@ -190,14 +200,15 @@ def rollout(
             raise ValueError(
                 f"{name} must be a float64 tensor on the CPU, not {value.dtype} on {value.device}"
             )
+    body = body_of(network)
     size = network.command_size
     neurons = network.state_size
     batch, periods = (*commands.shape, 0, 0)[:2]
     expected = {
-        "x0": (x0, (batch, STATE_SIZE)),
+        "x0": (x0, (batch, body.state_size)),
         "y0": (y0, (batch, neurons)),
         "commands": (commands, (batch, periods, size)),
-        "noise": (noise, (batch, periods, SENSORY_SIZE + size + MUSCLE_COUNT)),
+        "noise": (noise, (batch, periods, body.sensory_size + size + body.muscle_count)),
     }
     for name, (value, shape) in expected.items():
         if value.shape != shape:
@@ -217,7 +228,7 @@ def rollout(
         raise ValueError(
             f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}"
         )
-    body = Body(arm.flat(), network.config.control_period / substeps, substeps)
-    loop = _Loop(kernels_of(network), body, tuple(plain_constants(network)))
+    physics = Physics(arm.flat(), network.config.control_period / substeps, substeps)
+    loop = _Loop(kernels_of(network), body, physics, tuple(plain_constants(network)))
     x, u, y = _Rollout.apply(loop, x0, y0, commands, noise, lengths, *weights.values())
     return x, u, y.detach()

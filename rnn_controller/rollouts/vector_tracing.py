@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.codegen.tracing import Symbol, explained
-from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
+from arm_env.dynamics.body import body_of
 from rnn_controller.rollouts.network_primitives import NETWORKS_MAY_HOLD, TENSORS, NetworkPrimitives
 from rnn_controller.rollouts.network_printing import network_source
 from rnn_controller.rollouts.recording import Matrix, Record, Vector, as_number
@@ -99,7 +99,8 @@ def _recorded(record: Record, group: str, values: Any) -> Any:
 
 def trace(network: Any) -> Traced:
     """Run the equations of a network on recording vectors, whose lengths must fit."""
-    sizes = {"signal": SENSORY_SIZE + network.command_size, "state": network.state_size}
+    body = body_of(network)
+    sizes = {"signal": body.sensory_size + network.command_size, "state": network.state_size}
     record = Record(sizes, {"signal": "the observation", "state": "the state"})
     with explained(type(network).__name__, NETWORKS_MAY_HOLD):
         weights = _recorded(record, "weights", network.weights)
@@ -109,7 +110,7 @@ def trace(network: Any) -> Traced:
         outputs = network.equations(RECORDING, weights, constants, signal, state)
         if not isinstance(outputs, tuple | list) or len(outputs) != 2:
             raise TypeError("they must give two vectors, the excitations and the next state")
-        expected = (MUSCLE_COUNT, network.state_size)
+        expected = (body.muscle_count, network.state_size)
         for name, value, size in zip(
             ("the excitations", "the next state"), outputs, expected, strict=True
         ):

@@ -1,7 +1,7 @@
 """The configuration of a training run: all that determines it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class TrainConfig(Checked):
     earlier_names = MappingProxyType({"movements": "batch_size", "rate": "learning_rate"})
 
     task: str = "reach"
-    """What to train."""
+    """What to train: the name of a registered task."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = (
         "default"
     )
@@ -136,9 +136,21 @@ class TrainConfig(Checked):
         )
 
 
-DEFAULTS: dict[str, TrainConfig] = {
-    name: TrainConfig(task=name, cost=task.weights, **task.training) for name, task in TASKS.items()
-}
+class _Defaults(Mapping[str, TrainConfig]):
+    """A configuration for each task that is registered now, also those of one's own."""
+
+    def __getitem__(self, name: str) -> TrainConfig:
+        task = TASKS[name]
+        return TrainConfig(task=name, cost=task.weights, **task.training)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TASKS)
+
+    def __len__(self) -> int:
+        return len(TASKS)
+
+
+DEFAULTS = _Defaults()
 """The default configuration of each task's training."""
 
 LATER = ("perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown", "orbit")

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from arm_env.dynamics.equations import hand
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.parameters import CostWeights
 from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.measures import SETTLED
 from arm_env.tasks.task import Task
@@ -63,7 +62,7 @@ class Evaluator:
     network: EquationModule
     coordinates: FlatVector
     task: Task
-    arm: Arm
+    arm: Any  # parameters of the task's body
     beta: float  # risk sensitivity of eq. 5'
 
     def __post_init__(self) -> None:
@@ -117,7 +116,7 @@ class Evaluator:
     def rollout(self, trials: TrialBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Simulate the trials with the weights that the network has.
 
-        Returns body states (B, T + 1, 10), excitations (B, T, 6) and neural states (B, T + 1, N).
+        Returns body states (B, T + 1, S), excitations (B, T, M) and neural states (B, T + 1, N).
         """
         return pontryagin.rollout(
             self.network, self.arm, trials.x0, self.network.training_state(trials.y0),
@@ -153,7 +152,7 @@ class Evaluator:
         # (B, span)
         end = (trials.lengths[:, None] - torch.arange(span, device="cpu")).clamp_min(1)
         row = torch.arange(len(end), device="cpu")[:, None]
-        px, py, _, _ = hand(TORCH, tensors(self.arm), x[row, end])
+        px, py, _, _ = self.task.body.hand(TORCH, tensors(self.arm), x[row, end])
         squared = self.task.error(TORCH, trials.commands[row, end - 1], px, py)[0]
         return (squared.sqrt().mean(-1) < self.task.tolerance).double().mean()
 

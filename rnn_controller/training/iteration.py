@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from arm_env.checked import group
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.parameters import CostWeights
 from rnn_controller.checkpoint import task_of
 from rnn_controller.networks.equation_module import EquationModule
 from rnn_controller.networks.modules import build
@@ -40,8 +40,8 @@ class Optimization:
     @training_conditions()
     def __init__(self, config: TrainConfig, log: Log | None = None):
         self.config = config = group("config", config, TrainConfig, TrainConfig())
-        self.arm = config.perturbation.applied_to(Arm())
         self.task = task_of(config.task, config.orbit)
+        self.arm = config.perturbation.applied_to(self.task.body.parameters)
         self.stages = config.stages()
         self.network = self._untrained()
         self.coordinates = self.network.coordinates(self.task, self.arm)

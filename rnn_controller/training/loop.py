@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from arm_env.arguments import number
-from arm_env.dynamics.parameters import Arm
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import plain_torch, training_conditions
 from rnn_controller.training import resuming
@@ -114,7 +113,7 @@ class Trainer(Optimization):
             self.network,
             self.config.task,
             # the arm without the perturbation, which stands in the configuration
-            Arm(),
+            self.task.body.parameters,
             self.config.cost,
             self.config.noise,
             training,

@@ -10,8 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.tracing import flatten, load
-from arm_env.dynamics.layout import MUSCLE_COUNT, STATE_SIZE
-from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.parameters import CostWeights, Parameters
 from arm_env.dynamics.plant import ELEMENTARY, TracedTask, trace_task, with_adjoint
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.parallel import in_parallel
@@ -39,7 +38,8 @@ def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
 def value_kernels(traced: TracedTask) -> Kernels:
     """``values`` of a batch of trials, and their adjoint."""
     # The cost of one period is traced once; loop and adjoint are made from the same text.
-    x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
+    body = traced.body
+    x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
     cost = flatten([sum(traced.terms)])
     source = with_adjoint(
         "cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])}
@@ -73,7 +73,7 @@ class _Values(torch.autograd.Function):
 
 def values(
     task: Task,
-    arm: Arm,
+    arm: Parameters,
     weights: CostWeights,
     x: Tensor,
     u: Tensor,
@@ -83,7 +83,7 @@ def values(
 ) -> Tensor:
     """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
 
-    x (B, T + 1, 10), u (B, T, 6), commands (B, T, K). A period is charged for the state it ends in,
+    x (B, T + 1, S), u (B, T, M), commands (B, T, K). A period is charged for the state it ends in,
     those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is
     compiled, and then differentiable once, along x and u; else it is ``torch_values``.
     """
@@ -91,8 +91,8 @@ def values(
     given = (x, u, commands)
     batch, periods = (*u.shape, 0, 0)[:2]
     shapes = (
-        (batch, periods + 1, STATE_SIZE),
-        (batch, periods, MUSCLE_COUNT),
+        (batch, periods + 1, task.body.state_size),
+        (batch, periods, task.body.muscle_count),
         (batch, periods, task.command_size),
     )
     if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
@@ -112,7 +112,7 @@ def values(
 
 def torch_values(
     task: Task,
-    arm: Arm,
+    arm: Parameters,
     weights: CostWeights,
     x: Tensor,
     u: Tensor,

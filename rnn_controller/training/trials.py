@@ -9,15 +9,7 @@ from torch import Tensor
 
 from arm_env.arguments import count
 from arm_env.checked import Checked, within
-from arm_env.dynamics.layout import (
-    ACTIVATIONS,
-    ANGLES,
-    MUSCLE_COUNT,
-    SENSORY_SIZE,
-    STATE_SIZE,
-    VELOCITIES,
-)
-from arm_env.dynamics.parameters import Arm
+from arm_env.dynamics.parameters import Parameters
 from arm_env.dynamics.random_numbers import standard_normals
 from arm_env.envs.simulation import noise_deviation
 from arm_env.tasks.task import Task
@@ -31,10 +23,10 @@ THROWN_ACTIVATION = 0.5  # [-] largest activation there
 class TrialBatch:
     """A batch of B trials of up to T control periods: a command is held, then jumps to another."""
 
-    x0: Tensor  # (B, 10) body on the first attractor
+    x0: Tensor  # (B, S) body on the first attractor
     y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
     commands: Tensor  # (B, T, K)
-    noise: Tensor  # (B, T, 18 + K + 6) ω of s, k and u
+    noise: Tensor  # (B, T, 3 M + K + M) ω of s, k and u
     lengths: Tensor  # (B,) control periods of each; what lies beyond doesn't count
 
     def parts(self, size: int) -> Iterator["TrialBatch"]:
@@ -84,7 +76,7 @@ def sample(
     neurons: int,
     *,
     task: Task,
-    arm: Arm,
+    arm: Parameters,
     sampling: Sampling = AS_IN_THE_PAPER,
 ) -> TrialBatch:
     """Draw a batch of ``number`` trials."""
@@ -106,7 +98,8 @@ def sample(
         for hold, factor in zip(holds, factors, strict=True)
     )
     lengths = jump + rest
-    shape = (number, int(lengths.max()), SENSORY_SIZE + task.command_size + MUSCLE_COUNT)
+    signals = task.body.sensory_size + task.command_size + task.body.muscle_count
+    shape = (number, int(lengths.max()), signals)
     # The noise comes from a counter-based generator of its own, keyed here: it is most of the
     # numbers, and rng would be slower.
     key = int(rng.integers(2**63))
@@ -136,12 +129,12 @@ def sample(
 
 
 def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarray:
-    """Body states (number, 10) in any posture of the workspace, moving, with active muscles."""
-    body = np.zeros((number, STATE_SIZE))
-    body[:, ANGLES] = task.sample_angles(rng, number)
-    body[:, VELOCITIES] = rng.normal(0, THROWN_SPEED, (number, 2))
-    body[:, ACTIVATIONS] = rng.uniform(0, THROWN_ACTIVATION, (number, MUSCLE_COUNT))
-    return body
+    """Body states (number, S) in any posture of the workspace, moving, with active muscles."""
+    body = task.body
+    angles = task.sample_angles(rng, number)
+    velocities = rng.normal(0, THROWN_SPEED, (number, len(body.joints)))
+    activations = rng.uniform(0, THROWN_ACTIVATION, (number, body.muscle_count))
+    return np.concatenate([angles, velocities, activations], -1)
 
 
 def drawn(rng: np.random.Generator, is_quiet: np.ndarray, usual: Range, quiet: Range) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 import arm_env
 from arm_env.codegen import elementary
 from arm_env.codegen.lanes import FEW, LANES
-from arm_env.dynamics import plant
+from arm_env.dynamics import layout, plant
 from arm_env.dynamics.parameters import Arm, CostWeights
 
 P, W, H = Arm().flat(), CostWeights().flat(), 0.005
@@ -97,7 +97,7 @@ def test_costs_of_many_have_the_bits_of_costs_of_one(task):
     x, u, *_ = arguments(37)
     command = task.sample_commands(np.random.default_rng(2), 37, Arm())
     kernels = plant.compile_task(task)
-    alone, together = np.empty((2, 37, plant.COSTS))
+    alone, together = np.empty((2, 37, layout.COSTS))
     one_by_one(kernels.cost, (P, W, x, u, command), [alone], 37)
     kernels.costs(P, W, x, u, command, together)
     np.testing.assert_array_equal(together, alone)
@@ -173,7 +173,7 @@ RECORDED = "3dc219169d3fc5aa"
 ROLLOUT = """
 import hashlib
 import numpy as np
-from arm_env.dynamics import plant
+from arm_env.dynamics import layout, plant
 from arm_env.dynamics.parameters import Arm
 
 p, x, bits = Arm().flat(), np.zeros((100, 10)), hashlib.sha256()

@@ -361,7 +361,7 @@ def test_a_controller_of_another_signature_is_refused_with_the_right_one(value):
 )
 def test_a_function_that_returns_something_else_is_refused(function):
     with pytest.raises(
-        ValueError, match=r"must return the excitations \(B, 6\)|an action is 6 excitations"
+        ValueError, match=r"must return the excitations \(B, M\)|an action is 6 excitations"
     ):
         arm_env.evaluate(function, movements=2)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from arm_env.codegen.primitives import NUMPY
-from arm_env.dynamics import equations, plant
+from arm_env.dynamics import equations, layout, plant
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.random_numbers import standard_normals
 from arm_env.tasks.reach import Reach
@@ -94,7 +94,7 @@ def compiled(kernel, size, arm, *rows):
 
 def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
     """Three terms, distance, success, and the hand's x and y of every row."""
-    out = np.empty((len(x), plant.COSTS))
+    out = np.empty((len(x), layout.COSTS))
     plant.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
     return out
 
@@ -202,7 +202,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     plant.control_steps(
         numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
     )
-    costs = np.empty((300, plant.COSTS))
+    costs = np.empty((300, layout.COSTS))
     observation = np.empty((300, 18 + size), dtype=np.float32)
     kernels.costs(*numbers, expected, u, command, costs)
     plant.observe(

@@ -380,7 +380,7 @@ def test_equations_that_cannot_be_compiled_are_refused_with_what_can_be(error, t
 
 def test_kernels_without_a_recipe_are_not_pickled():
     with pytest.raises(TypeError, match="recipe"):
-        pickle.dumps(plant._compiled)
+        pickle.dumps(plant.task_kernels(plant.trace_task(arm_env.Reach())))
 
 
 def test_making_environments_takes_no_memory_that_stays():
