@@ -79,7 +79,7 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
 
 
 def moment_arm_matrix(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """Moment arms [m] about both joints in one array, (..., 2, 6), at joint angles [rad], (..., 2)."""
+    """Moment arms [m] about both joints, (..., 2, 6), at joint angles [rad], (..., 2)."""
     r1, r2 = moment_arms(arm, angles)
     return xp.stack([r1 + 0 * r2, r2], -2)
 
@@ -130,7 +130,7 @@ def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
 
 
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
-    """The excitation that reaches the muscles: u (1 + ω), held to [tone, max_excitation] (HT09, V.A.4)."""
+    """Excitations that reach the muscles: u (1 + ω) in [tone, max_excitation] (HT09, V.A.4)."""
     return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.max_excitation)
 
 

@@ -4,16 +4,16 @@ Sources
 -------
 LT04   Li & Todorov (2004), Iterative linear quadratic regulator design for nonlinear biological
        movement systems.
-NK00   Nijhof & Kouwenhoven (2000), Simulation of multijoint arm movements, in Winters & Crago (eds.),
-       Biomechanics and neural control of posture and movement, pp. 363–372. The six-muscle arm of
-       MotorNet (Codol et al. 2024) has the same numbers.
+NK00   Nijhof & Kouwenhoven (2000), Simulation of multijoint arm movements, in Winters & Crago
+       (eds.), Biomechanics and neural control of posture and movement, pp. 363–372. The six-muscle
+       arm of MotorNet (Codol et al. 2024) has the same numbers.
 LS13   Lillicrap & Scott (2013), Preference distributions of primary motor cortex neurons reflect
        control solutions optimized for limb biomechanics. Muscles of a macaque.
 B99    Brown, Cheng & Loeb (1999), Measured and modeled properties of mammalian skeletal muscle,
        with the constants of Todorov & Li (2004, 2005).
 HT09   Huh & Todorov (2009), Real-time motor control using recurrent neural networks.
-SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a motor
-       task.
+SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a
+       motor task.
 own    Chosen here, by measurement; docs/choices.md says how.
 """
 
@@ -115,11 +115,13 @@ class Arm(Parameters):
         for low, high in zip(self.lower_stop, self.upper_stop, strict=True):
             if not low < high:
                 raise ValueError(
-                    f"lower_stop must lie below upper_stop, not at {self.lower_stop}, {self.upper_stop}"
+                    f"lower_stop must lie below upper_stop, not at {self.lower_stop}, "
+                    f"{self.upper_stop}"
                 )
         if not self.tone < self.max_excitation:
             raise ValueError(
-                f"tone must lie below the max_excitation of {self.max_excitation}, not at {self.tone}"
+                f"tone must lie below the max_excitation of {self.max_excitation}, "
+                f"not at {self.tone}"
             )
 
     @classmethod

@@ -3,9 +3,9 @@ delay.
 
 Sources
 -------
-SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a motor
-       task: viscous force fields on the reaching hand. Theirs is a saddle; the curl field is that
-       of
+SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a
+       motor task: viscous force fields on the reaching hand. Theirs is a saddle; the curl field is
+       that of
 TS99   Thoroughman & Shadmehr (1999), Electromyographic correlates of learning an internal model of
        reaching movements (13 N s/m).
 PS12   Pruszynski & Scott (2012), Optimal feedback control and the long-latency stretch response.
@@ -85,6 +85,7 @@ class Perturbation(Checked):
         periods = round(self.delay / control_period)
         if not same(periods * control_period, self.delay):
             raise ValueError(
-                f"a sensory delay is a multiple of the control period, {control_period} s here, not {self.delay}"
+                f"a sensory delay is a multiple of the control period, {control_period} s here, "
+                f"not {self.delay}"
             )
         return periods

@@ -184,7 +184,7 @@ def hold_to_action_space(u, max_excitation):
 
 @jit
 def noise_of(deviation, key, draw, noise):
-    """Fill noise (n,) with normal numbers of that standard deviation, the ``draw``-th under a key."""
+    """Fill noise (n,) with normal numbers of that deviation, those of a key and a draw."""
     if deviation == 0:
         noise[:] = 0.0
         return
@@ -194,8 +194,9 @@ def noise_of(deviation, key, draw, noise):
 
 
 TASKS_MAY_HOLD = (
-    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as command[..., 0], and exp, "
-    "log, sin, cos, sqrt, where, stack and concatenate of xp (docs/equations.md)"
+    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as "
+    "command[..., 0], and exp, log, sin, cos, sqrt, where, stack and concatenate of xp "
+    "(docs/equations.md)"
 )
 
 
@@ -247,10 +248,10 @@ def task_kernels(traced: TracedTask) -> Kernels:
     """Kernels over a batch that know the task's cost.
 
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
-    step in one call: it takes ``control_steps`` from the last of the states ``history``, (D + 1, B,
-    2 J + M), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
-    present command, and lets the first states ``observe`` with the following command. Noise is that
-    of the ``key`` and the number of the ``draw``.
+    step in one call: it takes ``control_steps`` from the last of the states ``history``,
+    (D + 1, B, 2 J + M), which moves up by one, counts the period in ``elapsed``, (B,), fills
+    ``costs`` under the present command, and lets the first states ``observe`` with the following
+    command. Noise is that of the ``key`` and the number of the ``draw``.
     """
     body = traced.body
     muscles = body.muscle_count
@@ -262,7 +263,10 @@ def task_kernels(traced: TracedTask) -> Kernels:
 def costs(p, w, x, u, k, out):
     cost_rows(0, len(x), p, w, x, u, k, out)
 
-def advance(p, w, h, substeps, u, deviation, key, draw, k, following, low, high, history, elapsed, out, observation):
+def advance(
+    p, w, h, substeps, u, deviation, key, draw, k, following, low, high, history, elapsed, out,
+    observation
+):
     for i in range(len(elapsed)):
         elapsed[i] += 1
     for age in range(len(history) - 1):
@@ -273,7 +277,8 @@ def advance(p, w, h, substeps, u, deviation, key, draw, k, following, low, high,
     split = len(x) * {muscles}
     control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {muscles}), x)
     costs(p, w, x, u, k, out)
-    observe(p, history[0], following, noise[split:].reshape(len(x), len(low)), low, high, observation)
+    sensed = noise[split:].reshape(len(x), len(low))
+    observe(p, history[0], following, sensed, low, high, observation)
 """
     source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
     period = period_of(body)

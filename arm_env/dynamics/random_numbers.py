@@ -57,7 +57,10 @@ def some_normals(k0, k1, number, low, high, out):
 def standard_normals(key, draw, out):
     some = empty({AT_ONCE})
     for first in range(0, len(out), {AT_ONCE}):
-        some_normals(key & {MASK}, (key >> 32) & {MASK}, first // 4, draw & {MASK}, (draw >> 32) & {MASK}, some)
+        some_normals(
+            key & {MASK}, (key >> 32) & {MASK}, first // 4, draw & {MASK}, (draw >> 32) & {MASK},
+            some
+        )
         for i in range(min({AT_ONCE}, len(out) - first)):
             out[first + i] = some[i]
 """

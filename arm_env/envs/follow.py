@@ -55,7 +55,7 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | name | default | meaning |
     |---|---|---|
     | `band` | 0.5 | the highest frequency of the target's movement [Hz], 0.1 to 5 |
-    | `extent` | (0.04, 0.12) | range of the root mean square distance of a path from its centre [m] |
+    | `extent` | (0.04, 0.12) | range of a path's root mean square distance from its centre [m] |
 
     ## Info
     As in `ReachArm-v0`; `command` is all four numbers.

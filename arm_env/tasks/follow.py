@@ -174,8 +174,8 @@ class Follow(Task):
     def measured(self, hold):
         """Return when the measured part of one path begins and ends [s]: all but its first second.
 
-        A schedule without a hold of its own (``hold`` is 0) is measured for as long as a random path
-        lasts. Raises ValueError if the hold is too short.
+        A schedule without a hold of its own (``hold`` is 0) is measured for as long as a random
+        path lasts. Raises ValueError if the hold is too short.
         """
         hold = hold or self.hold
         if hold < 2 * TRANSIENT:

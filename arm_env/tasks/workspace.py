@@ -44,7 +44,8 @@ def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
         low, high = (np.rad2deg(np.asarray(s)).round() for s in (arm.lower_stop, arm.upper_stop))
         raise ValueError(
             f"the hand can't reach {worst.tolist()} m from the shoulder: the joints turn from "
-            f"{low.tolist()} to {high.tolist()} degrees (shoulder, elbow) and the links are {l1} and {l2} m long"
+            f"{low.tolist()} to {high.tolist()} degrees (shoulder, elbow) and the links are "
+            f"{l1} and {l2} m long"
         )
     return angles
 
