@@ -83,9 +83,8 @@ class Policy(_Predicting):
         super().__init__(network, np.zeros(network.state_size), arm)
         self._muscles = body_of(network).muscle_count
         self._kernels = kernels_of(network)
-        self._weights = plain_weights(
-            float64(name, w) for name, w in network.weights._asdict().items()
-        )
+        weights = network.weights._asdict().items()
+        self._weights = plain_weights(float64(name, w) for name, w in weights)
         self._constants = copy.deepcopy(tuple(plain_constants(network)))
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,9 +115,8 @@ class ModuleController(_Predicting):
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with plain_torch(), torch.no_grad():
-            u, y = self.network(
-                *(torch.from_numpy(value).to(**self._kind) for value in (observation, state))
-            )
+            given = [torch.from_numpy(value).to(**self._kind) for value in (observation, state)]
+            u, y = self.network(*given)
         return float64_array("the module's excitations", u), float64_array("the module's state", y)
 
 

@@ -64,6 +64,7 @@ def with_adjoint(
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
     results = {}
     start = 0
+    # One sweep backwards gives the cotangents of all inputs, which share most of the work.
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
@@ -151,6 +152,7 @@ def period_of(body: Body) -> Kernels:
     return compile_source("period", PERIOD.format(**sizes), **called).made_by(period_of, body)
 
 
+# The arm's own kernels by name, for those who compute with this body alone.
 _arm = physics_of(ARM)
 step, step_vjp = _arm.step, _arm.step_vjp
 sense, sense_vjp = _arm.sense, _arm.sense_vjp

@@ -5,20 +5,12 @@ from typing import Any
 import numpy as np
 
 from arm_env.arguments import detached, shown
+from arm_env.envs.own_arrays import OwnArrays
 from arm_env.tasks.schedules import RandomJumps, Schedule, hold_of
 from arm_env.tasks.task import Task
 
 Change = tuple[np.ndarray, Schedule, np.ndarray]
 """Arms (B,) bool whose command changes, by which schedule, and their new courses or commands."""
-
-
-class OwnArrays:
-    """Something whose arrays are its own after it was unpickled."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Copy the arrays: those that another process sent may be read-only."""
-        own = {key: np.array(x) if isinstance(x, np.ndarray) else x for key, x in state.items()}
-        vars(self).update(own)
 
 
 class Commands(OwnArrays):

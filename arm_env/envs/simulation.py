@@ -14,7 +14,8 @@ from arm_env.dynamics.plant import (
     noise_of,
     period_of,
 )
-from arm_env.envs.commands import Commands, OwnArrays
+from arm_env.envs.commands import Commands
+from arm_env.envs.own_arrays import OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
 from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
