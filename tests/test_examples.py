@@ -12,7 +12,7 @@ CASES = {
     "step_the_environment.py": ([], "the reward so far is -"),
     "watch_the_controller.py": (["--headless"], "cm away"),
     "train_your_own_module.py": (
-        ["--iterations", "2", "--movements", "2"],
+        ["--iterations", "2", "--batch-size", "2"],
         "iteration    0  objective",
     ),
     "plug_in_a_controller.py": (["20"], "joint PD"),

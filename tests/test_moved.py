@@ -84,9 +84,9 @@ def test_a_module_runs_under_its_earlier_name():
 
 def test_measures_are_still_found_where_they_were():
     from arm_env import evaluation
-    from arm_env.tasks import measures
+    from arm_env.tasks import measures, reach
 
     assert (
-        evaluation.reach_measures is measures.reach_measures
+        evaluation.reach_measures is reach.reach_measures
         and evaluation.TARGET_SIZE == measures.TARGET_SIZE
     )

@@ -306,7 +306,7 @@ def test_a_finished_run_and_one_of_no_iterations_can_be_resumed(begun):
 
 @pytest.mark.parametrize(
     ("part", "field"),
-    [("arm", "max_excitation"), ("weights", "alpha"), ("network", "time_constant")],
+    [("arm", "tone"), ("weights", "alpha"), ("network", "time_constant")],
 )
 def test_a_field_of_another_shape_or_none_is_refused_by_name(tmp_path, part, field):
     metadata, tensors = contents(CHECKPOINTS["reach"])

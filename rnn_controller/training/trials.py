@@ -90,7 +90,8 @@ def sample(
     # The body already is where the first command wants it; what is learnt is the jump, and to stay.
     x0 = task.attractor_state(rng, arm, targets[0])
     anywhere = round(s.thrown * number)
-    x0[:anywhere] = thrown_bodies(rng, task, anywhere)
+    if anywhere:
+        x0[:anywhere] = thrown_bodies(rng, task, anywhere)
     holds = [s.settling + task.period(commands) for commands in targets]
     factors = (rng.uniform(*s.first, number), drawn(rng, is_quiet, s.second, s.quiet_second))
     jump, rest = (

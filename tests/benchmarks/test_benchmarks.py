@@ -219,10 +219,10 @@ def pushing(env_id):
 
 
 def test_your_own_controller_is_an_entry_where_it_wants_to_be():
-    (mine,) = your_own("tests.test_benchmarks:pushing")
+    (mine,) = your_own("tests.benchmarks.test_benchmarks:pushing")
     assert mine.environment == "ReachArm-v0"
     assert microseconds_per_action(mine.make(), mine.environment, 20) > 0
-    for name in ("tests.test_benchmarks:nothing", "no_such_module:f", "just_a_name"):
+    for name in ("tests.benchmarks.test_benchmarks:nothing", "no_such_module:f", "just_a_name"):
         with pytest.raises(ValueError, match="module:function"):
             list(your_own(name))
 

@@ -4,6 +4,7 @@ import io
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from arm_env import Reach
 from rnn_controller import __main__ as start
 from rnn_controller import commands, figures, load, load_checkpoint
-from rnn_controller.analysis import attractors
+from rnn_controller.analysis import attractors, points
 from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.training import trainer as training
 from rnn_controller.training.trainer import Stage, TrainConfig, Trainer, TrainingError, train
@@ -86,9 +87,9 @@ def test_a_repair_is_not_remarked(without_streams, monkeypatch, tmp_path):
     calls = []
 
     def broken_once(self, *arguments):
-        value, gradient = evaluate(self, *arguments)
-        calls.append(value)
-        return (value if len(calls) > 1 else np.inf), gradient
+        found = evaluate(self, *arguments)
+        calls.append(found.value)
+        return found if len(calls) > 1 else replace(found, value=np.inf)
 
     monkeypatch.setattr(Trainer, "evaluate", broken_once)
     assert len(train(CONFIG, tmp_path).tensors["history"]) == 2 and len(calls) == 2
@@ -96,7 +97,7 @@ def test_a_repair_is_not_remarked(without_streams, monkeypatch, tmp_path):
 
 def test_analysis_and_animation_show_no_progress(without_streams, monkeypatch, tmp_path):
     controller = load("reach")
-    monkeypatch.setattr(attractors, "TIME_FOR_POINTS", 0.1)
+    monkeypatch.setattr(points, "TIME", 0.1)
     loop = attractors.ClosedLoop(controller.network, Reach())
     assert attractors.analyse(loop, np.array([[0.0, 0.4]]), starts=2).attractors
     assert figures.animate(controller, tmp_path / "a.gif", seconds=0.04).is_file()

@@ -636,7 +636,7 @@ def test_figures_and_animations_are_those_of_the_checkpoint_s_own_arm_and_period
     "arm, period, text",
     [
         (Arm(), 0.02, "acts every 0.02 s"),
-        (Arm(max_excitation=2), 0.01, "made for a max_excitation"),
+        (Arm(max_excitation=2), 0.01, "made for a maximum excitation"),
     ],
 )
 def test_another_environment_than_the_controller_was_made_for_is_refused(
