@@ -71,7 +71,9 @@ class Checkpoint:
     task: str = "reach"
     """reach or circle; an orbit, given here, becomes the ``orbit`` of circle."""
     arm: Any = None
-    """The unperturbed parameters of the task's body, unless they are given; what it was perturbed by stands in ``training``."""
+    """The body's unperturbed parameters, by default those of the task's body; what it was perturbed
+    by stands in ``training``.
+    """
     weights: CostWeights = field(default_factory=CostWeights)
     noise: float = 0.2
     training: dict[str, Any] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """The ``Controller`` protocol, and three simple controllers that show how to plug in another.
 
 A controller speaks stable-baselines3's ``predict``, on batches: observations (B, n) in, actions
-(B, M) out, M the number of muscles, whatever ``state`` it returned comes back, and rows whose ``episode_start`` is True
-begin anew. A single observation (n,) gives a single action (M,).
+(B, M) out, M the number of muscles, whatever ``state`` it returned comes back, and rows whose
+``episode_start`` is True begin anew. A single observation (n,) gives a single action (M,).
 """
 
 import inspect

@@ -15,7 +15,7 @@ PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 
 
 def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest noise-free sensory signal, (18,) each, over all states the arm can be in."""
+    """Lowest and highest noise-free sensory signal, (18,) each, in all states of the arm."""
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
     arrays = arm.arrays()
     # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at

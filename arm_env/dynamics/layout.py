@@ -10,7 +10,7 @@ VELOCITIES = slice(2, 4)
 ACTIVATIONS = slice(4, 10)
 
 SENSORY_SIZE = 18
-"""Sensory signal s: lengths [L0], velocities [L0/s] and tensions [maximum forces] of the muscles."""
+"""Sensory signal s: the muscles' lengths [L0], velocities [L0/s] and tensions [maximum forces]."""
 MUSCLE_COUNT = 6
 
 COSTS = 7

@@ -85,6 +85,7 @@ class Perturbation(Checked):
         periods = round(self.delay / control_period)
         if not same(periods * control_period, self.delay):
             raise ValueError(
-                f"a sensory delay is a multiple of the control period, {control_period} s here, not {self.delay}"
+                f"a sensory delay is a multiple of the control period, {control_period} s here, "
+                f"not {self.delay}"
             )
         return periods

@@ -184,7 +184,7 @@ def hold_to_action_space(u, max_excitation):
 
 @jit
 def noise_of(deviation, key, draw, noise):
-    """Fill noise (n,) with normal numbers of that standard deviation, the ``draw``-th under a key."""
+    """Fill noise (n,) with normal numbers of that deviation, the ``draw``-th under a key."""
     if deviation == 0:
         noise[:] = 0.0
         return
@@ -194,8 +194,9 @@ def noise_of(deviation, key, draw, noise):
 
 
 TASKS_MAY_HOLD = (
-    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as command[..., 0], and exp, "
-    "log, sin, cos, sqrt, where, stack and concatenate of xp (docs/equations.md)"
+    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as "
+    "command[..., 0], and exp, log, sin, cos, sqrt, where, stack and concatenate of xp "
+    "(docs/equations.md)"
 )
 
 
@@ -248,7 +249,7 @@ def task_kernels(traced: TracedTask) -> Kernels:
 
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
     step in one call: it takes ``control_steps`` from the last of the states ``history``, (D + 1, B,
-    2 J + M), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
+    S), which moves up by one, counts the period in ``elapsed``, (B,), fills ``costs`` under the
     present command, and lets the first states ``observe`` with the following command. Noise is that
     of the ``key`` and the number of the ``draw``.
     """

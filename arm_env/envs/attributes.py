@@ -49,7 +49,8 @@ class Setting:
     def _simulation_of(self, instance: Any) -> Any:
         if "simulation" not in vars(instance):
             raise AttributeError(
-                f"the setting {self.name} is there after super().__init__(), which takes it as an argument"
+                f"the setting {self.name} is there after super().__init__(), which takes it as an "
+                "argument"
             )
         return instance.simulation
 
@@ -77,8 +78,8 @@ class SettingsAsAttributes:
         for name in SETTINGS:
             if not hasattr(type(inspect.getattr_static(cls, name)), "__set__"):
                 raise TypeError(
-                    f"{name} in the body of {cls.__name__} would hide the setting and change nothing: "
-                    f"give it to super().__init__({name}=...)"
+                    f"{name} in the body of {cls.__name__} would hide the setting and change "
+                    f"nothing: give it to super().__init__({name}=...)"
                 )
 
     def __setattr__(self, name: str, value: Any) -> None:

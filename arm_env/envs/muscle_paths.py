@@ -18,7 +18,7 @@ from arm_env.tasks.workspace import hand_position
 
 
 class Attachment(NamedTuple):
-    """A point of link 0 (trunk), 1 (upper arm) or 2 (forearm), polar about the link's near joint."""
+    """A point of link 0 (trunk), 1 (upper arm) or 2 (forearm), polar about its near joint."""
 
     link: int
     distance: float  # [m]

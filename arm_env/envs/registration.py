@@ -17,7 +17,8 @@ def register_task(task: Task) -> None:
     know it.
 
     Its name and the id of its environment must be its own. A task is known in the processes that
-    register it, so best where its module is imported. Registered again, it replaces the earlier one.
+    register it, so best where its module is imported. Registered again, it replaces the earlier
+    one.
     """
     parse_env_id(task.env_id)  # may refuse, before anything has changed
     generic: tuple[Any, Any] = (partial(ArmEnv, task), partial(ArmVectorEnv, task))

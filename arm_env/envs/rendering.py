@@ -56,8 +56,8 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 
 
 class Renderer:
-    """Draws a task's body; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window,
-    ``fps``).
+    """Draws a task's body; ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a
+    window, ``fps``).
 
     A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which
     is opened when one of them draws and closed with the last of them.

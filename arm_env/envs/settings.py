@@ -90,6 +90,7 @@ def as_orbit(value: Any) -> Orbit:
     if not isinstance(orbit, Orbit):
         known = ", ".join(f"{kind.__name__}()" for kind in ORBITS.values())
         raise ValueError(
-            f"orbit must be {known}, an arm_env.Orbit of your own, or a name or mapping, not {shown(value)}"
+            f"orbit must be {known}, an arm_env.Orbit of your own, or a name or mapping, "
+            f"not {shown(value)}"
         )
     return orbit

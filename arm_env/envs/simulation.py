@@ -128,7 +128,8 @@ class Simulation(OwnArrays):
         unknown = set(options) - {"posture", "targets", "schedule"}
         if unknown:
             raise ValueError(
-                f"unknown reset options {sorted(map(str, unknown))}: there are posture, targets and schedule"
+                f"unknown reset options {sorted(map(str, unknown))}: there are posture, targets "
+                "and schedule"
             )
         if {"targets", "schedule"} <= set(options):
             raise ValueError("give either targets or a schedule: targets are a schedule")

@@ -102,13 +102,14 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         return (getattr(self, name),) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set what all arms share: one value, or a list of one for each arm, which must be equal."""
+        """Set what all arms share: one value, or a list of equal ones, one for each arm."""
         if not hasattr(self, name):
             raise AttributeError(f"the environment has no attribute {name!r} to set{meant(name)}")
         if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
             if any(value != values[0] for value in values):
                 raise ValueError(
-                    f"the arms of a vector environment share {name}: give one value for all, not {values}"
+                    f"the arms of a vector environment share {name}: give one value for all, "
+                    f"not {values}"
                 )
             values = values[0]
         setattr(self, name, values)
@@ -179,7 +180,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             new[key] = np.where(kept, value, new[key])
         last = {**infos, **{f"_{key}": ended.copy() for key in infos if key[0] != "_"}}
         return fresh, {
-            **new, "final_obs": final, "_final_obs": ended.copy(), "final_info": last, "_final_info": ended.copy(),
+            **new, "final_obs": final, "_final_obs": ended.copy(),
+            "final_info": last, "_final_info": ended.copy(),
         }  # fmt: skip
 
     def _present_info(self) -> dict[str, Any]:
@@ -238,7 +240,8 @@ def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
             "" if vectorization_mode is None else f" with vectorization_mode {vectorization_mode!r}"
         )
         raise ValueError(
-            f"this is for this package's arms in their own vector environment, not {env_id!r}{how}: {otherwise}"
+            "this is for this package's arms in their own vector environment, "
+            f"not {env_id!r}{how}: {otherwise}"
         )
 
 

@@ -1,6 +1,7 @@
 """The registered tasks: each has a name, an environment, and brings all that is particular to it.
 
-``arm_env.register_task`` adds one of your own. Registration, evaluation, checkpoints, command line, figures and comparison ask here.
+``arm_env.register_task`` adds one of your own. Registration, evaluation, checkpoints, command line,
+figures and comparison ask here.
 """
 
 from arm_env.tasks.follow import Follow

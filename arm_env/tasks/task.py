@@ -99,7 +99,7 @@ class Task(Checked):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments with which its environment is that of this task; none for the registered one."""
+        """Arguments that make its environment that of this task; none for the registered one."""
         return {}
 
     def error(

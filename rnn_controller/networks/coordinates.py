@@ -43,7 +43,7 @@ class FlatVector(Protocol):
         """The network's present weights as a vector."""
 
     def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        """For each unit the indices of the vector's entries that are its incoming weights."""
 
     def assign(self, vector: Tensor) -> None:
         """Give the network the weights of a vector."""
@@ -139,7 +139,7 @@ class Coordinates:
         return result
 
     def receivers(self) -> list[Tensor]:
-        """Which entries of the vector are a unit's incoming weights: for each unit their indices."""
+        """For each unit the indices of the vector's entries that are its incoming weights."""
         index = self.parts(torch.arange(len(self.vector()), device="cpu"))
         neural = ["recurrent", "sensory", "command"]
         motor = ["motor", "reflex"]

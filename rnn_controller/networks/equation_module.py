@@ -35,9 +35,9 @@ class EquationModule(nn.Module):
     ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are
     float64 parameters.
 
-    That is enough to be trained. ``coordinates``, ``training_state``, ``revive``, ``can_fall_silent``
-    and ``wake_silent_units`` are what the trainer asks beyond it; each has a default that suits any
-    network, and a subclass that knows better overrides it.
+    That is enough to be trained. ``coordinates``, ``training_state``, ``revive``,
+    ``can_fall_silent`` and ``wake_silent_units`` are what the trainer asks beyond it; each has a
+    default that suits any network, and a subclass that knows better overrides it.
     """
 
     body: Body = ARM

@@ -254,10 +254,11 @@ CALLED_OF_BODY = [
 ]
 
 
-# Networks of one kind for one body share a source, whatever their sizes. The cache on disk knows it by a digest.
+# Networks of one kind for one body share a source, whatever their sizes. The cache on disk knows it
+# by a digest.
 @functools.lru_cache(maxsize=128)
 def closed_loop_of(source: str, body: Body = ARM) -> Kernels:
-    """``forward``, ``costate`` and ``steps``, compiled for the network of that source and a body."""
+    """``forward``, ``costate`` and ``steps``, compiled for a network's source and its body."""
     header = HEADER.format(lanes=LANES, body=body)
     shared = [inspect.getsource(function) for function in SHARED]
     physics = physics_of(body)

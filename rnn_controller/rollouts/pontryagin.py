@@ -184,7 +184,8 @@ def rollout(
 
     The body is the network's ``body``, or the arm, of S states and M muscles. x0 (B, S), y0 (B, N),
     commands (B, T, K), noise (B, T, 3 M + K + M), all float64. Returns body states (B, T + 1, S),
-    excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. A movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
+    excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. A
+    movement may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
     ``torch.set_num_threads`` sets the number of threads.
     """
     weights = network.weights._asdict()

@@ -86,7 +86,7 @@ class Optimization:
         if failure:
             new = self._repaired(failure)
         else:
-            # While the target narrows, a stalled line search may find its way in the next iteration.
+            # while the target narrows, a stalled line search may go on in the next iteration
             exact = cost.target_radius == self.config.cost.target_radius
             stalled = not stage.resample and exact and torch.equal(vector, at.vector)
             new = at.stepped(vector, optimizer.state, stalled)

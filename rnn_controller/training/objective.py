@@ -96,7 +96,8 @@ def values(
     if (x.shape, u.shape, commands.shape, lengths.shape) != (*shapes, (batch,)):
         found = ", ".join(str(tuple(value.shape)) for value in (*given, lengths))
         raise ValueError(
-            f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, not {found}"
+            f"x, u, commands and lengths must be {', '.join(map(str, (*shapes, (batch,))))}, "
+            f"not {found}"
         )
     if batch and not 0 <= int(lengths.min()) <= int(lengths.max()) <= periods:
         raise ValueError(
@@ -117,7 +118,7 @@ def torch_values(
     control_period: float,
     lengths: Tensor,
 ) -> Tensor:
-    """Return ``values`` as torch's own operations compute them, differentiable as often as wanted."""
+    """Return ``values`` as torch's own operations compute them, differentiable any number of times."""
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
     cost = cost * (torch.arange(cost.shape[1], device=x.device) < lengths[:, None])

@@ -21,7 +21,7 @@ THROWN_ACTIVATION = 0.5  # [-] largest activation there
 
 @dataclass(frozen=True)
 class TrialBatch:
-    """A batch of B trials of up to T control periods: a command is held, then it jumps to another."""
+    """A batch of B trials of up to T control periods: a command is held, then jumps to another."""
 
     x0: Tensor  # (B, S) body on the first attractor
     y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
@@ -89,7 +89,8 @@ def sample(
     targets = task.command_at(courses, np.zeros((2, number)))  # (2, B, K)
     x0 = task.attractor_state(rng, arm, targets[0])
     anywhere = round(s.thrown * number)
-    x0[:anywhere] = thrown_bodies(rng, task, anywhere)
+    if anywhere:
+        x0[:anywhere] = thrown_bodies(rng, task, anywhere)
     holds = [s.settling + task.period(commands) for commands in targets]
     factors = (rng.uniform(*s.first, number), drawn(rng, is_quiet, s.second, s.quiet_second))
     jump, rest = (
@@ -127,7 +128,7 @@ def sample(
 
 
 def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarray:
-    """Body states (number, S) in any posture of the workspace, moving, with muscles active anyhow."""
+    """Body states (number, S) in any posture of the workspace, moving, muscles active anyhow."""
     body = task.body
     angles = task.sample_angles(rng, number)
     velocities = rng.normal(0, THROWN_SPEED, (number, len(body.joints)))
