@@ -62,6 +62,9 @@ class Body:
             kind = type(self.parameters).__name__
             raise ValueError(f"the parameters of a body need {', '.join(missing)}: add to {kind}")
 
+    def __hash__(self) -> int:  # of few fields: kernels are looked up by the body at every use
+        return hash((self.joints, self.muscles, self.step))
+
     @property
     def muscle_count(self) -> int:
         """Number M of muscles."""
@@ -113,6 +116,6 @@ ARM = Body(
 
 
 def body_of(controller: Any) -> Body:
-    """The body that a controller or network says it is made for, else the arm."""
-    body: Body = getattr(controller, "body", ARM)
-    return body
+    """The body that a controller or network has as its ``body``, else the arm."""
+    body = getattr(controller, "body", None)  # which may be anything in a module of a user's own
+    return body if isinstance(body, Body) else ARM

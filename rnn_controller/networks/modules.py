@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from arm_env.arguments import choice
 from arm_env.checked import Checked, group, within
+from arm_env.dynamics.body import body_of
 from arm_env.dynamics.parameters import Parameters
 from arm_env.tasks.task import Task
 from rnn_controller.networks.coordinates import command_scale, sensory_scale
@@ -244,7 +245,8 @@ def build(
     """A fresh network for the task."""
     if isinstance(config, EquationConfig):
         network: Any = config.build(task, arm, generator)
-        network.body = task.body
+        if body_of(network) != task.body:
+            network.body = task.body
         return network
     if isinstance(config, ModuleConfig):
         return Baseline(config, task, arm, generator)
