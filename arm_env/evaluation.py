@@ -30,6 +30,7 @@ from arm_env.tasks.reach import ReachMeasures, reach_measures  # noqa: F401
 from arm_env.tasks.schedules import hold_of
 
 MOST_MOVEMENTS = 10**6
+LONGEST = 3600.0  # [s] all of a recording is in memory
 
 
 def record(
@@ -145,7 +146,14 @@ def evaluate(
     noise = envs.unwrapped.noise
     period = simulation.control_period
     hold = period * round(hold_of(simulation.settings.schedule) / period)
-    start, end = (round(time / period) for time in simulation.task.measured(hold))
+    times = simulation.task.measured(hold)
+    if times[1] > LONGEST:
+        raise ValueError(
+            f"a movement is measured for {LONGEST} s at the most, and this one would end after "
+            f"{times[1]:g} s: give a schedule with a shorter hold, or a task whose measured() says "
+            "which part is measured"
+        )
+    start, end = (round(time / period) for time in times)
     recording = record(controller, envs, end, seed)
     envs.close()
     return simulation.task.measures(recording, start, period, seed=seed, noise=noise)

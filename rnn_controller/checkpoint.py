@@ -184,7 +184,13 @@ def load_checkpoint(name: Path | str) -> Checkpoint:
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
     exactly("the header", header, HEADER if "orbit" not in header else (*HEADER, "orbit"))
     config = stored_network(header["network"])
-    task = choice("task", header["task"], TASKS)
+    task = header["task"]
+    if isinstance(task, str) and task not in TASKS:
+        raise ClassError(
+            f"its task {task!r} is not registered here: there are {', '.join(TASKS)}, and those of "
+            "modules that call arm_env.register_task, once they are imported"
+        )
+    choice("task", task, TASKS)
     orbit = stored_orbit(header["orbit"]) if "orbit" in header else None
     goal = task_of(task, orbit)
     arm = stored_arm(header["arm"], goal.body)

@@ -331,7 +331,7 @@ def test_a_damaged_arm_of_an_earlier_version_is_refused(tmp_path, changes, text)
 
 def test_an_unknown_task_is_refused_by_name_with_the_known_ones(saved):
     rewrite(saved, metadata={"task": '"juggle"'})
-    refused(saved, "unknown task 'juggle'", "reach, circle")
+    refused(saved, "its task 'juggle' is not registered here", "reach, circle")
 
 
 def test_a_controller_of_another_task_is_refused(saved):

@@ -88,7 +88,9 @@ class Task(Checked):
     tolerance: ClassVar[float]
     """Distance [m] within which a hand is on the attractor."""
     hold: ClassVar[float]
-    """How long an environment holds a command [s], unless told otherwise."""
+    """How long an environment holds a command [s], unless told otherwise.
+
+    A finite number. A task that holds a command for ever also says what is ``measured``."""
     weights: ClassVar[CostWeights]
     """Weights of the cost, unless told otherwise."""
 

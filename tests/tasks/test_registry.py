@@ -8,11 +8,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+import arm_env
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.measures import Recording
+from arm_env.tasks.reach import Reach
 from arm_env.tasks.registry import TASKS, task_of_environment
 from arm_env.tasks.shapes import Circle
+from arm_env.tasks.task import Task
 from rnn_controller.analysis.attractors import Analysis, Attractor
 from rnn_controller.training.config import DEFAULTS, TrainConfig
 
@@ -141,3 +144,17 @@ def test_nobody_else_asks_what_kind_of_task_it_is():
                 if call and ast.unparse(node.args[1]) in ("Orbit", "Reach"):
                     asking.append(path.relative_to(ROOT).as_posix())
     assert asking == ["arm_env/envs/settings.py"]
+
+
+def test_a_task_of_ones_own_must_say_what_every_task_says():
+    bare = type("Bare", (Task,), {"name": "bare", "env_id": "BareArm-v0"})
+    with pytest.raises(ValueError, match=r"a task needs summary, success_measure, .*weights"):
+        arm_env.register_task(bare())
+    assert "bare" not in TASKS
+    with pytest.raises(ValueError, match="another needs a name and an environment of its own"):
+        arm_env.register_task(type("Other", (Reach,), {"env_id": "OtherArm-v0"})())
+
+
+def test_a_movement_that_never_ends_is_not_measured():
+    with pytest.raises(ValueError, match=r"3600.0 s at the most, .* after 2e\+09 s"):
+        arm_env.evaluate(arm_env.Still(), movements=2, schedule=arm_env.RandomJumps(1e9))
