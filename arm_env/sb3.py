@@ -43,8 +43,8 @@ class ScaledExcitations(gym.spaces.Box):
     A saved model holds its spaces, so it knows what its actions mean.
     """
 
-    def __init__(self, max_excitation: float):
-        super().__init__(-1.0, 1.0, (MUSCLE_COUNT,), np.float32)
+    def __init__(self, max_excitation: float, muscles: int = MUSCLE_COUNT):
+        super().__init__(-1.0, 1.0, (muscles,), np.float32)
         self.max_excitation = max_excitation
 
     def __setstate__(self, state: Any) -> None:
@@ -101,14 +101,15 @@ class ArmVecEnv(VecEnv):
             )
         self.envs = envs
         self._arms = arms
-        actions = ScaledExcitations(self._arms.arm.max_excitation)
+        muscles = self._arms.task.body.muscle_count
+        actions = ScaledExcitations(self._arms.arm.max_excitation, muscles)
         self._scale = actions.max_excitation / 2
         super().__init__(envs.num_envs, envs.single_observation_space, actions)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": self._arms.metadata["render_fps"],
         }
-        self._actions = np.zeros((self.num_envs, MUSCLE_COUNT))
+        self._actions = np.zeros((self.num_envs, muscles))
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
         self._begun = time.time()
 

@@ -151,11 +151,16 @@ def main(args: Args) -> None:
     """Measure, row by row, and draw."""
     path = args.output / "comparison.csv"
     rows = {tuple(r[name] for name in FIRST): r for r in read_rows(path)}
-    for entry in tqdm([] if args.table_only else chosen(args), desc="controllers"):
+    for entry in () if args.table_only else tqdm(chosen(args), desc="controllers"):
         new = row(entry, args.movements, args.noise)
         rows[tuple(new[name] for name in FIRST)] = new
         write_rows(path, with_value_over_best(list(rows.values())))
-    for written in write_report(read_rows(path), args.runs, args.output):
+    found = read_rows(path)
+    if not found:
+        raise ValueError(
+            f"there are no rows in {path} to make a table of: measure controllers first"
+        )
+    for written in write_report(found, args.runs, args.output):
         print(f"written: {written}")
 
 

@@ -39,9 +39,9 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     ## Start of an episode
     The hand is on the target and moves with it, activations zero. A path is a centre and, for each
     coordinate, four sinusoids at `band`/4, `band`/2, 3 `band`/4 and `band`, with normal amplitudes
-    that fall as 1/frequency. The root mean square of its distance from the centre is uniform in 4
-    to 12 cm. Centres are uniform over those whose whole path has shoulder angles in [0°, 110°] and
-    elbow angles in [30°, 140°].
+    that fall as 1/frequency. The root mean square of its distance from the centre is drawn
+    uniformly in 4 to 12 cm. A path is drawn anew, with its centre, until all of it has shoulder
+    angles in [0°, 110°] and elbow angles in [30°, 140°].
 
     ## End of an episode
     Never terminates. Truncates after `max_episode_steps` (800 by default: 8 s, one period of the

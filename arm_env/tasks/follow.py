@@ -12,7 +12,7 @@ import numpy as np
 
 from arm_env.checked import within
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import Measures, ShownMeasure
+from arm_env.tasks.measures import Measures, ShownMeasure, quantile_or_nan
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
 
@@ -23,6 +23,7 @@ SEARCH = 2000  # rounds of drawing random paths
 FASTEST = 2.0  # [m/s] no commanded target is faster
 TRANSIENT = 1.0  # [s] from the start of a path, before it is measured
 LONGEST_LAG = 1.0  # [s] that is looked for
+OTHERWISE = 1e-3  # share of a target's variance that need not be of the sinusoids
 SHORTEST = 0.75  # periods of the slowest sinusoid from which gains can be told
 
 
@@ -39,7 +40,8 @@ class FollowMeasures(Measures):
     median_lag_s: float
     """Median, over movements, of the delay [s] of the hand behind the target.
 
-    It is the delay at which the hand's velocity correlates best with that of the target.
+    It is the delay at which the hand's velocity correlates best with that of the target, and None
+    if nothing moves.
     """
     gain_at_quarter_band: float
     """Gain from target to hand at a quarter of the band limit; 1 is the target's own amplitude.
@@ -65,8 +67,8 @@ class Follow(Task):
 
     A random path is a centre and, for each coordinate, four sinusoids at a quarter, a half, three
     quarters and the whole of ``band`` [Hz], with amplitudes that fall with the frequency. The root
-    mean square of its distance from the centre is uniform in ``extent`` [m]; all of it lies in the
-    workspace.
+    mean square of its distance from the centre is drawn uniformly in ``extent`` [m]. Paths that
+    leave the workspace are drawn anew, so large ones are rarer than small ones.
     """
 
     band: float = within(0.5, 0.1, 5.0)
@@ -103,7 +105,9 @@ class Follow(Task):
 
     @property
     def arguments(self):
-        return {} if self == Follow() else {"band": self.band, "extent": self.extent}
+        # Its environment knows no other workspace.
+        expressible = self == Follow(band=self.band, extent=self.extent) != Follow()
+        return {"band": self.band, "extent": self.extent} if expressible else {}
 
     def error(self, xp, command, x, y):
         dx, dy = x - command[..., 0], y - command[..., 1]
@@ -196,7 +200,7 @@ class Follow(Task):
             fraction_on_target=float((distance < self.tolerance).mean()),
             median_tracking_error_m=float(np.median(distance)),
             p95_tracking_error_m=float(np.quantile(distance, 0.95)),
-            median_lag_s=float(np.median(lag) * period),
+            median_lag_s=quantile_or_nan(lag[np.isfinite(lag)], 0.5) * period,
             gain_at_quarter_band=gain[0],
             gain_at_half_band=gain[1],
             gain_at_three_quarters_band=gain[2],
@@ -211,7 +215,8 @@ class Follow(Task):
 def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
     """Delays in samples, (B,), up to ``longest``, at which signals (T, B, 2) correlate best.
 
-    All delays are compared over the same samples of the hand, those after the first ``longest``.
+    All delays are compared over the same samples of the hand, those after the first ``longest``. A
+    signal that rests has none: NaN.
     """
     last = len(target)
     moving = hand[longest:]
@@ -221,7 +226,8 @@ def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
         before = target[longest - lag : last - lag]
         scale = size * np.sqrt((before**2).sum((0, 2)))
         correlations.append((moving * before).sum((0, 2)) / np.where(scale > 0, scale, 1))
-    return np.argmax(correlations, axis=0)
+    lags = np.argmax(correlations, axis=0)
+    return np.where(np.any(correlations, axis=0), lags, np.nan)
 
 
 def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list[float]:
@@ -230,18 +236,24 @@ def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list
     A gain is the modulus of the cross-spectrum of both over the target's power: the noise of single
     movements averages out. Amplitudes are those of a fit of all frequencies at once, since a
     recording need not last for whole periods. A frequency without power has no gain: NaN. Nor has
-    any in a recording too short to tell them apart.
+    any in a recording too short to tell them apart, or if the target moves otherwise, too.
     """
     if len(hand) * frequencies[0] < SHORTEST:
         return [np.nan] * len(frequencies)
     phase = 2 * np.pi * frequencies * np.arange(len(hand))[:, None]  # (T, F)
     design = np.hstack([np.ones((len(hand), 1)), np.cos(phase), np.sin(phase)])
-    fitted = [
-        np.linalg.lstsq(design, signal.reshape(len(signal), -1), rcond=None)[0][1:]
+    coefficients = [
+        np.linalg.lstsq(design, signal.reshape(len(signal), -1), rcond=None)[0]
         for signal in (hand, target)
     ]
     number = len(frequencies)
-    hands, targets = (part[:number] - 1j * part[number:] for part in fitted)  # (F, 2 B)
+    hands, targets = (
+        part[1 : number + 1] - 1j * part[number + 1 :] for part in coefficients
+    )  # (F, 2 B)
+    centred = target - target.mean(0)
+    left = target.reshape(len(target), -1) - design @ coefficients[1]
+    if (left**2).sum() > OTHERWISE * (centred**2).sum():
+        return [np.nan] * len(frequencies)
     power = (np.abs(targets) ** 2).sum(1)
     cross = np.abs((hands * targets.conj()).sum(1))
     found = power > 1e-12 * hands.shape[1]  # [m²] amplitudes above a micrometre

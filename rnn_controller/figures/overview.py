@@ -44,7 +44,7 @@ def figure_overview(
     goes to the environment.
     """
     seconds = 2 * task.hold if not task.moving else task.hold
-    options = {"env_id": task.env_id, "before": 0, **environment}
+    options = {"env_id": task.env_id, "before": 0, **task.arguments, **environment}
     quiet = run(controller, None, seconds, seed=seed, noise=0.0, **options)
     again = _replay(quiet)
     noisy = [

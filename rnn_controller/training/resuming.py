@@ -16,7 +16,7 @@ from rnn_controller.checkpoint import (
     load_checkpoint,
     mapping,
 )
-from rnn_controller.training.config import TrainConfig, stored_config
+from rnn_controller.training.config import LATER, TrainConfig, stored_config
 from rnn_controller.training.optimizers import OPTIMIZERS, Adam
 from rnn_controller.training.recipes import Stage, share_of_learning_rate
 from rnn_controller.training.run_folder import CHECKPOINT
@@ -74,8 +74,14 @@ def check_recipe(
     output: Path | str, config: TrainConfig, stages: Sequence[Stage], stored: list[dict[str, Any]]
 ) -> None:
     """Raise CheckpointError unless the recipe still has the stages that a run was begun with."""
+    # Earlier versions did not know every setting of today; they did what its default does.
+    known = {f.name: f.default for f in fields(Stage)}
+    later = {name: known[name] for name in LATER if name in known}
     # through JSON, which makes lists of tuples
-    if json.loads(json.dumps([asdict(stage) for stage in stages])) != stored:
+    now, then = json.loads(
+        json.dumps([[asdict(stage) for stage in stages], [{**later, **stage} for stage in stored]])
+    )
+    if now != then:
         raise CheckpointError(
             f"the recipe {config.recipe!r} is no longer what {output} was begun with; "
             "begin anew elsewhere"

@@ -14,6 +14,7 @@ from arm_env.tasks.follow import FASTEST, SHARES, Follow, best_lag, gains
 from arm_env.tasks.measures import Recording
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
+from rnn_controller.training.config import TrainConfig
 
 ARM = Arm()
 PERIOD = 0.01
@@ -203,7 +204,19 @@ def test_without_any_movement_of_the_target_there_is_no_gain_and_json_says_null(
     still = np.tile([0.0, 0.4, 0.0, 0.0], (300, 2, 1))
     found = Follow().measures(recorded(still, still[..., :2]), 0, PERIOD, seed=0, noise=0.0)
     assert json.loads(json.dumps(found.as_dict()))["gain_at_band_limit"] is None
-    assert found.fraction_on_target == 1 and found.median_lag_s == 0
+    assert found.fraction_on_target == 1 and found.as_dict()["median_lag_s"] is None
+
+
+def test_a_target_that_moves_otherwise_has_no_gain():
+    time = np.arange(800)[:, None] * PERIOD
+    target = np.stack([0.1 * np.sin(time), 0.4 + 0 * time], -1)  # at 0.16 Hz
+    assert np.isnan(gains(target, target, PERIOD * 0.5 * SHARES)).all()
+
+
+def test_a_workspace_that_the_environment_does_not_know_is_not_trained():
+    with pytest.raises(ValueError, match="one that its environment can be made for"):
+        TrainConfig(task=Follow(shoulder=(0.5, 1.0)))
+    assert TrainConfig(task=Follow(band=1.0)).orbit == Follow(band=1.0)
 
 
 def test_the_lag_of_many_is_that_of_each():

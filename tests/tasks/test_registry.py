@@ -11,9 +11,10 @@ import pytest
 import arm_env
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.parameters import Arm
+from arm_env.tasks.follow import Follow
 from arm_env.tasks.measures import Recording
 from arm_env.tasks.reach import Reach
-from arm_env.tasks.registry import TASKS, task_of_environment
+from arm_env.tasks.registry import ENVIRONMENTS, TASKS, task_of_environment
 from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 from rnn_controller.analysis.attractors import Analysis, Attractor
@@ -158,3 +159,31 @@ def test_a_task_of_ones_own_must_say_what_every_task_says():
 def test_a_movement_that_never_ends_is_not_measured():
     with pytest.raises(ValueError, match=r"3600.0 s at the most, .* after 2e\+09 s"):
         arm_env.evaluate(arm_env.Still(), movements=2, schedule=arm_env.RandomJumps(1e9))
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """A task derived from one of the package's, gone after the test."""
+
+    class Mine(Follow):
+        name = "mine"
+        env_id = "MineArm-v0"
+        tolerance = 0.1
+
+    for table, key in ((TASKS, "mine"), (ENVIRONMENTS, "MineArm-v0"), (gym.registry, "MineArm-v0")):
+        monkeypatch.setitem(table, key, Mine())
+    arm_env.register_task(Mine())
+    return Mine
+
+
+def test_a_task_derived_from_another_stands_in_its_own_environment(own):
+    for env in (gym.make("MineArm-v0"), gym.make_vec("MineArm-v0", num_envs=2)):
+        assert type(env.unwrapped.task) is own
+    again = gym.make(gym.spec("MineArm-v0").from_json(gym.make("MineArm-v0").spec.to_json()))
+    assert type(again.unwrapped.task) is own
+
+
+@pytest.mark.parametrize("wrong", [Reach, "reach", None])
+def test_what_is_no_task_is_not_registered(wrong):
+    with pytest.raises(ValueError, match=r"task must be an arm_env.Task, such as Reach\(\), not"):
+        arm_env.register_task(wrong)

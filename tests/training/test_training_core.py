@@ -240,7 +240,7 @@ def test_every_stored_training_is_read_by_its_present_names(path):
     assert training["state"]["done"] > 0
 
 
-@pytest.mark.parametrize("name", ["gru-ReachArm-v0-0", "rnn-ReachArm-v0-2", "rnn-CircleArm-v0-1"])
+@pytest.mark.parametrize("name", ["gru-ReachArm-v0-0", "rnn-ReachArm-v0-0", "rnn-CircleArm-v0-1"])
 def test_a_stored_run_can_be_resumed(name):
     folder = ROOT / "benchmarks/results/runs" / name
     run = Trainer.resume(folder)
