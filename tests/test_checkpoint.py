@@ -291,7 +291,7 @@ def test_a_missing_part_of_the_configuration_is_refused_by_name(saved, key):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("task", '"juggle"'),
+        ("task", "3"),
         ("task", "[]"),
         ("network", '{"neurons": 3, "layers": 2}'),
         ("network", '{"neurons": 0}'),

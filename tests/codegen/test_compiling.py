@@ -166,30 +166,6 @@ def test_processes_that_compile_at_once_share_one_cache(tmp_path):
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
-def test_a_damaged_cache_is_compiled_again(tmp_path):
-    code = (
-        "from arm_env.dynamics.plant import hold_to_action_space; import numpy as np; "
-        "u = np.full((1, 6), 2.0); print(hold_to_action_space(u, 1.0), u)"
-    )
-    environment = {**os.environ, "ARM_ENV_CACHE": str(tmp_path)}
-
-    def run():
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-
-    whole = run().stdout
-    for suffix, damage in (("nbc", b""), ("nbi", b"\x80"), ("nbc", b"garbage"), ("nbi", b"")):
-        damaged = [path for path in tmp_path.rglob(f"*hold_to*.{suffix}")]
-        for path in damaged:
-            path.write_bytes(damage)
-        assert damaged and run().stdout == whole
-
-
 def of_another_version(path):
     other = {".py": b"def plus(x):\n    return x + 99\n", ".nbi": pickle.dumps("0.0.1") + b"?"}
     path.write_bytes(other.get(path.suffix, path.read_bytes()[::-1]))
