@@ -63,7 +63,7 @@ class Commands(OwnArrays):
 
     def take(self, changes: list[Change], elapsed: np.ndarray) -> None:
         """Make the changes. The array ``present`` is replaced, not written to."""
-        moves = self._moves.any()
+        moves = self._task.moving and self._moves.any()
         if changes or moves:
             self.present = self.present.copy()
         for which, schedule, drawn in changes:

@@ -13,14 +13,12 @@ import numpy as np
 from arm_env.checked import within
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import Measures, ShownMeasure, quantile_or_nan
-from arm_env.tasks.task import Task
-from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
+from arm_env.tasks.task import FASTEST, Task
+from arm_env.tasks.workspace import draw_until, hand_position, joint_angles, moving_state
 
 SINUSOIDS = 4  # of each coordinate, at these shares of the band limit
 SHARES = np.arange(1, SINUSOIDS + 1) / SINUSOIDS
 COARSE, FINE = 4, 32  # points of a path, over its period, at which it must be in the workspace
-SEARCH = 2000  # rounds of drawing random paths
-FASTEST = 2.0  # [m/s] no commanded target is faster
 TRANSIENT = 1.0  # [s] from the start of a path, before it is measured
 LONGEST_LAG = 1.0  # [s] that is looked for
 OTHERWISE = 1e-3  # share of a target's variance that need not be of the sinusoids
@@ -105,9 +103,10 @@ class Follow(Task):
 
     @property
     def arguments(self):
-        # Its environment knows no other workspace.
-        expressible = self == Follow(band=self.band, extent=self.extent) != Follow()
-        return {"band": self.band, "extent": self.extent} if expressible else {}
+        made = Follow(band=self.band, extent=self.extent)  # with the only workspace it knows
+        if self == Follow() or self != made:
+            return {}
+        return {"band": self.band, "extent": self.extent}
 
     def error(self, xp, command, x, y):
         dx, dy = x - command[..., 0], y - command[..., 1]
@@ -115,10 +114,8 @@ class Follow(Task):
 
     def sample_courses(self, rng, number, arm):
         """Centres x, y, and cosine and sine amplitudes of both coordinates [m], (number, 18)."""
-        accepted = np.empty((0, 2 + 4 * SINUSOIDS))
-        for _ in range(SEARCH):
-            if len(accepted) >= number:
-                return accepted[:number]
+
+        def draw():
             centre = hand_position(arm, self.sample_angles(rng, 4 * number))
             waves = rng.normal(size=(4 * number, 2, 2, SINUSOIDS)) / (SHARES * SINUSOIDS)
             size = np.sqrt(0.5 * (waves**2).sum((1, 2, 3), keepdims=True))
@@ -126,11 +123,13 @@ class Follow(Task):
             drawn = np.column_stack([centre, waves.reshape(4 * number, -1)])
             for points in (COARSE, FINE):  # most paths that leave the workspace are found out early
                 drawn = drawn[self._in_bounds(arm, drawn, points)]
-            accepted = np.vstack([accepted, drawn])
-        raise ValueError(
+            return drawn
+
+        refusal = (
             "hardly any path lies in the workspace: the extent must be smaller than "
             f"{self.extent} m"
         )
+        return draw_until(draw, number, 2 + 4 * SINUSOIDS, refusal)
 
     def _in_bounds(self, arm: Any, courses: np.ndarray, points: int) -> np.ndarray:
         """Whether that many points of each path, over its period, are in bounds, (n,) bool."""

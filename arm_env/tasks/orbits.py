@@ -18,16 +18,14 @@ from arm_env.checked import within
 from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import Measures, Recording, ShownMeasure, settling_steps, trailing_mean
-from arm_env.tasks.task import Task
-from arm_env.tasks.workspace import hand_position, joint_angles, moving_state
+from arm_env.tasks.task import FASTEST, Task
+from arm_env.tasks.workspace import draw_until, hand_position, joint_angles, moving_state
 
 # [m] nearer to a centre than this, the outward direction fades to zero: it has no limit there
 SINGULAR = 1e-4
 # centres of a grid along each joint angle: that many must fit one orbit, and all of them
 COARSE = 20
 FINEST = 60
-LONGEST_SEARCH = 2000  # rounds of drawing random commands
-FASTEST = 2.0  # [m/s] no command is faster
 # [-] of the commanded speed: a hand that runs this much slower or faster is on the orbit
 SPEED_TOLERANCE = 0.25
 OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is checked
@@ -169,22 +167,19 @@ class Orbit(Task):
         return self.points(command[None], OUTLINE[None] * (-1 if command[3] > 0 else 1))[0]
 
     def sample_commands(self, rng, number, arm):
-        accepted = np.empty((0, 4))
-        for _ in range(LONGEST_SEARCH):
-            if len(accepted) >= number:
-                return accepted[:number]
+        def draw():
             centre = hand_position(arm, self.sample_angles(rng, 2 * number))
             radius = rng.uniform(*self.radius, 2 * number)
             lap = rng.uniform(*self.lap, 2 * number)
             speed = rng.choice([-1.0, 1.0], 2 * number) * 2 * np.pi * radius / lap
             drawn = np.column_stack([centre, radius, speed])
-            accepted = np.vstack(
-                [accepted, drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]]
-            )
-        raise ValueError(
+            return drawn[self.in_workspace(arm, self.outlines(drawn)).all(1)]
+
+        refusal = (
             "hardly any orbit lies in the workspace: the radius must be smaller than "
             f"{self.radius} m"
         )
+        return draw_until(draw, number, self.command_size, refusal)
 
     def outlines(self, commands: np.ndarray) -> np.ndarray:
         return self.points(commands, np.broadcast_to(OUTLINE, (len(commands), len(OUTLINE))))

@@ -18,6 +18,8 @@ from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import SETTLED, Measures, Recording, ShownMeasure
 from arm_env.tasks.workspace import hand_position, nearest_angles
 
+FASTEST = 2.0  # [m/s] no command is faster
+
 
 def cost_terms(
     xp: Primitives, weights: Any, error: tuple[Array, ...], velocity: tuple[Array, Array], u: Array

@@ -1,5 +1,6 @@
 """The geometry of the workspace: hand positions and the joint angles that lead there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand
 from arm_env.dynamics.layout import ANGLES, STATE_SIZE, VELOCITIES
+
+LONGEST_SEARCH = 2000  # rounds of drawing random commands
 
 
 def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
@@ -56,6 +59,19 @@ def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
         np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)
     ]
     return np.stack([np.stack(hand(NUMPY, arm, state)[2:], -1) for state in turning], -1)
+
+
+def draw_until(draw: Callable[[], np.ndarray], number: int, size: int, refusal: str) -> np.ndarray:
+    """Call ``draw``, which returns rows (n, size), until there are ``number`` rows; return them.
+
+    A call may return no row. Raises ValueError with the text ``refusal`` if most do.
+    """
+    rows = np.empty((0, size))
+    for _ in range(LONGEST_SEARCH):
+        if len(rows) >= number:
+            return rows[:number]
+        rows = np.vstack([rows, draw()])
+    raise ValueError(refusal)
 
 
 def resting_state(arm: Any, position: np.ndarray) -> np.ndarray:

@@ -18,10 +18,8 @@ from rnn_controller.options import (
 )
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
+from rnn_controller.training.config import LARGEST_SEED
 from rnn_controller.watching import Watched, remark
-
-LARGEST_SEED = 2**63 - 1
-
 
 LOUDEST = 10.0  # [-] noise level
 

@@ -41,6 +41,8 @@ FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 NOISY = 3  # runs with noise behind one without
 BEHIND: dict[str, Any] = {"lw": 0.7, "alpha": 0.4, "zorder": 1.5}
 """How a noisy run is drawn."""
+IN_FRONT: dict[str, Any] = {"lw": 1.5, "zorder": 2}
+"""How the run without noise is drawn."""
 
 
 class Run(NamedTuple):
@@ -108,6 +110,11 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
     seeds = range(seed, seed + NOISY) if noise else ()
     noisy = [run(*arguments, seed=each, noise=noise, **environment) for each in seeds]
     return run(*arguments, seed=seed, noise=0.0, **environment), noisy
+
+
+def in_order(quiet: Run, noisy: list[Run]) -> list[tuple[Run, dict[str, Any]]]:
+    """Runs and the styles of their lines, the one without noise last and in front."""
+    return [*((shown, BEHIND) for shown in noisy), (quiet, IN_FRONT)]
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:

@@ -15,13 +15,13 @@ from arm_env.envs.settings import as_orbit
 from arm_env.tasks.schedules import CommandList
 from arm_env.tasks.shapes import Circle
 from rnn_controller.figures.common import (
-    BEHIND,
     COLOURS,
     INK,
     STYLE,
     Run,
     draw_space,
     explain,
+    in_order,
     runs,
     sign,
 )
@@ -95,7 +95,7 @@ def _parts(shown: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
 
 def _draw_circles(axes: Axes, quiet: Run, noisy: list[Run], title: str) -> None:
     draw_space(axes, quiet, title)
-    for shown, style in _in_order(quiet, noisy):
+    for shown, style in in_order(quiet, noisy):
         for colour, _, when in _parts(shown):
             axes.plot(*shown.hand[when].T, color=colour, **style)
     for _, command, _ in _parts(quiet):
@@ -105,11 +105,6 @@ def _draw_circles(axes: Axes, quiet: Run, noisy: list[Run], title: str) -> None:
             arrow = {"arrowstyle": "-|>", "color": INK, "lw": 0}
             axes.annotate("", track[(i + 2) % 48], track[i], arrowprops=arrow)
     axes.set(xlabel="x [m]")
-
-
-def _in_order(quiet: Run, noisy: list[Run]) -> list[tuple[Run, dict[str, Any]]]:
-    """Runs and the styles of their lines, the one without noise last and in front."""
-    return [*((shown, BEHIND) for shown in noisy), (quiet, {"lw": 1.5, "zorder": 2})]
 
 
 def _radius(shown: Run) -> np.ndarray:
@@ -141,7 +136,7 @@ def _draw_course(
     wanted: np.ndarray,
 ) -> None:
     """Draw ``course`` of the runs over time, and the values ``wanted``, (T,), dashed."""
-    for shown, style in _in_order(quiet, noisy):
+    for shown, style in in_order(quiet, noisy):
         time = shown.time[1:]
         done = course(shown)
         for colour, _, when in _parts(shown):
@@ -226,7 +221,7 @@ def figure_8(
             quiet, noisy = runs(controller, plan(curve, lap), 3 * lap, before=lap, **options)
             wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 200)])
             draw_space(axes, quiet, title)
-            for shown, style in _in_order(quiet, noisy):
+            for shown, style in in_order(quiet, noisy):
                 axes.plot(*shown.hand.T, color=COLOURS[0], **style)
             axes.plot(*wanted.T, "--", color=INK, lw=0.9, zorder=3)
             note = f"median distance {median_gap([quiet], wanted):.0f} mm"

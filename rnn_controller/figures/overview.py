@@ -12,7 +12,6 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
 from arm_env.tasks.task import Task
 from rnn_controller.figures.common import (
-    BEHIND,
     COLOURS,
     INK,
     NOISY,
@@ -20,12 +19,10 @@ from rnn_controller.figures.common import (
     Run,
     draw_space,
     explain,
+    in_order,
     run,
     sign,
 )
-
-IN_FRONT: dict[str, Any] = {"lw": 1.5, "zorder": 2}
-"""How the run without noise is drawn."""
 
 
 def figure_overview(
@@ -62,7 +59,7 @@ def figure_overview(
             ("c   Distance from the command", "distance", "distance [cm]", _distance),
             ("d   Speed", "speed", "speed [m/s]", _speed),
         ):
-            for shown, style in [*((each, BEHIND) for each in noisy), (quiet, IN_FRONT)]:
+            for shown, style in in_order(quiet, noisy):
                 for colour, line in zip(COLOURS, course(shown), strict=False):
                     panels[key].plot(shown.time[1:], line, color=colour, **style)
             panels[key].set(title=title, ylabel=label, xlim=(0, quiet.time[-1]))
@@ -102,9 +99,8 @@ def _replay(shown: Run) -> Callable[[float], np.ndarray]:
 
 def _draw_paths(axes: Axes, quiet: Run, noisy: list[Run]) -> None:
     draw_space(axes, quiet, "a   Path of the hand")
-    for shown in noisy:
-        axes.plot(*shown.hand.T, color=COLOURS[0], **BEHIND)
-    axes.plot(*quiet.hand.T, color=COLOURS[0], **IN_FRONT)
+    for shown, style in in_order(quiet, noisy):
+        axes.plot(*shown.hand.T, color=COLOURS[0], **style)
     for command in _different(quiet):
         track = quiet.task.track(command)
         if track is not None:
