@@ -40,7 +40,7 @@ def figure_overview(
     drawn behind one without. ``name`` is the controller's. What else is given, such as ``arm``,
     goes to the environment.
     """
-    seconds = 2 * task.hold if not task.moving else task.hold
+    _, seconds = task.measured(task.hold)
     options = {"env_id": task.env_id, "before": 0, **task.arguments, **environment}
     quiet = run(controller, None, seconds, seed=seed, noise=0.0, **options)
     again = _replay(quiet)
