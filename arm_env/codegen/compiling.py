@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib.util
 import math
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -91,11 +92,12 @@ def compile_source(name: str, source: str, **known: Any) -> Kernels:
 
     They may call those ``known``.
     """
+    known = {name: value for name, value in known.items() if re.search(rf"\b{name}\b", source)}
     # with JIT off it is itself
     origins = {key: getattr(value, "py_func", value) for key, value in known.items()}
     callees = sorted(
         f"{key}={origin.__module__}.{getattr(origin, '__name__', key)} "
-        f"{_digest_of_file(origin.__module__)}"
+        f"{getattr(origin, 'fingerprint', '')} {_digest_of_file(origin.__module__)}"
         for key, origin in origins.items()
     )
     stem = f"{name}_{hashlib.sha256(chr(10).join([source, *callees]).encode()).hexdigest()[:16]}"

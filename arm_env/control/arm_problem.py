@@ -7,20 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
-from arm_env.codegen.tracing import constant, flatten, function_source, gradient, load
+from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
+from arm_env.codegen.emitting import emitted
+from arm_env.codegen.tracing import constant, flatten, gradient, load
 from arm_env.control.ilqr import Expansion, Trajectory
 from arm_env.dynamics.layout import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import (
-    ELEMENTARY,
-    TracedTask,
-    step,
-    step_rows,
-    step_vjp_rows,
-    task_kernels,
-    trace_task,
-)
+from arm_env.dynamics.body import ARM
+from arm_env.dynamics.plant import TracedTask, physics_of, step_rows, step_vjp_rows, trace_task
 from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.task import Task
 
@@ -35,26 +29,26 @@ def follow(
     states, controls, change, gains, scale, x, u, terms,
 ):
     value = 0.0
-    x[0] = states[0]
+    for j in range({STATE_SIZE}):
+        x[0, j] = states[0, j]
     for t in range(len(controls)):
         for i in range({MUSCLE_COUNT}):
             wanted = controls[t, i] + scale * change[t, i]
             for j in range({STATE_SIZE}):
                 wanted += gains[t, i, j] * (x[t, j] - states[t, j])
-            u[t, i] = min(max(wanted, tone), max_excitation)
-        x[t + 1] = x[t]
+            wanted = tone if wanted < tone else wanted
+            u[t, i] = max_excitation if wanted > max_excitation else wanted
+        for j in range({STATE_SIZE}):
+            x[t + 1, j] = x[t, j]
         for _ in range(substeps):
             step(p, h, x[t + 1], u[t], x[t + 1])
         cost(p, w, x[t + 1], u[t], command, terms)
         value += (terms[0] + terms[1] + terms[2]) * h * substeps
     return value
 
-def expand_cost(p, w, period, command, states, controls, slope, hessian):
+def expand_cost(p, w, command, states, controls, slope, hessian):
     for t in range(len(controls)):
-        flat = hessian[t].reshape({SIZE * SIZE})
-        cost_derivatives(p, w, states[t + 1], controls[t], command, slope[t], flat)
-        slope[t] *= period
-        hessian[t] *= period
+        cost_derivatives(p, w, states[t + 1], controls[t], command, slope[t], hessian[t])
 """
 
 
@@ -66,111 +60,87 @@ def compiled(traced: TracedTask) -> Kernels:
     z, one = flatten([x, u]), [constant(1.0)]
     slope = gradient(total, one, z)
     rows = [entry for partial in slope for entry in gradient([partial], one, z)]
-    source = (
-        function_source(
-            "cost_derivatives", ["p", "w", "x", "u", "k"], {"slope": slope, "hessian": rows}
-        )
-        + PASSES
-    )
-    return compile_source(
-        "problem", source, step=step, cost=task_kernels(traced).cost, **ELEMENTARY
-    )
+    arguments = ["p", "w", "x", "u", "k"]
+    known = {
+        **emitted("cost", arguments, {"terms": traced.terms}),
+        **emitted("cost_derivatives", arguments, {"slope": slope, "hessian": rows}),
+        **physics_of(ARM),
+    }
+    return compile_source("problem", PASSES, **known)
 
 
-@jit
-def advance(p, h, x, u, between):
-    """Fill in the states (substeps, R, 10) at which the steps of one control period begin.
+def advance(p: np.ndarray, h: float, x: np.ndarray, u: np.ndarray, substeps: int) -> np.ndarray:
+    """States (substeps, R, 10) at which the steps of one control period begin.
 
     It begins in states x (R, 10), under u (R, 6).
     """
+    between = np.empty((substeps, *x.shape))
     between[0] = x
-    for s in range(1, len(between)):
+    for s in range(1, substeps):
         step_rows(0, len(x), p, h, between[s - 1], u, between[s])
+    return between
 
 
-@jit
-def advance_vjp(p, h, u, between, gx, gu):
-    """Turn costates gx (R, 10) of a control period's ends into those of its starts, and fill gu.
+def advance_vjp(
+    p: np.ndarray, h: float, u: np.ndarray, between: np.ndarray, gx: np.ndarray
+) -> np.ndarray:
+    """Turn costates gx (R, 10) of a control period's ends into those of its starts; return gu.
 
     Excitations within the box reach the muscles as they are, so that ``excite`` without noise has
     no part in it (at the box's edge its derivative would be zero both ways).
     """
-    part = np.empty_like(gu)
-    gu[:] = 0.0
-    for s in range(len(between) - 1, -1, -1):
-        step_vjp_rows(0, len(gx), p, h, between[s], u, gx, gx, part)
+    part, gu = np.empty_like(u), np.zeros_like(u)
+    for states in between[::-1]:
+        step_vjp_rows(0, len(gx), p, h, states, u, gx, gx, part)
         gu += part
+    return gu
 
 
-@jit
-def repeated(values, times):
-    """Each row of values (T, n) that many times, (T times, n)."""
-    rows = np.empty((len(values) * times, values.shape[1]))
-    for row in range(len(rows)):
-        rows[row] = values[row // times]
-    return rows
-
-
-@jit
-def jacobians(p, h, substeps, x, u, first, last, dynamics):
-    """Fill components first … last − 1 of the Jacobians (T, 10, 16) of control periods.
+def jacobians(
+    p: np.ndarray, h: float, substeps: int, x: np.ndarray, u: np.ndarray, which: np.ndarray
+) -> np.ndarray:
+    """Components ``which`` (n,) of the Jacobians of control periods, (T, n, 16).
 
     They begin in states x (T, 10), under u (T, 6).
     """
-    number = last - first
-    x, u = repeated(x, number), repeated(u, number)
-    between = np.empty((substeps, *x.shape))
-    gx = np.zeros(x.shape)
-    gu = np.empty(u.shape)
-    for row in range(len(x)):
-        gx[row, first + row % number] = 1.0
-    advance(p, h, x, u, between)
-    advance_vjp(p, h, u, between, gx, gu)
-    for row in range(len(x)):
-        entry = dynamics[row // number, first + row % number]
-        entry[:STATE_SIZE] = gx[row]
-        entry[STATE_SIZE:] = gu[row]
+    number = len(which)
+    gx = np.tile(np.eye(STATE_SIZE)[which], (len(x), 1))
+    x, u = x.repeat(number, 0), u.repeat(number, 0)
+    gu = advance_vjp(p, h, u, advance(p, h, x, u, substeps), gx)
+    return np.concatenate([gx, gu], 1).reshape(-1, number, SIZE)
 
 
-@jit
-def curvatures(p, h, substeps, x, u, costates, curvature):
+def curvatures(
+    p: np.ndarray, h: float, substeps: int, x: np.ndarray, u: np.ndarray, costates: np.ndarray
+) -> np.ndarray:
     """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends.
 
     They are differences of adjoints.
     """
     nearby = SIZE + 1  # the point itself, and one nudged along each axis
-    x, u, gx = repeated(x, nearby), repeated(u, nearby), repeated(costates, nearby)
-    between = np.empty((substeps, *x.shape))
-    gu = np.empty(u.shape)
-    for row in range(len(x)):
-        j = row % nearby - 1
-        if 0 <= j < STATE_SIZE:
-            x[row, j] += NUDGE
-        elif j >= STATE_SIZE:
-            u[row, j - STATE_SIZE] += NUDGE
-    advance(p, h, x, u, between)
-    advance_vjp(p, h, u, between, gx, gu)
-    for t in range(len(curvature)):
-        point = nearby * t
-        for j in range(SIZE):
-            curvature[t, j, :STATE_SIZE] = (gx[point + 1 + j] - gx[point]) / NUDGE
-            curvature[t, j, STATE_SIZE:] = (gu[point + 1 + j] - gu[point]) / NUDGE
-        curvature[t] = 0.5 * (curvature[t] + curvature[t].T)
+    nudges = NUDGE * np.concatenate([np.zeros((1, SIZE)), np.eye(SIZE)])
+    points = (np.concatenate([x, u], 1)[:, None] + nudges).reshape(-1, SIZE)
+    x, u = (part.copy() for part in np.split(points, [STATE_SIZE], axis=1))
+    gx = costates.repeat(nearby, 0)
+    gu = advance_vjp(p, h, u, advance(p, h, x, u, substeps), gx)
+    adjoints = np.concatenate([gx, gu], 1).reshape(-1, nearby, SIZE)
+    slopes = (adjoints[:, 1:] - adjoints[:, :1]) / NUDGE
+    return 0.5 * (slopes + slopes.swapaxes(1, 2))
 
 
-@jit
-def expand_dynamics(p, h, substeps, states, controls, slope):
+def expand_dynamics(
+    p: np.ndarray, h: float, substeps: int, states: np.ndarray, controls: np.ndarray,
+    slope: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Jacobians (T, 10, 16), gradients (T, 6) and costates (T, 10) along a trajectory."""
     length = len(controls)
-    x = states[:length]
     dynamics = np.empty((length, STATE_SIZE, SIZE))
+    every = np.arange(STATE_SIZE)
+    dynamics[:, :MOTION] = jacobians(p, h, substeps, states[:length], controls, every[:MOTION])
+    # activations follow the same linear equation at all times
+    dynamics[:, MOTION:] = jacobians(p, h, substeps, states[:1], controls[:1], every[MOTION:])
     gradient = np.empty((length, MUSCLE_COUNT))
     costates = np.empty((length, STATE_SIZE))
-    jacobians(p, h, substeps, x, controls, 0, MOTION, dynamics)
-    jacobians(p, h, substeps, x[:1], controls[:1], MOTION, STATE_SIZE, dynamics[:1])
-    for t in range(1, length):
-        # activations follow the same linear equation at all times
-        dynamics[t, MOTION:] = dynamics[0, MOTION:]
     costate = np.zeros(STATE_SIZE)
     for t in range(length - 1, -1, -1):
         costates[t] = costate + slope[t, :STATE_SIZE]
@@ -230,17 +200,19 @@ class ArmProblem:
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
         length = len(controls)
         slope = np.empty((length, SIZE))
-        hessian = np.empty((length, SIZE, SIZE))
+        hessian = np.empty((length, SIZE * SIZE))
         self._kernels.expand_cost(
-            self._p, self._w, self.control_period, self.command, states, controls, slope, hessian
+            self._p, self._w, self.command, states, controls, slope, hessian
         )
+        slope *= self.control_period
+        hessian = self.control_period * hessian.reshape(length, SIZE, SIZE)
         if not exact:
             convexify(hessian)
         plant = (self._p, self._step, self._substeps)
         dynamics, slopes, costates = expand_dynamics(*plant, states, controls, slope)
         curvature = np.zeros((length, SIZE, SIZE))
         if exact:
-            curvatures(*plant, states[:length], controls, costates, curvature)
+            curvature = curvatures(*plant, states[:length], controls, costates)
         return Expansion(dynamics, slope, hessian, curvature, slopes)
 
 

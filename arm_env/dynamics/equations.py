@@ -55,22 +55,21 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     force_length = xp.exp(-xp.exp(1.87 * xp.log(z)))
 
     v = at_least(xp, velocity, -FASTEST_SHORTENING)
-    # each branch sees its own side only: no overflow to select away
-    shortening = xp.where(v, 0.0, v)
-    lengthening = xp.where(v, v, 0.0)
     curvature = 1.38 + 2.09 * l
-    hill = -FASTEST_SHORTENING + curvature * shortening
-    concentric = (-FASTEST_SHORTENING - shortening) / hill
     plateau = -3.12 + 4.21 * l - 2.67 * l * l
-    eccentric = (0.62 - plateau * lengthening) / (0.62 + lengthening)
-    force_velocity = xp.where(v, eccentric, concentric)
+    # Numerator and denominator are chosen, not quotients: one division serves both branches, and
+    # what is not chosen can't overflow.
+    denominator = xp.where(v, 0.62 + v, -FASTEST_SHORTENING + curvature * v)
+    inverse = 1 / (denominator * (1 + curvature))
+    scale = (1 + curvature) * inverse  # 1 / denominator
+    force_velocity = xp.where(v, 0.62 - plateau * v, -FASTEST_SHORTENING - v) * scale
     # The slope jumps at v = 0. The implicit step needs one that is continuous and not too small:
     # the concentric side is scaled up to meet the eccentric one.
-    kink = -(1 + plateau) / 0.62 * FASTEST_SHORTENING / (1 + curvature)
+    kink = (1 + plateau) * (FASTEST_SHORTENING / 0.62)
     slope = xp.where(
         v,
-        -(plateau + eccentric) / (0.62 + lengthening),
-        kink * -(1 + concentric * curvature) / hill,
+        -(plateau + force_velocity) * scale,
+        kink * (1 + force_velocity * curvature) * inverse,
     )
 
     pull = force_length * force_velocity - 0.02 * xp.exp(13.8 - 18.7 * l)

@@ -1,8 +1,9 @@
 """The compiled plant: a body's equations turned into Numba kernels, for one body or a batch.
 
 Every kernel takes ``p``, the body's flat parameter vector (``Arm.flat()``), and fills its last
-arguments. Kernels ending in ``_vjp`` are exact adjoints: cotangents in, cotangents out. The names
-``step`` to ``observe`` of this module are the arm's.
+arguments. Kernels with ``_vjp`` are exact adjoints: cotangents in, cotangents out. Arms lie as
+``arm_env.codegen.emitting.FORMS`` says. The names ``step`` to ``control_steps`` of this module are
+the arm's.
 """
 
 import functools
@@ -11,18 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arm_env.codegen import elementary
 from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
-from arm_env.codegen.lanes import lane_source, row_source
-from arm_env.codegen.tracing import (
-    SYMBOLIC,
-    Symbol,
-    explained,
-    flatten,
-    function_source,
-    gradient,
-    load,
-)
+from arm_env.codegen.emitting import compile_emitted, emitted
+from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
     PULL_BOUND,
@@ -31,7 +23,7 @@ from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them
     sensory_bounds,
 )
 from arm_env.dynamics.parameters import CostWeights, Parameters
-from arm_env.dynamics.random_numbers import standard_normals
+from arm_env.dynamics.random_numbers import NOISE, some_normals
 
 
 def symbols(parameters: Parameters, name: str) -> Any:
@@ -58,8 +50,8 @@ WEIGHT_SYMBOLS = symbols(CostWeights(), "w")
 
 def with_adjoint(
     name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
-) -> str:
-    """Source of a kernel filling ``out``, and of its adjoint filling one array per input."""
+) -> dict[str, Any]:
+    """Functions that fill ``out``, and their adjoints that fill one array per input, in all forms."""
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
     results = {}
@@ -68,92 +60,57 @@ def with_adjoint(
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
-    return batch_source(name, arguments, {"out": outputs}) + batch_source(
+    return emitted(name, arguments, {"out": outputs}) | emitted(
         f"{name}_vjp", [*arguments, "g"], results
     )
 
 
-def batch_source(name: str, arguments: list[str], results: dict[str, list[Symbol]]) -> str:
-    """Source of a kernel for one arm, in lanes, and on rows."""
-    return "".join(
-        form(name, arguments, results) for form in (function_source, lane_source, row_source)
-    )
-
-
-ELEMENTARY = {
-    name: getattr(elementary, name) for name in ("exp", "log", "sin", "cos", "widest_registers")
-}
-"""What generated functions call."""
-
-
-def physics_source(body: Body) -> str:
-    """Source of the kernels of a body's equations."""
+@functools.cache
+def physics_of(body: Body) -> dict[str, Any]:
+    """``step``, ``sense`` and ``excite`` of a body for compiled code, each with its adjoint
+    (``_vjp``), in all ``FORMS``.
+    """
     p = parameter_symbols(body)
     x = load("x", (body.state_size,))
     u = load("u", (body.muscle_count,))
     noise = load("noise", (body.muscle_count,))
     h = Symbol("scalar", "h")
     xs, us = flatten([x]), flatten([u])
-    return "\n".join(
-        [
-            with_adjoint(
-                "step",
-                ["p", "h", "x", "u"],
-                flatten([body.step(SYMBOLIC, p, x, u, h)]),
-                {"x": xs, "u": us},
-            ),
-            with_adjoint("sense", ["p", "x"], flatten([body.sense(SYMBOLIC, p, x)]), {"x": xs}),
-            with_adjoint(
-                "excite",
-                ["p", "u", "noise"],
-                flatten([body.excitation(SYMBOLIC, p, u, noise)]),
-                {"u": us},
-            ),
-        ]
-    )
+    step = flatten([body.step(SYMBOLIC, p, x, u, h)])
+    sense = flatten([body.sense(SYMBOLIC, p, x)])
+    excite = flatten([body.excitation(SYMBOLIC, p, u, noise)])
+    return {
+        **with_adjoint("step", ["p", "h", "x", "u"], step, {"x": xs, "u": us}),
+        **with_adjoint("sense", ["p", "x"], sense, {"x": xs}),
+        **with_adjoint("excite", ["p", "u", "noise"], excite, {"u": us}),
+    }
 
 
 @functools.cache
-def physics_of(body: Body) -> Kernels:
-    """The kernels ``step``, ``sense`` and ``excite`` of a body, each with its adjoint (``_vjp``),
-    in lanes (``_lanes``) and on rows (``_rows``).
-    """
-    made = compile_source("physics", physics_source(body), **ELEMENTARY)
-    return made.made_by(physics_of, body)
+def kernels_of(body: Body) -> Kernels:
+    """What ``physics_of`` gives, for callers outside compiled code."""
+    return compile_emitted("physics", physics_of(body)).made_by(kernels_of, body)
 
 
-PERIOD = """
-def control_steps(p, h, substeps, u, noise, x):
-    # advance states x (B, {states}) in place by one control period under u (B, {muscles}), with
-    # noise ω (B, {muscles})
-    excitation = empty((len(x), {muscles}))
-    excite_rows(0, len(x), p, u, noise, excitation)
+# Lines of compiled functions. They advance states x (B, S) in place by one control period under
+# u (B, M); in excitation (B, M) there is the noise ω.
+MOVE = """
+    excite_{form}(0, len(x), p, u, excitation, excitation)
     for _ in range(substeps):
-        step_rows(0, len(x), p, h, x, excitation, x)
-
-def observe(p, x, command, noise, low, high, observation):
-    # fill float32 observations (B, {signals} + K): noisy sensory signal and command, within their
-    # bounds
-    signal = empty((len(x), {signals}))
-    sense_rows(0, len(x), p, x, signal)
-    for i in range(len(x)):
-        for j in range(len(low)):
-            value = signal[i, j] if j < {signals} else command[i, j - {signals}]
-            observation[i, j] = min(max(value * (1 + noise[i, j]), low[j]), high[j])
+        step_{form}(0, len(x), p, h, x, excitation, x)
 """
 
 
 @functools.cache
 def period_of(body: Body) -> Kernels:
-    """The kernels of a control period: ``control_steps``, which moves a batch, and ``observe``."""
-    physics = physics_of(body)
-    sizes = {"states": body.state_size, "signals": body.sensory_size, "muscles": body.muscle_count}
-    called = {name: getattr(physics, name) for name in ("step_rows", "sense_rows", "excite_rows")}
-    return compile_source("period", PERIOD.format(**sizes), **called).made_by(period_of, body)
+    """The kernel ``control_steps``, which moves a batch for a control period."""
+    copy = "\n    excitation = noise.copy()"
+    source = f"def control_steps(p, h, substeps, u, noise, x):{copy}{MOVE.format(form='rows')}"
+    return compile_source("period", source, **physics_of(body)).made_by(period_of, body)
 
 
 # The arm's own kernels by name, for those who compute with this body alone.
-_arm = physics_of(ARM)
+_arm = kernels_of(ARM)
 step, step_vjp = _arm.step, _arm.step_vjp
 sense, sense_vjp = _arm.sense, _arm.sense_vjp
 excite, excite_vjp = _arm.excite, _arm.excite_vjp
@@ -163,7 +120,7 @@ excite_lanes, excite_vjp_lanes = _arm.excite_lanes, _arm.excite_vjp_lanes
 step_rows, step_vjp_rows = _arm.step_rows, _arm.step_vjp_rows
 sense_rows, sense_vjp_rows = _arm.sense_rows, _arm.sense_vjp_rows
 excite_rows, excite_vjp_rows = _arm.excite_rows, _arm.excite_vjp_rows
-control_steps, observe = period_of(ARM).control_steps, period_of(ARM).observe
+control_steps = period_of(ARM).control_steps
 
 # observations lie within their noise-free bounds × (1 ± this): ten standard deviations
 NOISE_MARGIN = 1.5
@@ -182,17 +139,6 @@ def hold_to_action_space(u, max_excitation):
         for j in range(u.shape[1]):
             u[i, j] = min(max(u[i, j], 0.0), max_excitation)
     return -1
-
-
-@jit
-def noise_of(deviation, key, draw, noise):
-    """Fill noise (n,) with normal numbers of that deviation, those of a key and a draw."""
-    if deviation == 0:
-        noise[:] = 0.0
-        return
-    standard_normals(key, draw, noise)
-    for i in range(len(noise)):
-        noise[i] *= deviation
 
 
 TASKS_MAY_HOLD = (
@@ -246,49 +192,79 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
     return flatten(values)
 
 
-def task_kernels(traced: TracedTask) -> Kernels:
+COSTS_OF = """
+    cost_{form}(0, len(x), p, w, x, u, k, out)
+"""
+
+# They fill float32 observations (B, 3 M + K): noisy sensory signal and command, within their
+# bounds. The noise is that from ``before`` on.
+OBSERVE = """
+    signal = empty((len(observation), {signals}))
+    sense_{form}(0, len(observation), p, sensed, signal)
+    for i in range(len(observation)):
+        for j in range(len(low)):
+            value = signal[i, j] if j < {signals} else command[i, j - {signals}]
+            value *= 1 + noise[before + i * len(low) + j]
+            value = low[j] if value < low[j] else value
+            observation[i, j] = high[j] if value > high[j] else value
+"""
+
+TASK = f"""
+def costs(p, w, x, u, k, out):{COSTS_OF}
+
+def observe(p, sensed, command, deviation, key, draw, low, high, observation):
+    before = 0
+    noise = empty(len(observation) * len(low)){NOISE}{OBSERVE}
+
+def advance(
+    p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
+    observation
+):
+    for age in range(len(history) - 1):
+        for i in range(history.shape[1]):
+            for j in range(history.shape[2]):
+                history[age, i, j] = history[age + 1, i, j]
+    x, sensed = history[-1], history[0]
+    before = len(x) * {{muscles}}
+    noise = empty(before + len(x) * len(low)){NOISE}
+    excitation = empty((len(x), {{muscles}}))
+    for i in range(len(x)):
+        elapsed[i] += 1
+        for j in range({{muscles}}):
+            excitation[i, j] = noise[{{muscles}} * i + j]
+{MOVE}{COSTS_OF}{OBSERVE}
+"""
+
+
+def task_kernels(traced: TracedTask, form: str = "rows") -> Kernels:
     """Kernels over a batch that know the task's cost.
 
-    ``costs`` fills out (B, 7), whose columns ``COSTS`` names. ``advance`` is an environment's whole
-    step in one call: it takes ``control_steps`` from the last of the states ``history``,
-    (D + 1, B, 2 J + M), which moves up by one, counts the period in ``elapsed``, (B,), fills
-    ``costs`` under the present command, and lets the first states ``observe`` with the following
-    command. Noise is that of the ``key`` and the number of the ``draw``.
+    ``costs`` fills out (B, 7), whose columns ``COSTS`` names, and ``observe`` the observations.
+    ``advance`` is an environment's whole step in one call: it takes a control period from the last
+    of the states ``history``, (D + 1, B, 2 J + M), which moves up by one, counts the period in
+    ``elapsed``, (B,), does what ``costs`` does under the present command, and lets the first states
+    ``observe`` with the following command. Noise is that of the ``key`` and the number of the
+    ``draw``. The ``form`` is one of ``arm_env.codegen.emitting.FORMS``.
     """
     body = traced.body
-    muscles = body.muscle_count
     hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)
     success = SYMBOLIC.where(traced.success, 1.0, 0.0)
     results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
-    batch = f"""
-def costs(p, w, x, u, k, out):
-    cost_rows(0, len(x), p, w, x, u, k, out)
-
-def advance(
-    p, w, h, substeps, u, deviation, key, draw, k, following, low, high, history, elapsed, out,
-    observation
-):
-    for i in range(len(elapsed)):
-        elapsed[i] += 1
-    for age in range(len(history) - 1):
-        history[age] = history[age + 1]
-    x = history[-1]
-    noise = empty(len(x) * ({muscles} + len(low)))
-    noise_of(deviation, key, draw, noise)
-    split = len(x) * {muscles}
-    control_steps(p, h, substeps, u, noise[:split].reshape(len(x), {muscles}), x)
-    costs(p, w, x, u, k, out)
-    sensed = noise[split:].reshape(len(x), len(low))
-    observe(p, history[0], following, sensed, low, high, observation)
-"""
-    source = batch_source("cost", ["p", "w", "x", "u", "k"], results) + batch
-    period = period_of(body)
-    known = {"control_steps": period.control_steps, "observe": period.observe, "noise_of": noise_of}
-    return compile_source("task", source, **known, **ELEMENTARY)
+    cost = emitted("cost", ["p", "w", "x", "u", "k"], results)
+    sizes = {"signals": body.sensory_size, "muscles": body.muscle_count}
+    known = emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
+    source = TASK.format(form=form, **sizes)
+    return compile_source("task", source, **known, some_normals=some_normals)
 
 
 @once_for_each_trace(trace_task)
 def compile_task(traced: TracedTask) -> Kernels:
-    """Return the ``task_kernels`` of a task."""
+    """The ``task_kernels`` of a task for many arms."""
     return task_kernels(traced)
+
+
+@once_for_each_trace(trace_task)
+def compile_task_of_one(traced: TracedTask) -> Kernels:
+    """The ``task_kernels`` of a task for a few arms, one after the other."""
+    return task_kernels(traced, "each")

@@ -8,71 +8,138 @@ is 6.7.
 """
 
 import math
-import textwrap
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from arm_env.codegen.compiling import compile_source
-from arm_env.codegen.elementary import cos, log, sin, whole, widest_registers
-from arm_env.codegen.lanes import LANES
+from arm_env.codegen.elementary import (
+    emit_log,
+    emit_sine_and_cosine,
+    emit_whole,
+    let_widest_registers,
+)
+from arm_env.codegen.instructions import FLOAT, WHOLE, Number
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 MASK = 0xFFFFFFFF
 ROUNDS = 10
-AT_ONCE = 4 * LANES
+COUNTERS = 16  # whose numbers stand together
+AT_ONCE = 4 * COUNTERS
+TOGETHER = 8  # counters that make a vector
 
 
-def _scramble(indentation: str) -> str:
-    """Source that scrambles the counter c0 … c3 with the key k0, k1; each is a 32-bit number in an
-    int64.
-    """
-    lines = []
+def scrambled(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[Any, ...]:
+    """Philox: four random numbers for a key and a counter, 32 bits in an int64 each."""
+    k0, k1 = key
+    c0, c1, c2, c3 = counter
     for i in range(ROUNDS):
-        first, second = ((f"((k{j} + {INCREMENTS[j] * i & MASK}) & {MASK})") for j in (0, 1))
-        lines += [
-            f"p, q = {MULTIPLIERS[0]} * c0, {MULTIPLIERS[1]} * c2",
-            f"c0, c2 = ((q >> 32) & {MASK}) ^ c1 ^ {first}, ((p >> 32) & {MASK}) ^ c3 ^ {second}",
-            f"c1, c3 = q & {MASK}, p & {MASK}",
-        ]
-    return textwrap.indent("\n".join(lines), indentation)
+        first = (k0 + (INCREMENTS[0] * i & MASK)) & MASK
+        second = (k1 + (INCREMENTS[1] * i & MASK)) & MASK
+        p, q = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
+        c0, c2 = ((q >> 32) & MASK) ^ c1 ^ first, ((p >> 32) & MASK) ^ c3 ^ second
+        c1, c3 = q & MASK, p & MASK
+    return c0, c1, c2, c3
 
 
-SOURCE = f"""
-def philox(k0, k1, c0, c1, c2, c3, out):
-{_scramble("    ")}
-    out[0], out[1], out[2], out[3] = c0, c1, c2, c3
+def _uniform(bits: Number) -> Number:
+    return (emit_whole(bits) + 0.5) * 2.0**-32
 
-def uniform(bits):
-    return (whole(bits) + 0.5) * {2.0**-32!r}
 
-def some_normals(k0, k1, number, low, high, out):
-    widest_registers()
-    for lane in range({LANES}):
-        c0, c1, c2, c3 = number + lane, low, high, 0
-{_scramble("        ")}
-        one, other = sqrt(-2.0 * log(uniform(c0))), sqrt(-2.0 * log(uniform(c2)))
-        angle, second = {2 * math.pi!r} * uniform(c1), {2 * math.pi!r} * uniform(c3)
-        out[lane], out[{LANES} + lane] = one * cos(angle), one * sin(angle)
-        out[{2 * LANES} + lane], out[{3 * LANES} + lane] = other * cos(second), other * sin(second)
+def _pair(radius: Number, angle: Number) -> tuple[Number, Number]:
+    """Two normal numbers from two uniform ones."""
+    length = (emit_log(_uniform(radius)) * -2.0).root()
+    sine, cosine = emit_sine_and_cosine(_uniform(angle) * (2 * math.pi))
+    return length * cosine, length * sine
 
-def standard_normals(key, draw, out):
-    some = empty({AT_ONCE})
-    for first in range(0, len(out), {AT_ONCE}):
-        some_normals(
-            key & {MASK}, (key >> 32) & {MASK}, first // 4, draw & {MASK}, (draw >> 32) & {MASK},
-            some
+
+def _some_normals(typing_context: Any, key: Any, draw: Any, number: Any, out: Any) -> Any:
+    """Fill out (AT_ONCE,) with the normal numbers of the counters from ``number`` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[3])(context, builder, arguments[3]).data
+        function = _emitted_normals(builder.module, data.type)
+        builder.call(function, [*arguments[:3], data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, out), generate
+
+
+def _emitted_normals(module: Any, pointer: Any) -> Any:
+    name = "some_normals"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(
+        module, ir.FunctionType(ir.VoidType(), [WHOLE, WHOLE, WHOLE, pointer]), name
+    )
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    let_widest_registers(function)
+    builder = ir.IRBuilder(function.append_basic_block())
+    key, draw, number = (Number(builder, value) for value in function.args[:3])
+    steps = Number(builder, ir.Constant(ir.VectorType(WHOLE, TOGETHER), list(range(TOGETHER))))
+    nothing = Number(builder, WHOLE(0)).in_lanes(TOGETHER)
+    ends = (WHOLE(0), WHOLE(COUNTERS), WHOLE(TOGETHER))
+    with cgutils.for_range_slice(builder, *ends, WHOLE) as (first, _):
+        counter = number + Number(builder, first) + steps
+        keys = (key & MASK, (key >> 32) & MASK)
+        bits = scrambled(
+            keys, (counter, nothing + (draw & MASK), nothing + ((draw >> 32) & MASK), nothing)
         )
-        for i in range(min({AT_ONCE}, len(out) - first)):
-            out[first + i] = some[i]
+        normals = [*_pair(bits[0], bits[1]), *_pair(bits[2], bits[3])]
+        for i, normal in enumerate(normals):
+            place = builder.gep(
+                function.args[3], [builder.add(first, WHOLE(COUNTERS * i))]
+            )
+            vector = ir.VectorType(FLOAT, TOGETHER).as_pointer()
+            builder.store(normal.value, builder.bitcast(place, vector), align=8)
+    builder.ret_void()
+    return function
+
+
+def _interpreted_normals(key: int, draw: int, number: int, out: np.ndarray) -> None:
+    """The same where nothing is compiled, but for the last bits."""
+    counter = number + np.arange(COUNTERS, dtype=np.uint64)
+    halves = [np.uint64(half) for value in (key, draw) for half in (value & MASK, value >> 32)]
+    none = np.zeros_like(counter)
+    bits = scrambled(
+        (halves[0], halves[1]), (counter, none + halves[2], none + halves[3], none)
+    )
+    u = [(part + 0.5) * 2.0**-32 for part in bits]
+    for i in (0, 2):
+        length, angle = np.sqrt(-2.0 * np.log(u[i])), 2 * np.pi * u[i + 1]
+        out[COUNTERS * i : COUNTERS * (i + 1)] = length * np.cos(angle)
+        out[COUNTERS * (i + 1) : COUNTERS * (i + 2)] = length * np.sin(angle)
+
+
+some_normals: Any = (
+    _interpreted_normals
+    if numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+    else intrinsic(_some_normals)
+)
+
+# Lines for compiled functions: they fill noise (n,) with numbers of that deviation, those of a key
+# and a draw.
+NOISE = f"""
+    some = empty({AT_ONCE})
+    for first in range(0, len(noise), {AT_ONCE}):
+        if deviation > 0:
+            some_normals(key, draw, first // 4, some)
+        for i in range(min({AT_ONCE}, len(noise) - first)):
+            noise[first + i] = deviation * some[i] if deviation > 0 else 0.0
 """
 
-_compiled = compile_source(
-    "random_numbers",
-    SOURCE,
-    cos=cos,
-    log=log,
-    sin=sin,
-    whole=whole,
-    widest_registers=widest_registers,
-)
-standard_normals = _compiled.standard_normals
-philox = _compiled.philox
+noise_of = compile_source(
+    "random_numbers", f"def noise_of(deviation, key, draw, noise):{NOISE}", some_normals=some_normals
+).noise_of
+
+
+def standard_normals(key: int, draw: int, out: np.ndarray) -> None:
+    """Fill out (n,) with the standard normal numbers of a key and a draw."""
+    noise_of(1.0, key, draw, out)

@@ -10,9 +10,8 @@ from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.plant import (
     NOISE_MARGIN,
     compile_task,
+    compile_task_of_one,
     hold_to_action_space,
-    noise_of,
-    period_of,
 )
 from arm_env.envs.commands import Commands
 from arm_env.envs.own_arrays import OwnArrays
@@ -54,7 +53,7 @@ class Simulation(OwnArrays):
         self.number = number
         self.settings = Settings.of(task, *arguments, **more)
         self._coming: Settings | None = None
-        self._kernels = compile_task(task)
+        self._kernels = (compile_task_of_one if number == 1 else compile_task)(task)
         self.low, self.high = observation_bounds(task, self.settings.arm)
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
@@ -231,18 +230,11 @@ class Simulation(OwnArrays):
     def observe(self) -> np.ndarray:
         """Noisy observations, (B, 3 M + K) float32: delayed senses, the present command."""
         observation = self._blank()[1]
-        noise = np.empty(observation.size)
         self._draws += 1
-        noise_of(self._deviation, self._key, self._draws, noise)
-        period_of(self.body).observe(
-            self._p,
-            self.history[0],
-            self.command,
-            noise.reshape(observation.shape),
-            self.low,
-            self.high,
-            observation,
-        )
+        self._kernels.observe(
+            self._p, self.history[0], self.command, self._deviation, self._key, self._draws,
+            self.low, self.high, observation,
+        )  # fmt: skip
         return observation
 
 

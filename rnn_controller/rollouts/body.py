@@ -17,7 +17,7 @@ from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.primitives import Primitives
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.parameters import Parameters
-from arm_env.dynamics.plant import physics_of
+from arm_env.dynamics.plant import kernels_of, physics_of
 from rnn_controller.rollouts.parallel import in_parallel
 
 TORCH = Primitives(
@@ -26,8 +26,7 @@ TORCH = Primitives(
 )  # fmt: skip
 SHARE = 100  # arms that are worth a thread: handing work over costs as much as a period of these
 
-# The rows of a body's kernels. ``move`` and ``move_vjp`` are compiled together with them.
-ROWS = ("excite_rows", "excite_vjp_rows", "step_rows", "step_vjp_rows")
+# Functions of a body, with which ``move`` and ``move_vjp`` are compiled.
 excite_rows: Any = None
 excite_vjp_rows: Any = None
 step_rows: Any = None
@@ -112,19 +111,22 @@ def move_vjp(first, last, arm, control, path, cotangents):
     gx, gu, ge, part = cotangents
     # computed again: autograd would keep one for every period until the backward pass
     excite_rows(first, last, p, u, noise, excitation)
-    ge[first:last] = 0
+    for row in range(first, last):
+        for i in range(ge.shape[1]):
+            ge[row, i] = 0.0
     for i in range(len(path) - 2, -1, -1):
         step_vjp_rows(first, last, p, h, path[i], excitation, gx, gx, part)
-        ge[first:last] += part[first:last]
+        for row in range(first, last):
+            for j in range(ge.shape[1]):
+                ge[row, j] += part[row, j]
     excite_vjp_rows(first, last, p, u, noise, ge, gu)
 
 
 @functools.cache
 def movements_of(body: Body) -> Kernels:
     """``move`` and ``move_vjp``, compiled for a body."""
-    physics = physics_of(body)
     source = "\n\n".join(inspect.getsource(function) for function in (move, move_vjp))
-    return compile_source("move", source, **{name: getattr(physics, name) for name in ROWS})
+    return compile_source("move", source, **physics_of(body))
 
 
 def _array(value: Tensor) -> np.ndarray:
@@ -137,7 +139,7 @@ class _Sense(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.body, ctx.p = body, p
         signal = np.empty((len(x), body.sensory_size))
-        in_parallel(physics_of(body).sense_rows, len(x), p, _array(x), signal, share=SHARE)
+        in_parallel(kernels_of(body).sense_rows, len(x), p, _array(x), signal, share=SHARE)
         return torch.from_numpy(signal)
 
     @staticmethod
@@ -145,7 +147,7 @@ class _Sense(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
         gx = np.empty((len(x), ctx.body.state_size))
-        kernel = physics_of(ctx.body).sense_vjp_rows
+        kernel = kernels_of(ctx.body).sense_vjp_rows
         in_parallel(kernel, len(x), ctx.p, _array(x), _array(g), gx, share=SHARE)
         return torch.from_numpy(gx), None, None
 

@@ -18,7 +18,8 @@ import numpy as np
 from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.body import ARM, Body
-from arm_env.dynamics.plant import ELEMENTARY, physics_of
+from arm_env.codegen import elementary
+from arm_env.dynamics.plant import physics_of
 from rnn_controller.rollouts.lane_algebra import (
     add_outer,
     add_product,
@@ -245,13 +246,10 @@ STATE_SIZE = {body.state_size}
 SENSORY_SIZE = {body.sensory_size}
 MUSCLE_COUNT = {body.muscle_count}
 """
-CALLED = ELEMENTARY | {
+CALLED = elementary.CALLED | {
     function.__name__: function
     for function in (add_product, add_transposed_product, add_outer, add_sums, spread)
 }
-CALLED_OF_BODY = [
-    f"{kernel}_{form}" for kernel in ("excite", "sense", "step") for form in ("lanes", "vjp_lanes")
-]
 
 
 # Networks of one kind for one body share a source, whatever their sizes. The cache on disk knows it
@@ -261,7 +259,6 @@ def closed_loop_of(source: str, body: Body = ARM) -> Kernels:
     """``forward``, ``costate`` and ``steps``, compiled for a network's source and a body."""
     header = HEADER.format(lanes=LANES, body=body)
     shared = [inspect.getsource(function) for function in SHARED]
-    physics = physics_of(body)
-    called = CALLED | {name: getattr(physics, name) for name in CALLED_OF_BODY}
+    called = CALLED | physics_of(body)
     made = compile_source("closed_loop", "\n".join([header, source, *shared]), **called)
     return made.made_by(closed_loop_of, source, body)

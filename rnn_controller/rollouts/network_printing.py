@@ -19,15 +19,15 @@ def network_source(traced: Traced) -> str:
     # All arrays are parts of ``work``, so that a step allocates nothing. The second half is for the
     # cotangents.
     sizes, arrays, forward, total = _arrays(traced.statements)
-    copies = [f"u[:] = {traced.excitations}", f"following[:] = {traced.state}"]
+    copies = [*_copied("u", traced.excitations), *_copied("following", traced.state)]
     step = ["widest_registers()", *sizes, *arrays, *forward, *copies]
     cotangents = [line for s in traced.statements for line in _cotangent_array(s, total)]
     started = [
         "g_signal[:] = 0.0",
         "g_state[:] = 0.0",
         f"work[{total} : 2 * ({total})] = 0.0",
-        f"g_{traced.excitations}[:] += g_u",
-        f"g_{traced.state}[:] += g_following",
+        *_copied(f"g_{traced.excitations}", "g_u", assign="+="),
+        *_copied(f"g_{traced.state}", "g_following", assign="+="),
     ]
     backward = [line for s in reversed(traced.statements) for line in _adjoint(s)]
     # The adjoint begins with the forward lines: a rollout keeps signals and states of all periods,
@@ -98,7 +98,8 @@ def _arrays(statements: list[Statement]) -> tuple[list[str], list[str], list[str
                 f"    {s.name}[i] = {s.operands[0]}[i % {LANES}]",
             ]
         elif s.operation == "concatenate":
-            forward += [f"{s.name}[{start} : {stop}] = {part}" for part, start, stop in _parts(s)]
+            for part, start in _parts(s):
+                forward += _copied(s.name, part, start)
         else:
             function = FUNCTIONS.get(s.operation, (lambda x: x, None))[0]
             forward += _loop(s.name, function(s.operands[0]), "=")
@@ -111,11 +112,16 @@ def _part(sliced: Statement, array: str) -> str:
     return f"{array}[{start} : {start} + n_{sliced.name}]"
 
 
-def _parts(concatenated: Statement) -> list[tuple[str, str, str]]:
-    """The arrays that were put together, and where each of them begins and ends."""
+def _parts(concatenated: Statement) -> list[tuple[str, str]]:
+    """The arrays that were put together, and where each of them begins."""
     lengths = [f"n_{part}" for part in concatenated.operands]
-    ends = [" + ".join(lengths[:i]) or "0" for i in range(len(lengths) + 1)]
-    return list(zip(concatenated.operands, ends[:-1], ends[1:], strict=True))
+    starts = [" + ".join(lengths[:i]) or "0" for i in range(len(lengths))]
+    return list(zip(concatenated.operands, starts, strict=True))
+
+
+# Loops, since an assignment between arrays takes Numba three seconds: it prepares an error's words.
+def _copied(array: str, part: str, start: str = "0", assign: str = "=") -> list[str]:
+    return [f"for i in range(len({part})):", f"    {array}[{start} + i] {assign} {part}[i]"]
 
 
 def _cotangent_array(s: Statement, total: str) -> list[str]:
@@ -135,7 +141,14 @@ def _adjoint(s: Statement) -> list[str]:
             lines.append(f"add_outer(g_{s.name}, {vector}, g{matrix}[block])")
         return lines
     if s.operation == "concatenate":
-        return [f"g_{part}[:] += g_{s.name}[{start} : {stop}]" for part, start, stop in _parts(s)]
+        return [
+            line
+            for part, start in _parts(s)
+            for line in (
+                f"for i in range(n_{part}):",
+                f"    g_{part}[i] += g_{s.name}[{start} + i]",
+            )
+        ]
     if s.operation == "spread":
         numbers = s.operands[0]
         return [f"add_sums(g_{s.name}, g{numbers}[block])"] if numbers.startswith("w") else []
