@@ -34,10 +34,10 @@ ELEMENT = 8  # bytes; NumPy aligns elements, not vectors of them
 TOGETHER = LANES  # rows whose numbers make a vector
 
 Results = Mapping[str, Sequence[Symbol]]
-Load = Callable[[str, int], Number]
+Load = Callable[[str, Any], Number]
 
 
-class _Emission:
+class Emission:
     """The numbers of symbols, each computed once."""
 
     def __init__(self, builder: Any, given: Mapping[str, Any], load: Load):
@@ -45,6 +45,12 @@ class _Emission:
         self.given = given
         self.load = load
         self.numbers: dict[Any, Any] = {}
+
+    def numbers_of(self, symbols: Sequence[Symbol]) -> list[Number]:
+        """The numbers of symbols; what they depend on is emitted first."""
+        for symbol in ordered(symbols):
+            self.number(symbol)
+        return [self.number(symbol) for symbol in symbols]
 
     def number(self, symbol: Symbol) -> Number:
         """The number of a symbol whose arguments have been emitted."""
@@ -329,13 +335,12 @@ def _function(
     arms = form(builder, given)
     symbols = ordered([symbol for group in results.values() for symbol in group])
     present: Any = None
-    emission = _Emission(builder, given, lambda array, index: arms.load(present, array, index))
+    emission = Emission(builder, given, lambda array, index: arms.load(present, array, index))
     for symbol in symbols:  # what depends on parameters alone, once for all arms
         if symbol.uniform:
             emission.number(symbol)
     with arms.each() as present:
-        for symbol in symbols:
-            emission.number(symbol)
+        emission.numbers_of(symbols)
         for array, group in results.items():
             for index, symbol in enumerate(group):
                 arms.store(present, array, index, emission.number(symbol))

@@ -4,6 +4,7 @@ A number is a float64 or an int64, or a vector of them, one for each lane; the c
 both, and so are the bits.
 """
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from llvmlite import ir
@@ -129,6 +130,16 @@ class Number:
         if lanes and not isinstance(a.type, ir.VectorType):
             holds = self._made(holds).in_lanes(lanes).value
         return self._made(self.builder.select(holds, *values))
+
+    def shuffled(self, other: "Number", places: Iterable[int]) -> Self:
+        """A vector of the lanes at ``places`` in this one and the other, one after the other."""
+        chosen = list(places)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+        return self._made(self.builder.shuffle_vector(self.value, other.value, mask))
+
+    def lane(self, index: int) -> Self:
+        """The number in a lane."""
+        return self._made(self.builder.extract_element(self.value, ir.IntType(32)(index)))
 
     def bits(self) -> Self:
         """The bit pattern of a float64, an int64."""

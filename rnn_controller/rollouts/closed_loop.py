@@ -1,7 +1,7 @@
 """Body and network in closed loop, and the costate equations backwards through it, for any network.
 
 These functions are compiled for each kind of network together with its ``network_step`` and
-``network_vjp`` (``rnn_controller.rollouts.vector_tracing``). They take ``LANES`` movements at a
+``network_vjp`` (``rnn_controller.rollouts.network_emitting``). They take ``LANES`` movements at a
 time, a block, from the longest to the shortest. Within a block an array of n components holds
 component i of all its movements in [LANES i : LANES (i + 1)].
 
@@ -9,7 +9,6 @@ The modified maximum principle (Huh & Todorov 2009, III.A): ṗ = −f_qᵀ p �
 = 0, and dV/dW = ∫ (pᵀ f_W + c_W) dt. In discrete time this is the exact adjoint of the steps.
 """
 
-import functools
 import inspect
 from typing import Any, NamedTuple
 
@@ -18,15 +17,9 @@ import numpy as np
 from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.body import ARM, Body
-from arm_env.codegen import elementary
 from arm_env.dynamics.plant import physics_of
-from rnn_controller.rollouts.lane_algebra import (
-    add_outer,
-    add_product,
-    add_sums,
-    add_transposed_product,
-    spread,
-)
+from rnn_controller.rollouts.network_emitting import network_functions
+from rnn_controller.rollouts.statements import Traced
 
 # These three belong to a kind of network. The functions below are compiled together with it: their
 # source is copied behind the network's, which defines the names that they call.
@@ -246,19 +239,14 @@ STATE_SIZE = {body.state_size}
 SENSORY_SIZE = {body.sensory_size}
 MUSCLE_COUNT = {body.muscle_count}
 """
-CALLED = elementary.CALLED | {
-    function.__name__: function
-    for function in (add_product, add_transposed_product, add_outer, add_sums, spread)
-}
 
 
-# Networks of one kind for one body share a source, whatever their sizes. The cache on disk knows it
-# by a digest.
-@functools.lru_cache(maxsize=128)
-def closed_loop_of(source: str, body: Body = ARM) -> Kernels:
-    """``forward``, ``costate`` and ``steps``, compiled for a network's source and a body."""
+def closed_loop(network: Traced, body: Body = ARM) -> Kernels:
+    """``forward``, ``costate`` and ``steps``, compiled for a network's record and a body.
+
+    Networks of one kind for one body share them, whatever their sizes.
+    """
     header = HEADER.format(lanes=LANES, body=body)
-    shared = [inspect.getsource(function) for function in SHARED]
-    called = CALLED | physics_of(body)
-    made = compile_source("closed_loop", "\n".join([header, source, *shared]), **called)
-    return made.made_by(closed_loop_of, source, body)
+    source = "\n".join([header, *(inspect.getsource(function) for function in SHARED)])
+    known = network_functions(network) | physics_of(body)
+    return compile_source("closed_loop", source, **known)

@@ -1,190 +1,148 @@
-"""Products of matrices and vectors for ``LANES`` arms at once, which compiled networks call.
+"""Instructions for products of matrices and vectors, for ``LANES`` arms at once.
 
 A vector of n components is a flat array, component i of each arm in ``v[LANES i : LANES (i + 1)]``.
-The compiler does not find vector instructions for loops over such products (they took six times as
-long), so their instructions are given here. The order of every sum is fixed: an arm has the same
-bits in any lane, and on every machine.
+The order of every sum is fixed: an arm has the same bits in any lane, and on every machine.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
-from arm_env.codegen.compiling import jit
+from arm_env.codegen.emitting import ELEMENT, address, vector_address
+from arm_env.codegen.instructions import FLOAT, WHOLE, Number
 from arm_env.codegen.lanes import LANES
 
-# One component of all lanes. LLVM splits it into as many registers as the processor needs.
-VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-INDEX = ir.IntType(64)
-TOGETHER = 2  # rows that share what they load
-UNALIGNED = 8  # bytes: NumPy aligns the elements of an array, not whole vectors of them
+ROWS = 2  # of a product that share the vectors they load
+COLUMNS = 4  # of an outer product whose lanes are summed together
 
 
-def _pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """Return the addresses of the first element of the three arrays that lead the arguments."""
-    pairs = zip(signature.args[:3], arguments[:3], strict=True)
-    return [context.make_array(kind)(context, builder, value).data for kind, value in pairs]
+class Matrix(NamedTuple):
+    """Where a matrix begins, and its numbers of rows and columns."""
+
+    data: Any
+    rows: Any
+    columns: Any
 
 
-def _shuffled(builder: Any, vector: Any, lanes: list[int]) -> Any:
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
+def emit_product(builder: Any, matrix: Matrix, v: Any, out: Any, add: bool) -> None:
+    """Emit out = M v, or out += M v."""
+    _emit_product(builder, matrix, (matrix.columns, WHOLE(1)), v, out, add)
 
 
-def _in_every_lane(builder: Any, number: Any) -> Any:
-    # LLVM's idiom for a broadcast: into the first lane, and from there into all
-    first = builder.insert_element(
-        ir.Constant(VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
-    )
-    return _shuffled(builder, first, [0] * LANES)
-
-
-def _sum_of_lanes(builder: Any, vector: Any) -> Any:
-    """Add the upper half of the lanes to the lower half until one is left."""
-    # LLVM's own reduction is either in sequence, which is slow, or in an order of its choice, which
-    # may differ between processors.
-    width = LANES
-    while width > 1:
-        width //= 2
-        halves = (
-            _shuffled(builder, vector, list(range(start, start + width))) for start in (0, width)
-        )
-        vector = builder.fadd(*halves)
-    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
-
-
-def _product_instructions(
-    typing_context: Any,
-    matrix: Any,
-    v: Any,
-    out: Any,
-    rows: Any,
-    columns: Any,
-    down: Any,
-    right: Any,
-) -> Any:
-    """out += M v, where element (i, j) of M lies at ``down`` i + ``right`` j."""
-    if matrix.layout != "C":
-        raise TypingError("a matrix must lie in memory row after row")
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        elements, vectors, sums = _pointers(context, builder, signature, arguments)
-        rows, columns, down, right = arguments[3:]
-        vectors = builder.bitcast(vectors, VECTOR.as_pointer())
-        sums = builder.bitcast(sums, VECTOR.as_pointer())
-        # A fused multiply-add rounds once. It is asked for by name, since the compiler may not fuse
-        # on its own (``arm_env.codegen.compiling.jit``); where the processor has
-        # none, LLVM calls the C library's, which rounds once, too.
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR] * 3), f"llvm.fma.v{LANES}f64"
-        )
-
-        def add(first: Any, number: int) -> None:
-            # The sums of these rows stay in registers while the loop runs over the columns. Each
-            # component is loaded once for all of them.
-            indices = [builder.add(first, INDEX(r)) for r in range(number)]
-            totals = [cgutils.alloca_once(builder, VECTOR) for _ in indices]
-            for i, total in zip(indices, totals, strict=True):
-                builder.store(builder.load(builder.gep(sums, [i]), align=UNALIGNED), total)
-            with cgutils.for_range(builder, columns) as loop:
-                component = builder.load(builder.gep(vectors, [loop.index]), align=UNALIGNED)
-                for i, total in zip(indices, totals, strict=True):
-                    at = builder.add(builder.mul(i, down), builder.mul(loop.index, right))
-                    element = _in_every_lane(builder, builder.load(builder.gep(elements, [at])))
-                    builder.store(
-                        builder.call(fma, [element, component, builder.load(total)]), total
-                    )
-            for i, total in zip(indices, totals, strict=True):
-                builder.store(builder.load(total), builder.gep(sums, [i]), align=UNALIGNED)
-
-        with cgutils.for_range(builder, builder.udiv(rows, INDEX(TOGETHER))) as loop:
-            add(builder.mul(loop.index, INDEX(TOGETHER)), TOGETHER)
-        # the rows that are left, one by one
-        whole = builder.sub(rows, builder.urem(rows, INDEX(TOGETHER)))
-        with cgutils.for_range(builder, builder.sub(rows, whole)) as loop:
-            add(builder.add(whole, loop.index), 1)
-        return context.get_dummy_value()
-
-    return types.void(matrix, v, out, *[types.int64] * 4), generate
-
-
-def _outer_instructions(
-    typing_context: Any, g: Any, v: Any, out: Any, rows: Any, columns: Any
-) -> Any:
-    """out (rows, columns) += Σ g vᵀ over the lanes."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        left, right, sums = _pointers(context, builder, signature, arguments)
-        rows, columns = arguments[3:]
-        left, right = (builder.bitcast(pointer, VECTOR.as_pointer()) for pointer in (left, right))
-        with cgutils.for_range(builder, rows) as down:
-            row = builder.load(builder.gep(left, [down.index]), align=UNALIGNED)
-            with cgutils.for_range(builder, columns) as along:
-                column = builder.load(builder.gep(right, [along.index]), align=UNALIGNED)
-                at = builder.gep(sums, [builder.add(builder.mul(down.index, columns), along.index)])
-                total = _sum_of_lanes(builder, builder.fmul(row, column))
-                builder.store(builder.fadd(builder.load(at), total), at)
-        return context.get_dummy_value()
-
-    return types.void(g, v, out, *[types.int64] * 2), generate
-
-
-_add_product: Any = intrinsic(_product_instructions)
-_add_outer: Any = intrinsic(_outer_instructions)
-
-
-@jit
-def add_product(matrix, v, out):
-    """out += M v, for M (n, m), v (m,) and out (n,) of each lane."""
-    rows, columns = matrix.shape
-    _add_product(matrix, v, out, rows, columns, columns, 1)
-
-
-@jit
-def add_transposed_product(matrix, g, out):
-    """out += Mᵀ g, for M (n, m), g (n,) and out (m,) of each lane."""
+def emit_transposed_product(builder: Any, matrix: Matrix, g: Any, out: Any, add: bool) -> None:
+    """Emit out = Mᵀ g, or out += Mᵀ g."""
     # the same instructions, which go through the matrix the other way: nothing is transposed
-    rows, columns = matrix.shape
-    _add_product(matrix, g, out, columns, rows, 1, columns)
+    turned = Matrix(matrix.data, matrix.columns, matrix.rows)
+    _emit_product(builder, turned, (WHOLE(1), matrix.columns), g, out, add)
 
 
-@jit
-def add_outer(g, v, out):
-    """out += Σ g vᵀ over the lanes, for out (n, m)."""
-    rows, columns = out.shape
-    _add_outer(g, v, out, rows, columns)
+def _emit_product(
+    builder: Any, matrix: Matrix, strides: tuple[Any, Any], v: Any, out: Any, add: bool
+) -> None:
+    """The same, where element (i, j) of M lies at i and j times the strides."""
+    down, right = strides
+
+    def rows(first: Any, number: int) -> None:
+        # The sums of these rows stay in registers while the loop runs over the columns. Each
+        # component is loaded once for all of them.
+        indices = [builder.add(first, WHOLE(r)) for r in range(number)]
+        starts = [builder.mul(i, down) for i in indices]
+        totals = [cgutils.alloca_once(builder, ir.VectorType(FLOAT, LANES)) for _ in indices]
+        for i, total in zip(indices, totals, strict=True):
+            start = component(builder, out, i) if add else zero(builder)
+            builder.store(start.value, total)
+        with cgutils.for_range(builder, matrix.columns, intp=WHOLE) as loop:
+            across = builder.mul(loop.index, right)
+            there = component(builder, v, loop.index)
+            for start, total in zip(starts, totals, strict=True):
+                at = address(builder, matrix.data, builder.add(start, across))
+                factor = Number(builder, builder.load(at))
+                # asked for by name, since the compiler may not fuse on its own
+                summed = factor.times_plus(there, Number(builder, builder.load(total)))
+                builder.store(summed.value, total)
+        for i, total in zip(indices, totals, strict=True):
+            store(builder, out, i, Number(builder, builder.load(total)))
+
+    whole = builder.sub(matrix.rows, builder.urem(matrix.rows, WHOLE(ROWS)))
+    with cgutils.for_range_slice(builder, WHOLE(0), whole, WHOLE(ROWS), WHOLE) as (first, _):
+        rows(first, ROWS)
+    # the rows that are left, one by one
+    with cgutils.for_range_slice(builder, whole, matrix.rows, WHOLE(1), WHOLE) as (first, _):
+        rows(first, 1)
 
 
-@jit
-def add_sums(g, out):
-    """out += Σ g over the lanes, for out (n,)."""
-    for i in range(len(out)):
-        total = 0.0
-        for lane in range(LANES):
-            total += g[LANES * i + lane]
-        out[i] += total
+def emit_outer(builder: Any, g: Any, v: Any, out: Matrix) -> None:
+    """Emit out += Σ g vᵀ over the lanes."""
+    whole = builder.sub(out.columns, builder.urem(out.columns, WHOLE(COLUMNS)))
+    with cgutils.for_range(builder, out.rows, intp=WHOLE) as down:
+        row = _quarters(component(builder, g, down.index))
+        start = builder.mul(down.index, out.columns)
+        ends = (WHOLE(0), whole, WHOLE(COLUMNS))
+        with cgutils.for_range_slice(builder, *ends, WHOLE) as (first, _):
+            sums = [
+                _sum_of_quarters(row, component(builder, v, builder.add(first, WHOLE(c))))
+                for c in range(COLUMNS)
+            ]
+            at = address(builder, out.data, builder.add(start, first))
+            place = builder.bitcast(at, ir.VectorType(FLOAT, COLUMNS).as_pointer())
+            before = Number(builder, builder.load(place, align=ELEMENT))
+            builder.store((before + _sums_within(sums)).value, place, align=ELEMENT)
+        with cgutils.for_range_slice(builder, whole, out.columns, WHOLE(1), WHOLE) as (j, _):
+            quarter = _sum_of_quarters(row, component(builder, v, j))
+            at = address(builder, out.data, builder.add(start, j))
+            total = _sums_within([quarter] * COLUMNS).lane(0)
+            builder.store((Number(builder, builder.load(at)) + total).value, at)
 
 
-@jit
-def spread(numbers, out):
-    """Give each of the numbers (n,) to all lanes."""
-    for i in range(len(numbers)):
-        for lane in range(LANES):
-            out[LANES * i + lane] = numbers[i]
+def sum_of_lanes(vector: Number) -> Number:
+    """The sum of all lanes, in the order of those of an outer product."""
+    quarters = _quarters(vector)
+    total = quarters[0]
+    for quarter in quarters[1:]:
+        total = total + quarter
+    return _sums_within([total] * COLUMNS).lane(0)
 
 
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers
+def _quarters(vector: Number) -> list[Number]:
+    """The lanes in parts of ``COLUMNS``."""
+    return [
+        vector.shuffled(vector, range(first, first + COLUMNS))
+        for first in range(0, LANES, COLUMNS)
+    ]
 
-    def add_product(matrix, v, out):  # noqa: D103
-        out += (matrix @ v.reshape(-1, LANES)).ravel()
 
-    def add_transposed_product(matrix, g, out):  # noqa: D103
-        out += (matrix.T @ g.reshape(-1, LANES)).ravel()
+def _sum_of_quarters(row: list[Number], column: Number) -> Number:
+    """Σ of the quarters of a product of two vectors."""
+    parts = list(zip(row, _quarters(column), strict=True))
+    total = parts[0][0] * parts[0][1]
+    for a, b in parts[1:]:
+        total = a.times_plus(b, total)
+    return total
 
-    def add_outer(g, v, out):  # noqa: D103
-        out += g.reshape(-1, LANES) @ v.reshape(-1, LANES).T
+
+def _sums_within(vectors: list[Number]) -> Number:
+    """A vector of the sums of four vectors of four."""
+    a, b, c, d = vectors
+    # neighbours are added: (a0 + a1, b0 + b1, a2 + a3, b2 + b3)
+    first = a.shuffled(b, (0, 4, 2, 6)) + a.shuffled(b, (1, 5, 3, 7))
+    second = c.shuffled(d, (0, 4, 2, 6)) + c.shuffled(d, (1, 5, 3, 7))
+    return first.shuffled(second, (0, 1, 4, 5)) + first.shuffled(second, (2, 3, 6, 7))
+
+
+def zero(builder: Any) -> Number:
+    """0 in every lane."""
+    return Number(builder, FLOAT(0.0)).in_lanes(LANES)
+
+
+def component(builder: Any, vector: Any, index: Any) -> Number:
+    """Component ``index`` of all arms."""
+    index = builder.mul(index, WHOLE(LANES))
+    return Number(builder, builder.load(vector_address(builder, vector, index), align=ELEMENT))
+
+
+def store(builder: Any, vector: Any, index: Any, number: Number) -> None:
+    """Store component ``index`` of all arms."""
+    index = builder.mul(index, WHOLE(LANES))
+    value = number.in_lanes(LANES).value
+    builder.store(value, vector_address(builder, vector, index), align=ELEMENT)

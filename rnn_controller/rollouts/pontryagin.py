@@ -17,9 +17,9 @@ from arm_env.codegen.compiling import Kernels, once_for_each_trace
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.body import Body, body_of
 from arm_env.dynamics.parameters import Parameters
-from rnn_controller.rollouts.closed_loop import Given, Path, Physics, closed_loop_of
+from rnn_controller.rollouts.closed_loop import Given, Path, Physics, closed_loop
 from rnn_controller.rollouts.parallel import in_parallel
-from rnn_controller.rollouts.vector_tracing import Traced, network_source, trace
+from rnn_controller.rollouts.vector_tracing import Traced, trace
 
 
 class EquationNetwork(Protocol):
@@ -62,8 +62,7 @@ def _trace_for_body(network: EquationNetwork) -> tuple[Traced, Body]:
 @once_for_each_trace(_trace_for_body)
 def kernels_of(traced: tuple[Traced, Body]) -> Kernels:
     """The compiled closed loop of a network's kind and its body."""
-    network, body = traced
-    return closed_loop_of(network_source(network), body)
+    return closed_loop(*traced)
 
 
 def plain_constants(network: EquationNetwork) -> Any:

@@ -1,8 +1,8 @@
-"""From a network's equations to compiled code for ``LANES`` arms at once, and to its adjoint.
+"""From a network's equations to the record of what they compute.
 
-``trace`` runs a network's ``equations`` on vectors that record what is computed. ``network_source``
-prints the record forwards as the function ``network_step``, and backwards as its adjoint
-``network_vjp``. So a network is written once: the same equations run on torch tensors.
+``trace`` runs a network's ``equations`` on vectors that record what is computed. From the record,
+``network_emitting`` makes compiled code and its adjoint. So a network is written once: the same
+equations run on torch tensors.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,10 @@ import numpy as np
 from arm_env.codegen.tracing import Symbol, explained
 from arm_env.dynamics.body import body_of
 from rnn_controller.rollouts.network_primitives import NETWORKS_MAY_HOLD, TENSORS, NetworkPrimitives
-from rnn_controller.rollouts.network_printing import network_source
 from rnn_controller.rollouts.recording import Matrix, Record, Vector, as_number
 from rnn_controller.rollouts.statements import FUNCTIONS, Traced
 
-__all__ = ["TENSORS", "NetworkPrimitives", "Traced", "network_source", "trace"]
+__all__ = ["TENSORS", "NetworkPrimitives", "Traced", "trace"]
 
 
 def _recorded_product(matrix: Any, vector: Any) -> Vector:
