@@ -225,9 +225,7 @@ class ManyRows(Rows):
         with super().each() as first:
             last = builder.sub(self.given["last"], WHOLE(1))
             rows = [builder.add(first, WHOLE(lane)) for lane in range(TOGETHER)]
-            yield [
-                builder.select(builder.icmp_signed("<", row, last), row, last) for row in rows
-            ]
+            yield [builder.select(builder.icmp_signed("<", row, last), row, last) for row in rows]
 
     def load(self, at: Any, array: str, index: int) -> Number:
         vector = ir.Constant(ir.VectorType(FLOAT, TOGETHER), ir.Undefined)

@@ -11,9 +11,9 @@ from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_tra
 from arm_env.codegen.emitting import emitted
 from arm_env.codegen.tracing import constant, flatten, gradient, load
 from arm_env.control.ilqr import Expansion, Trajectory
+from arm_env.dynamics.body import ARM
 from arm_env.dynamics.layout import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.body import ARM
 from arm_env.dynamics.plant import TracedTask, physics_of, step_rows, step_vjp_rows, trace_task
 from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.task import Task
@@ -201,9 +201,7 @@ class ArmProblem:
         length = len(controls)
         slope = np.empty((length, SIZE))
         hessian = np.empty((length, SIZE * SIZE))
-        self._kernels.expand_cost(
-            self._p, self._w, self.command, states, controls, slope, hessian
-        )
+        self._kernels.expand_cost(self._p, self._w, self.command, states, controls, slope, hessian)
         slope *= self.control_period
         hessian = self.control_period * hessian.reshape(length, SIZE, SIZE)
         if not exact:

@@ -94,9 +94,7 @@ def _emitted_normals(module: Any, pointer: Any) -> Any:
         )
         normals = [*_pair(bits[0], bits[1]), *_pair(bits[2], bits[3])]
         for i, normal in enumerate(normals):
-            place = builder.gep(
-                function.args[3], [builder.add(first, WHOLE(COUNTERS * i))]
-            )
+            place = builder.gep(function.args[3], [builder.add(first, WHOLE(COUNTERS * i))])
             vector = ir.VectorType(FLOAT, TOGETHER).as_pointer()
             builder.store(normal.value, builder.bitcast(place, vector), align=8)
     builder.ret_void()
@@ -108,9 +106,7 @@ def _interpreted_normals(key: int, draw: int, number: int, out: np.ndarray) -> N
     counter = number + np.arange(COUNTERS, dtype=np.uint64)
     halves = [np.uint64(half) for value in (key, draw) for half in (value & MASK, value >> 32)]
     none = np.zeros_like(counter)
-    bits = scrambled(
-        (halves[0], halves[1]), (counter, none + halves[2], none + halves[3], none)
-    )
+    bits = scrambled((halves[0], halves[1]), (counter, none + halves[2], none + halves[3], none))
     u = [(part + 0.5) * 2.0**-32 for part in bits]
     for i in (0, 2):
         length, angle = np.sqrt(-2.0 * np.log(u[i])), 2 * np.pi * u[i + 1]
@@ -136,7 +132,9 @@ NOISE = f"""
 """
 
 noise_of = compile_source(
-    "random_numbers", f"def noise_of(deviation, key, draw, noise):{NOISE}", some_normals=some_normals
+    "random_numbers",
+    f"def noise_of(deviation, key, draw, noise):{NOISE}",
+    some_normals=some_normals,
 ).noise_of
 
 

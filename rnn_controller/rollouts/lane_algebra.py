@@ -107,8 +107,7 @@ def sum_of_lanes(vector: Number) -> Number:
 def _quarters(vector: Number) -> list[Number]:
     """The lanes in parts of ``COLUMNS``."""
     return [
-        vector.shuffled(vector, range(first, first + COLUMNS))
-        for first in range(0, LANES, COLUMNS)
+        vector.shuffled(vector, range(first, first + COLUMNS)) for first in range(0, LANES, COLUMNS)
     ]
 
 

@@ -14,11 +14,12 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from arm_env.codegen.elementary import let_widest_registers
 from arm_env.codegen.emitting import Emission, address, element
-from arm_env.codegen.instructions import FLOAT, WHOLE, Number
+from arm_env.codegen.instructions import WHOLE, Number
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import Symbol, assignments, gradient, ordered
 from rnn_controller.rollouts.lane_algebra import (
@@ -67,7 +68,9 @@ def described(traced: Traced) -> str:
 
 
 def _printed(expression: Symbol) -> str:
-    before, within, names = assignments({"": [expression]}, lambda array, index: f"{array}[{index}]")
+    before, within, names = assignments(
+        {"": [expression]}, lambda array, index: f"{array}[{index}]"
+    )
     return "; ".join([*before, *within, names[id(expression)]])
 
 
@@ -127,6 +130,8 @@ def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict
         return parts
     if not isinstance(kind, types.Array):
         return {name: value}
+    if kind.layout != "C":
+        raise TypingError(f"{name} must lie in memory row after row, which {kind} does not")
     array = context.make_array(kind)(context, builder, value)
     lengths = cgutils.unpack_tuple(builder, array.shape)
     return {name: array.data, **{f"{name} {axis}": n for axis, n in enumerate(lengths)}}
@@ -222,7 +227,9 @@ class Network:
     def _compute(self, s: Statement, out: Any) -> None:
         builder = self.builder
         if s.operation == "product":
-            emit_product(builder, self.matrix(s.operands[0]), self.arrays[s.operands[1]], out, False)
+            emit_product(
+                builder, self.matrix(s.operands[0]), self.arrays[s.operands[1]], out, False
+            )
         elif s.operation == "concatenate":
             first: Any = WHOLE(0)
             for part in s.operands:
@@ -331,7 +338,9 @@ class Network:
 
     def _add_sum(self, name: str, index: Any, number: Number) -> None:
         place = address(self.builder, self.gradient(name), index)
-        total = Number(self.builder, self.builder.load(place)) + sum_of_lanes(number.in_lanes(LANES))
+        total = Number(self.builder, self.builder.load(place)) + sum_of_lanes(
+            number.in_lanes(LANES)
+        )
         self.builder.store(total.value, place)
 
 
@@ -377,5 +386,3 @@ def _vjp(network: Network) -> None:
         network.filled.add(name)
     network.backward()
     network.begin("signal", "state")
-
-

@@ -38,11 +38,12 @@ def interpreted_functions(traced: Traced) -> dict[str, Any]:
         w, c, signal, state, g_u, g_following, work, g_signal, g_state, gw, block
     ):
         weights = [tensor.requires_grad_() for tensor in _tensors(w)]
-        arrays = _arrays(traced, {"w": weights, "c": _tensors(c)}, signal, state)
-        inputs = [arrays["signal"], arrays["state"], *weights]
-        outputs = [arrays[traced.excitations], arrays[traced.state]]
         received = [torch.tensor(g).reshape(-1, LANES) for g in (g_u, g_following)]
-        found = torch.autograd.grad(outputs, inputs, received, allow_unused=True)
+        with torch.enable_grad():
+            arrays = _arrays(traced, {"w": weights, "c": _tensors(c)}, signal, state)
+            inputs = [arrays["signal"], arrays["state"], *weights]
+            outputs = [arrays[traced.excitations], arrays[traced.state]]
+            found = torch.autograd.grad(outputs, inputs, received, allow_unused=True)
         for out, g in zip((g_signal, g_state), found, strict=False):
             out[:] = 0.0 if g is None else g.numpy().ravel()
         for out, g in zip(gw, found[2:], strict=True):

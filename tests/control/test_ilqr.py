@@ -230,8 +230,7 @@ def test_curvature_is_that_of_the_costate_times_the_step():
     slope = np.random.default_rng(4).normal(size=(1, 16))
     plant = (ARM.flat(), 0.005, 2)
     dynamics, gradient, costates = expand_dynamics(*plant, states, controls, slope)
-    curvature = np.empty((1, 16, 16))
-    curvatures(*plant, states[:1], controls, costates, curvature)
+    curvature = curvatures(*plant, states[:1], controls, costates)
 
     def weighed(z):
         return np.array(slope[0, :10] @ rolled(problem, z[:10], z[None, 10:])[0][1])

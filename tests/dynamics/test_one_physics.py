@@ -169,10 +169,13 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     rng = np.random.default_rng(6)
     x = states(rng)
     command = rng.uniform(-0.6, 0.6, (300, 2))
-    noise = rng.normal(0, 0.2, (300, 20))
+    noise = np.empty((300, 20))
+    standard_normals(5, 6, noise.reshape(-1))
+    noise *= 0.2
     low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
     observation = np.empty((300, 20), dtype=np.float32)
-    plant.observe(arm.flat(), x, command, noise, low, high, observation)
+    observe = plant.compile_task(Reach()).observe
+    observe(arm.flat(), x, command, 0.2, 5, 6, low, high, observation)
     signal = np.concatenate([equations.sense(NUMPY, numbers(arm), x), command], -1) * (1 + noise)
     assert (np.abs(signal) > 3).any()
     np.testing.assert_allclose(observation, np.clip(signal, -3, 3), rtol=1e-6, atol=1e-9)  # float32
@@ -196,30 +199,24 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     standard_normals(key, draw, drawn)
     low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
     kernels = plant.compile_task(task)
-    numbers = (arm.flat(), WEIGHTS.flat())
+    numbers_of_arm = numbers(arm)
+    given = (arm.flat(), WEIGHTS.flat())
 
     expected = x.copy()
     plant.control_steps(
-        numbers[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
+        given[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
     )
     costs = np.empty((300, layout.COSTS))
-    observation = np.empty((300, 18 + size), dtype=np.float32)
-    kernels.costs(*numbers, expected, u, command, costs)
-    plant.observe(
-        numbers[0],
-        expected,
-        following,
-        deviation * drawn[1800:].reshape(300, -1),
-        low,
-        high,
-        observation,
-    )
+    kernels.costs(*given, expected, u, command, costs)
+    signal = np.concatenate([equations.sense(NUMPY, numbers_of_arm, expected), following], -1)
+    noisy = signal * (1 + deviation * drawn[1800:].reshape(300, -1))
+    observation = np.clip(noisy, low, high).astype(np.float32)
 
     got = np.empty_like(costs)
     seen = np.empty_like(observation)
     clock = np.zeros(300, dtype=np.int64)
     kernels.advance(
-        *numbers,
+        *given,
         SUBSTEP,
         SUBSTEPS,
         u,

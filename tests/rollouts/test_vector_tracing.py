@@ -21,16 +21,10 @@ from arm_env.tasks.reach import Reach
 from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
 from rnn_controller.policy import Policy
-from rnn_controller.rollouts import pontryagin
-from rnn_controller.rollouts.lane_algebra import (
-    add_outer,
-    add_product,
-    add_sums,
-    add_transposed_product,
-    spread,
-)
+from rnn_controller.rollouts import lane_algebra, network_emitting, pontryagin
+from rnn_controller.rollouts.closed_loop import closed_loop
 from rnn_controller.rollouts.plant import rollout
-from rnn_controller.rollouts.vector_tracing import network_source, trace
+from rnn_controller.rollouts.vector_tracing import trace
 from rnn_controller.training.objective import risk_sensitive, torch_values, values
 from rnn_controller.training.trials import Sampling, sample
 
@@ -217,6 +211,33 @@ def test_the_policy_computes_the_step_that_was_trained(name):
     np.testing.assert_array_equal(alone[1][0], following[0])
 
 
+def compiled(emit):
+    """A function of a matrix and two flat arrays that does what was emitted."""
+
+    @numba.extending.intrinsic
+    def call(typing_context, matrix, a, b):
+        def generate(context, builder, signature, arguments):
+            data, one, other = (
+                context.make_array(kind)(context, builder, value)
+                for kind, value in zip(signature.args, arguments, strict=True)
+            )
+            shape = numba.core.cgutils.unpack_tuple(builder, data.shape)
+            emit(builder, lane_algebra.Matrix(data.data, *shape), one.data, other.data)
+            return context.get_dummy_value()
+
+        return numba.types.void(matrix, a, b), generate
+
+    return numba.njit(lambda matrix, a, b: call(matrix, a, b))
+
+
+PRODUCT = compiled(lambda b, matrix, v, out: lane_algebra.emit_product(b, matrix, v, out, True))
+FRESH = compiled(lambda b, matrix, v, out: lane_algebra.emit_product(b, matrix, v, out, False))
+TRANSPOSED = compiled(
+    lambda b, matrix, g, out: lane_algebra.emit_transposed_product(b, matrix, g, out, True)
+)
+OUTER = compiled(lambda b, matrix, g, v: lane_algebra.emit_outer(b, g, v, matrix))
+
+
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 3), (5, 4), (12, 18), (7, 0), (0, 3)])
 def test_lane_algebra(n, m):
     rng = np.random.default_rng(0)
@@ -224,21 +245,17 @@ def test_lane_algebra(n, m):
     v = rng.normal(size=(m, LANES))
     g = rng.normal(size=(n, LANES))
     out = rng.normal(size=(n, LANES))
-    result = out.copy().ravel()
-    add_product(matrix, v.ravel(), result)
-    np.testing.assert_allclose(result.reshape(n, LANES), out + matrix @ v, rtol=1e-13, atol=1e-13)
+    for product, before in ((PRODUCT, out), (FRESH, 0 * out)):
+        result = out.copy().ravel()
+        product(matrix, v.ravel(), result)
+        expected = before + matrix @ v
+        np.testing.assert_allclose(result.reshape(n, LANES), expected, rtol=1e-13, atol=1e-13)
     back = np.ones(m * LANES)
-    add_transposed_product(matrix, g.ravel(), back)
+    TRANSPOSED(matrix, g.ravel(), back)
     np.testing.assert_allclose(back.reshape(m, LANES), 1 + matrix.T @ g, rtol=1e-13, atol=1e-13)
     outer = np.ones((n, m))
-    add_outer(g.ravel(), v.ravel(), outer)
+    OUTER(outer, g.ravel(), v.ravel())
     np.testing.assert_allclose(outer, 1 + g @ v.T, rtol=1e-13, atol=1e-13)
-    sums = np.ones(n)
-    lanes = np.empty(n * LANES)
-    add_sums(g.ravel(), sums)
-    np.testing.assert_allclose(sums, 1 + g.sum(1), rtol=1e-13, atol=1e-13)
-    spread(sums, lanes)
-    np.testing.assert_array_equal(lanes.reshape(n, LANES), np.repeat(sums[:, None], LANES, 1))
 
 
 def test_equations_that_cannot_be_compiled_are_refused():
@@ -408,11 +425,15 @@ def test_constants_in_any_order_of_memory_and_of_any_kind_are_made_plain():
     assert plain.whole == 2.0 and type(plain.whole) is float and plain.read_only.flags.writeable
 
 
-def test_a_matrix_in_another_order_of_memory_is_no_argument_of_a_product():
+def test_a_matrix_in_another_order_of_memory_is_refused():
     """The products walk through memory: they would compute with the wrong elements."""
-    for function in (add_product, add_transposed_product):
-        with pytest.raises(numba.TypingError, match="row after row"):
-            function(np.ones((3, 3)).T[:, :2], np.ones(3 * LANES), np.ones(3 * LANES))
+    network = recurrent("relu")
+    kernels = closed_loop(trace(network))
+    weights = list(pontryagin.plain_weights(network.weights))
+    weights[0] = np.asfortranarray(np.ones((network.state_size + 1,) * 2))[:-1, :-1]
+    o, y, u = np.ones((1, 1, 20)), np.ones((1, 1, network.state_size)), np.ones((1, 1, 6))
+    with pytest.raises(numba.TypingError, match="row after row"):
+        kernels.steps(tuple(weights), tuple(network.constants), o, y, u, y.copy())
 
 
 def test_no_class_of_a_user_is_part_of_compiled_code():
@@ -433,10 +454,10 @@ def test_no_class_of_a_user_is_part_of_compiled_code():
         one: Any
 
     network = Few(lambda xp, w, c, o, y: xp.product(w.inputs, o))
-    before = network_source(trace(network))
+    before = network_emitting.described(trace(network))
     network.weights = Turned(*(getattr(network.weights, field) for field in Turned._fields))
-    after = network_source(trace(network))
-    assert "add_product(w[0], signal" in before and "add_product(w[2], signal" in after
+    after = network_emitting.described(trace(network))
+    assert "product(w[0], signal" in before and "product(w[2], signal" in after
 
 
 def test_the_named_tuples_of_a_script_are_found_in_the_cache(tmp_path):
