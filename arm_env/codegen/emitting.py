@@ -31,7 +31,6 @@ from arm_env.codegen.symbols import UNIFORM, Symbol, constant, ordered
 from arm_env.codegen.tracing import function_source
 
 ELEMENT = 8  # bytes; NumPy aligns elements, not vectors of them
-TOGETHER = LANES  # rows whose numbers make a vector
 
 Results = Mapping[str, Sequence[Symbol]]
 Load = Callable[[str, Any], Number]
@@ -146,15 +145,15 @@ class Form:
         self.given = given
 
     @contextlib.contextmanager
-    def each(self) -> Iterator[Any]:
-        """Emit what is in this context for all arms; gives where the present ones are."""
-        yield None
+    def each(self) -> Iterator[None]:
+        """Emit what is in this context for all arms; a part of them is present at a time."""
+        yield
 
-    def load(self, at: Any, array: str, index: int) -> Number:
+    def load(self, array: str, index: int) -> Number:
         """Load component ``index`` of the present arms."""
         return element(self.builder, self.given[array], index)
 
-    def store(self, at: Any, array: str, index: int, number: Number) -> None:
+    def store(self, array: str, index: int, number: Number) -> None:
         """Store it."""
         self.builder.store(number.value, address(self.builder, self.given[array], index))
 
@@ -170,11 +169,11 @@ class Lanes(Form):
     def _address(self, array: str, index: int) -> Any:
         return vector_address(self.builder, self.given[array], LANES * index)
 
-    def load(self, at: Any, array: str, index: int) -> Number:
+    def load(self, array: str, index: int) -> Number:
         value = self.builder.load(self._address(array, index), align=ELEMENT)
         return Number(self.builder, value)
 
-    def store(self, at: Any, array: str, index: int, number: Number) -> None:
+    def store(self, array: str, index: int, number: Number) -> None:
         value = number.in_lanes(LANES).value
         self.builder.store(value, self._address(array, index), align=ELEMENT)
 
@@ -189,23 +188,25 @@ class Rows(Form):
 
     leading = ("first", "last")
     dimensions = 2
-    together = 1
+    together = 1  # rows at a time
 
     @contextlib.contextmanager
-    def each(self) -> Iterator[Any]:
+    def each(self) -> Iterator[None]:
         ends = (self.given["first"], self.given["last"], WHOLE(self.together))
         with cgutils.for_range_slice(self.builder, *ends, WHOLE) as (row, _):
-            yield row
+            self.row = row
+            yield
 
-    def _address(self, row: Any, array: str, index: int) -> Any:
+    def address(self, row: Any, array: str, index: int) -> Any:
+        """Return the address of an element of a row."""
         start = self.builder.mul(row, self.given[f"{array} stride"])
         return address(self.builder, self.given[array], self.builder.add(start, WHOLE(index)))
 
-    def load(self, at: Any, array: str, index: int) -> Number:
-        return Number(self.builder, self.builder.load(self._address(at, array, index)))
+    def load(self, array: str, index: int) -> Number:
+        return Number(self.builder, self.builder.load(self.address(self.row, array, index)))
 
-    def store(self, at: Any, array: str, index: int, number: Number) -> None:
-        self.builder.store(number.value, self._address(at, array, index))
+    def store(self, array: str, index: int, number: Number) -> None:
+        self.builder.store(number.value, self.address(self.row, array, index))
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
@@ -215,30 +216,31 @@ class Rows(Form):
 
 
 class ManyRows(Rows):
-    """Rows, ``TOGETHER`` at a time. In the last vector the last row stands more than once."""
+    """Rows, ``LANES`` at a time. In the last vector the last row stands more than once."""
 
-    together = TOGETHER
+    together = LANES
 
     @contextlib.contextmanager
-    def each(self) -> Iterator[Any]:
+    def each(self) -> Iterator[None]:
         builder = self.builder
-        with super().each() as first:
+        with super().each():
             last = builder.sub(self.given["last"], WHOLE(1))
-            rows = [builder.add(first, WHOLE(lane)) for lane in range(TOGETHER)]
-            yield [builder.select(builder.icmp_signed("<", row, last), row, last) for row in rows]
+            rows = [builder.add(self.row, WHOLE(lane)) for lane in range(LANES)]
+            before = (builder.icmp_signed("<", row, last) for row in rows)
+            self.rows = [builder.select(b, row, last) for b, row in zip(before, rows, strict=True)]
+            yield
 
-    def load(self, at: Any, array: str, index: int) -> Number:
-        vector = ir.Constant(ir.VectorType(FLOAT, TOGETHER), ir.Undefined)
-        for lane, row in enumerate(at):
-            number = super().load(row, array, index).value
+    def load(self, array: str, index: int) -> Number:
+        vector = ir.Constant(ir.VectorType(FLOAT, LANES), ir.Undefined)
+        for lane, row in enumerate(self.rows):
+            number = self.builder.load(self.address(row, array, index))
             vector = self.builder.insert_element(vector, number, ir.IntType(32)(lane))
         return Number(self.builder, vector)
 
-    def store(self, at: Any, array: str, index: int, number: Number) -> None:
-        vector = number.in_lanes(TOGETHER).value
-        for lane, row in enumerate(at):
-            one = Number(self.builder, self.builder.extract_element(vector, ir.IntType(32)(lane)))
-            super().store(row, array, index, one)
+    def store(self, array: str, index: int, number: Number) -> None:
+        vector = number.in_lanes(LANES)
+        for lane, row in enumerate(self.rows):
+            self.builder.store(vector.lane(lane).value, self.address(row, array, index))
 
 
 FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": ManyRows, "_each": Rows}
@@ -294,7 +296,7 @@ def _emitted(
 
     typed.__name__ = name
     typed.__signature__ = signature  # type: ignore[attr-defined]
-    function = intrinsic(typed)
+    function: Any = intrinsic(typed)
     function.__signature__, function.fingerprint = signature, label
     return function
 
@@ -332,16 +334,15 @@ def _function(
     given = dict(zip(passed, function.args, strict=True))
     arms = form(builder, given)
     symbols = ordered([symbol for group in results.values() for symbol in group])
-    present: Any = None
-    emission = Emission(builder, given, lambda array, index: arms.load(present, array, index))
+    emission = Emission(builder, given, arms.load)
     for symbol in symbols:  # what depends on parameters alone, once for all arms
         if symbol.uniform:
             emission.number(symbol)
-    with arms.each() as present:
+    with arms.each():
         emission.numbers_of(symbols)
         for array, group in results.items():
             for index, symbol in enumerate(group):
-                arms.store(present, array, index, emission.number(symbol))
+                arms.store(array, index, emission.number(symbol))
     builder.ret_void()
     return function
 

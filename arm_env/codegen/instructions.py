@@ -14,9 +14,10 @@ FLOAT, WHOLE = ir.DoubleType(), ir.IntType(64)
 
 
 class Number:
-    """The value of an instruction; what it is combined with may be another, or a number of Python's.
+    """The value of an instruction.
 
-    Beside a vector, a single number stands for a vector of the same in every lane.
+    It is combined with others, or with numbers of Python's. Beside a vector, a single number stands
+    for a vector of the same in every lane.
     """
 
     def __init__(self, builder: Any, value: Any):

@@ -51,7 +51,10 @@ WEIGHT_SYMBOLS = symbols(CostWeights(), "w")
 def with_adjoint(
     name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
 ) -> dict[str, Any]:
-    """Functions that fill ``out``, and their adjoints that fill one array per input, in all forms."""
+    """Functions that fill ``out``, and their adjoints that fill one array per input.
+
+    They are given in all ``FORMS``.
+    """
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
     results = {}
@@ -251,7 +254,6 @@ def task_kernels(traced: TracedTask, form: str = "rows") -> Kernels:
     distance = SYMBOLIC.sqrt(traced.squared_distance)
     success = SYMBOLIC.where(traced.success, 1.0, 0.0)
     results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
-    cost = emitted("cost", ["p", "w", "x", "u", "k"], results)
     sizes = {"signals": body.sensory_size, "muscles": body.muscle_count}
     known = emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
     source = TASK.format(form=form, **sizes)

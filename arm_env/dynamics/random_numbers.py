@@ -131,11 +131,8 @@ NOISE = f"""
             noise[first + i] = deviation * some[i] if deviation > 0 else 0.0
 """
 
-noise_of = compile_source(
-    "random_numbers",
-    f"def noise_of(deviation, key, draw, noise):{NOISE}",
-    some_normals=some_normals,
-).noise_of
+SOURCE = f"def noise_of(deviation, key, draw, noise):{NOISE}"
+noise_of = compile_source("random_numbers", SOURCE, some_normals=some_normals).noise_of
 
 
 def standard_normals(key: int, draw: int, out: np.ndarray) -> None:

@@ -38,6 +38,10 @@ step_lanes: Any = None
 step_vjp_lanes: Any = None
 
 
+# Periods that are moved into lanes, or out of them, at once: so memory is read and written in runs.
+TILE = 8
+
+
 class Physics(NamedTuple):
     """The body's parameters, and the steps of its physics."""
 
@@ -64,34 +68,35 @@ class Path(NamedTuple):
     u: np.ndarray  # (blocks, T, M LANES) excitations, before their noise
 
 
-def to_lanes(values, members, lengths, t, at, first, lanes):
-    """Put values[b, at] of the movements that go on at t into their lanes.
+def to_lanes(values, members, lengths, begin, end, later, first, lanes):
+    """Put values[b, t + later] into lanes[t − begin], for the periods t from begin on.
 
-    They become the components from ``first`` on.
+    They become the components from ``first`` on; those of movements that have ended are zero.
     """
     for lane in range(len(members)):
         b = members[lane]
-        if t < lengths[b]:
+        for t in range(begin, end):
+            goes_on = t < lengths[b]
             for i in range(values.shape[2]):
-                lanes[LANES * (first + i) + lane] = values[b, at, i]
+                value = values[b, t + later, i] if goes_on else 0.0
+                lanes[t - begin, LANES * (first + i) + lane] = value
 
 
-def add_to_lanes(values, members, lengths, t, at, lanes):
-    """Add values[b, at] of the movements that go on at t to their lanes."""
+def from_lanes(lanes, members, lengths, begin, end, later, steps, values):
+    """Take values[b, t + later] from the lanes after so many periods of so many steps."""
     for lane in range(len(members)):
         b = members[lane]
-        if t < lengths[b]:
+        for t in range(begin + later, min(end, lengths[b]) + later):
             for i in range(values.shape[2]):
-                lanes[LANES * i + lane] += values[b, at, i]
+                values[b, t, i] = lanes[t * steps, LANES * i + lane]
 
 
-def from_lanes(lanes, members, lengths, t, at, values):
-    """Take values[b, at] of the movements that go on at t from their lanes."""
-    for lane in range(len(members)):
-        b = members[lane]
-        if t < lengths[b]:
+def clear(members, lengths, later, values):
+    """Set values[b, t + later] to zero after the movements' ends."""
+    for b in members:
+        for t in range(lengths[b] + later, values.shape[1]):
             for i in range(values.shape[2]):
-                values[b, at, i] = lanes[LANES * i + lane]
+                values[b, t, i] = 0.0
 
 
 def silence(members, lengths, t, lanes):
@@ -108,7 +113,7 @@ def forward(first, last, body, network, given, path, trajectory):
     """Fill the path of blocks first … last − 1, and the trajectory from it.
 
     The network is its weights and constants. The trajectory is x (B, T + 1, 10), u (B, T, 6) and
-    y (B, T + 1, N), of which x and y hold their first rows already.
+    y (B, T + 1, N), of which x and y hold their first rows already; zeros follow after a movement.
     """
     p, h, substeps = body
     w, c = network
@@ -116,7 +121,7 @@ def forward(first, last, body, network, given, path, trajectory):
     bodies, neurons, observations, controls = path
     x, u, y = trajectory
     observed = observations.shape[2]
-    omega = np.zeros(observed + LANES * MUSCLE_COUNT)
+    omega = np.zeros((TILE, observed + LANES * MUSCLE_COUNT))
     excitation = np.empty(LANES * MUSCLE_COUNT)
     work = np.empty(network_scratch(w, c, observations[0, 0], neurons[0, 0]))
     always = np.ones_like(lengths)
@@ -126,27 +131,35 @@ def forward(first, last, body, network, given, path, trajectory):
         bodies[block, 0] = 0.0
         neurons[block, 0] = 0.0
         observations[block] = 0.0
-        to_lanes(x, members, always, 0, 0, 0, bodies[block, 0])
-        to_lanes(y, members, always, 0, 0, 0, neurons[block, 0])
-        for t in range(lengths[members[0]]):  # the first of a block is its longest
-            o = observations[block, t]
-            i = t * substeps
-            sense_lanes(p, bodies[block, i], o)
-            to_lanes(commands, members, lengths, t, t, SENSORY_SIZE, o)
-            to_lanes(noise, members, lengths, t, t, 0, omega)
-            for j in range(observed):
-                o[j] *= 1 + omega[j]
-            silence(members, lengths, t, o)
-            silence(members, lengths, t, neurons[block, t])
-            network_step(
-                w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1]
-            )
-            excite_lanes(p, controls[block, t], omega[observed:], excitation)
-            for s in range(i, i + substeps):
-                step_lanes(p, h, bodies[block, s], excitation, bodies[block, s + 1])
-            from_lanes(bodies[block, i + substeps], members, lengths, t, t + 1, x)
-            from_lanes(controls[block, t], members, lengths, t, t, u)
-            from_lanes(neurons[block, t + 1], members, lengths, t, t + 1, y)
+        to_lanes(x, members, always, 0, 1, 0, 0, bodies[block])
+        to_lanes(y, members, always, 0, 1, 0, 0, neurons[block])
+        longest = lengths[members[0]]  # the first of a block is its longest
+        for begin in range(0, longest, TILE):
+            end = min(begin + TILE, longest)
+            tile = observations[block, begin:end]
+            to_lanes(commands, members, lengths, begin, end, 0, SENSORY_SIZE, tile)
+            to_lanes(noise, members, lengths, begin, end, 0, 0, omega)
+            for t in range(begin, end):
+                o = observations[block, t]
+                drawn = omega[t - begin]
+                i = t * substeps
+                sense_lanes(p, bodies[block, i], o)
+                for j in range(observed):
+                    o[j] *= 1 + drawn[j]
+                silence(members, lengths, t, o)
+                silence(members, lengths, t, neurons[block, t])
+                network_step(
+                    w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1]
+                )
+                excite_lanes(p, controls[block, t], drawn[observed:], excitation)
+                for s in range(i, i + substeps):
+                    step_lanes(p, h, bodies[block, s], excitation, bodies[block, s + 1])
+            from_lanes(bodies[block], members, lengths, begin, end, 1, substeps, x)
+            from_lanes(controls[block], members, lengths, begin, end, 0, 1, u)
+            from_lanes(neurons[block], members, lengths, begin, end, 1, 1, y)
+        clear(members, lengths, 1, x)
+        clear(members, lengths, 0, u)
+        clear(members, lengths, 1, y)
 
 
 def costate(first, last, body, network, given, path, cost, gradient):
@@ -163,16 +176,18 @@ def costate(first, last, body, network, given, path, cost, gradient):
     cx, cu = cost
     gw, gx, gy = gradient
     observed = observations.shape[2]
-    omega = np.zeros(observed + LANES * MUSCLE_COUNT)
+    omega = np.zeros((TILE, observed + LANES * MUSCLE_COUNT))
+    body_slopes = np.zeros((TILE, LANES * STATE_SIZE))
+    control_slopes = np.zeros((TILE, LANES * MUSCLE_COUNT))
     excitation = np.empty(LANES * MUSCLE_COUNT)
     part = np.empty(LANES * MUSCLE_COUNT)
     excitation_costate = np.empty(LANES * MUSCLE_COUNT)
     control_costate = np.empty(LANES * MUSCLE_COUNT)
     signal_costate = np.empty(observed)
-    body_costate = np.empty(LANES * STATE_SIZE)
-    earlier = np.empty(LANES * STATE_SIZE)
-    neural_costate = np.empty(neurons.shape[2])
-    earlier_neural = np.empty(neurons.shape[2])
+    body_costate = np.empty((1, LANES * STATE_SIZE))
+    earlier = np.empty((1, LANES * STATE_SIZE))
+    neural_costate = np.empty((1, neurons.shape[2]))
+    earlier_neural = np.empty((1, neurons.shape[2]))
     work = np.empty(network_scratch(w, c, observations[0, 0], neurons[0, 0]))
     always = np.ones_like(lengths)
     for block in range(first, last):
@@ -181,60 +196,75 @@ def costate(first, last, body, network, given, path, cost, gradient):
         # linear in it, and its derivatives of the cost are added from there on.
         body_costate[:] = 0.0
         neural_costate[:] = 0.0
-        for t in range(lengths[members[0]] - 1, -1, -1):
-            to_lanes(noise, members, lengths, t, t, 0, omega)
-            # p(t + 1) is complete with the cost's derivative there; a period's steps carry it to t
-            add_to_lanes(cx, members, lengths, t, t + 1, body_costate)
-            # computed again, not kept: it is cheap, and the same for all steps of the period
-            excite_lanes(p, controls[block, t], omega[observed:], excitation)
-            excitation_costate[:] = 0.0
-            for s in range((t + 1) * substeps - 1, t * substeps - 1, -1):
-                step_vjp_lanes(p, h, bodies[block, s], excitation, body_costate, earlier, part)
-                body_costate, earlier = earlier, body_costate  # no copy
+        longest = lengths[members[0]]
+        for begin in range((longest - 1) // TILE * TILE, -1, -TILE):
+            end = min(begin + TILE, longest)
+            to_lanes(noise, members, lengths, begin, end, 0, 0, omega)
+            to_lanes(cx, members, lengths, begin, end, 1, 0, body_slopes)
+            to_lanes(cu, members, lengths, begin, end, 0, 0, control_slopes)
+            for t in range(end - 1, begin - 1, -1):
+                drawn = omega[t - begin]
+                # p(t + 1) is complete with the cost's derivative there; a period's steps carry it
+                # to t
+                for j in range(body_costate.shape[1]):
+                    body_costate[0, j] += body_slopes[t - begin, j]
+                # computed again, not kept: it is cheap, and the same for all steps of the period
+                excite_lanes(p, controls[block, t], drawn[observed:], excitation)
+                excitation_costate[:] = 0.0
+                for s in range((t + 1) * substeps - 1, t * substeps - 1, -1):
+                    step_vjp_lanes(
+                        p, h, bodies[block, s], excitation, body_costate[0], earlier[0], part
+                    )
+                    body_costate, earlier = earlier, body_costate  # no copy
+                    for j in range(len(part)):
+                        excitation_costate[j] += part[j]
+                excite_vjp_lanes(
+                    p, controls[block, t], drawn[observed:], excitation_costate, control_costate
+                )
                 for j in range(len(part)):
-                    excitation_costate[j] += part[j]
-            excite_vjp_lanes(
-                p, controls[block, t], omega[observed:], excitation_costate, control_costate
-            )
-            add_to_lanes(cu, members, lengths, t, t, control_costate)
-            network_vjp(
-                w, c, observations[block, t], neurons[block, t], control_costate, neural_costate,
-                work, signal_costate, earlier_neural, gw, block,
-            )  # fmt: skip
-            neural_costate, earlier_neural = earlier_neural, neural_costate
-            # s (1 + ω) was observed; the commands among the signals are given and have no costate
-            for j in range(observed):
-                signal_costate[j] *= 1 + omega[j]
-            sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier)
-            for j in range(len(earlier)):
-                body_costate[j] += earlier[j]
-        add_to_lanes(cx, members, always, 0, 0, body_costate)
-        from_lanes(body_costate, members, always, 0, 0, gx)
-        from_lanes(neural_costate, members, always, 0, 0, gy)
+                    control_costate[j] += control_slopes[t - begin, j]
+                network_vjp(
+                    w, c, observations[block, t], neurons[block, t], control_costate,
+                    neural_costate[0], work, signal_costate, earlier_neural[0], gw, block,
+                )  # fmt: skip
+                neural_costate, earlier_neural = earlier_neural, neural_costate
+                # s (1 + drawn) was observed; the commands among the signals are given and have no
+                # costate
+                for j in range(observed):
+                    signal_costate[j] *= 1 + drawn[j]
+                sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier[0])
+                for j in range(body_costate.shape[1]):
+                    body_costate[0, j] += earlier[0, j]
+        to_lanes(cx, members, always, 0, 1, 0, 0, earlier)
+        for j in range(body_costate.shape[1]):
+            body_costate[0, j] += earlier[0, j]
+        from_lanes(body_costate, members, always, 0, 1, 0, 1, gx)
+        from_lanes(neural_costate, members, always, 0, 1, 0, 1, gy)
 
 
 def steps(w, c, o, y, u, following):
     """Fill u (B, 1, 6) and the next neural states from observations o (B, 1, 18 + K) and y."""
-    signal = np.zeros(LANES * o.shape[2])
-    state = np.zeros(LANES * y.shape[2])
-    excitations = np.empty(LANES * MUSCLE_COUNT)
-    moved = np.empty(LANES * y.shape[2])
-    work = np.empty(network_scratch(w, c, signal, state))
+    signal = np.zeros((1, LANES * o.shape[2]))
+    state = np.zeros((1, LANES * y.shape[2]))
+    excitations = np.empty((1, LANES * MUSCLE_COUNT))
+    moved = np.empty((1, LANES * y.shape[2]))
+    work = np.empty(network_scratch(w, c, signal[0], state[0]))
     every = np.arange(len(o))
     always = np.ones(len(o), dtype=np.int64)
     for first in range(0, len(o), LANES):
         members = every[first : first + LANES]
-        to_lanes(o, members, always, 0, 0, 0, signal)
-        to_lanes(y, members, always, 0, 0, 0, state)
-        network_step(w, c, signal, state, work, excitations, moved)
-        from_lanes(excitations, members, always, 0, 0, u)
-        from_lanes(moved, members, always, 0, 0, following)
+        to_lanes(o, members, always, 0, 1, 0, 0, signal)
+        to_lanes(y, members, always, 0, 1, 0, 0, state)
+        network_step(w, c, signal[0], state[0], work, excitations[0], moved[0])
+        from_lanes(excitations, members, always, 0, 1, 0, 1, u)
+        from_lanes(moved, members, always, 0, 1, 0, 1, following)
 
 
-SHARED = (to_lanes, add_to_lanes, from_lanes, silence, forward, costate, steps)
+SHARED = (to_lanes, from_lanes, clear, silence, forward, costate, steps)
 HEADER = """
 import numpy as np
 LANES = {lanes}
+TILE = {tile}
 STATE_SIZE = {body.state_size}
 SENSORY_SIZE = {body.sensory_size}
 MUSCLE_COUNT = {body.muscle_count}
@@ -246,7 +276,7 @@ def closed_loop(network: Traced, body: Body = ARM) -> Kernels:
 
     Networks of one kind for one body share them, whatever their sizes.
     """
-    header = HEADER.format(lanes=LANES, body=body)
+    header = HEADER.format(lanes=LANES, tile=TILE, body=body)
     source = "\n".join([header, *(inspect.getsource(function) for function in SHARED)])
     known = network_functions(network) | physics_of(body)
     return compile_source("closed_loop", source, **known)

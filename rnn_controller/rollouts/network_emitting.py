@@ -68,9 +68,8 @@ def described(traced: Traced) -> str:
 
 
 def _printed(expression: Symbol) -> str:
-    before, within, names = assignments(
-        {"": [expression]}, lambda array, index: f"{array}[{index}]"
-    )
+    parts = assignments({"": [expression]}, lambda array, index: f"{array}[{index}]")
+    before, within, names = parts
     return "; ".join([*before, *within, names[id(expression)]])
 
 
@@ -114,7 +113,7 @@ def _function(
             for argument in ("typing_context", *arguments)
         ]
     )
-    function = intrinsic(typed)
+    function: Any = intrinsic(typed)
     function.fingerprint = label
     return function
 
@@ -123,7 +122,7 @@ def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict
     """Numbers and pointers of an argument: of an array its data, and its lengths by axis."""
     if isinstance(kind, types.BaseTuple):
         parts: dict[str, Any] = {}
-        for i, member in enumerate(kind):
+        for i, member in enumerate(iter(kind)):  # type: ignore[call-overload, var-annotated]
             parts |= _parts(
                 context, builder, f"{name}[{i}]", member, builder.extract_value(value, i)
             )
@@ -227,9 +226,8 @@ class Network:
     def _compute(self, s: Statement, out: Any) -> None:
         builder = self.builder
         if s.operation == "product":
-            emit_product(
-                builder, self.matrix(s.operands[0]), self.arrays[s.operands[1]], out, False
-            )
+            matrix, vector = self.matrix(s.operands[0]), self.arrays[s.operands[1]]
+            emit_product(builder, matrix, vector, out, add=False)
         elif s.operation == "concatenate":
             first: Any = WHOLE(0)
             for part in s.operands:
@@ -338,9 +336,8 @@ class Network:
 
     def _add_sum(self, name: str, index: Any, number: Number) -> None:
         place = address(self.builder, self.gradient(name), index)
-        total = Number(self.builder, self.builder.load(place)) + sum_of_lanes(
-            number.in_lanes(LANES)
-        )
+        before = Number(self.builder, self.builder.load(place))
+        total = before + sum_of_lanes(number.in_lanes(LANES))
         self.builder.store(total.value, place)
 
 

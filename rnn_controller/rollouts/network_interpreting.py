@@ -11,7 +11,7 @@ from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import Symbol
 from rnn_controller.rollouts.statements import FUNCTIONS, Statement, Traced
 
-OPERATIONS = {
+OPERATIONS: dict[str, Any] = {
     "+": torch.add,
     "-": torch.sub,
     "*": torch.mul,

@@ -13,6 +13,7 @@ from arm_env.codegen.tracing import flatten, load
 from arm_env.dynamics.parameters import CostWeights, Parameters
 from arm_env.dynamics.plant import TracedTask, trace_task, with_adjoint
 from arm_env.tasks.task import Task
+from rnn_controller.rollouts.buffers import BUFFERS
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.plant import TORCH, tensors
 
@@ -29,6 +30,10 @@ def values(first, last, p, w, period, x, u, k, lengths, v):
 def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
     g = empty((u.shape[1], 1))
     for b in range(first, last):
+        for i in range(gx.shape[2]):
+            gx[b, 0, i] = 0.0
+        gx[b, lengths[b] + 1 :] = 0.0
+        gu[b, lengths[b] :] = 0.0
         g[:] = period * gv[b]
         cost_vjp_rows(0, lengths[b], p, w, x[b, 1:], u[b], k[b], g, gx[b, 1:], gu[b])
 """
@@ -65,8 +70,7 @@ class _Values(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gv: Tensor) -> Any:
         *_, x, u, _, _ = ctx.arguments
-        # zeros where a trial has ended: the kernel writes its own periods only
-        gx, gu = np.zeros_like(x), np.zeros_like(u)
+        gx, gu = BUFFERS.array(*x.shape), BUFFERS.array(*u.shape)
         in_parallel(ctx.kernels.values_vjp, len(x), *ctx.arguments, gv.contiguous().numpy(), gx, gu)
         return None, None, torch.from_numpy(gx), torch.from_numpy(gu), None, None
 
