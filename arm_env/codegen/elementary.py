@@ -16,6 +16,7 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
+from arm_env.codegen.callees import let_widest_registers
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.instructions import Number
 
@@ -120,12 +121,6 @@ def _callable(name: str, emit: Callable[[Number], Number]) -> Any:
 
     typed.__name__ = name
     return intrinsic(typed)
-
-
-def let_widest_registers(function: Any) -> None:
-    """Let a function that is emitted use the processor's widest vectors: Intel's get half else."""
-    # not among the attributes that llvmlite knows by name
-    set.add(function.attributes, '"prefer-vector-width"="512"')
 
 
 def _widest(typing_context: Any) -> Any:

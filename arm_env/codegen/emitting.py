@@ -18,19 +18,24 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
 from arm_env.codegen import elementary
+from arm_env.codegen.callees import (
+    ELEMENT,
+    Given,
+    address,
+    callee,
+    defined,
+    element,
+    signature,
+    vector_address,
+)
 from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.instructions import FLOAT, WHOLE, Number
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.symbols import UNIFORM, Symbol, constant, ordered
 from arm_env.codegen.tracing import function_source
-
-ELEMENT = 8  # bytes; NumPy aligns elements, not vectors of them
 
 Results = Mapping[str, Sequence[Symbol]]
 Load = Callable[[str, Any], Number]
@@ -117,30 +122,12 @@ class Emission:
         return self.number(a) - self.number(b)
 
 
-def address(builder: Any, array: Any, index: Any) -> Any:
-    """Return the address of an element."""
-    index = index if isinstance(index, ir.Value) else WHOLE(index)
-    return builder.gep(array, [index])
-
-
-def vector_address(builder: Any, array: Any, index: Any) -> Any:
-    """Return the address of a vector of lanes that begins with an element."""
-    vector = ir.VectorType(FLOAT, LANES).as_pointer()
-    return builder.bitcast(address(builder, array, index), vector)
-
-
-def element(builder: Any, array: Any, index: Any) -> Number:
-    """Return an element of an array."""
-    return Number(builder, builder.load(address(builder, array, index)))
-
-
 class Form:
     """How the arms of a call lie in its arrays: here one arm, whose numbers are elements."""
 
     leading: tuple[str, ...] = ()  # arguments before the others
-    dimensions = 1  # of the arrays that are not parameters
 
-    def __init__(self, builder: Any, given: Mapping[str, Any]):
+    def __init__(self, builder: Any, given: Given):
         self.builder = builder
         self.given = given
 
@@ -157,6 +144,19 @@ class Form:
         """Store it."""
         self.builder.store(number.value, address(self.builder, self.given[array], index))
 
+    def emit(self, label: str, results: Results) -> None:
+        """Emit the results for all arms."""
+        emission = Emission(self.builder, self.given, self.load)
+        symbols = ordered([symbol for group in results.values() for symbol in group])
+        for symbol in symbols:  # what depends on parameters alone, once for all arms
+            if symbol.uniform:
+                emission.number(symbol)
+        with self.each():
+            emission.numbers_of(symbols)
+            for array, group in results.items():
+                for index, symbol in enumerate(group):
+                    self.store(array, index, emission.number(symbol))
+
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
         """The arguments for each arm, where nothing is compiled."""
@@ -166,16 +166,13 @@ class Form:
 class Lanes(Form):
     """``LANES`` arms, component i of which lies in [LANES i : LANES (i + 1)]."""
 
-    def _address(self, array: str, index: int) -> Any:
-        return vector_address(self.builder, self.given[array], LANES * index)
-
     def load(self, array: str, index: int) -> Number:
-        value = self.builder.load(self._address(array, index), align=ELEMENT)
-        return Number(self.builder, value)
+        place = vector_address(self.builder, self.given[array], LANES * index, LANES)
+        return Number(self.builder, self.builder.load(place, align=ELEMENT))
 
     def store(self, array: str, index: int, number: Number) -> None:
-        value = number.in_lanes(LANES).value
-        self.builder.store(value, self._address(array, index), align=ELEMENT)
+        place = vector_address(self.builder, self.given[array], LANES * index, LANES)
+        self.builder.store(number.in_lanes(LANES).value, place, align=ELEMENT)
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
@@ -187,26 +184,30 @@ class Rows(Form):
     """Rows first … last − 1 of two-dimensional arrays, one after the other."""
 
     leading = ("first", "last")
-    dimensions = 2
-    together = 1  # rows at a time
 
     @contextlib.contextmanager
     def each(self) -> Iterator[None]:
-        ends = (self.given["first"], self.given["last"], WHOLE(self.together))
-        with cgutils.for_range_slice(self.builder, *ends, WHOLE) as (row, _):
+        with self.loop(self.given["first"], self.given["last"]) as row:
             self.row = row
             yield
 
-    def address(self, row: Any, array: str, index: int) -> Any:
+    @contextlib.contextmanager
+    def loop(self, first: Any, last: Any, step: int = 1) -> Iterator[Any]:
+        """Emit what is in this context for first, first + step, … below last."""
+        with cgutils.for_range_slice(self.builder, first, last, WHOLE(step), WHOLE) as (index, _):
+            yield index
+
+    def address(self, row: Any, array: str, index: Any) -> Any:
         """Return the address of an element of a row."""
-        start = self.builder.mul(row, self.given[f"{array} stride"])
-        return address(self.builder, self.given[array], self.builder.add(start, WHOLE(index)))
+        start = self.builder.mul(row, self.given[f"{array} 1"])
+        return address(self.builder, self.given[array], self.builder.add(start, index))
 
     def load(self, array: str, index: int) -> Number:
-        return Number(self.builder, self.builder.load(self.address(self.row, array, index)))
+        place = self.address(self.row, array, WHOLE(index))
+        return Number(self.builder, self.builder.load(place))
 
     def store(self, array: str, index: int, number: Number) -> None:
-        self.builder.store(number.value, self.address(self.row, array, index))
+        self.builder.store(number.value, self.address(self.row, array, WHOLE(index)))
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
@@ -216,31 +217,52 @@ class Rows(Form):
 
 
 class ManyRows(Rows):
-    """Rows, ``LANES`` at a time. In the last vector the last row stands more than once."""
+    """Rows that are moved into lanes, ``LANES`` at a time, and back.
 
-    together = LANES
+    The last row stands in the lanes that are left, too.
+    """
 
-    @contextlib.contextmanager
-    def each(self) -> Iterator[None]:
+    def emit(self, label: str, results: Results) -> None:
         builder = self.builder
-        with super().each():
-            last = builder.sub(self.given["last"], WHOLE(1))
-            rows = [builder.add(self.row, WHOLE(lane)) for lane in range(LANES)]
-            before = (builder.icmp_signed("<", row, last) for row in rows)
-            self.rows = [builder.select(b, row, last) for b, row in zip(before, rows, strict=True)]
-            yield
+        sizes = {result: len(symbols) for result, symbols in results.items()}
+        for symbol in ordered([symbol for group in results.values() for symbol in group]):
+            if symbol.op == "load" and not symbol.uniform:
+                array, index = symbol.args
+                sizes[array] = max(sizes.get(array, 0), index + 1)
+        lanes = {
+            array: cgutils.alloca_once(builder, FLOAT, LANES * size)
+            for array, size in sizes.items()
+        }
+        # lengths are of no use to lanes
+        passed = {name: value for name, value in self.given.items() if name[-2:-1] != " "} | lanes
+        for name in self.leading:
+            del passed[name]
+        inner = defined(
+            builder.module,
+            f"{label}.lanes",
+            passed,
+            lambda inside, given: Lanes(inside, given).emit(label, results),
+        )
+        last = builder.sub(self.given["last"], WHOLE(1))
+        with self.loop(self.given["first"], self.given["last"], LANES) as first:
+            for array in sizes:
+                if array not in results:
+                    self._move(array, lanes[array], sizes[array], first, last, into=True)
+            builder.call(inner, list(passed.values()))
+            for array in results:
+                self._move(array, lanes[array], sizes[array], first, last, into=False)
 
-    def load(self, array: str, index: int) -> Number:
-        vector = ir.Constant(ir.VectorType(FLOAT, LANES), ir.Undefined)
-        for lane, row in enumerate(self.rows):
-            number = self.builder.load(self.address(row, array, index))
-            vector = self.builder.insert_element(vector, number, ir.IntType(32)(lane))
-        return Number(self.builder, vector)
-
-    def store(self, array: str, index: int, number: Number) -> None:
-        vector = number.in_lanes(LANES)
-        for lane, row in enumerate(self.rows):
-            self.builder.store(vector.lane(lane).value, self.address(row, array, index))
+    def _move(
+        self, array: str, lanes: Any, size: int, first: Any, last: Any, *, into: bool
+    ) -> None:
+        builder = self.builder
+        with self.loop(WHOLE(0), WHOLE(LANES)) as lane, self.loop(WHOLE(0), WHOLE(size)) as i:
+            row = builder.add(first, lane)
+            row = builder.select(builder.icmp_signed("<", row, last), row, last)
+            there = self.address(row, array, i)
+            here = address(builder, lanes, builder.add(builder.mul(i, WHOLE(LANES)), lane))
+            source, target = (there, here) if into else (here, there)
+            builder.store(builder.load(source), target)
 
 
 FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": ManyRows, "_each": Rows}
@@ -255,7 +277,7 @@ def emitted(name: str, arguments: Sequence[str], results: Results) -> dict[str, 
     """
     source = function_source(name, arguments, results)
     return {
-        name + ending: _emitted(name + ending, source, arguments, results, form)
+        name + ending: _emitted(name + ending, source, [*arguments, *results], results, form)
         for ending, form in FORMS.items()
     }
 
@@ -263,107 +285,32 @@ def emitted(name: str, arguments: Sequence[str], results: Results) -> dict[str, 
 def _emitted(
     name: str, source: str, arguments: Sequence[str], results: Results, form: type[Form]
 ) -> Any:
-    every = [*arguments, *results]
-    signature = inspect.Signature(
-        [
-            inspect.Parameter(argument, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            for argument in ("typing_context", *form.leading, *every)
-        ]
-    )
+    arguments = [*form.leading, *arguments]
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return _interpreted(source, form, signature)
+        return _interpreted(source, form, arguments)
     label = f"{name}.{hashlib.sha256(source.encode()).hexdigest()[:16]}"
-
-    def typed(typing_context: Any, *given: Any) -> Any:
-        for argument, kind in zip(every, given[len(form.leading) :], strict=True):
-            dimensions = 1 if argument in UNIFORM else form.dimensions
-            if isinstance(kind, types.Array) and (kind.layout, kind.ndim) != ("C", dimensions):
-                raise TypingError(
-                    f"{argument} of {name} must have {dimensions} dimensions and lie in memory "
-                    f"row after row, which {kind} does not"
-                )
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            passed: dict[str, Any] = {}
-            names = (*form.leading, *every)
-            for argument, kind, value in zip(names, signature.args, values, strict=True):
-                passed |= _passed(context, builder, argument, kind, value)
-            function = _function(builder.module, label, form, results, passed)
-            builder.call(function, list(passed.values()))
-            return context.get_dummy_value()
-
-        return types.void(*(_needed(kind) for kind in given)), generate
-
-    typed.__name__ = name
-    typed.__signature__ = signature  # type: ignore[attr-defined]
-    function: Any = intrinsic(typed)
-    function.__signature__, function.fingerprint = signature, label
-    return function
+    return callee(
+        label,
+        arguments,
+        lambda builder, given: form(builder, given).emit(label, results),
+        whole=form.leading,
+    )
 
 
-def _needed(kind: Any) -> Any:
-    """The type that an argument is taken as."""
-    if isinstance(kind, types.Array):
-        return kind
-    return types.int64 if isinstance(kind, types.Integer) else types.float64
-
-
-def _passed(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict[str, Any]:
-    """What the emitted function gets of an argument."""
-    if not isinstance(kind, types.Array):
-        return {name: value}
-    array = context.make_array(kind)(context, builder, value)
-    if kind.ndim == 1:
-        return {name: array.data}
-    (stride, _) = cgutils.unpack_tuple(builder, array.strides)
-    return {name: array.data, f"{name} stride": builder.sdiv(stride, WHOLE(ELEMENT))}
-
-
-def _function(
-    module: Any, label: str, form: type[Form], results: Results, passed: Mapping[str, Any]
-) -> Any:
-    """The emitted function in a module; it is emitted where it is not there yet."""
-    if label in module.globals:
-        return module.globals[label]
-    kinds = [value.type for value in passed.values()]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), label)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    elementary.let_widest_registers(function)
-    builder = ir.IRBuilder(function.append_basic_block())
-    given = dict(zip(passed, function.args, strict=True))
-    arms = form(builder, given)
-    symbols = ordered([symbol for group in results.values() for symbol in group])
-    emission = Emission(builder, given, arms.load)
-    for symbol in symbols:  # what depends on parameters alone, once for all arms
-        if symbol.uniform:
-            emission.number(symbol)
-    with arms.each():
-        emission.numbers_of(symbols)
-        for array, group in results.items():
-            for index, symbol in enumerate(group):
-                arms.store(array, index, emission.number(symbol))
-    builder.ret_void()
-    return function
-
-
-def _interpreted(source: str, form: type[Form], signature: inspect.Signature) -> Any:
+def _interpreted(source: str, form: type[Form], arguments: Sequence[str]) -> Any:
     """The function where nothing is compiled."""
     scope = dict(elementary.CALLED, sqrt=np.sqrt, inf=np.inf, nan=np.nan)
     before = set(scope) | {"__builtins__"}
     exec(source, scope)
     (one,) = (value for key, value in scope.items() if key not in before)
-    names = [name for name in signature.parameters if name not in form.leading][1:]
 
     def function(*given: Any) -> None:
-        uniform = [
-            n in UNIFORM or not np.ndim(a)
-            for n, a in zip(names, given[len(form.leading) :], strict=True)
-        ]
+        names = zip(arguments, given, strict=True)
+        uniform = [n in UNIFORM or not np.ndim(a) for n, a in names if n not in form.leading]
         for part in form.parts(given, uniform):
             one(*part)
 
-    function.__signature__ = signature  # type: ignore[attr-defined]
+    function.__signature__ = signature(arguments)  # type: ignore[attr-defined]
     return function
 
 
@@ -371,7 +318,7 @@ def compile_emitted(name: str, functions: Mapping[str, Any]) -> Kernels:
     """Kernels that do what emitted functions do, for callers outside compiled code."""
     lines = []
     for key, function in functions.items():
-        arguments = ", ".join(list(inspect.signature(function).parameters)[1:])
+        arguments = ", ".join(inspect.signature(function).parameters)
         lines.append(f"def {key}({arguments}):\n    emitted_{key}({arguments})\n")
     return compile_source(
         name, "\n".join(lines), **{f"emitted_{key}": value for key, value in functions.items()}

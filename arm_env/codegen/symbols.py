@@ -172,7 +172,31 @@ def _binary(op: str, left: Any, right: Any) -> Any:
         return constant(0.0)
     if op == "/" and b.uniform and not a.uniform:
         return a * (1.0 / b)  # whose reciprocal is computed once
+    return _signs_outside(op, a, b)
+
+
+def _signs_outside(op: str, a: Symbol, b: Symbol) -> Symbol:
+    """The operation without signs within it, which would each be an operation more."""
+    negative, positive = _negated(a), _negated(b)
+    if op == "+" and positive is not None:
+        return a - positive
+    if op == "+" and negative is not None:
+        return b - negative
+    if op == "-" and positive is not None:
+        return a + positive
+    if op == "*" and negative is not None:
+        return -(negative * b)
+    if op == "*" and positive is not None:
+        return -(a * positive)
     return Symbol(op, a, b)
+
+
+def _negated(symbol: Symbol) -> Symbol | None:
+    """What a symbol is the negative of, if it is written as one."""
+    if symbol.op == "-" and _value(symbol.args[0]) == 0:
+        negated: Symbol = symbol.args[1]
+        return negated
+    return None
 
 
 def _power(base: Any, exponent: Any) -> Any:

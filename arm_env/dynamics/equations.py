@@ -51,26 +51,24 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     """
     l = at_least(xp, length, SHORTEST)
     z = (xp.exp(1.93 * xp.log(l)) - 1) / 1.03
-    z = at_least(xp, xp.where(z, z, -z), 1e-6)  # |z|, kept where its logarithm has a derivative
-    force_length = xp.exp(-xp.exp(1.87 * xp.log(z)))
+    square = at_least(xp, z * z, 1e-12)  # kept where the logarithm has a derivative
+    force_length = xp.exp(-xp.exp(0.5 * 1.87 * xp.log(square)))
 
     v = at_least(xp, velocity, -FASTEST_SHORTENING)
     curvature = 1.38 + 2.09 * l
     plateau = -3.12 + 4.21 * l - 2.67 * l * l
-    # Numerator and denominator are chosen, not quotients: one division serves both branches, and
-    # what is not chosen can't overflow.
-    denominator = xp.where(v, 0.62 + v, -FASTEST_SHORTENING + curvature * v)
+    # Both branches of F_V are a quotient (c + n v) / (c + d v). Its parts are chosen, not the
+    # quotients: one division serves both, and what is not chosen can't overflow.
+    c = xp.where(v, 0.62, 0 * l - FASTEST_SHORTENING)
+    n, d = xp.where(v, -plateau, -1.0), xp.where(v, 1.0, curvature)
+    denominator = c + d * v
     inverse = 1 / (denominator * (1 + curvature))
     scale = (1 + curvature) * inverse  # 1 / denominator
-    force_velocity = xp.where(v, 0.62 - plateau * v, -FASTEST_SHORTENING - v) * scale
+    force_velocity = (c + n * v) * scale
     # The slope jumps at v = 0. The implicit step needs one that is continuous and not too small:
     # the concentric side is scaled up to meet the eccentric one.
-    kink = (1 + plateau) * (FASTEST_SHORTENING / 0.62)
-    slope = xp.where(
-        v,
-        -(plateau + force_velocity) * scale,
-        kink * (1 + force_velocity * curvature) * inverse,
-    )
+    kink = -FASTEST_SHORTENING / 0.62 * (1 + plateau) * (denominator * inverse)
+    slope = xp.where(v, 1.0, kink) * (n - d * force_velocity) * scale
 
     pull = force_length * force_velocity - 0.02 * xp.exp(13.8 - 18.7 * l)
     root = xp.sqrt(pull * pull + ROUNDING * ROUNDING)

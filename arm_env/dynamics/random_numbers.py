@@ -13,18 +13,12 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from arm_env.codegen.callees import ELEMENT, Given, callee, vector_address
 from arm_env.codegen.compiling import compile_source
-from arm_env.codegen.elementary import (
-    emit_log,
-    emit_sine_and_cosine,
-    emit_whole,
-    let_widest_registers,
-)
-from arm_env.codegen.instructions import FLOAT, WHOLE, Number
+from arm_env.codegen.elementary import emit_log, emit_sine_and_cosine, emit_whole
+from arm_env.codegen.instructions import WHOLE, Number
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 INCREMENTS = (0x9E3779B9, 0xBB67AE85)
@@ -59,46 +53,20 @@ def _pair(radius: Number, angle: Number) -> tuple[Number, Number]:
     return length * cosine, length * sine
 
 
-def _some_normals(typing_context: Any, key: Any, draw: Any, number: Any, out: Any) -> Any:
-    """Fill out (AT_ONCE,) with the normal numbers of the counters from ``number`` on."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[3])(context, builder, arguments[3]).data
-        function = _emitted_normals(builder.module, data.type)
-        builder.call(function, [*arguments[:3], data])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64, out), generate
-
-
-def _emitted_normals(module: Any, pointer: Any) -> Any:
-    name = "some_normals"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [WHOLE, WHOLE, WHOLE, pointer]), name
-    )
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    let_widest_registers(function)
-    builder = ir.IRBuilder(function.append_basic_block())
-    key, draw, number = (Number(builder, value) for value in function.args[:3])
+def _emit_normals(builder: Any, given: Given) -> None:
+    """Emit how out (AT_ONCE,) is filled with the numbers of the counters from ``number`` on."""
+    key, draw, number = (Number(builder, given[name]) for name in WHOLE_NUMBERS)
     steps = Number(builder, ir.Constant(ir.VectorType(WHOLE, TOGETHER), list(range(TOGETHER))))
     nothing = Number(builder, WHOLE(0)).in_lanes(TOGETHER)
     ends = (WHOLE(0), WHOLE(COUNTERS), WHOLE(TOGETHER))
     with cgutils.for_range_slice(builder, *ends, WHOLE) as (first, _):
         counter = number + Number(builder, first) + steps
-        keys = (key & MASK, (key >> 32) & MASK)
-        bits = scrambled(
-            keys, (counter, nothing + (draw & MASK), nothing + ((draw >> 32) & MASK), nothing)
-        )
-        normals = [*_pair(bits[0], bits[1]), *_pair(bits[2], bits[3])]
-        for i, normal in enumerate(normals):
-            place = builder.gep(function.args[3], [builder.add(first, WHOLE(COUNTERS * i))])
-            vector = ir.VectorType(FLOAT, TOGETHER).as_pointer()
-            builder.store(normal.value, builder.bitcast(place, vector), align=8)
-    builder.ret_void()
-    return function
+        halves = (nothing + (draw & MASK), nothing + ((draw >> 32) & MASK))
+        bits = scrambled((key & MASK, (key >> 32) & MASK), (counter, *halves, nothing))
+        for i, normal in enumerate([*_pair(bits[0], bits[1]), *_pair(bits[2], bits[3])]):
+            at = builder.add(first, WHOLE(COUNTERS * i))
+            place = vector_address(builder, given["out"], at, TOGETHER)
+            builder.store(normal.value, place, align=ELEMENT)
 
 
 def _interpreted_normals(key: int, draw: int, number: int, out: np.ndarray) -> None:
@@ -114,10 +82,11 @@ def _interpreted_normals(key: int, draw: int, number: int, out: np.ndarray) -> N
         out[COUNTERS * (i + 1) : COUNTERS * (i + 2)] = length * np.sin(angle)
 
 
+WHOLE_NUMBERS = ("key", "draw", "number")
 some_normals: Any = (
     _interpreted_normals
     if numba.config.DISABLE_JIT  # type: ignore[attr-defined]
-    else intrinsic(_some_normals)
+    else callee("some_normals", [*WHOLE_NUMBERS, "out"], _emit_normals, whole=WHOLE_NUMBERS)
 )
 
 # Lines for compiled functions: they fill noise (n,) with numbers of that deviation, those of a key

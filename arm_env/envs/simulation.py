@@ -182,7 +182,7 @@ class Simulation(OwnArrays):
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
         """A copy of the action, (B, M), held to the action space; ValueError if it is none."""
-        u = np.array(detached(action), dtype=float)
+        u = np.array(detached(action), dtype=float, order="C")
         shape = (self.number, self.body.muscle_count)
         if u.shape != shape:
             raise ValueError(

@@ -39,7 +39,7 @@ step_vjp_lanes: Any = None
 
 
 # Periods that are moved into lanes, or out of them, at once: so memory is read and written in runs.
-TILE = 8
+TILE = 16
 
 
 class Physics(NamedTuple):

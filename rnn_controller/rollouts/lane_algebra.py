@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils
 
-from arm_env.codegen.emitting import ELEMENT, address, vector_address
+from arm_env.codegen.callees import ELEMENT, address, vector_address
 from arm_env.codegen.instructions import FLOAT, WHOLE, Number
 from arm_env.codegen.lanes import LANES
 
@@ -84,8 +84,7 @@ def emit_outer(builder: Any, g: Any, v: Any, out: Matrix) -> None:
                 _sum_of_quarters(row, component(builder, v, builder.add(first, WHOLE(c))))
                 for c in range(COLUMNS)
             ]
-            at = address(builder, out.data, builder.add(start, first))
-            place = builder.bitcast(at, ir.VectorType(FLOAT, COLUMNS).as_pointer())
+            place = vector_address(builder, out.data, builder.add(start, first), COLUMNS)
             before = Number(builder, builder.load(place, align=ELEMENT))
             builder.store((before + _sums_within(sums)).value, place, align=ELEMENT)
         with cgutils.for_range_slice(builder, whole, out.columns, WHOLE(1), WHOLE) as (j, _):
@@ -137,11 +136,13 @@ def zero(builder: Any) -> Number:
 def component(builder: Any, vector: Any, index: Any) -> Number:
     """Component ``index`` of all arms."""
     index = builder.mul(index, WHOLE(LANES))
-    return Number(builder, builder.load(vector_address(builder, vector, index), align=ELEMENT))
+    return Number(
+        builder, builder.load(vector_address(builder, vector, index, LANES), align=ELEMENT)
+    )
 
 
 def store(builder: Any, vector: Any, index: Any, number: Number) -> None:
     """Store component ``index`` of all arms."""
     index = builder.mul(index, WHOLE(LANES))
     value = number.in_lanes(LANES).value
-    builder.store(value, vector_address(builder, vector, index), align=ELEMENT)
+    builder.store(value, vector_address(builder, vector, index, LANES), align=ELEMENT)

@@ -6,7 +6,6 @@ code, whatever their size.
 
 import contextlib
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,11 +13,9 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
-from arm_env.codegen.elementary import let_widest_registers
-from arm_env.codegen.emitting import Emission, address, element
+from arm_env.codegen.callees import Given, address, callee, element
+from arm_env.codegen.emitting import Emission
 from arm_env.codegen.instructions import WHOLE, Number
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import Symbol, assignments, gradient, ordered
@@ -51,10 +48,20 @@ def network_functions(traced: Traced) -> dict[str, Any]:
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return interpreted_functions(traced)
+    digest = hashlib.sha256(described(traced).encode()).hexdigest()[:16]
+
+    def function(
+        name: str, arguments: tuple[str, ...], emit: Callable[[Network], Any], **more: Any
+    ) -> Any:
+        def emit_network(builder: Any, given: Given) -> Any:
+            return emit(Network(traced, builder, given))
+
+        return callee(f"{name}.{digest}", [*INPUTS, *arguments], emit_network, **more)
+
     return {
-        "network_scratch": _function(traced, "network_scratch", INPUTS, _scratch, types.int64),
-        "network_step": _function(traced, "network_step", (*INPUTS, *STEP), _step),
-        "network_vjp": _function(traced, "network_vjp", (*INPUTS, *VJP), _vjp),
+        "network_scratch": function("network_scratch", (), _scratch, result=types.int64),
+        "network_step": function("network_step", STEP, _step),
+        "network_vjp": function("network_vjp", VJP, _vjp, whole=("block",)),
     }
 
 
@@ -73,73 +80,10 @@ def _printed(expression: Symbol) -> str:
     return "; ".join([*before, *within, names[id(expression)]])
 
 
-def _function(
-    traced: Traced,
-    name: str,
-    arguments: tuple[str, ...],
-    emit: Callable[["Network"], Any],
-    result: Any = types.void,
-) -> Any:
-    """One of the network's functions, which Numba compiles into those that call it."""
-    label = f"{name}.{hashlib.sha256(described(traced).encode()).hexdigest()[:16]}"
-
-    def typed(typing_context: Any, *given: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            parts: dict[str, Any] = {}
-            for argument, kind, value in zip(arguments, signature.args, values, strict=True):
-                parts |= _parts(context, builder, argument, kind, value)
-            module = builder.module
-            if label not in module.globals:
-                of_type = ir.FunctionType(
-                    WHOLE if result is types.int64 else ir.VoidType(),
-                    [value.type for value in parts.values()],
-                )
-                function = ir.Function(module, of_type, label)
-                function.linkage = "internal"
-                function.attributes.add("noinline")
-                let_widest_registers(function)
-                inner = ir.IRBuilder(function.append_basic_block())
-                made = emit(Network(traced, inner, dict(zip(parts, function.args, strict=True))))
-                inner.ret(made) if result is types.int64 else inner.ret_void()
-            made = builder.call(module.globals[label], list(parts.values()))
-            return made if result is types.int64 else context.get_dummy_value()
-
-        return result(*map(types.unliteral, given)), generate
-
-    typed.__name__ = name
-    typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(argument, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            for argument in ("typing_context", *arguments)
-        ]
-    )
-    function: Any = intrinsic(typed)
-    function.fingerprint = label
-    return function
-
-
-def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict[str, Any]:
-    """Numbers and pointers of an argument: of an array its data, and its lengths by axis."""
-    if isinstance(kind, types.BaseTuple):
-        parts: dict[str, Any] = {}
-        for i, member in enumerate(iter(kind)):  # type: ignore[call-overload, var-annotated]
-            parts |= _parts(
-                context, builder, f"{name}[{i}]", member, builder.extract_value(value, i)
-            )
-        return parts
-    if not isinstance(kind, types.Array):
-        return {name: value}
-    if kind.layout != "C":
-        raise TypingError(f"{name} must lie in memory row after row, which {kind} does not")
-    array = context.make_array(kind)(context, builder, value)
-    lengths = cgutils.unpack_tuple(builder, array.shape)
-    return {name: array.data, **{f"{name} {axis}": n for axis, n in enumerate(lengths)}}
-
-
 class Network:
     """A network whose instructions are being emitted: where its arrays are, and how long."""
 
-    def __init__(self, traced: Traced, builder: Any, given: Mapping[str, Any]):
+    def __init__(self, traced: Traced, builder: Any, given: Given):
         self.traced = traced
         self.builder = builder
         self.given = given

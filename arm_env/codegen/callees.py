@@ -1,0 +1,127 @@
+"""Emitted functions: compiled code calls them, and each module that does has one copy."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from arm_env.codegen.instructions import FLOAT, WHOLE, Number
+
+ELEMENT = 8  # bytes; NumPy aligns elements, not vectors of them
+Given = Mapping[str, Any]
+"""Pointers to arrays, lengths and numbers, by name; of an array ``x`` the lengths ``x 0``, ``x 1``.
+"""
+
+
+def signature(arguments: Sequence[str]) -> inspect.Signature:
+    """The signature of a function of these arguments."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(argument, kind) for argument in arguments])
+
+
+def callee(
+    label: str,
+    arguments: Sequence[str],
+    emit: Callable[[Any, Given], Any],
+    *,
+    whole: Sequence[str] = (),
+    result: Any = types.void,
+) -> Any:
+    """A function for compiled code whose instructions ``emit`` adds to a builder.
+
+    It is known by its ``label``, the name of the function and a digest of what it does. The
+    arguments ``whole`` are whole numbers; others are arrays, tuples of arrays, or float64.
+    """
+
+    def typed(typing_context: Any, *given: Any) -> Any:
+        def generate(context: Any, builder: Any, of_type: Any, values: Any) -> Any:
+            passed: dict[str, Any] = {}
+            for argument, kind, value in zip(arguments, of_type.args, values, strict=True):
+                passed |= _parts(context, builder, argument, kind, value)
+            made = WHOLE if result is types.int64 else None
+            function = defined(builder.module, label, passed, emit, made)
+            value = builder.call(function, list(passed.values()))
+            return value if result is types.int64 else context.get_dummy_value()
+
+        taken = [
+            kind
+            if isinstance(kind, types.Array | types.BaseTuple)
+            else types.int64
+            if argument in whole
+            else types.float64
+            for argument, kind in zip(arguments, given, strict=True)
+        ]
+        return result(*taken), generate
+
+    typed.__name__ = label.partition(".")[0]
+    typed.__signature__ = signature(["typing_context", *arguments])  # type: ignore[attr-defined]
+    function: Any = intrinsic(typed)
+    function.__signature__, function.fingerprint = signature(arguments), label
+    return function
+
+
+def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict[str, Any]:
+    """What the emitted function gets of an argument."""
+    if isinstance(kind, types.BaseTuple):
+        parts: dict[str, Any] = {}
+        members: Any = iter(kind)
+        for i, member in enumerate(members):
+            part = builder.extract_value(value, i)
+            parts |= _parts(context, builder, f"{name}[{i}]", member, part)
+        return parts
+    if not isinstance(kind, types.Array):
+        return {name: value}
+    if kind.layout != "C":
+        raise TypingError(f"{name} must lie in memory row after row, which {kind} does not")
+    array = context.make_array(kind)(context, builder, value)
+    lengths = cgutils.unpack_tuple(builder, array.shape)
+    return {name: array.data, **{f"{name} {axis}": n for axis, n in enumerate(lengths)}}
+
+
+def defined(
+    module: Any,
+    label: str,
+    passed: Given,
+    emit: Callable[[Any, Given], Any],
+    result: Any = None,
+) -> Any:
+    """The emitted function in a module; it is emitted where it is not there yet."""
+    if label in module.globals:
+        return module.globals[label]
+    of_type = ir.FunctionType(result or ir.VoidType(), [value.type for value in passed.values()])
+    function = ir.Function(module, of_type, label)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    let_widest_registers(function)
+    builder = ir.IRBuilder(function.append_basic_block())
+    value = emit(builder, dict(zip(passed, function.args, strict=True)))
+    builder.ret_void() if value is None else builder.ret(value)
+    return function
+
+
+def let_widest_registers(function: Any) -> None:
+    """Let a function use the processor's widest vectors: Intel's get half of theirs else."""
+    # not among the attributes that llvmlite knows by name
+    set.add(function.attributes, '"prefer-vector-width"="512"')
+
+
+def address(builder: Any, array: Any, index: Any) -> Any:
+    """Return the address of an element."""
+    index = index if isinstance(index, ir.Value) else WHOLE(index)
+    return builder.gep(array, [index])
+
+
+def vector_address(builder: Any, array: Any, index: Any, lanes: int) -> Any:
+    """Return the address of a vector of lanes that begins with an element."""
+    vector = ir.VectorType(FLOAT, lanes).as_pointer()
+    return builder.bitcast(address(builder, array, index), vector)
+
+
+def element(builder: Any, array: Any, index: Any) -> Number:
+    """Return an element of an array."""
+    return Number(builder, builder.load(address(builder, array, index)))
