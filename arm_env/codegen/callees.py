@@ -69,7 +69,7 @@ def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict
     """What the emitted function gets of an argument."""
     if isinstance(kind, types.BaseTuple):
         parts: dict[str, Any] = {}
-        members: Any = iter(kind)
+        members: Any = kind
         for i, member in enumerate(members):
             part = builder.extract_value(value, i)
             parts |= _parts(context, builder, f"{name}[{i}]", member, part)

@@ -136,11 +136,12 @@ def hold_to_action_space(u, max_excitation):
     """
     for i in range(len(u)):
         for j in range(u.shape[1]):
-            if not np.isfinite(u[i, j]):
+            if u[i, j] - u[i, j] != 0:  # NaN, as of a value that is not finite
                 return i
     for i in range(len(u)):
         for j in range(u.shape[1]):
-            u[i, j] = min(max(u[i, j], 0.0), max_excitation)
+            at_least = 0.0 if u[i, j] < 0 else u[i, j]
+            u[i, j] = max_excitation if at_least > max_excitation else at_least
     return -1
 
 

@@ -27,6 +27,8 @@ network_scratch: Any = None
 network_step: Any = None
 network_vjp: Any = None
 # So do these belong to a body.
+ZERO: Any = None
+ONE: Any = None
 STATE_SIZE: Any = None
 SENSORY_SIZE: Any = None
 MUSCLE_COUNT: Any = None
@@ -131,14 +133,14 @@ def forward(first, last, body, network, given, path, trajectory):
         bodies[block, 0] = 0.0
         neurons[block, 0] = 0.0
         observations[block] = 0.0
-        to_lanes(x, members, always, 0, 1, 0, 0, bodies[block])
-        to_lanes(y, members, always, 0, 1, 0, 0, neurons[block])
+        to_lanes(x, members, always, ZERO, ONE, ZERO, ZERO, bodies[block])
+        to_lanes(y, members, always, ZERO, ONE, ZERO, ZERO, neurons[block])
         longest = lengths[members[0]]  # the first of a block is its longest
         for begin in range(0, longest, TILE):
             end = min(begin + TILE, longest)
             tile = observations[block, begin:end]
-            to_lanes(commands, members, lengths, begin, end, 0, SENSORY_SIZE, tile)
-            to_lanes(noise, members, lengths, begin, end, 0, 0, omega)
+            to_lanes(commands, members, lengths, begin, end, ZERO, SENSORY_SIZE, tile)
+            to_lanes(noise, members, lengths, begin, end, ZERO, ZERO, omega)
             for t in range(begin, end):
                 o = observations[block, t]
                 drawn = omega[t - begin]
@@ -154,12 +156,12 @@ def forward(first, last, body, network, given, path, trajectory):
                 excite_lanes(p, controls[block, t], drawn[observed:], excitation)
                 for s in range(i, i + substeps):
                     step_lanes(p, h, bodies[block, s], excitation, bodies[block, s + 1])
-            from_lanes(bodies[block], members, lengths, begin, end, 1, substeps, x)
-            from_lanes(controls[block], members, lengths, begin, end, 0, 1, u)
-            from_lanes(neurons[block], members, lengths, begin, end, 1, 1, y)
-        clear(members, lengths, 1, x)
-        clear(members, lengths, 0, u)
-        clear(members, lengths, 1, y)
+            from_lanes(bodies[block], members, lengths, begin, end, ONE, substeps, x)
+            from_lanes(controls[block], members, lengths, begin, end, ZERO, ONE, u)
+            from_lanes(neurons[block], members, lengths, begin, end, ONE, ONE, y)
+        clear(members, lengths, ONE, x)
+        clear(members, lengths, ZERO, u)
+        clear(members, lengths, ONE, y)
 
 
 def costate(first, last, body, network, given, path, cost, gradient):
@@ -199,9 +201,9 @@ def costate(first, last, body, network, given, path, cost, gradient):
         longest = lengths[members[0]]
         for begin in range((longest - 1) // TILE * TILE, -1, -TILE):
             end = min(begin + TILE, longest)
-            to_lanes(noise, members, lengths, begin, end, 0, 0, omega)
-            to_lanes(cx, members, lengths, begin, end, 1, 0, body_slopes)
-            to_lanes(cu, members, lengths, begin, end, 0, 0, control_slopes)
+            to_lanes(noise, members, lengths, begin, end, ZERO, ZERO, omega)
+            to_lanes(cx, members, lengths, begin, end, ONE, ZERO, body_slopes)
+            to_lanes(cu, members, lengths, begin, end, ZERO, ZERO, control_slopes)
             for t in range(end - 1, begin - 1, -1):
                 drawn = omega[t - begin]
                 # p(t + 1) is complete with the cost's derivative there; a period's steps carry it
@@ -235,11 +237,11 @@ def costate(first, last, body, network, given, path, cost, gradient):
                 sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier[0])
                 for j in range(body_costate.shape[1]):
                     body_costate[0, j] += earlier[0, j]
-        to_lanes(cx, members, always, 0, 1, 0, 0, earlier)
+        to_lanes(cx, members, always, ZERO, ONE, ZERO, ZERO, earlier)
         for j in range(body_costate.shape[1]):
             body_costate[0, j] += earlier[0, j]
-        from_lanes(body_costate, members, always, 0, 1, 0, 1, gx)
-        from_lanes(neural_costate, members, always, 0, 1, 0, 1, gy)
+        from_lanes(body_costate, members, always, ZERO, ONE, ZERO, ONE, gx)
+        from_lanes(neural_costate, members, always, ZERO, ONE, ZERO, ONE, gy)
 
 
 def steps(w, c, o, y, u, following):
@@ -253,11 +255,11 @@ def steps(w, c, o, y, u, following):
     always = np.ones(len(o), dtype=np.int64)
     for first in range(0, len(o), LANES):
         members = every[first : first + LANES]
-        to_lanes(o, members, always, 0, 1, 0, 0, signal)
-        to_lanes(y, members, always, 0, 1, 0, 0, state)
+        to_lanes(o, members, always, ZERO, ONE, ZERO, ZERO, signal)
+        to_lanes(y, members, always, ZERO, ONE, ZERO, ZERO, state)
         network_step(w, c, signal[0], state[0], work, excitations[0], moved[0])
-        from_lanes(excitations, members, always, 0, 1, 0, 1, u)
-        from_lanes(moved, members, always, 0, 1, 0, 1, following)
+        from_lanes(excitations, members, always, ZERO, ONE, ZERO, ONE, u)
+        from_lanes(moved, members, always, ZERO, ONE, ZERO, ONE, following)
 
 
 SHARED = (to_lanes, from_lanes, clear, silence, forward, costate, steps)
@@ -266,8 +268,10 @@ import numpy as np
 LANES = {lanes}
 TILE = {tile}
 STATE_SIZE = {body.state_size}
-SENSORY_SIZE = {body.sensory_size}
+SENSORY_SIZE = np.int64({body.sensory_size})
 MUSCLE_COUNT = {body.muscle_count}
+# a literal would be a type of its own, for which Numba compiles the function again
+ZERO, ONE = np.int64(0), np.int64(1)
 """
 
 
