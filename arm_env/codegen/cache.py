@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +24,7 @@ import numba
 import platformdirs
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+WORTH_TELLING = 1.0  # [s] what takes longer to compile is told
 NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
 
@@ -90,9 +92,13 @@ class CheckedCache(FunctionCache):
             found = super().load_overload(sig, target_context)
         if found is None:
             _say_that_it_takes_time()
+            self._begun = time.monotonic()
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        seconds = time.monotonic() - self._begun
+        if seconds >= WORTH_TELLING:
+            _say(f"{self._py_func.__name__} took {seconds:.0f} s")
         for prepare in (lambda: None, self.flush):  # an index that can't be read is emptied
             with contextlib.suppress(Exception):
                 prepare()
@@ -117,10 +123,10 @@ class _CheckedFile(IndexDataCacheFile):
 
 @functools.cache
 def _say_that_it_takes_time() -> None:
-    """Write one line, the first time that something is compiled in this process."""
+    """Say so the first time that something is compiled in this process."""
+    _say("compiling for this machine, once: some seconds for an environment, more for training")
+
+
+def _say(what: str) -> None:
     if sys.stderr is not None and not os.environ.get("ARM_ENV_QUIET"):
-        print(
-            "arm_env: compiling for this machine; this takes up to half a minute, once",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"arm_env: {what}", file=sys.stderr, flush=True)

@@ -73,12 +73,14 @@ class Path(NamedTuple):
 def to_lanes(values, members, lengths, begin, end, later, first, lanes):
     """Put values[b, t + later] into lanes[t − begin], for the periods t from begin on.
 
-    They become the components from ``first`` on; those of movements that have ended are zero.
+    They become the components from ``first`` on. Where a movement has ended, and in lanes without
+    one, they are zero.
     """
-    for lane in range(len(members)):
-        b = members[lane]
+    for lane in range(LANES):
+        b = members[min(lane, len(members) - 1)]
+        length = lengths[b] if lane < len(members) else 0
         for t in range(begin, end):
-            goes_on = t < lengths[b]
+            goes_on = t < length
             for i in range(values.shape[2]):
                 value = values[b, t + later, i] if goes_on else 0.0
                 lanes[t - begin, LANES * (first + i) + lane] = value
