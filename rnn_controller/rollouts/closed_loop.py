@@ -151,7 +151,8 @@ def forward(first, last, body, network, given, path, trajectory):
                 for j in range(observed):
                     o[j] *= 1 + drawn[j]
                 silence(members, lengths, t, o)
-                silence(members, lengths, t, neurons[block, t])
+                # the state that a movement ends in is still to be taken from its lane
+                silence(members, lengths, t - 1, neurons[block, t])
                 network_step(
                     w, c, o, neurons[block, t], work, controls[block, t], neurons[block, t + 1]
                 )
