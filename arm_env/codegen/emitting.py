@@ -181,46 +181,12 @@ class Lanes(Form):
 
 
 class Rows(Form):
-    """Rows first … last − 1 of two-dimensional arrays, one after the other."""
+    """Rows first … last − 1 of two-dimensional arrays: moved into lanes, and back.
+
+    ``LANES`` are moved at a time. The last row stands in the lanes that are left, too.
+    """
 
     leading = ("first", "last")
-
-    @contextlib.contextmanager
-    def each(self) -> Iterator[None]:
-        with self.loop(self.given["first"], self.given["last"]) as row:
-            self.row = row
-            yield
-
-    @contextlib.contextmanager
-    def loop(self, first: Any, last: Any, step: int = 1) -> Iterator[Any]:
-        """Emit what is in this context for first, first + step, … below last."""
-        with cgutils.for_range_slice(self.builder, first, last, WHOLE(step), WHOLE) as (index, _):
-            yield index
-
-    def address(self, row: Any, array: str, index: Any) -> Any:
-        """Return the address of an element of a row."""
-        start = self.builder.mul(row, self.given[f"{array} 1"])
-        return address(self.builder, self.given[array], self.builder.add(start, index))
-
-    def load(self, array: str, index: int) -> Number:
-        place = self.address(self.row, array, WHOLE(index))
-        return Number(self.builder, self.builder.load(place))
-
-    def store(self, array: str, index: int, number: Number) -> None:
-        self.builder.store(number.value, self.address(self.row, array, WHOLE(index)))
-
-    @staticmethod
-    def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
-        first, last, *given = given
-        for row in range(first, last):
-            yield [a if u else a[row] for a, u in zip(given, uniform, strict=True)]
-
-
-class ManyRows(Rows):
-    """Rows that are moved into lanes, ``LANES`` at a time, and back.
-
-    The last row stands in the lanes that are left, too.
-    """
 
     def emit(self, label: str, results: Results) -> None:
         builder = self.builder
@@ -244,7 +210,7 @@ class ManyRows(Rows):
             lambda inside, given: Lanes(inside, given).emit(label, results),
         )
         last = builder.sub(self.given["last"], WHOLE(1))
-        with self.loop(self.given["first"], self.given["last"], LANES) as first:
+        with self._loop(self.given["first"], self.given["last"], LANES) as first:
             for array in sizes:
                 if array not in results:
                     self._move(array, lanes[array], sizes[array], first, last, into=True)
@@ -252,20 +218,33 @@ class ManyRows(Rows):
             for array in results:
                 self._move(array, lanes[array], sizes[array], first, last, into=False)
 
+    @contextlib.contextmanager
+    def _loop(self, first: Any, last: Any, step: int = 1) -> Iterator[Any]:
+        """Emit what is in this context for first, first + step, … below last."""
+        with cgutils.for_range_slice(self.builder, first, last, WHOLE(step), WHOLE) as (index, _):
+            yield index
+
     def _move(
         self, array: str, lanes: Any, size: int, first: Any, last: Any, *, into: bool
     ) -> None:
         builder = self.builder
-        with self.loop(WHOLE(0), WHOLE(LANES)) as lane, self.loop(WHOLE(0), WHOLE(size)) as i:
+        with self._loop(WHOLE(0), WHOLE(LANES)) as lane, self._loop(WHOLE(0), WHOLE(size)) as i:
             row = builder.add(first, lane)
             row = builder.select(builder.icmp_signed("<", row, last), row, last)
-            there = self.address(row, array, i)
+            start = builder.mul(row, self.given[f"{array} 1"])
+            there = address(builder, self.given[array], builder.add(start, i))
             here = address(builder, lanes, builder.add(builder.mul(i, WHOLE(LANES)), lane))
             source, target = (there, here) if into else (here, there)
             builder.store(builder.load(source), target)
 
+    @staticmethod
+    def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
+        first, last, *given = given
+        for row in range(first, last):
+            yield [a if u else a[row] for a, u in zip(given, uniform, strict=True)]
 
-FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": ManyRows, "_each": Rows}
+
+FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
 """What is appended to a function's name to say how its arms lie."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
 from arm_env.codegen.emitting import compile_emitted, emitted
+from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
@@ -22,6 +23,7 @@ from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them
     STOP_BOUND,
     sensory_bounds,
 )
+from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.parameters import CostWeights, Parameters
 from arm_env.dynamics.random_numbers import NOISE, some_normals
 
@@ -95,21 +97,20 @@ def kernels_of(body: Body) -> Kernels:
     return compile_emitted("physics", physics_of(body)).made_by(kernels_of, body)
 
 
-# Lines of compiled functions. They advance states x (B, S) in place by one control period under
-# u (B, M); in excitation (B, M) there is the noise ω.
-MOVE = """
-    excite_{form}(0, len(x), p, u, excitation, excitation)
+PERIOD = """
+def control_steps(p, h, substeps, u, noise, x):
+    # advance states x (B, S) in place by one control period under u (B, M), with noise ω (B, M)
+    excitation = noise.copy()
+    excite_rows(0, len(x), p, u, noise, excitation)
     for _ in range(substeps):
-        step_{form}(0, len(x), p, h, x, excitation, x)
+        step_rows(0, len(x), p, h, x, excitation, x)
 """
 
 
 @functools.cache
 def period_of(body: Body) -> Kernels:
     """The kernel ``control_steps``, which moves a batch for a control period."""
-    copy = "\n    excitation = noise.copy()"
-    source = f"def control_steps(p, h, substeps, u, noise, x):{copy}{MOVE.format(form='rows')}"
-    return compile_source("period", source, **physics_of(body)).made_by(period_of, body)
+    return compile_source("period", PERIOD, **physics_of(body)).made_by(period_of, body)
 
 
 # The arm's own kernels by name, for those who compute with this body alone.
@@ -196,29 +197,54 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
     return flatten(values)
 
 
-COSTS_OF = """
-    cost_{form}(0, len(x), p, w, x, u, k, out)
-"""
+# Arms are moved into {lanes} lanes and back, as many at a time; in the last block the last arm
+# stands in the lanes that are left, too. For one arm there is one lane, and the forms are those of
+# one arm.
+TASK = f"""
+def into_lanes(first, rows, lanes):
+    for lane in range({{lanes}}):
+        row = min(first + lane, len(rows) - 1)
+        for i in range(rows.shape[1]):
+            lanes[{{lanes}} * i + lane] = rows[row, i]
 
-# They fill float32 observations (B, 3 M + K): noisy sensory signal and command, within their
-# bounds. The noise is that from ``before`` on.
-OBSERVE = """
-    signal = empty((len(observation), {signals}))
-    sense_{form}(0, len(observation), p, sensed, signal)
-    for i in range(len(observation)):
-        for j in range(len(low)):
-            value = signal[i, j] if j < {signals} else command[i, j - {signals}]
-            value *= 1 + noise[before + i * len(low) + j]
+def out_of_lanes(first, lanes, rows):
+    for lane in range(min({{lanes}}, len(rows) - first)):
+        for i in range(rows.shape[1]):
+            rows[first + lane, i] = lanes[{{lanes}} * i + lane]
+
+def noisy(first, signal, command, noise, before, low, high, observation):
+    # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the
+    # noise is that from ``before`` on
+    for lane in range(min({{lanes}}, len(observation) - first)):
+        i = first + lane
+        start = before + i * len(low)
+        for j in range({{signals}}):
+            value = signal[{{lanes}} * j + lane] * (1 + noise[start + j])
             value = low[j] if value < low[j] else value
             observation[i, j] = high[j] if value > high[j] else value
-"""
+        for j in range({{signals}}, len(low)):
+            value = command[i, j - {{signals}}] * (1 + noise[start + j])
+            value = low[j] if value < low[j] else value
+            observation[i, j] = high[j] if value > high[j] else value
 
-TASK = f"""
-def costs(p, w, x, u, k, out):{COSTS_OF}
+def costs(p, w, x, u, k, out):
+    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
+    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
+    for first in range(0, len(x), {{lanes}}):
+        into_lanes(first, x, x_lanes)
+        into_lanes(first, u, u_lanes)
+        into_lanes(first, k, k_lanes)
+        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
+        out_of_lanes(first, out_lanes, out)
 
 def observe(p, sensed, command, deviation, key, draw, low, high, observation):
-    before = 0
-    noise = empty(len(observation) * len(low)){NOISE}{OBSERVE}
+    noise = empty(len(observation) * len(low)){NOISE}
+    before = len(noise) - len(observation) * len(low)  # 0, as a number of the usual type
+    x_lanes, signal = empty({{lanes}} * {{states}}), empty({{lanes}} * {{signals}})
+    for first in range(0, len(observation), {{lanes}}):
+        into_lanes(first, sensed, x_lanes)
+        sense{{form}}(p, x_lanes, signal)
+        noisy(first, signal, command, noise, before, low, high, observation)
 
 def advance(
     p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
@@ -228,36 +254,58 @@ def advance(
         for i in range(history.shape[1]):
             for j in range(history.shape[2]):
                 history[age, i, j] = history[age + 1, i, j]
-    x, sensed = history[-1], history[0]
-    before = len(x) * {{muscles}}
-    noise = empty(before + len(x) * len(low)){NOISE}
-    excitation = empty((len(x), {{muscles}}))
-    for i in range(len(x)):
+    before = len(u) * {{muscles}}
+    noise = empty(before + len(u) * len(low)){NOISE}
+    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
+    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
+    excitation, signal = empty({{lanes}} * {{muscles}}), empty({{lanes}} * {{signals}})
+    for first in range(0, len(u), {{lanes}}):
+        into_lanes(first, history[-1], x_lanes)
+        into_lanes(first, u, u_lanes)
+        into_lanes(first, k, k_lanes)
+        for lane in range({{lanes}}):
+            row = min(first + lane, len(u) - 1)
+            for i in range({{muscles}}):
+                excitation[{{lanes}} * i + lane] = noise[{{muscles}} * row + i]
+        excite{{form}}(p, u_lanes, excitation, excitation)
+        for _ in range(substeps):
+            step{{form}}(p, h, x_lanes, excitation, x_lanes)
+        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
+        out_of_lanes(first, x_lanes, history[-1])
+        out_of_lanes(first, out_lanes, out)
+        if len(history) > 1:
+            into_lanes(first, history[0], x_lanes)
+        sense{{form}}(p, x_lanes, signal)
+        noisy(first, signal, command, noise, before, low, high, observation)
+    for i in range(len(elapsed)):
         elapsed[i] += 1
-        for j in range({{muscles}}):
-            excitation[i, j] = noise[{{muscles}} * i + j]
-{MOVE}{COSTS_OF}{OBSERVE}
 """
 
 
-def task_kernels(traced: TracedTask, form: str = "rows") -> Kernels:
-    """Kernels over a batch that know the task's cost.
+def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
+    """Kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
     ``costs`` fills out (B, 7), whose columns ``COSTS`` names, and ``observe`` the observations.
     ``advance`` is an environment's whole step in one call: it takes a control period from the last
     of the states ``history``, (D + 1, B, 2 J + M), which moves up by one, counts the period in
     ``elapsed``, (B,), does what ``costs`` does under the present command, and lets the first states
     ``observe`` with the following command. Noise is that of the ``key`` and the number of the
-    ``draw``. The ``form`` is one of ``arm_env.codegen.emitting.FORMS``.
+    ``draw``.
     """
     body = traced.body
     hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)
     success = SYMBOLIC.where(traced.success, 1.0, 0.0)
     results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
-    sizes = {"signals": body.sensory_size, "muscles": body.muscle_count}
     known = emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
-    source = TASK.format(form=form, **sizes)
+    source = TASK.format(
+        lanes=lanes,
+        form="" if lanes == 1 else "_lanes",
+        states=body.state_size,
+        signals=body.sensory_size,
+        muscles=body.muscle_count,
+        costs=COSTS,
+    )
     return compile_source("task", source, **known, some_normals=some_normals)
 
 
@@ -269,5 +317,5 @@ def compile_task(traced: TracedTask) -> Kernels:
 
 @once_for_each_trace(trace_task)
 def compile_task_of_one(traced: TracedTask) -> Kernels:
-    """The ``task_kernels`` of a task for a few arms, one after the other."""
-    return task_kernels(traced, "each")
+    """The ``task_kernels`` of a task for a single arm."""
+    return task_kernels(traced, 1)

@@ -151,7 +151,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         u = simulation.checked_action(actions, ignored=again)
         command = simulation.command
         costs, observations = simulation.step(self.np_random, u)
-        rewards = -costs[:, TERMS].sum(1) * simulation.control_period
+        distance, velocity, effort = costs.T[TERMS]
+        rewards = -(distance + velocity + effort) * simulation.control_period
         if again.any():
             simulation.reset(self.np_random, again, self._start)
             costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
@@ -191,7 +192,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = info_of(costs, command, self.simulation.state)
-        return {**info, **{f"_{key}": np.ones(self.num_envs, dtype=bool) for key in info}}
+        masks = np.ones((len(info), self.num_envs), dtype=bool)
+        return {**info, **{f"_{key}": mask for key, mask in zip(info, masks, strict=True)}}
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         if self.render_mode is None:
