@@ -236,7 +236,7 @@ def stepping_figures(rounds: int) -> dict[str, float]:
     for name, env_id in singles.items():
         try:
             made[name] = single_run(env_id)
-        except gym.error.DependencyNotInstalled as error:
+        except (gym.error.DependencyNotInstalled, ImportError) as error:
             print(f"{env_id} is left out: {error}")
     seconds = interleaved(made, rounds)
     figures["single_step_microseconds"] = seconds["reach"] / STEPS * 1e6

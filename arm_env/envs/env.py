@@ -57,6 +57,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
             self.simulation.low, self.simulation.high, dtype=np.float32
         )
         self.action_space = action_space(self.simulation.body, self.simulation.arm)
+        self._action_shape = (self.simulation.body.muscle_count,)
         self.observation_names = observation_names(self.task)
         self._renderer: Any = None
         self._path: list[np.ndarray] = []
@@ -81,20 +82,18 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         if not self._ready:
             raise gym.error.ResetNeeded("call reset before the first step")
         simulation = self.simulation
-        action = np.asarray(detached(action))
-        shape = (simulation.body.muscle_count,)
-        if action.shape != shape:
+        u = np.array(detached(action), dtype=float)
+        if u.shape != self._action_shape:
             raise ValueError(
-                f"an action is {shape[0]} excitations, shape {shape}, not {action.shape}"
+                f"an action is {self._action_shape[0]} excitations, shape {self._action_shape}, "
+                f"not {u.shape}"
             )
-        u = simulation.checked_action(action[None])
+        u = simulation.held(u[None])
         command = simulation.command
         costs, observation = simulation.step(self.np_random, u)
         info = self._info(costs, command)
-        reward = (
-            -(info["cost_distance"] + info["cost_velocity"] + info["cost_effort"])
-            * simulation.control_period
-        )
+        cost = info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]
+        reward = -cost * simulation.settings.control_period
         if self.render_mode is not None:
             self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
         if self.render_mode == "human":
@@ -102,7 +101,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        return info_of(costs[0], command[0], self.simulation.state[0])
+        return info_of(costs[0], command[0], self.simulation.history[-1, 0])
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         if self.render_mode is None:

@@ -57,6 +57,7 @@ class Simulation(OwnArrays):
         self.low, self.high = observation_bounds(task, self.settings.arm)
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
+        self._max_excitation = float(self.settings.arm.max_excitation)
         # what is sensed first, the present last
         self.history = np.zeros((1, number, self.body.state_size))
         self._come_into_force()
@@ -190,7 +191,14 @@ class Simulation(OwnArrays):
             )
         if ignored is not None:
             u[ignored] = 0
-        bad = hold_to_action_space(u, self.arm.max_excitation)
+        return self.held(u)
+
+    def held(self, u: np.ndarray) -> np.ndarray:
+        """Hold excitations (B, M) to the action space, in place.
+
+        Raises ValueError if one is not finite.
+        """
+        bad = hold_to_action_space(u, self._max_excitation)
         if bad >= 0:
             where = f" of arm {bad}" if self.number > 1 else ""
             raise ValueError(f"the excitations{where} must be finite, not {u[bad].tolist()}")
