@@ -1,8 +1,8 @@
 """Every controller that was ever stored still loads and measures what it did.
 
-``data/measures.json`` was measured before the code was sorted into folders, and again when roundings
-changed (by 2e-9 of a value at most); when a network is trained anew and replaces a stored one, its
-entry is replaced with it.
+``data/measures.json`` was measured before the code was sorted into folders, and again when
+roundings changed (by 2e-9 of a value at most); when a network is trained anew and replaces a stored
+one, its entry is replaced with it.
 """
 
 import json
