@@ -11,7 +11,14 @@ import threading
 import numpy as np
 
 MOST = 2**28  # bytes that are kept
-OWN = 3  # references to an array that nobody holds: the list's, the loop's and the question's
+
+
+def holders(arrays: list[np.ndarray], index: int) -> int:
+    """References to an array of a list, those of the list and of the question among them."""
+    return sys.getrefcount(arrays[index])
+
+
+OWN = holders([np.empty(0)], 0)  # where nobody else holds it, in this version of Python
 
 
 class Buffers:
@@ -32,9 +39,9 @@ class Buffers:
         memory neither.
         """
         with self._lock:
-            for i, array in enumerate(self._kept):
-                if array.shape == shape and sys.getrefcount(array) == OWN:
-                    del self._kept[i]
+            for i in range(len(self._kept)):
+                if self._kept[i].shape == shape and holders(self._kept, i) == OWN:
+                    array = self._kept.pop(i)
                     break
             else:
                 array = np.empty(shape)
