@@ -195,14 +195,13 @@ class Rows(Form):
             if symbol.op == "load" and not symbol.uniform:
                 array, index = symbol.args
                 sizes[array] = max(sizes.get(array, 0), index + 1)
-        lanes = {
-            array: cgutils.alloca_once(builder, FLOAT, LANES * size)
-            for array, size in sizes.items()
-        }
-        # lengths are of no use to lanes
-        passed = {name: value for name, value in self.given.items() if name[-2:-1] != " "} | lanes
-        for name in self.leading:
-            del passed[name]
+        lanes = {a: cgutils.alloca_once(builder, FLOAT, LANES * n) for a, n in sizes.items()}
+        # rows, and lengths of axes, are of no use to lanes
+        passed = {
+            name: value
+            for name, value in self.given.items()
+            if " " not in name and name not in self.leading
+        } | lanes
         inner = defined(
             builder.module,
             f"{label}.lanes",
@@ -254,9 +253,9 @@ def emitted(name: str, arguments: Sequence[str], results: Results) -> dict[str, 
     There is one for each of the ``FORMS``, by name. An array may be both argument and result. Numba
     compiles them into each function that calls them.
     """
-    source = function_source(name, arguments, results)
+    source, every = function_source(name, arguments, results), [*arguments, *results]
     return {
-        name + ending: _emitted(name + ending, source, [*arguments, *results], results, form)
+        name + ending: _emitted(name + ending, source, every, results, form)
         for ending, form in FORMS.items()
     }
 

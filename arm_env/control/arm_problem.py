@@ -14,7 +14,8 @@ from arm_env.control.ilqr import Expansion, Trajectory
 from arm_env.dynamics.body import ARM
 from arm_env.dynamics.layout import ACTIVATIONS, COSTS, MUSCLE_COUNT, STATE_SIZE
 from arm_env.dynamics.parameters import Arm, CostWeights
-from arm_env.dynamics.plant import TracedTask, physics_of, step_rows, step_vjp_rows, trace_task
+from arm_env.dynamics.plant import physics_of, step_rows, step_vjp_rows
+from arm_env.dynamics.task_kernels import TracedTask, trace_task
 from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.task import Task
 

@@ -7,15 +7,13 @@ the arm's.
 """
 
 import functools
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from arm_env.codegen.compiling import Kernels, compile_source, jit, once_for_each_trace
+from arm_env.codegen.compiling import Kernels, compile_source, jit
 from arm_env.codegen.emitting import compile_emitted, emitted
-from arm_env.codegen.lanes import LANES
-from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, gradient, load
+from arm_env.codegen.tracing import SYMBOLIC, Symbol, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
     PULL_BOUND,
@@ -23,9 +21,7 @@ from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them
     STOP_BOUND,
     sensory_bounds,
 )
-from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.parameters import CostWeights, Parameters
-from arm_env.dynamics.random_numbers import NOISE, some_normals
 
 
 def symbols(parameters: Parameters, name: str) -> Any:
@@ -144,178 +140,3 @@ def hold_to_action_space(u, max_excitation):
             at_least = 0.0 if u[i, j] < 0 else u[i, j]
             u[i, j] = max_excitation if at_least > max_excitation else at_least
     return -1
-
-
-TASKS_MAY_HOLD = (
-    "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as "
-    "command[..., 0], and exp, log, sin, cos, sqrt, where, stack and concatenate of xp "
-    "(docs/equations.md)"
-)
-
-
-class TracedTask(NamedTuple):
-    """What a task's equations compute of the state x, excitations u and command k, as symbols."""
-
-    terms: list[Symbol]  # of the cost
-    squared_distance: Symbol  # [m²]
-    success: Symbol  # above 0 on the attractor
-    body: Body
-
-
-def trace_task(task: Any) -> TracedTask:
-    """Run the equations of a task on symbols."""
-    body = task.body
-    p = parameter_symbols(body)
-    weights = WEIGHT_SYMBOLS
-    x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
-    k = load("k", (task.command_size,))
-    name = type(task).__name__
-    with explained(name, TASKS_MAY_HOLD):
-        hand = body.hand(SYMBOLIC, p, x)
-        error = _parts(f"{name}.error", task.error(SYMBOLIC, k, *hand[:2]), ERROR)
-        terms = _parts(f"{name}.cost", task.cost(SYMBOLIC, p, weights, x, u, k), TERMS)
-        (success,) = _parts(f"{name}.success", [task.success(SYMBOLIC, k, *hand)], SUCCESS)
-    return TracedTask(terms, error[0], success, body)
-
-
-ERROR = ("squared distance", "desired velocity x", "desired velocity y")
-TERMS = ("distance", "velocity", "effort")
-SUCCESS = ("success",)
-
-
-def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
-    """The symbols of what a function returned, if it is one number for each of the ``parts``."""
-    shapes = (
-        [np.shape(value) for value in values]
-        if isinstance(values, tuple | list)
-        else [np.shape(values)]
-    )
-    if [math.prod(shape) for shape in shapes] != [1] * len(parts):
-        raise TypeError(
-            f"{name} must give one number for each of {', '.join(parts)}, not shapes {shapes}"
-        )
-    return flatten(values)
-
-
-# Arms are moved into {lanes} lanes and back, as many at a time; in the last block the last arm
-# stands in the lanes that are left, too. For one arm there is one lane, and the forms are those of
-# one arm.
-TASK = f"""
-def into_lanes(first, rows, lanes):
-    for lane in range({{lanes}}):
-        row = min(first + lane, len(rows) - 1)
-        for i in range(rows.shape[1]):
-            lanes[{{lanes}} * i + lane] = rows[row, i]
-
-def out_of_lanes(first, lanes, rows):
-    for lane in range(min({{lanes}}, len(rows) - first)):
-        for i in range(rows.shape[1]):
-            rows[first + lane, i] = lanes[{{lanes}} * i + lane]
-
-def noisy(first, signal, command, noise, before, low, high, observation):
-    # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the
-    # noise is that from ``before`` on
-    for lane in range(min({{lanes}}, len(observation) - first)):
-        i = first + lane
-        start = before + i * len(low)
-        for j in range({{signals}}):
-            value = signal[{{lanes}} * j + lane] * (1 + noise[start + j])
-            value = low[j] if value < low[j] else value
-            observation[i, j] = high[j] if value > high[j] else value
-        for j in range({{signals}}, len(low)):
-            value = command[i, j - {{signals}}] * (1 + noise[start + j])
-            value = low[j] if value < low[j] else value
-            observation[i, j] = high[j] if value > high[j] else value
-
-def costs(p, w, x, u, k, out):
-    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
-    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
-    for first in range(0, len(x), {{lanes}}):
-        into_lanes(first, x, x_lanes)
-        into_lanes(first, u, u_lanes)
-        into_lanes(first, k, k_lanes)
-        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
-        out_of_lanes(first, out_lanes, out)
-
-def observe(p, sensed, command, deviation, key, draw, low, high, observation):
-    noise = empty(len(observation) * len(low)){NOISE}
-    before = len(noise) - len(observation) * len(low)  # 0, as a number of the usual type
-    x_lanes, signal = empty({{lanes}} * {{states}}), empty({{lanes}} * {{signals}})
-    for first in range(0, len(observation), {{lanes}}):
-        into_lanes(first, sensed, x_lanes)
-        sense{{form}}(p, x_lanes, signal)
-        noisy(first, signal, command, noise, before, low, high, observation)
-
-def advance(
-    p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
-    observation
-):
-    for age in range(len(history) - 1):
-        for i in range(history.shape[1]):
-            for j in range(history.shape[2]):
-                history[age, i, j] = history[age + 1, i, j]
-    before = len(u) * {{muscles}}
-    noise = empty(before + len(u) * len(low)){NOISE}
-    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
-    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
-    excitation, signal = empty({{lanes}} * {{muscles}}), empty({{lanes}} * {{signals}})
-    for first in range(0, len(u), {{lanes}}):
-        into_lanes(first, history[-1], x_lanes)
-        into_lanes(first, u, u_lanes)
-        into_lanes(first, k, k_lanes)
-        for lane in range({{lanes}}):
-            row = min(first + lane, len(u) - 1)
-            for i in range({{muscles}}):
-                excitation[{{lanes}} * i + lane] = noise[{{muscles}} * row + i]
-        excite{{form}}(p, u_lanes, excitation, excitation)
-        for _ in range(substeps):
-            step{{form}}(p, h, x_lanes, excitation, x_lanes)
-        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
-        out_of_lanes(first, x_lanes, history[-1])
-        out_of_lanes(first, out_lanes, out)
-        if len(history) > 1:
-            into_lanes(first, history[0], x_lanes)
-        sense{{form}}(p, x_lanes, signal)
-        noisy(first, signal, command, noise, before, low, high, observation)
-    for i in range(len(elapsed)):
-        elapsed[i] += 1
-"""
-
-
-def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
-    """Kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
-
-    ``costs`` fills out (B, 7), whose columns ``COSTS`` names, and ``observe`` the observations.
-    ``advance`` is an environment's whole step in one call: it takes a control period from the last
-    of the states ``history``, (D + 1, B, 2 J + M), which moves up by one, counts the period in
-    ``elapsed``, (B,), does what ``costs`` does under the present command, and lets the first states
-    ``observe`` with the following command. Noise is that of the ``key`` and the number of the
-    ``draw``.
-    """
-    body = traced.body
-    hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
-    distance = SYMBOLIC.sqrt(traced.squared_distance)
-    success = SYMBOLIC.where(traced.success, 1.0, 0.0)
-    results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
-    known = emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
-    source = TASK.format(
-        lanes=lanes,
-        form="" if lanes == 1 else "_lanes",
-        states=body.state_size,
-        signals=body.sensory_size,
-        muscles=body.muscle_count,
-        costs=COSTS,
-    )
-    return compile_source("task", source, **known, some_normals=some_normals)
-
-
-@once_for_each_trace(trace_task)
-def compile_task(traced: TracedTask) -> Kernels:
-    """The ``task_kernels`` of a task for many arms."""
-    return task_kernels(traced)
-
-
-@once_for_each_trace(trace_task)
-def compile_task_of_one(traced: TracedTask) -> Kernels:
-    """The ``task_kernels`` of a task for a single arm."""
-    return task_kernels(traced, 1)

@@ -9,10 +9,9 @@ from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.plant import (
     NOISE_MARGIN,
-    compile_task,
-    compile_task_of_one,
     hold_to_action_space,
 )
+from arm_env.dynamics.task_kernels import compile_task, compile_task_of_one
 from arm_env.envs.commands import Commands
 from arm_env.envs.own_arrays import OwnArrays
 from arm_env.envs.settings import Settings, schedule_of

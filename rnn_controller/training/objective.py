@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.tracing import flatten, load
 from arm_env.dynamics.parameters import CostWeights, Parameters
-from arm_env.dynamics.plant import TracedTask, trace_task, with_adjoint
+from arm_env.dynamics.plant import with_adjoint
+from arm_env.dynamics.task_kernels import TracedTask, trace_task
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.buffers import BUFFERS
 from rnn_controller.rollouts.parallel import in_parallel

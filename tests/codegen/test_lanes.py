@@ -12,7 +12,7 @@ import pytest
 import arm_env
 from arm_env.codegen import elementary
 from arm_env.codegen.lanes import LANES
-from arm_env.dynamics import layout, plant
+from arm_env.dynamics import layout, plant, task_kernels
 from arm_env.dynamics.parameters import Arm, CostWeights
 
 P, W, H = Arm().flat(), CostWeights().flat(), 0.005
@@ -97,8 +97,8 @@ def test_costs_of_many_have_the_bits_of_costs_of_one(task):
     x, u, *_ = arguments(37)
     command = task.sample_commands(np.random.default_rng(2), 37, Arm())
     alone, together = np.empty((2, 37, layout.COSTS))
-    plant.compile_task_of_one(task).costs(P, W, x, u, command, alone)
-    plant.compile_task(task).costs(P, W, x, u, command, together)
+    task_kernels.compile_task_of_one(task).costs(P, W, x, u, command, alone)
+    task_kernels.compile_task(task).costs(P, W, x, u, command, together)
     np.testing.assert_array_equal(together, alone)
 
 

@@ -16,7 +16,7 @@ from arm_env.codegen.tracing import (
     gradient,
     load,
 )
-from arm_env.dynamics.plant import trace_task
+from arm_env.dynamics.task_kernels import trace_task
 from arm_env.tasks.reach import Reach
 from rnn_controller.rollouts.plant import TORCH
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from arm_env.codegen.primitives import NUMPY
-from arm_env.dynamics import equations, layout, plant
+from arm_env.dynamics import equations, layout, plant, task_kernels
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.dynamics.random_numbers import standard_normals
 from arm_env.tasks.reach import Reach
@@ -95,7 +95,7 @@ def compiled(kernel, size, arm, *rows):
 def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
     """Three terms, distance, success, and the hand's x and y of every row."""
     out = np.empty((len(x), layout.COSTS))
-    plant.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
+    task_kernels.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
     return out
 
 
@@ -174,7 +174,7 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     noise *= 0.2
     low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
     observation = np.empty((300, 20), dtype=np.float32)
-    observe = plant.compile_task(Reach()).observe
+    observe = task_kernels.compile_task(Reach()).observe
     observe(arm.flat(), x, command, 0.2, 5, 6, low, high, observation)
     signal = np.concatenate([equations.sense(NUMPY, numbers(arm), x), command], -1) * (1 + noise)
     assert (np.abs(signal) > 3).any()
@@ -198,7 +198,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     draw = 17
     standard_normals(key, draw, drawn)
     low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
-    kernels = plant.compile_task(task)
+    kernels = task_kernels.compile_task(task)
     numbers_of_arm = numbers(arm)
     given = (arm.flat(), WEIGHTS.flat())
 

@@ -23,7 +23,7 @@ import arm_env
 from arm_env.codegen import compiling
 from arm_env.codegen.primitives import at_least
 from arm_env.codegen.tracing import Symbol
-from arm_env.dynamics import plant
+from arm_env.dynamics import task_kernels
 
 IDS = ("ReachArm-v0", "CircleArm-v0")
 WAYS = {
@@ -270,7 +270,10 @@ def distance(task):
 
 
 def test_equal_tasks_share_kernels_and_different_ones_do_not():
-    assert plant.compile_task(Squashed(factor=0.5)).costs is plant.compile_task(Squashed()).costs
+    assert (
+        task_kernels.compile_task(Squashed(factor=0.5)).costs
+        is task_kernels.compile_task(Squashed()).costs
+    )
     assert distance(Squashed(factor=0.25)) == pytest.approx(distance(Squashed(factor=0.5)) / 2)
 
 
@@ -327,11 +330,11 @@ CHANGES = {
 def test_what_equations_read_may_change_in_a_running_process(change, monkeypatch):
     """As in a notebook with autoreload: kernels belong to what was traced, not to the class."""
     task = Raised()
-    before = plant.compile_task(task).costs
+    before = task_kernels.compile_task(task).costs
     change(monkeypatch)
-    assert plant.compile_task(task).costs is not before
+    assert task_kernels.compile_task(task).costs is not before
     monkeypatch.undo()
-    assert plant.compile_task(task).costs is before
+    assert task_kernels.compile_task(task).costs is before
 
 
 def test_equations_that_are_others_each_time_are_refused(monkeypatch):
@@ -339,7 +342,7 @@ def test_equations_that_are_others_each_time_are_refused(monkeypatch):
     with pytest.raises(
         ValueError, match=r"Raised are others each time .* must not draw random numbers"
     ):
-        plant.compile_task(Raised())
+        task_kernels.compile_task(Raised())
 
 
 @dataclass(frozen=True)
@@ -348,8 +351,8 @@ class Elsewhere(arm_env.Reach):
 
 
 def test_a_copy_does_not_depend_on_another_task_with_the_same_equations():
-    kernels = plant.compile_task(arm_env.Reach())
-    assert plant.compile_task(Elsewhere()).costs is kernels.costs
+    kernels = task_kernels.compile_task(arm_env.Reach())
+    assert task_kernels.compile_task(Elsewhere()).costs is kernels.costs
     assert b"Elsewhere" not in pickle.dumps(kernels)
 
 
@@ -380,7 +383,7 @@ def test_equations_that_cannot_be_compiled_are_refused_with_what_can_be(error, t
 
 def test_kernels_without_a_recipe_are_not_pickled():
     with pytest.raises(TypeError, match="recipe"):
-        pickle.dumps(plant.task_kernels(plant.trace_task(arm_env.Reach())))
+        pickle.dumps(task_kernels.task_kernels(task_kernels.trace_task(arm_env.Reach())))
 
 
 def test_making_environments_takes_no_memory_that_stays():
@@ -415,7 +418,7 @@ def test_symbols_live_as_long_as_somebody_holds_them():
     held = Symbol("scalar", "nobody else's") + 1.0
     gc.collect()
     count = len(Symbol._known)
-    plant.task_kernels(plant.trace_task(arm_env.Reach()))
+    task_kernels.task_kernels(task_kernels.trace_task(arm_env.Reach()))
     gc.collect()
     assert len(Symbol._known) == count
     assert (Symbol("scalar", "nobody else's") + 1.0) is held
