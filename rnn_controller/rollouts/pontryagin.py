@@ -17,7 +17,6 @@ from arm_env.codegen.compiling import Kernels, once_for_each_trace
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.body import Body, body_of
 from arm_env.dynamics.parameters import Parameters
-from rnn_controller.rollouts.buffers import BUFFERS
 from rnn_controller.rollouts.closed_loop import Given, Path, Physics, closed_loop
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.vector_tracing import Traced, trace
@@ -128,16 +127,15 @@ class _Rollout(torch.autograd.Function):
         # makes the same blocks, and the gradient's sums round the same.
         order = torch.argsort(lengths, descending=True, stable=True)
         given = Given(*(value.contiguous().numpy() for value in (order, lengths, commands, noise)))
-        array = BUFFERS.array
         path = Path(
-            x=array(blocks, periods * loop.physics.substeps + 1, LANES * body.state_size),
-            y=array(blocks, periods + 1, LANES * neurons),
-            o=array(blocks, periods, LANES * (body.sensory_size + size)),
-            u=array(blocks, periods, LANES * body.muscle_count),
+            x=np.empty((blocks, periods * loop.physics.substeps + 1, LANES * body.state_size)),
+            y=np.empty((blocks, periods + 1, LANES * neurons)),
+            o=np.empty((blocks, periods, LANES * (body.sensory_size + size))),
+            u=np.empty((blocks, periods, LANES * body.muscle_count)),
         )
-        x = array(batch, periods + 1, body.state_size)
-        u = array(batch, periods, body.muscle_count)
-        y = array(batch, periods + 1, neurons)
+        x = np.empty((batch, periods + 1, body.state_size))
+        u = np.empty((batch, periods, body.muscle_count))
+        y = np.empty((batch, periods + 1, neurons))
         x[:, 0] = x0.detach().numpy()
         y[:, 0] = y0.detach().numpy()
         if periods:

@@ -14,7 +14,6 @@ from arm_env.dynamics.parameters import CostWeights, Parameters
 from arm_env.dynamics.plant import with_adjoint
 from arm_env.dynamics.task_kernels import TracedTask, trace_task
 from arm_env.tasks.task import Task
-from rnn_controller.rollouts.buffers import BUFFERS
 from rnn_controller.rollouts.parallel import in_parallel
 from rnn_controller.rollouts.plant import TORCH, tensors
 
@@ -71,7 +70,7 @@ class _Values(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gv: Tensor) -> Any:
         *_, x, u, _, _ = ctx.arguments
-        gx, gu = BUFFERS.array(*x.shape), BUFFERS.array(*u.shape)
+        gx, gu = np.empty(x.shape), np.empty(u.shape)
         in_parallel(ctx.kernels.values_vjp, len(x), *ctx.arguments, gv.contiguous().numpy(), gx, gu)
         return None, None, torch.from_numpy(gx), torch.from_numpy(gu), None, None
 
