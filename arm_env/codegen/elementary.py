@@ -16,7 +16,6 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-from arm_env.codegen.callees import let_widest_registers
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.instructions import Number
 
@@ -123,30 +122,14 @@ def _callable(name: str, emit: Callable[[Number], Number]) -> Any:
     return intrinsic(typed)
 
 
-def _widest(typing_context: Any) -> Any:
-    """Let the function that calls this use the processor's widest vectors."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        let_widest_registers(builder.function)
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-def _nothing() -> None:
-    """Stand for ``widest_registers`` where nothing is compiled."""
-
-
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # for debuggers: the bits are those of the library then
     CALLED: dict[str, Any] = {name: getattr(math, name) for name in ("exp", "log", "sin", "cos")}
-    CALLED["widest_registers"] = _nothing
 else:
     CALLED = {
         "exp": _callable("exp", emit_exp),
         "log": _callable("log", emit_log),
         "sin": _callable("sin", lambda x: emit_sine_and_cosine(x)[0]),
         "cos": _callable("cos", lambda x: emit_sine_and_cosine(x)[1]),
-        "widest_registers": intrinsic(_widest),
     }
 
 _exp, _log, _sin, _cos = (CALLED[name] for name in ("exp", "log", "sin", "cos"))

@@ -131,13 +131,8 @@ class Form:
         self.builder = builder
         self.given = given
 
-    @contextlib.contextmanager
-    def each(self) -> Iterator[None]:
-        """Emit what is in this context for all arms; a part of them is present at a time."""
-        yield
-
     def load(self, array: str, index: int) -> Number:
-        """Load component ``index`` of the present arms."""
+        """Load component ``index`` of the arms."""
         return element(self.builder, self.given[array], index)
 
     def store(self, array: str, index: int, number: Number) -> None:
@@ -148,14 +143,13 @@ class Form:
         """Emit the results for all arms."""
         emission = Emission(self.builder, self.given, self.load)
         symbols = ordered([symbol for group in results.values() for symbol in group])
-        for symbol in symbols:  # what depends on parameters alone, once for all arms
+        for symbol in symbols:  # what depends on parameters alone, before the arms
             if symbol.uniform:
                 emission.number(symbol)
-        with self.each():
-            emission.numbers_of(symbols)
-            for array, group in results.items():
-                for index, symbol in enumerate(group):
-                    self.store(array, index, emission.number(symbol))
+        emission.numbers_of(symbols)
+        for array, group in results.items():
+            for index, symbol in enumerate(group):
+                self.store(array, index, emission.number(symbol))
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
