@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -72,10 +72,14 @@ def _remove(folder: Path, owner: int) -> None:
 
 
 class CheckedCache(FunctionCache):
-    """Numba's cache of a function, of which a damaged file, or a full disk, costs time only."""
+    """Numba's cache of a function, of which a damaged file, or a full disk, costs time only.
 
-    def __init__(self, function: Any):
+    ``prepare`` is called with the function before its code is loaded.
+    """
+
+    def __init__(self, function: Any, prepare: Callable[[Any], None]):
         super().__init__(function)
+        self._prepare = prepare
         if cache_folder() not in Path(self.cache_path).parents:
             raise OSError(
                 "Numba would keep it where it does not know what else the code depends on"
@@ -86,6 +90,7 @@ class CheckedCache(FunctionCache):
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        self._prepare(self._py_func)
         found = None
         # unpickling what was cut short fails in any way: it is compiled again
         with contextlib.suppress(Exception):
@@ -99,9 +104,9 @@ class CheckedCache(FunctionCache):
         seconds = time.monotonic() - self._begun
         if seconds >= WORTH_TELLING:
             _say(f"{self._py_func.__name__} took {seconds:.0f} s")
-        for prepare in (lambda: None, self.flush):  # an index that can't be read is emptied
+        for begin in (lambda: None, self.flush):  # an index that can't be read is emptied
             with contextlib.suppress(Exception):
-                prepare()
+                begin()
                 super().save_overload(sig, data)
                 return
 

@@ -31,21 +31,81 @@ def callee(
     *,
     whole: Sequence[str] = (),
     result: Any = types.void,
+    lengths: bool = True,
+    linkage: str = "internal",
 ) -> Any:
     """A function for compiled code whose instructions ``emit`` adds to a builder.
 
     It is known by its ``label``, the name of the function and a digest of what it does. The
-    arguments ``whole`` are whole numbers; others are arrays, tuples of arrays, or float64.
+    arguments ``whole`` are whole numbers; others are arrays, tuples of arrays, or float64. Without
+    ``lengths`` it is not told those of its arrays.
     """
+    made = WHOLE if result is types.int64 else None
+
+    def function_in(module: Any, passed: Given) -> Any:
+        return defined(module, label, passed, emit, made, linkage)
+
+    return _for_compiled_code(label, arguments, function_in, whole, result, lengths)
+
+
+def linked(
+    label: str,
+    arguments: Sequence[str],
+    link: Callable[[], None],
+    *,
+    whole: Sequence[str] = (),
+    lengths: bool = True,
+) -> Any:
+    """A function for compiled code that is compiled elsewhere, once: code calls its address.
+
+    ``link`` makes the address known by the ``label``; it is called before code that calls the
+    function is compiled. Before such code is loaded, ``link_callees`` does the same.
+    """
+
+    def function_in(module: Any, passed: Given) -> Any:
+        link()
+        return declared(module, label, passed)
+
+    function = _for_compiled_code(label, arguments, function_in, whole, types.void, lengths)
+    function.link = link
+    return function
+
+
+def link_callees(function: Any) -> None:
+    """Link what the code of a Python function calls, directly or through other functions."""
+    seen: set[Any] = set()
+
+    def visit(function: Any) -> None:
+        if function in seen:
+            return
+        seen.add(function)
+        for name in function.__code__.co_names:
+            called = function.__globals__.get(name)
+            for callee in (called, *getattr(called, "callees", ())):
+                if hasattr(callee, "link"):
+                    callee.link()
+            if hasattr(called, "py_func"):
+                visit(called.py_func)
+
+    visit(function)
+
+
+def _for_compiled_code(
+    label: str,
+    arguments: Sequence[str],
+    function_in: Callable[[Any, Given], Any],
+    whole: Sequence[str],
+    result: Any,
+    lengths: bool,
+) -> Any:
+    """A function by which compiled code calls that of its module."""
 
     def typed(typing_context: Any, *given: Any) -> Any:
         def generate(context: Any, builder: Any, of_type: Any, values: Any) -> Any:
             passed: dict[str, Any] = {}
             for argument, kind, value in zip(arguments, of_type.args, values, strict=True):
-                passed |= _parts(context, builder, argument, kind, value)
-            made = WHOLE if result is types.int64 else None
-            function = defined(builder.module, label, passed, emit, made)
-            value = builder.call(function, list(passed.values()))
+                passed |= _parts(context, builder, argument, kind, value, lengths)
+            value = builder.call(function_in(builder.module, passed), list(passed.values()))
             return value if result is types.int64 else context.get_dummy_value()
 
         taken = [
@@ -65,22 +125,27 @@ def callee(
     return function
 
 
-def _parts(context: Any, builder: Any, name: str, kind: Any, value: Any) -> dict[str, Any]:
+def _parts(
+    context: Any, builder: Any, name: str, kind: Any, value: Any, lengths: bool
+) -> dict[str, Any]:
     """What the emitted function gets of an argument."""
     if isinstance(kind, types.BaseTuple):
         parts: dict[str, Any] = {}
         members: Any = kind
         for i, member in enumerate(members):
             part = builder.extract_value(value, i)
-            parts |= _parts(context, builder, f"{name}[{i}]", member, part)
+            parts |= _parts(context, builder, f"{name}[{i}]", member, part, lengths)
         return parts
     if not isinstance(kind, types.Array):
         return {name: value}
     if kind.layout != "C":
         raise TypingError(f"{name} must lie in memory row after row, which {kind} does not")
     array = context.make_array(kind)(context, builder, value)
-    lengths = cgutils.unpack_tuple(builder, array.shape)
-    return {name: array.data, **{f"{name} {axis}": n for axis, n in enumerate(lengths)}}
+    parts = {name: array.data}
+    if lengths:
+        for axis, length in enumerate(cgutils.unpack_tuple(builder, array.shape)):
+            parts[f"{name} {axis}"] = length
+    return parts
 
 
 def defined(
@@ -89,19 +154,25 @@ def defined(
     passed: Given,
     emit: Callable[[Any, Given], Any],
     result: Any = None,
+    linkage: str = "internal",
 ) -> Any:
     """The emitted function in a module; it is emitted where it is not there yet."""
-    if label in module.globals:
-        return module.globals[label]
-    of_type = ir.FunctionType(result or ir.VoidType(), [value.type for value in passed.values()])
-    function = ir.Function(module, of_type, label)
-    function.linkage = "internal"
+    function = declared(module, label, passed, result)
+    if function.blocks:
+        return function
+    function.linkage = linkage
     function.attributes.add("noinline")
     let_widest_registers(function)
     builder = ir.IRBuilder(function.append_basic_block())
     value = emit(builder, dict(zip(passed, function.args, strict=True)))
     builder.ret_void() if value is None else builder.ret(value)
     return function
+
+
+def declared(module: Any, label: str, passed: Given, result: Any = None) -> Any:
+    """The function of that label in a module, which may be defined elsewhere."""
+    of_type = ir.FunctionType(result or ir.VoidType(), [value.type for value in passed.values()])
+    return cgutils.get_or_insert_function(module, of_type, label)
 
 
 def let_widest_registers(function: Any) -> None:

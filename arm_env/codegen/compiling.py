@@ -17,6 +17,7 @@ import numba
 import numpy as np
 
 from arm_env.codegen import cache
+from arm_env.codegen.callees import link_callees
 from arm_env.codegen.tracing import Symbol
 from arm_env.files import write_whole
 
@@ -41,7 +42,7 @@ def jit(function: Callable[..., Any]) -> Any:
             if compiled is not function:  # with JIT off it is
                 # no such folder can be made: it is compiled in every process
                 with contextlib.suppress(Exception):
-                    compiled._cache = cache.CheckedCache(function)
+                    compiled._cache = cache.CheckedCache(function, link_callees)
             return compiled
         finally:
             config.CACHE_DIR = before

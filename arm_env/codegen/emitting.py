@@ -10,14 +10,16 @@ its own that compiled code calls. All forms have the same instructions, and so g
 """
 
 import contextlib
+import functools
 import hashlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 
 from arm_env.codegen import elementary
@@ -26,8 +28,9 @@ from arm_env.codegen.callees import (
     Given,
     address,
     callee,
-    defined,
+    declared,
     element,
+    linked,
     signature,
     vector_address,
 )
@@ -139,8 +142,8 @@ class Form:
         """Store it."""
         self.builder.store(number.value, address(self.builder, self.given[array], index))
 
-    def emit(self, label: str, results: Results) -> None:
-        """Emit the results for all arms."""
+    def emit(self, results: Results, lanes_label: str) -> None:
+        """Emit the results for all arms; the label is that of the function of lanes."""
         emission = Emission(self.builder, self.given, self.load)
         symbols = ordered([symbol for group in results.values() for symbol in group])
         for symbol in symbols:  # what depends on parameters alone, before the arms
@@ -182,7 +185,7 @@ class Rows(Form):
 
     leading = ("first", "last")
 
-    def emit(self, label: str, results: Results) -> None:
+    def emit(self, results: Results, lanes_label: str) -> None:
         builder = self.builder
         sizes = {result: len(symbols) for result, symbols in results.items()}
         for symbol in ordered([symbol for group in results.values() for symbol in group]):
@@ -196,12 +199,7 @@ class Rows(Form):
             for name, value in self.given.items()
             if " " not in name and name not in self.leading
         } | lanes
-        inner = defined(
-            builder.module,
-            f"{label}.lanes",
-            passed,
-            lambda inside, given: Lanes(inside, given).emit(label, results),
-        )
+        inner = declared(builder.module, lanes_label, passed)
         last = builder.sub(self.given["last"], WHOLE(1))
         with self._loop(self.given["first"], self.given["last"], LANES) as first:
             for array in sizes:
@@ -244,29 +242,68 @@ FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
 def emitted(name: str, arguments: Sequence[str], results: Results) -> dict[str, Any]:
     """Functions for compiled code that fill the arrays ``results`` from their arguments.
 
-    There is one for each of the ``FORMS``, by name. An array may be both argument and result. Numba
-    compiles them into each function that calls them.
+    There is one for each of the ``FORMS``, by name. An array may be both argument and result. Each
+    is compiled once, where it is needed first; its ``kernel`` is for callers outside compiled code.
     """
     source, every = function_source(name, arguments, results), [*arguments, *results]
-    return {
-        name + ending: _emitted(name + ending, source, every, results, form)
-        for ending, form in FORMS.items()
-    }
-
-
-def _emitted(
-    name: str, source: str, arguments: Sequence[str], results: Results, form: type[Form]
-) -> Any:
-    arguments = [*form.leading, *arguments]
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return _interpreted(source, form, arguments)
-    label = f"{name}.{hashlib.sha256(source.encode()).hexdigest()[:16]}"
-    return callee(
-        label,
-        arguments,
-        lambda builder, given: form(builder, given).emit(label, results),
-        whole=form.leading,
-    )
+        return {
+            name + ending: _interpreted(source, form, [*form.leading, *every])
+            for ending, form in FORMS.items()
+        }
+    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+    symbols = ordered([symbol for group in results.values() for symbol in group])
+    scalars = [symbol.args[0] for symbol in symbols if symbol.op == "scalar"]
+    functions: dict[str, Any] = {}
+    for ending, form in FORMS.items():
+        rows = form is Rows
+        key, given = name + ending, [*form.leading, *every]
+        label, call = f"{key}.{digest}", f"{key}({', '.join(given)})"
+        defining = callee(
+            label,
+            given,
+            functools.partial(_emit, form, results, functions.get(f"{name}_lanes")),
+            whole=form.leading,
+            lengths=rows,
+            linkage="linkonce_odr",  # as Numba's own
+        )
+        if rows:
+            defining.callees = [functions[f"{name}_lanes"]]
+        kernels = compile_source(
+            key, f"def {call}:\n    define_{call}\n", **{f"define_{key}": defining}
+        )
+        kernel = getattr(kernels, key)
+        kinds = tuple(
+            types.int64
+            if argument in form.leading
+            else types.float64
+            if argument in scalars
+            else types.Array(types.float64, 1 + (rows and argument not in UNIFORM), "C")
+            for argument in given
+        )
+        functions[key] = linked(
+            label,
+            given,
+            functools.partial(_link, label, kernel, kinds),
+            whole=form.leading,
+            lengths=rows,
+        )
+        functions[key].kernel = kernel
+    return functions
+
+
+def _emit(form: type[Form], results: Results, lanes: Any, builder: Any, given: Given) -> None:
+    if form is Rows:
+        lanes.link()
+    form(builder, given).emit(results, lanes and lanes.fingerprint)
+
+
+@functools.cache
+def _link(label: str, kernel: Any, kinds: tuple[Any, ...]) -> None:
+    """Make the address of a kernel's emitted function known by its label."""
+    kernel.compile(kinds)
+    library = kernel.overloads[kinds].library
+    llvmlite.binding.add_symbol(label, library.get_pointer_to_function(label))
 
 
 def _interpreted(source: str, form: type[Form], arguments: Sequence[str]) -> Any:
@@ -286,12 +323,8 @@ def _interpreted(source: str, form: type[Form], arguments: Sequence[str]) -> Any
     return function
 
 
-def compile_emitted(name: str, functions: Mapping[str, Any]) -> Kernels:
-    """Kernels that do what emitted functions do, for callers outside compiled code."""
-    lines = []
-    for key, function in functions.items():
-        arguments = ", ".join(inspect.signature(function).parameters)
-        lines.append(f"def {key}({arguments}):\n    emitted_{key}({arguments})\n")
-    return compile_source(
-        name, "\n".join(lines), **{f"emitted_{key}": value for key, value in functions.items()}
+def kernels(functions: Mapping[str, Any]) -> Kernels:
+    """Emitted functions for callers outside compiled code."""
+    return Kernels(
+        {key: getattr(function, "kernel", function) for key, function in functions.items()}
     )

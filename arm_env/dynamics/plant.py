@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source, jit
-from arm_env.codegen.emitting import compile_emitted, emitted
+from arm_env.codegen.emitting import emitted, kernels
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
@@ -90,7 +90,7 @@ def physics_of(body: Body) -> dict[str, Any]:
 @functools.cache
 def kernels_of(body: Body) -> Kernels:
     """What ``physics_of`` gives, for callers outside compiled code."""
-    return compile_emitted("physics", physics_of(body)).made_by(kernels_of, body)
+    return kernels(physics_of(body)).made_by(kernels_of, body)
 
 
 PERIOD = """
