@@ -86,7 +86,7 @@ def drive(
     everyone = np.ones(len(start), dtype=bool)
     simulation.reset(rng, everyone, simulation.start(None))
     simulation.state[:], simulation.command = start, commands.copy()
-    observation = simulation.observe()
+    observation = simulation.present()[1]
     controls = np.empty((len(start), length, MUSCLE_COUNT))
     for t in range(length):
         begins = everyone if t == 0 and memory is None else ~everyone

@@ -89,9 +89,9 @@ some_normals: Any = (
     else callee("some_normals", [*WHOLE_NUMBERS, "out"], _emit_normals, whole=WHOLE_NUMBERS)
 )
 
-# Lines for compiled functions: they fill noise (n,) with numbers of that deviation, those of a key
-# and a draw.
-NOISE = f"""
+SOURCE = f"""
+def noise_of(deviation, key, draw, noise):
+    # fill noise (n,) with normal numbers of that deviation, those of a key and a draw
     some = empty({AT_ONCE})
     for first in range(0, len(noise), {AT_ONCE}):
         if deviation > 0:
@@ -99,8 +99,6 @@ NOISE = f"""
         for i in range(min({AT_ONCE}, len(noise) - first)):
             noise[first + i] = deviation * some[i] if deviation > 0 else 0.0
 """
-
-SOURCE = f"def noise_of(deviation, key, draw, noise):{NOISE}"
 noise_of = compile_source("random_numbers", SOURCE, some_normals=some_normals).noise_of
 
 

@@ -7,12 +7,13 @@ import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.emitting import emitted
+from arm_env.codegen.forms import moves
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, load
 from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.plant import WEIGHT_SYMBOLS, parameter_symbols, physics_of
-from arm_env.dynamics.random_numbers import NOISE, some_normals
+from arm_env.dynamics.random_numbers import noise_of
 
 TASKS_MAY_HOLD = (
     "A task's equations may hold numbers, + - * / ** and abs of their values, parts such as "
@@ -68,51 +69,35 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
 # Arms are moved into {lanes} lanes and back, as many at a time; in the last block the last arm
 # stands in the lanes that are left, too. For one arm there is one lane, and the forms are those of
 # one arm.
-TASK = f"""
-def into_lanes(first, rows, lanes):
-    for lane in range({{lanes}}):
-        row = min(first + lane, len(rows) - 1)
-        for i in range(rows.shape[1]):
-            lanes[{{lanes}} * i + lane] = rows[row, i]
-
-def out_of_lanes(first, lanes, rows):
-    for lane in range(min({{lanes}}, len(rows) - first)):
-        for i in range(rows.shape[1]):
-            rows[first + lane, i] = lanes[{{lanes}} * i + lane]
-
-def noisy(first, signal, command, noise, before, low, high, observation):
+TASK = """
+def noisy(first, signal, noise, before, low, high, observation):
     # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the
     # noise is that from ``before`` on
-    for lane in range(min({{lanes}}, len(observation) - first)):
+    for lane in range(min({lanes}, len(observation) - first)):
         i = first + lane
         start = before + i * len(low)
-        for j in range({{signals}}):
-            value = signal[{{lanes}} * j + lane] * (1 + noise[start + j])
-            value = low[j] if value < low[j] else value
-            observation[i, j] = high[j] if value > high[j] else value
-        for j in range({{signals}}, len(low)):
-            value = command[i, j - {{signals}}] * (1 + noise[start + j])
+        for j in range(len(low)):
+            value = signal[{lanes} * j + lane] * (1 + noise[start + j])
             value = low[j] if value < low[j] else value
             observation[i, j] = high[j] if value > high[j] else value
 
-def costs(p, w, x, u, k, out):
-    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
-    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
-    for first in range(0, len(x), {{lanes}}):
-        into_lanes(first, x, x_lanes)
+def present(p, w, u, deviation, key, draw, k, low, high, history, out, observation):
+    noise = empty(len(u) * len(low))
+    noise_of(deviation, key, draw, noise)
+    before = len(noise) - len(u) * len(low)  # 0, as a number of the usual type
+    x_lanes, u_lanes = empty({lanes} * {states}), empty({lanes} * {muscles})
+    k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
+    signal = empty({lanes} * len(low))
+    for first in range(0, len(u), {lanes}):
+        into_lanes(first, history[-1], x_lanes)
         into_lanes(first, u, u_lanes)
         into_lanes(first, k, k_lanes)
-        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
-        out_of_lanes(first, out_lanes, out)
-
-def observe(p, sensed, command, deviation, key, draw, low, high, observation):
-    noise = empty(len(observation) * len(low)){NOISE}
-    before = len(noise) - len(observation) * len(low)  # 0, as a number of the usual type
-    x_lanes, signal = empty({{lanes}} * {{states}}), empty({{lanes}} * {{signals}})
-    for first in range(0, len(observation), {{lanes}}):
-        into_lanes(first, sensed, x_lanes)
-        sense{{form}}(p, x_lanes, signal)
-        noisy(first, signal, command, noise, before, low, high, observation)
+        cost{form}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
+        out_of_lanes(first, out, out_lanes)
+        into_lanes(first, history[0], x_lanes)
+        sense{form}(p, x_lanes, signal)
+        into_lanes(first, k, signal[{lanes} * {signals}:])
+        noisy(first, signal, noise, before, low, high, observation)
 
 def advance(
     p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
@@ -122,29 +107,31 @@ def advance(
         for i in range(history.shape[1]):
             for j in range(history.shape[2]):
                 history[age, i, j] = history[age + 1, i, j]
-    before = len(u) * {{muscles}}
-    noise = empty(before + len(u) * len(low)){NOISE}
-    x_lanes, u_lanes = empty({{lanes}} * {{states}}), empty({{lanes}} * {{muscles}})
-    k_lanes, out_lanes = empty({{lanes}} * k.shape[1]), empty({{lanes}} * {{costs}})
-    excitation, signal = empty({{lanes}} * {{muscles}}), empty({{lanes}} * {{signals}})
-    for first in range(0, len(u), {{lanes}}):
+    before = len(u) * {muscles}
+    noise = empty(before + len(u) * len(low))
+    noise_of(deviation, key, draw, noise)
+    x_lanes, u_lanes = empty({lanes} * {states}), empty({lanes} * {muscles})
+    k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
+    excitation, signal = empty({lanes} * {muscles}), empty({lanes} * len(low))
+    for first in range(0, len(u), {lanes}):
         into_lanes(first, history[-1], x_lanes)
         into_lanes(first, u, u_lanes)
         into_lanes(first, k, k_lanes)
-        for lane in range({{lanes}}):
+        for lane in range({lanes}):
             row = min(first + lane, len(u) - 1)
-            for i in range({{muscles}}):
-                excitation[{{lanes}} * i + lane] = noise[{{muscles}} * row + i]
-        excite{{form}}(p, u_lanes, excitation, excitation)
+            for i in range({muscles}):
+                excitation[{lanes} * i + lane] = noise[{muscles} * row + i]
+        excite{form}(p, u_lanes, excitation, excitation)
         for _ in range(substeps):
-            step{{form}}(p, h, x_lanes, excitation, x_lanes)
-        cost{{form}}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
-        out_of_lanes(first, x_lanes, history[-1])
-        out_of_lanes(first, out_lanes, out)
+            step{form}(p, h, x_lanes, excitation, x_lanes)
+        cost{form}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
+        out_of_lanes(first, history[-1], x_lanes)
+        out_of_lanes(first, out, out_lanes)
         if len(history) > 1:
             into_lanes(first, history[0], x_lanes)
-        sense{{form}}(p, x_lanes, signal)
-        noisy(first, signal, command, noise, before, low, high, observation)
+        sense{form}(p, x_lanes, signal)
+        into_lanes(first, command, signal[{lanes} * {signals}:])
+        noisy(first, signal, noise, before, low, high, observation)
     for i in range(len(elapsed)):
         elapsed[i] += 1
 """
@@ -153,19 +140,19 @@ def advance(
 def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     """Kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
-    ``costs`` fills out (B, 7), whose columns ``COSTS`` names, and ``observe`` the observations.
-    ``advance`` is an environment's whole step in one call: it takes a control period from the last
-    of the states ``history``, (D + 1, B, 2 J + M), which moves up by one, counts the period in
-    ``elapsed``, (B,), does what ``costs`` does under the present command, and lets the first states
-    ``observe`` with the following command. Noise is that of the ``key`` and the number of the
-    ``draw``.
+    The last of the states ``history``, (D + 1, B, 2 J + M), are the present ones, the first those
+    that are sensed. ``present`` fills out (B, 7), whose columns ``COSTS`` names, and the
+    observations. ``advance`` is an environment's whole step in one call: it moves ``history`` up by
+    one control period, counts the period in ``elapsed``, (B,), and does what ``present`` does: the
+    costs are those under the present command, what is observed is the following command. Noise is
+    that of the ``key`` and the number of the ``draw``.
     """
     body = traced.body
     hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)
     success = SYMBOLIC.where(traced.success, 1.0, 0.0)
     results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
-    known = emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
+    known = moves(lanes) | emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
     source = TASK.format(
         lanes=lanes,
         form="" if lanes == 1 else "_lanes",
@@ -174,7 +161,7 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
         muscles=body.muscle_count,
         costs=COSTS,
     )
-    return compile_source("task", source, **known, some_normals=some_normals)
+    return compile_source("task", source, **known, noise_of=noise_of)
 
 
 @once_for_each_trace(trace_task)

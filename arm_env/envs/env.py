@@ -70,13 +70,12 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
         self._ready = True
-        observation = self.simulation.observe()[0]
-        still = np.zeros((1, self.simulation.body.muscle_count))
-        info = self._info(self.simulation.costs(still), self.simulation.command)
+        costs, observation = self.simulation.present()
+        info = self._info(costs, self.simulation.command)
         self._path = [info["hand"].copy()]
         if self.render_mode == "human":
             self.render()
-        return observation, info
+        return observation[0], info
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         if not self._ready:

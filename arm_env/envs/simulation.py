@@ -206,8 +206,8 @@ class Simulation(OwnArrays):
     def step(self, rng: np.random.Generator, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Advance all arms by one control period under a checked action.
 
-        Returns ``costs`` of the state reached, under the command in force, and observations. The
-        command may change afterwards; the observations show the new one.
+        Returns costs (B, 7) of the state reached, under the command in force, and observations, as
+        ``present`` does. The command may change afterwards; the observations show the new one.
         """
         # A schedule may refuse here, and then nothing has moved.
         changes = self._commands.changes(rng, self.elapsed)
@@ -228,21 +228,20 @@ class Simulation(OwnArrays):
             (self.number, len(self.low)), dtype=np.float32
         )
 
-    def costs(self, u: np.ndarray) -> np.ndarray:
-        """Cost terms, distance, success and the hand in this state under u, (B, 7)."""
-        out = self._blank()[0]
-        self._kernels.costs(self._p, self._w, self.state, u, self.command, out)
-        return out
+    def present(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return costs and observations of the present states, under no excitation.
 
-    def observe(self) -> np.ndarray:
-        """Noisy observations, (B, 3 M + K) float32: delayed senses, the present command."""
-        observation = self._blank()[1]
+        The costs are (B, 7): terms, distance, success and the hand. The observations are noisy, (B,
+        3 M + K) float32: delayed senses, the present command.
+        """
+        costs, observation = self._blank()
+        still = np.zeros((self.number, self.body.muscle_count))
         self._draws += 1
-        self._kernels.observe(
-            self._p, self.history[0], self.command, self._deviation, self._key, self._draws,
-            self.low, self.high, observation,
+        self._kernels.present(
+            self._p, self._w, still, self._deviation, self._key, self._draws,
+            self.command, self.low, self.high, self.history, costs, observation,
         )  # fmt: skip
-        return observation
+        return costs, observation
 
 
 def observation_bounds(task: Task, arm: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -139,7 +139,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.simulation.reset(self.np_random, which, start)
         self._start, self._ready = start, True
         self._ended = self._ended & ~which
-        return self.simulation.observe(), self._present_info()
+        costs, observations = self.simulation.present()
+        return observations, self._info(costs, self.simulation.command)
 
     def step(
         self, actions: np.ndarray
@@ -155,9 +156,10 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         rewards = -(distance + velocity + effort) * simulation.control_period
         if again.any():
             simulation.reset(self.np_random, again, self._start)
-            costs = np.where(again[:, None], simulation.costs(np.zeros_like(u)), costs)
+            first_costs, first_observations = simulation.present()
+            costs = np.where(again[:, None], first_costs, costs)
             command = np.where(again[:, None], simulation.command, command)
-            observations = np.where(again[:, None], simulation.observe(), observations)
+            observations = np.where(again[:, None], first_observations, observations)
             rewards[again] = 0.0
         truncated = simulation.elapsed >= self.max_episode_steps
         infos = self._info(costs, command)
@@ -174,8 +176,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         final = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
             final[i] = observations[i]
-        fresh = np.where(ended[:, None], self.simulation.observe(), observations)
-        new = self._present_info()
+        costs, first_observations = self.simulation.present()
+        fresh = np.where(ended[:, None], first_observations, observations)
+        new = self._info(costs, self.simulation.command)
         for key, value in infos.items():
             kept = ~ended if value.ndim == 1 else ~ended[:, None]
             new[key] = np.where(kept, value, new[key])
@@ -185,10 +188,6 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             "final_obs": final, "_final_obs": ended.copy(),
             "final_info": last, "_final_info": ended.copy(),
         }  # fmt: skip
-
-    def _present_info(self) -> dict[str, Any]:
-        still = np.zeros((self.num_envs, self.simulation.body.muscle_count))
-        return self._info(self.simulation.costs(still), self.simulation.command)
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
         info: dict[str, Any] = info_of(costs, command, self.simulation.state)

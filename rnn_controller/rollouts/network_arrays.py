@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from arm_env.codegen.callees import Given, address, element
-from arm_env.codegen.emitting import Emission
+from arm_env.codegen.emission import Emission
 from arm_env.codegen.instructions import WHOLE, Number
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import Symbol

@@ -14,6 +14,7 @@ from arm_env.codegen import elementary
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics import layout, plant, task_kernels
 from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.envs.simulation import observation_bounds
 
 P, W, H = Arm().flat(), CostWeights().flat(), 0.005
 NUMBERS = (1, 4, 5, LANES - 1, LANES, LANES + 1, 2 * LANES + 4, 3 * LANES + 5)
@@ -93,13 +94,19 @@ def test_rows_may_be_written_over_what_they_are_computed_from():
 
 
 @pytest.mark.parametrize("task", [arm_env.Reach(), arm_env.Ellipse()], ids=["reach", "ellipse"])
-def test_costs_of_many_have_the_bits_of_costs_of_one(task):
+def test_the_present_of_many_has_the_bits_of_the_present_of_one(task):
     x, u, *_ = arguments(37)
     command = task.sample_commands(np.random.default_rng(2), 37, Arm())
-    alone, together = np.empty((2, 37, layout.COSTS))
-    task_kernels.compile_task_of_one(task).costs(P, W, x, u, command, alone)
-    task_kernels.compile_task(task).costs(P, W, x, u, command, together)
-    np.testing.assert_array_equal(together, alone)
+    bounds = observation_bounds(task, Arm())
+
+    def present(kernels):
+        costs = np.empty((37, layout.COSTS))
+        seen = np.empty((37, len(bounds[0])), dtype=np.float32)
+        kernels.present(P, W, u, 0.3, 7, 2, command, *bounds, x[None], costs, seen)
+        return np.hstack([costs, seen])
+
+    alone, together = task_kernels.compile_task_of_one(task), task_kernels.compile_task(task)
+    np.testing.assert_array_equal(present(together), present(alone))
 
 
 def test_a_diverged_arm_does_not_touch_its_neighbours():

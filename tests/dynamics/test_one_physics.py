@@ -94,8 +94,16 @@ def compiled(kernel, size, arm, *rows):
 
 def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
     """Three terms, distance, success, and the hand's x and y of every row."""
-    out = np.empty((len(x), layout.COSTS))
-    task_kernels.compile_task(task or Reach()).costs(arm.flat(), weights.flat(), x, u, command, out)
+    kernels = task_kernels.compile_task(task or Reach())
+    return costs_of(kernels, arm.flat(), weights.flat(), x, u, command)
+
+
+def costs_of(kernels, p, w, x, u, command):
+    """Costs (B, 7), without their observations."""
+    out, unbounded = np.empty((len(x), layout.COSTS)), np.full(18 + command.shape[1], np.inf)
+    bounds = -unbounded.astype(np.float32), unbounded.astype(np.float32)
+    seen = np.empty((len(x), len(unbounded)), dtype=np.float32)
+    kernels.present(p, w, u, 0.0, 0, 0, command, *bounds, x[None], out, seen)
     return out
 
 
@@ -174,8 +182,10 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     noise *= 0.2
     low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
     observation = np.empty((300, 20), dtype=np.float32)
-    observe = task_kernels.compile_task(Reach()).observe
-    observe(arm.flat(), x, command, 0.2, 5, 6, low, high, observation)
+    present = task_kernels.compile_task(Reach()).present
+    costs, still = np.empty((300, layout.COSTS)), np.zeros((300, 6))
+    given = (arm.flat(), WEIGHTS.flat(), still, 0.2, 5, 6)
+    present(*given, command, low, high, x[None], costs, observation)
     signal = np.concatenate([equations.sense(NUMPY, numbers(arm), x), command], -1) * (1 + noise)
     assert (np.abs(signal) > 3).any()
     np.testing.assert_allclose(observation, np.clip(signal, -3, 3), rtol=1e-6, atol=1e-9)  # float32
@@ -183,7 +193,7 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
 
 @ARMS
 @pytest.mark.parametrize("task", [Reach(), Circle()], ids=["reach", "circle"])
-def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task):
+def test_the_whole_step_of_an_environment_is_its_kernels_in_turn(arm, task):
     """Noise of the excitations comes first, then that of the observations.
 
     The next command is seen, not charged.
@@ -206,8 +216,7 @@ def test_the_whole_step_of_an_environment_is_its_three_kernels_in_turn(arm, task
     plant.control_steps(
         given[0], SUBSTEP, SUBSTEPS, u, deviation * drawn[:1800].reshape(300, 6), expected
     )
-    costs = np.empty((300, layout.COSTS))
-    kernels.costs(*given, expected, u, command, costs)
+    costs = costs_of(kernels, *given, expected, u, command)
     signal = np.concatenate([equations.sense(NUMPY, numbers_of_arm, expected), following], -1)
     noisy = signal * (1 + deviation * drawn[1800:].reshape(300, -1))
     observation = np.clip(noisy, low, high).astype(np.float32)
