@@ -136,10 +136,11 @@ def _quantised(frames: list[Image.Image]) -> list[Image.Image]:
 
     A colour weighs as the cube root of its area.
     """
-    pixels = np.concatenate(
-        [np.asarray(frame) for frame in frames[:: 1 + len(frames) // 8]]
-    ).reshape(-1, 3)
-    colours, areas = np.unique(pixels, axis=0, return_counts=True)
+    some = np.stack([np.asarray(frame, np.int32) for frame in frames[:: 1 + len(frames) // 8]])
+    # sorting whole numbers takes a hundredth of the time of sorting rows of three
+    numbers = some[..., 0] << 16 | some[..., 1] << 8 | some[..., 2]
+    numbers, areas = np.unique(numbers, return_counts=True)
+    colours = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1).astype(np.uint8)
     weighted = np.repeat(colours, np.ceil(np.cbrt(areas)).astype(int), axis=0)
     palette = Image.fromarray(weighted[None]).quantize(255)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
