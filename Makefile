@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check lowest speed comparison package clean
+.PHONY: demo test check docs lowest speed comparison package clean
 
 demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo
@@ -15,6 +15,10 @@ check: .venv/dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/docs  ## the documentation site under docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -j auto docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 lowest: .venv-lowest/installed  ## whether the oldest versions that pyproject.toml allows still work
 	.venv-lowest/bin/python tests/lowest.py smoke
@@ -40,6 +44,11 @@ package: .venv/dev  ## sdist and wheel under dist/
 	$(INSTALL) -e '.[dev]'
 	touch $@ .venv/demo
 
+.venv/docs: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) -e '.[docs]'
+	touch $@ .venv/demo
+
 .venv-lowest/installed: pyproject.toml
 	$(PYTHON) -m venv --clear .venv-lowest
 	$(PYTHON) tests/lowest.py > .venv-lowest/requirements.txt
@@ -47,4 +56,4 @@ package: .venv/dev  ## sdist and wheel under dist/
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest build docs/_build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
