@@ -58,13 +58,15 @@ EFFORT: tuple[Column, ...] = (
 
 
 def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
-    """Rows of an environment under their controllers' names, the least mean value first."""
+    """Rows of an environment under their controllers' names, the most successful first."""
     groups: dict[str, Rows] = defaultdict(list)
     for row in rows:
         if row["environment"] == env_id:
             groups[row["controller"]].append(row)
     return dict(
-        sorted(groups.items(), key=lambda group: np.mean([row["mean_value"] for row in group[1]]))
+        sorted(
+            groups.items(), key=lambda group: -interquartile_mean(scores(group[1], SUCCESS[env_id]))
+        )
     )
 
 
@@ -116,7 +118,7 @@ def measured(rows: Rows) -> list[str]:
 
 
 def overview(rows: Rows) -> str:
-    """All tasks in one table, as the README shows it."""
+    """All tasks in one table, as the page of results shows it."""
     environments = measured(rows)
     chosen = [
         (env_id, title, name, show)
@@ -231,8 +233,8 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
         "# Comparison",
         "Written by `python -m benchmarks.compare`; every row, seed by seed, is in "
         "`comparison.csv`. Interquartile means over seeds [95 % intervals, stratified bootstrap]; "
-        "efforts are medians. All under noise, on the same held-out movements; the planner "
-        f"`receding-horizon` is measured over {FEW} others.",
+        "efforts are medians. The most successful controllers stand first. All under noise, on the "
+        f"same held-out movements; the planner `receding-horizon` is measured over {FEW} others.",
         "V / optimum is the ratio of the mean values without noise, of all movements "
         "(`python -m benchmarks.optimum`). The column `optimality_ratio` of `comparison.csv` is a "
         f"mean of ratios; it leaves out jumps shorter than {100 * SHORT:g} cm, whose optimal "

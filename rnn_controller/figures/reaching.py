@@ -74,11 +74,10 @@ def figure_6(
     reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise, **environment)
     tracking = run(controller, moving_target, ROUND, seed=seed, noise=noise, **environment)
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 5.4), layout="constrained")
-        panels = figure.subplot_mosaic([["a", "b"], ["d", "c"]], width_ratios=(1.2, 1))
-        for above, below in ("ad", "bc"):
-            panels[above].sharex(panels[below])
-            panels[above].tick_params(labelbottom=False)
+        figure = Figure(figsize=(7.5, 5.8), layout="constrained")
+        panels = figure.subplot_mosaic([["a", "b"], ["c", "d"]])
+        for one, other in ("ad", "bc"):
+            panels[one].sharex(panels[other])
         panels["a"].sharey(panels["d"])
         _draw_reaches(panels["a"], reaching)
         _draw_distance(panels["b"], reaching)
@@ -86,8 +85,8 @@ def figure_6(
         _draw_tracking(panels["d"], tracking)
         low, _ = panels["d"].get_ylim()
         panels["d"].set_ylim(low - 0.14)  # room for the notes
-        panels["c"].set_xlabel("time [s]")
-        panels["d"].set_xlabel("x [m]")
+        for letter, label in zip("abcd", ("x [m]", "time [s]", "time [s]", "x [m]"), strict=True):
+            panels[letter].set_xlabel(label)
         sign(figure, name)
     return figure
 

@@ -339,11 +339,27 @@ def test_the_report_names_everybody(tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_the_readme_shows_the_stored_comparison():
+def test_the_documentation_shows_the_stored_comparison():
     rows = compare.read_rows(RESULTS / "comparison.csv")
-    readme = Path(__file__).parents[2] / "README.md"
+    page = Path(__file__).parents[2] / "docs" / "results.md"
     assert rows, "there are no measured rows: python -m benchmarks.compare"
-    assert report.overview(rows) in readme.read_text()
+    assert report.overview(rows) in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("controller", "name"),
+    [("rnn", "recurrent network"), ("joint-pd", "joint PD controller"), ("ppo", "PPO")],
+)
+def test_the_readme_shows_numbers_of_the_stored_comparison(controller, name):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (line,) = (line for line in readme.splitlines() if line.startswith(f"| {name}"))
+    rows = compare.read_rows(RESULTS / "comparison.csv")
+    shown = []
+    for env_id in ("ReachArm-v0", "CircleArm-v0"):
+        mine = report.by_controller(rows, env_id).get(controller, [])
+        for measure, _, show in report.OWN[env_id][:2]:
+            shown.append(report.cell(report.scores(mine, measure), show).partition(" [")[0])
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == shown
 
 
 def test_a_task_without_rows_is_left_out(monkeypatch):
