@@ -51,7 +51,7 @@ COSINE = (
 )  # fmt: skip
 
 
-def _series(coefficients: Sequence[float], x: Number) -> Number:
+def series(coefficients: Sequence[float], x: Any) -> Any:
     """A polynomial by Estrin's scheme, whose terms need not wait for each other."""
     terms: list[Any] = list(coefficients)
     while len(terms) > 1:
@@ -73,8 +73,8 @@ def emit_exp(x: Number) -> Number:
     rounded = x * (1 / math.log(2)) + ROUND
     k = rounded - ROUND
     r = k.times_plus(-LN2[1], k.times_plus(-LN2[0], x))
-    series = _series(EXP, r)
-    return series * ((rounded.bits() + BIAS) << 52).number()
+    powers = series(EXP, r)
+    return powers * ((rounded.bits() + BIAS) << 52).number()
 
 
 def emit_log(x: Number) -> Number:
@@ -84,10 +84,10 @@ def emit_log(x: Number) -> Number:
     f = (bits - (above & EXPONENT_BITS)).number() - 1.0
     s = f / (f + 2.0)
     r = s * s
-    series = _series(LOG, r)
+    powers = series(LOG, r)
     biased = (above + (BIAS << 52)).shifted_down(52)
     k = emit_whole(biased) - float(BIAS)
-    return k.times_plus(LN2[0], s.times_plus(series, k * LN2[1]))
+    return k.times_plus(LN2[0], s.times_plus(powers, k * LN2[1]))
 
 
 def emit_sine_and_cosine(x: Number) -> tuple[Number, Number]:
@@ -98,8 +98,8 @@ def emit_sine_and_cosine(x: Number) -> tuple[Number, Number]:
     for part in HALF_PI:
         y = k.times_plus(-part, y)
     r = y * y
-    sine = (y * r).times_plus(_series(SINE, r), y)
-    cosine = (r * r).times_plus(_series(COSINE, r), r.times_plus(-0.5, 1.0))
+    sine = (y * r).times_plus(series(SINE, r), y)
+    cosine = (r * r).times_plus(series(COSINE, r), r.times_plus(-0.5, 1.0))
 
     def turned(quarters: int) -> Number:
         quarter = rounded.bits() + quarters

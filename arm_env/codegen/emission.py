@@ -42,14 +42,37 @@ class Emission:
             known = self.numbers[id(symbol)] = self._emit(symbol)
         return known
 
+    # These are what another language has otherwise (``arm_env.codegen.javascript``).
+
+    def constant(self, value: float) -> Number:
+        """Emit a constant."""
+        return Number(self.builder, ir.Constant(FLOAT, value))
+
+    def scalar(self, name: str) -> Number:
+        """Emit an argument that is a number."""
+        return Number(self.builder, self.given[name])
+
+    def uniform(self, array: str, index: Any) -> Number:
+        """Emit an element of an array of parameters."""
+        return element(self.builder, self.given[array], index)
+
+    def elementary(self, name: str, x: Number) -> Number:
+        """Emit exp or log of a number."""
+        emit: Callable[[Number], Number] = getattr(elementary, f"emit_{name}")
+        return emit(x)
+
+    def sine_and_cosine(self, x: Number) -> tuple[Number, Number]:
+        """Emit sine and cosine of an angle."""
+        return elementary.emit_sine_and_cosine(x)
+
     def _emit(self, symbol: Symbol) -> Number:
         match symbol.op:
             case "const":
-                return Number(self.builder, ir.Constant(FLOAT, symbol.args[0]))
+                return self.constant(symbol.args[0])
             case "scalar":
-                return Number(self.builder, self.given[symbol.args[0]])
+                return self.scalar(symbol.args[0])
             case "load" if symbol.uniform:
-                return element(self.builder, self.given[symbol.args[0]], symbol.args[1])
+                return self.uniform(*symbol.args)
             case "load":
                 return self.load(*symbol.args)
             case "+":
@@ -72,7 +95,7 @@ class Emission:
                 return a.chosen(*others)
             case "sqrt":
                 return a.root()
-        return getattr(elementary, f"emit_{symbol.op}")(a)
+        return self.elementary(symbol.op, a)
 
     def _once(self, key: Any, emit: Callable[..., Any], *arguments: Any) -> Any:
         if key not in self.numbers:
@@ -80,7 +103,7 @@ class Emission:
         return self.numbers[key]
 
     def _turns(self, angle: Symbol) -> tuple[Number, Number]:
-        return elementary.emit_sine_and_cosine(self.number(angle))
+        return self.sine_and_cosine(self.number(angle))
 
     def _sum(self, a: Symbol, b: Symbol) -> Number:
         product, other = (a, b) if a.op == "*" else (b, a)

@@ -55,7 +55,6 @@ class Perturbation(Checked):
     def applied_to(self, arm: Any) -> Any:
         """The arm with everything but the delay, which is none of the body's.
 
-        A load at the end of the forearm is a forearm of another mass, centre of mass and inertia.
         Raises ValueError for another body, unless there is nothing but a delay.
         """
         if replace(self, delay=0.0) == Perturbation():
@@ -65,20 +64,8 @@ class Perturbation(Checked):
                 f"perturbation: the delay alone is for any body, the rest is the arm's, not for "
                 f"{type(arm).__name__}"
             )
-        upper, forearm = (self.mass * mass for mass in arm.mass)
-        upper_inertia, inertia = (self.mass * about_joint for about_joint in arm.inertia)
-        (upper_centre, centre), length = arm.centre_of_mass, arm.length[1]
-        return replace(
-            arm,
-            mass=(upper, forearm + self.load),
-            centre_of_mass=(
-                upper_centre,
-                centre + self.load / (forearm + self.load) * (length - centre),
-            ),
-            inertia=(upper_inertia, inertia + self.load * length * length),
-            maximum_force=tuple(self.strength * force for force in arm.maximum_force),  # type: ignore[arg-type]
-            curl=arm.curl + self.curl,
-        )
+        changed = perturbed_fields(arm, self.mass, self.strength, self.curl, self.load)
+        return replace(arm, **changed)
 
     def delay_periods(self, control_period: float) -> int:
         """The delay in control periods; ValueError if it is no whole number of them."""
@@ -89,3 +76,20 @@ class Perturbation(Checked):
                 f"not {self.delay}"
             )
         return periods
+
+
+def perturbed_fields(arm: Any, mass: Any, strength: Any, curl: Any, load: Any) -> dict[str, Any]:
+    """Return the fields of an arm that a perturbation changes; numbers, or symbols of them.
+
+    A load at the end of the forearm is a forearm of another mass, centre of mass and inertia.
+    """
+    upper, forearm = (mass * of_link for of_link in arm.mass)
+    upper_inertia, inertia = (mass * about_joint for about_joint in arm.inertia)
+    (upper_centre, centre), length = arm.centre_of_mass, arm.length[1]
+    return {
+        "mass": (upper, forearm + load),
+        "centre_of_mass": (upper_centre, centre + load / (forearm + load) * (length - centre)),
+        "inertia": (upper_inertia, inertia + load * length * length),
+        "maximum_force": tuple(strength * force for force in arm.maximum_force),
+        "curl": arm.curl + curl,
+    }

@@ -137,6 +137,15 @@ def advance(
 """
 
 
+def cost_outputs(traced: TracedTask) -> list[Symbol]:
+    """What ``COSTS`` names: the terms of the cost, the distance, success, and the hand's place."""
+    body = traced.body
+    hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
+    distance = SYMBOLIC.sqrt(traced.squared_distance)
+    success = SYMBOLIC.where(traced.success, 1.0, 0.0)
+    return flatten([*traced.terms, distance, success, *hand[:2]])
+
+
 def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     """Kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
@@ -148,10 +157,7 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     that of the ``key`` and the number of the ``draw``.
     """
     body = traced.body
-    hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
-    distance = SYMBOLIC.sqrt(traced.squared_distance)
-    success = SYMBOLIC.where(traced.success, 1.0, 0.0)
-    results = {"out": flatten([*traced.terms, distance, success, *hand[:2]])}
+    results = {"out": cost_outputs(traced)}
     known = moves(lanes) | emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
     source = TASK.format(
         lanes=lanes,
