@@ -6,7 +6,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import parse_env_id
 
 from arm_env.arguments import shown
-from arm_env.envs.env import ArmEnv
+from arm_env.envs.base import ArmEnv
 from arm_env.envs.vector_env import ArmVectorEnv
 from arm_env.tasks.registry import TASKS, add_task
 from arm_env.tasks.task import Task

@@ -17,7 +17,7 @@ from arm_env.arguments import count, mapping
 from arm_env.dynamics.body import body_of
 from arm_env.dynamics.layout import TERMS
 from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse_unknown
-from arm_env.envs.env import action_space, frame_rate
+from arm_env.envs.base import action_space, frame_rate
 from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
