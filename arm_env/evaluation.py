@@ -1,4 +1,4 @@
-"""Run any controller over many movements and say how well it reached."""
+"""Evaluation of any controller over many movements."""
 
 from typing import Any, Literal, overload
 
@@ -36,10 +36,13 @@ LONGEST = 3600.0  # [s] all of a recording is in memory
 def record(
     controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None
 ) -> Recording:
-    """Drive a vector environment of this package with a controller, from a reset with ``seed``.
+    """Return a recording of B arms that a controller drives for ``steps`` control periods.
 
-    ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for
-    other environments.
+    The arms are reset with ``seed``.
+    ``envs`` is a vector environment of this package, from ``gymnasium.make_vec``. ``controller`` is
+    any value that ``as_controller`` takes; ``options`` are those of ``reset``. The arrays of the
+    ``Recording`` are (T, B, ...), T being ``steps``. Raises ValueError for another environment,
+    controller or control period.
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(
@@ -116,12 +119,15 @@ def evaluate(
     noise: float = 0.2,
     **env_arguments: Any,
 ) -> Measures:
-    """Measures of a controller over ``movements`` random jumps.
+    """Return the measures of a controller over ``movements`` random jumps.
 
-    ``env_arguments`` go to the environment.
+    ``controller`` is an object with ``predict``, a function of the observations, or a model of
+    stable-baselines3. The same ``seed`` gives every controller the same starts, targets and noise.
+    ``env_arguments`` go to the environment. The measures are those of the environment's task, such
+    as ``ReachMeasures``. Raises ValueError for an environment of another package, for a value that
+    is no controller, and for a schedule that is too short or too long to be measured.
 
-    ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the
-    observations. The same seed gives every controller the same starts, targets and noise.
+    >>> evaluate(JointPD(), "ReachArm-v0", movements=100).fraction_within_target
     """
     as_controller(controller)  # may refuse, before anything is made
     movements = count("movements", movements, 1, MOST_MOVEMENTS)

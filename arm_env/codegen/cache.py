@@ -1,8 +1,8 @@
-"""Where compiled code is kept: a folder that can never serve stale physics, files checked as read.
+"""The cache of compiled code: a folder that never serves stale physics, with checked files.
 
 Numba notices when a function's own file changes, but not when a function that it calls does. So
-everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
-Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without a word.
+all code compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
+Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without messages.
 """
 
 import atexit
@@ -30,7 +30,7 @@ NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code s
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return where compiled code is kept.
+    """Return the folder of compiled code.
 
     If the usual folder can't be written, it is a temporary one, which is removed at exit.
     """
@@ -72,7 +72,7 @@ def _remove(folder: Path, owner: int) -> None:
 
 
 class CheckedCache(FunctionCache):
-    """Numba's cache of a function, of which a damaged file, or a full disk, costs time only.
+    """Numba's cache of a function; a damaged file or a full disk costs time only.
 
     ``prepare`` is called with the function before its code is loaded.
     """
@@ -112,7 +112,7 @@ class CheckedCache(FunctionCache):
 
 
 class _CheckedFile(IndexDataCacheFile):
-    """Numba's files, with a digest after the machine code: what is damaged is not run."""
+    """Numba's files, with a digest after the machine code: damaged code is not run."""
 
     def _save_data(self, name: str, data: Any) -> None:
         code = self._dump(data)
@@ -128,7 +128,7 @@ class _CheckedFile(IndexDataCacheFile):
 
 @functools.cache
 def _say_that_it_takes_time() -> None:
-    """Say so the first time that something is compiled in this process."""
+    """Print a message the first time that code is compiled in this process."""
     _say("compiling for this machine, once: some seconds for an environment, more for training")
 
 

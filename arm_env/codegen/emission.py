@@ -1,11 +1,4 @@
-"""Symbols as instructions.
-
-All forms of a function have the same instructions, and so give the same bits:
-
-- a product that something is added to is fused with the addition, rounded once,
-- a quotient is multiplied by the divisor's reciprocal, which is computed once for all quotients,
-- sine and cosine of one angle are computed together.
-"""
+"""Emission of symbols as instructions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How the arms of a call lie in memory: one arm, arms in lanes, or rows of arms."""
+"""The layout of the arms of a call in memory: one arm, arms in lanes, or rows of arms."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ Results = Mapping[str, Sequence[Symbol]]
 
 
 class Form:
-    """How the arms of a call lie in its arrays: here one arm, whose numbers are elements."""
+    """The layout of the arms of a call in its arrays: here one arm, whose numbers are elements."""
 
     leading: tuple[str, ...] = ()  # arguments before the others
 
@@ -125,7 +125,7 @@ class Rows(Form):
 
 
 FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
-"""What is appended to a function's name to say how its arms lie."""
+"""Endings of a function's name, which say how its arms lie."""
 
 
 def moves(number: int) -> dict[str, Any]:

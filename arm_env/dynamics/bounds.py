@@ -1,4 +1,4 @@
-"""The bounds of what the arm can sense, whatever the actions."""
+"""The bounds of the arm's sensory signals, whatever the actions."""
 
 import numpy as np
 
@@ -15,7 +15,10 @@ PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 
 
 def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest noise-free sensory signal, (18,) each, over all states of the arm."""
+    """Return the lowest and the highest noise-free sensory signal, (18,) each, over all states.
+
+    Units are those of ``arm_env.dynamics.equations.sense``.
+    """
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
     arrays = arm.arrays()
     # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at

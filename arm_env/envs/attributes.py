@@ -1,6 +1,4 @@
-"""What environments of one and of many arms have in common: settings as attributes, and a plain
-specification.
-"""
+"""Code for the environments of one and of many arms: settings as attributes, specification."""
 
 import copy
 import difflib
@@ -22,10 +20,10 @@ SPACES = ("action_space", "observation_space", "single_action_space", "single_ob
 
 
 class Setting:
-    """A setting as an attribute of whatever has a ``simulation``: it can be read, and set if
-    ``reason`` is None.
+    """A setting as an attribute of an object that has a ``simulation``.
 
-    A new value is checked when it is set. It acts on all arms from the next reset of any of them.
+    It can be read. It can be set if ``reason`` is None; else AttributeError tells the reason. A new
+    value is checked when it is set. It acts on all arms from the next reset of any of them.
     """
 
     def __init__(self, reason: str | None = None):
@@ -58,8 +56,8 @@ class Setting:
 class SettingsAsAttributes:
     """The attributes of an environment that has a ``simulation``.
 
-    A subclass may have any other attribute of its own. On the environments of this package itself,
-    names that are nearly a setting's are refused.
+    A subclass may have any other attribute. On the environments of this package itself, a name that
+    is nearly that of a setting raises AttributeError.
     """
 
     simulation: Any
@@ -94,8 +92,9 @@ class SettingsAsAttributes:
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What ``gymnasium.make`` made the environment by, its arguments in the plain form that
-        JSON takes.
+        """Specification by which ``gymnasium.make`` made the environment.
+
+        Its arguments have the plain form that JSON takes.
         """
         return self._spec
 
@@ -114,7 +113,7 @@ SETTINGS = [
 
 
 def meant(name: str) -> str:
-    """Return a hint at the setting whose name was perhaps misspelt, or nothing."""
+    """Return a hint at the setting whose name was perhaps misspelt, or an empty text."""
     near = difflib.get_close_matches(name, SETTINGS, 1, 0.8)
     return f": did you mean {near[0]}?" if near else ""
 

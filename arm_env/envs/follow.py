@@ -131,7 +131,7 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
 
 
 class FollowArmVectorEnv(ArmVectorEnv, gym.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """Many ``FollowArmEnv`` at once."""
+    """B ``FollowArmEnv`` at once; ``ArmVectorEnv`` describes the arguments and shapes."""
 
     def __init__(
         self,

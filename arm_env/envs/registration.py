@@ -1,4 +1,4 @@
-"""Tasks become environments of Gymnasium."""
+"""Registration of tasks as environments of Gymnasium."""
 
 from typing import Any
 
@@ -21,9 +21,10 @@ REQUIRED = (
 def register_task(task: Task) -> None:
     """Make a task and its environment known to ``gymnasium.make``, ``evaluate`` and the trainer.
 
-    Its name and the id of its environment must be its own. A task is known in the processes that
-    register it, so best where its module is imported; the command line imports none. Registered
-    again, it replaces the earlier one. Raises ValueError for a task that lacks an attribute.
+    Its name and the id of its environment must not be those of different tasks. The task is known
+    in the processes that register it, so register it where its module is imported; the command line
+    imports no module by itself. If it is registered again, it replaces the earlier one. Raises
+    ValueError for an object that is no task, and for a task that lacks an attribute.
     """
     if not isinstance(task, Task):
         raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {shown(task)}")
