@@ -32,7 +32,10 @@ def detached(value: Any) -> Any:
 
 
 def floats(value: Any) -> np.ndarray:
-    """Return numbers in any form as a new array of any shape; raise ValueError for other values."""
+    """Return numbers in any form as a new array of any shape, (...).
+
+    Raises ValueError for other values.
+    """
     try:
         given = np.asarray(detached(value))
         if given.dtype.kind in "US" and any("_" in str(text) for text in given.flat):
@@ -41,7 +44,7 @@ def floats(value: Any) -> np.ndarray:
             raise TypeError("True and False are no numbers")
         return np.array(given, dtype=float)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise ValueError(f"numbers are wanted, not {shown(value)}") from None
+        raise ValueError(f"numbers are needed, not {shown(value)}") from None
 
 
 def number(

@@ -148,10 +148,12 @@ class Checked:
     Fields declared by ``within`` become plain floats, ints or tuples in their range. Fields whose
     default is a bool become bools. Otherwise the group raises a ``ValueError`` that names the
     field.
+
+    Attributes:
+        earlier_names: Present names of fields by their earlier names, which files may still hold.
     """
 
     earlier_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Present names of fields by those that they had before, which files may still hold."""
 
     def __post_init__(self) -> None:
         for f in fields(self):

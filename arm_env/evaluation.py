@@ -9,7 +9,7 @@ from arm_env.arguments import count, detached
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import SIGNATURE, as_controller, check_period
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
-from arm_env.tasks.measures import (  # noqa: F401  some of them only for those who look here
+from arm_env.tasks.measures import (  # noqa: F401  some for old imports
     DEPARTED,
     LONG_ENOUGH,
     MIDDLING,
@@ -46,7 +46,8 @@ def record(
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(
-            f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}"
+            "envs must be a vector environment of this package, from gymnasium.make_vec, not "
+            f"{envs}"
         )
     simulation = envs.unwrapped.simulation
     steps = count("steps", steps)
@@ -70,7 +71,7 @@ def record(
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
         states.append(np.array(info["state"]))
-        # a copy: the controller may write to its array again
+        # a copy, since the controller may write to its array again
         actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
     x, y, vx, vy = simulation.body.hand(NUMPY, simulation.arm.arrays(), np.array(states))

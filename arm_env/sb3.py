@@ -98,7 +98,7 @@ class ArmVecEnv(VecEnv):
             raise ValueError(f"ArmVecEnv wraps a vector environment of this package, not {envs}")
         if arms.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(
-                "stable-baselines3 expects arms that begin anew in the same step: "
+                "stable-baselines3 expects arms that restart in the same step: "
                 "autoreset_mode='SameStep'"
             )
         self.envs = envs
@@ -183,7 +183,8 @@ class ArmVecEnv(VecEnv):
     ) -> list[Any]:
         """Raise AttributeError, since the arms have no environments of their own."""
         raise AttributeError(
-            f"the arms of a vector environment are no environments of their own: no {method_name}"
+            "the arms of a vector environment are not separate environments, so there is no "
+            f"{method_name}() to call on each"
         )
 
     def env_is_wrapped(
@@ -214,7 +215,7 @@ class Smoothed(VecEnvWrapper):
         self._mean: np.ndarray = np.zeros(0)
 
     def __getstate__(self) -> dict[str, Any]:
-        # SB3's, not for pickles
+        # SB3 keeps its class attributes here, which can't be pickled
         return {key: value for key, value in vars(self).items() if key != "class_attributes"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ class Trained:
         self._size = getattr(observations, "shape", (None,))[-1]
         control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
         self._keep = kept(control_period, self.smoothing)
-        # without a filter there is no clock
+        # without smoothing, the model may act at any control period
         self.control_period = control_period if self.smoothing else None
 
     def predict(
@@ -96,7 +96,8 @@ class Trained:
         checked_observation(observation, self._size, "this model")
         if state is not None and np.shape(state[0]) != observation.shape:
             raise ValueError(
-                f"the state is that of observations {np.shape(state[0])}, not {observation.shape}"
+                f"the state is for observations of shape {np.shape(state[0])}, not "
+                f"{observation.shape}: give None to begin"
             )
         past, memory = (observation, None) if state is None else state
         if episode_start is not None:

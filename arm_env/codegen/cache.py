@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 
 def _sources(folder: Traversable) -> Iterator[Traversable]:
-    """All Python files of a package in a fixed order, be it a folder or in a zip archive."""
+    """Return all Python files of a package, a folder or a zip archive, in a fixed order."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.is_dir():
             yield from _sources(item)

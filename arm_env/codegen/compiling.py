@@ -183,8 +183,8 @@ def once_for_each_trace(
                     again = trace(origin)
                     if _identity(again) != key:
                         raise ValueError(
-                            f"the equations of {type(origin).__name__} are others each time they "
-                            "are traced: they must not draw random numbers, nor change anything"
+                            f"the equations of {type(origin).__name__} differ each time they "
+                            "are traced: they must not draw random numbers or change anything"
                         )
                     known[key] = traced, build(traced)
                 made = known[key][1]

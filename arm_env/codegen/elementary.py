@@ -52,7 +52,7 @@ COSINE = (
 
 
 def _series(coefficients: Sequence[float], x: Number) -> Number:
-    """A polynomial by Estrin's scheme, whose terms need not wait for each other."""
+    """Return a polynomial by Estrin's scheme, whose terms need not wait for each other."""
     terms: list[Any] = list(coefficients)
     while len(terms) > 1:
         pairs = zip(terms[::2], [*terms[1::2], None], strict=False)
@@ -110,7 +110,7 @@ def emit_sine_and_cosine(x: Number) -> tuple[Number, Number]:
 
 
 def _callable(name: str, emit: Callable[[Number], Number]) -> Any:
-    """Make of emitted instructions a function for compiled code."""
+    """Return a function for compiled code that has the emitted instructions."""
 
     def typed(typing_context: Any, x: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -138,23 +138,23 @@ _exp, _log, _sin, _cos = (CALLED[name] for name in ("exp", "log", "sin", "cos"))
 # For callers outside compiled code.
 @jit
 def exp(x):
-    """exp x."""
+    """Return exp x."""
     return _exp(x)
 
 
 @jit
 def log(x):
-    """Natural logarithm of x."""
+    """Return the natural logarithm of x."""
     return _log(x)
 
 
 @jit
 def sin(x):
-    """sin x."""
+    """Return sin x."""
     return _sin(x)
 
 
 @jit
 def cos(x):
-    """cos x."""
+    """Return cos x."""
     return _cos(x)

@@ -14,7 +14,7 @@ Load = Callable[[str, Any], Number]
 
 
 class Emission:
-    """The numbers of symbols, each computed once."""
+    """A table of symbols and their numbers, each computed once."""
 
     def __init__(self, builder: Any, given: Mapping[str, Any], load: Load):
         self.builder = builder
@@ -23,13 +23,13 @@ class Emission:
         self.numbers: dict[Any, Any] = {}
 
     def numbers_of(self, symbols: Sequence[Symbol]) -> list[Number]:
-        """The numbers of symbols; what they depend on is emitted first."""
+        """Return the numbers of symbols, after emitting every symbol on which they depend."""
         for symbol in ordered(symbols):
             self.number(symbol)
         return [self.number(symbol) for symbol in symbols]
 
     def number(self, symbol: Symbol) -> Number:
-        """The number of a symbol whose arguments have been emitted."""
+        """Return the number of a symbol whose arguments have been emitted."""
         known = self.numbers.get(id(symbol))
         if known is None:
             known = self.numbers[id(symbol)] = self._emit(symbol)

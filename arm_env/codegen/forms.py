@@ -40,7 +40,7 @@ class Form:
         return element(self.builder, self.given[array], index)
 
     def store(self, array: str, index: int, number: Number) -> None:
-        """Store it."""
+        """Store component ``index`` of the arms."""
         self.builder.store(number.value, address(self.builder, self.given[array], index))
 
     def emit(self, results: Results, lanes_label: str) -> None:
@@ -57,7 +57,7 @@ class Form:
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
-        """The arguments for each arm, where nothing is compiled."""
+        """Return the arguments for each arm, in a process in which nothing is compiled."""
         yield given
 
 
@@ -79,9 +79,9 @@ class Lanes(Form):
 
 
 class Rows(Form):
-    """Rows first … last − 1 of two-dimensional arrays: moved into lanes, and back.
+    """Rows first … last − 1 of two-dimensional arrays: they are moved into lanes, and back.
 
-    ``LANES`` are moved at a time. The last row stands in the lanes that are left, too.
+    ``LANES`` rows are moved at a time. Lanes that are left over hold the last row, too.
     """
 
     leading = ("first", "last")
@@ -129,9 +129,9 @@ FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
 
 
 def moves(number: int) -> dict[str, Any]:
-    """``into_lanes`` and ``out_of_lanes``, for compiled code: rows from ``first`` on, and lanes.
+    """Return ``into_lanes`` and ``out_of_lanes`` for compiled code: rows from ``first``, and lanes.
 
-    A number of rows are moved. The last row stands in the lanes that are left, too.
+    They move ``number`` rows. Lanes that are left over hold the last row, too.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return _interpreted_moves(number)

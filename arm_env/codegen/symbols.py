@@ -18,7 +18,7 @@ LEAVES = ("const", "scalar", "load")
 UNIFORM = ("p", "w")
 """Names of the arguments that hold parameters: the arm's, and the cost's weights."""
 NO_ANSWER = (
-    "equations are compiled before their values are known, so nothing can be asked of a value: "
+    "equations are compiled before their values are known, so they can't test a value: "
     "no if, and, or, max, min, ==, <, >"
 )
 
@@ -47,8 +47,8 @@ def explained(name: str, allowed: str) -> Iterator[None]:
 class Symbol:
     """A scalar in an expression graph; equal expressions are one object (hash-consing).
 
-    The table of them holds each symbol only as long as somebody else does. A symbol holds its
-    arguments, so the identities in its key stay theirs.
+    The table of symbols holds each one only as long as other code does. A symbol holds its
+    arguments, so the identities in its key stay valid.
     """
 
     __slots__ = ("__weakref__", "args", "op", "uniform")
@@ -70,7 +70,7 @@ class Symbol:
     op: str
     args: tuple[Any, ...]
     uniform: bool
-    """Whether it depends on parameters alone, and so is the same for all arms of a batch."""
+    """Whether it depends only on parameters, and so is the same for all arms of a batch."""
 
     def __add__(self, other: Any) -> Any:
         return _binary("+", self, other)

@@ -41,12 +41,11 @@ class Expansion(NamedTuple):
         gradient: Gradient of the value with respect to the controls, (T, m).
     """
 
-    dynamics: np.ndarray  # (T, n, n + m) of x_{t+1} with respect to z_t
-    slope: np.ndarray  # (T, n + m) of the cost of (x_{t+1}, u_t)
-    hessian: np.ndarray  # (T, n + m, n + m) of the same
-    # (T, n + m, n + m) of λᵀ x_{t+1} with respect to z_t, λ the costate; or 0
+    dynamics: np.ndarray
+    slope: np.ndarray
+    hessian: np.ndarray
     curvature: np.ndarray
-    gradient: np.ndarray  # (T, m) of the value with respect to the controls
+    gradient: np.ndarray
 
 
 class Problem(Protocol):
@@ -98,8 +97,8 @@ class Solution:
         iterations: Number of iterations.
     """
 
-    controls: np.ndarray  # (T, m)
-    states: np.ndarray  # (T + 1, n)
+    controls: np.ndarray
+    states: np.ndarray
     value: float
     residual: float
     iterations: int

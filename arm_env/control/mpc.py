@@ -19,11 +19,11 @@ from arm_env.tasks.workspace import hand_position
 
 WIDENING = 1.5  # [-] from one radius of the planned target to the next
 LARGEST_DAMPING = 1e-2  # [s] an iteration that needs more is given up
-# [-] excitation that the first plan begins with: from none at all there is no slope to follow
+# [-] excitation of the first plan; from an excitation of 0 there is no slope to follow
 TONIC = 0.02
 RECENT = 0.2  # [-] gain of the average that notices when a command changes
 LEAST_GAIN = 0.04  # [-] of the command's mean, for changes too small to notice
-LEAST_PULL = 0.05  # [-] a muscle that could pull less than this does not tell its activation
+LEAST_PULL = 0.05  # [-] the tension of a muscle that could pull less does not tell its activation
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Belief:
         plan: Planned excitations, (B, T, 6), the first for when it next senses.
     """
 
-    body: np.ndarray  # (B, 10) state expected when it next senses
-    command: np.ndarray  # (B, K) mean since it last changed
-    recent: np.ndarray  # (B, K) mean of the latest few
-    samples: np.ndarray  # (B, 2) sensed since the start, and since the command changed
-    plan: np.ndarray  # (B, T, 6) excitations, the first for when it next senses
+    body: np.ndarray
+    command: np.ndarray
+    recent: np.ndarray
+    samples: np.ndarray
+    plan: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import MUSCLES, Arm
 
-# Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
-# max_excitation of 4. They found 45, 54 and 63 rad/s at maximum excitations of 1, 2 and 4, and
-# 0.22, 0.25 and 0.28 rad.
+# Bounds of the default arm, a quarter above the largest values that searches for bad actions found
+# at a max_excitation of 4. The searches found 45, 54 and 63 rad/s at maximum excitations of 1, 2
+# and 4, and 0.22, 0.25 and 0.28 rad.
 SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
 STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension

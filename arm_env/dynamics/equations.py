@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  NUMPY for others
+from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  for old imports
 
-# [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
+# [rad] shoulder angle of the reference posture of the muscles' lengths (NK00)
 RIGHT_ANGLE = 0.5 * np.pi
-SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
+SHORTEST = 0.1  # [L0] least length at which the force curves are evaluated: there is no pull there
 FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
 ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
 
@@ -64,15 +64,15 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     v = at_least(xp, velocity, -FASTEST_SHORTENING)
     curvature = 1.38 + 2.09 * l
     plateau = -3.12 + 4.21 * l - 2.67 * l * l
-    # Both branches of F_V are a quotient (c + n v) / (c + d v). Its parts are chosen, not the
-    # quotients: one division serves both, and what is not chosen can't overflow.
+    # Both branches of F_V are a quotient (c + n v) / (c + d v). The parts are chosen before the
+    # division: one division serves both branches, and the other branch can't overflow.
     c = xp.where(v, 0.62, 0 * l - FASTEST_SHORTENING)
     n, d = xp.where(v, -plateau, -1.0), xp.where(v, 1.0, curvature)
     denominator = c + d * v
     inverse = 1 / (denominator * (1 + curvature))
     scale = (1 + curvature) * inverse  # 1 / denominator
     force_velocity = (c + n * v) * scale
-    # The slope jumps at v = 0. The implicit step needs one that is continuous and not too small:
+    # The slope jumps at v = 0. The implicit step needs a continuous slope that is not too small, so
     # the concentric side is scaled up to meet the eccentric one.
     kink = -FASTEST_SHORTENING / 0.62 * (1 + plateau) * (denominator * inverse)
     slope = xp.where(v, 1.0, kink) * (n - d * force_velocity) * scale
@@ -160,8 +160,8 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     """
     half = 0.5 * h
     velocities = x[..., 2:4]
-    # Whatever depends on the posture is taken half a step ahead: ten times less error than at its
-    # start, for one more addition.
+    # Terms that depend on the posture are taken half a step ahead. The error is a tenth of that at
+    # the start of the step, for one more addition.
     angles = x[..., 0:2] + half * velocities
     lag = x[..., 4:10] - u
     # The filter ȧ = (u − a)/τ is solved exactly: its time constant may be shorter than the step.
@@ -169,8 +169,8 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, velocities)
     pull, slope = force_curves(xp, length, velocity)
     tension = strength * pull
-    # A muscle that lengthens faster pulls harder. With v = −r ω / L0, its torque r T falls by
-    # r² (dT/dv) / L0 a unit of ω: it damps the joint, and stiffly so, which is why it is implicit.
+    # The faster a muscle lengthens, the harder it pulls. With v = −r ω / L0, its torque r T falls
+    # by r² (dT/dv) / L0 a unit of ω. This damping of the joint is stiff, so it is implicit.
     damping = strength * slope / arm.optimal_length
     r1, r2 = moment_arms(arm, angles)
     stop, stop_damping = joint_stop(xp, arm, angles, velocities)

@@ -57,8 +57,8 @@ class Perturbation(Checked):
             return arm
         if not isinstance(arm, Arm):
             raise ValueError(
-                f"perturbation: the delay alone is for any body, the rest is the arm's, not for "
-                f"{type(arm).__name__}"
+                "perturbation: only the delay works with every body; the other fields need the "
+                f"parameters of an arm_env.Arm, not {type(arm).__name__}"
             )
         upper, forearm = (self.mass * mass for mass in arm.mass)
         upper_inertia, inertia = (self.mass * about_joint for about_joint in arm.inertia)

@@ -15,7 +15,7 @@ from arm_env.codegen.compiling import Kernels, compile_source, jit
 from arm_env.codegen.emitting import emitted, kernels
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
-from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
+from arm_env.dynamics.bounds import (  # noqa: F401  for old imports
     PULL_BOUND,
     SPEED_BOUND,
     STOP_BOUND,
@@ -57,7 +57,7 @@ def with_adjoint(
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
     results = {}
     start = 0
-    # One sweep backwards gives the cotangents of all inputs, which share most of the work.
+    # One reverse pass gives the cotangents of all inputs, since they share most of the work.
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
@@ -110,7 +110,7 @@ def period_of(body: Body) -> Kernels:
     return compile_source("period", PERIOD, **physics_of(body)).made_by(period_of, body)
 
 
-# The arm's own kernels by name, for those who compute with this body alone.
+# The kernels of the arm by name, for code that computes with this body only.
 _arm = kernels_of(ARM)
 step, step_vjp = _arm.step, _arm.step_vjp
 sense, sense_vjp = _arm.sense, _arm.sense_vjp

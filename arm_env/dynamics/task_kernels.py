@@ -23,11 +23,18 @@ TASKS_MAY_HOLD = (
 
 
 class TracedTask(NamedTuple):
-    """The results of a task's equations as symbols of the state x, excitations u and command k."""
+    """The results of a task's equations as symbols of the state x, excitations u and command k.
 
-    terms: list[Symbol]  # of the cost
-    squared_distance: Symbol  # [m²]
-    success: Symbol  # above 0 on the attractor
+    Attributes:
+        terms: Terms of the cost [1/s].
+        squared_distance: Squared distance from the attractor [m²].
+        success: Number above 0 on the attractor.
+        body: Body of the task.
+    """
+
+    terms: list[Symbol]
+    squared_distance: Symbol
+    success: Symbol
     body: Body
 
 
@@ -56,7 +63,10 @@ SUCCESS = ("success",)
 
 
 def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
-    """The symbols of what a function returned, if it is one number for each of the ``parts``."""
+    """Return the symbols of a function's result, one number for each of the ``parts``.
+
+    Raises TypeError for a result of other parts.
+    """
     shapes = (
         [np.shape(value) for value in values]
         if isinstance(values, tuple | list)
@@ -69,9 +79,8 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
     return flatten(values)
 
 
-# Arms are moved into {lanes} lanes and back, as many at a time; in the last block the last arm
-# stands in the lanes that are left, too. For one arm there is one lane, and the forms are those of
-# one arm.
+# {lanes} arms at a time are moved into lanes and back. In the last block, lanes that are left over
+# hold the last arm, too. For one arm there is one lane, and the forms are those of one arm.
 TASK = """
 def noisy(first, signal, noise, before, low, high, observation):
     # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the

@@ -47,8 +47,8 @@ class Setting:
     def _simulation_of(self, instance: Any) -> Any:
         if "simulation" not in vars(instance):
             raise AttributeError(
-                f"the setting {self.name} is there after super().__init__(), which takes it as an "
-                "argument"
+                f"the setting {self.name} exists only after super().__init__(), which takes it as "
+                "an argument"
             )
         return instance.simulation
 
@@ -106,7 +106,7 @@ class SettingsAsAttributes:
 
 
 GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights}
-"""Groups of settings; the body's parameters, ``arm``, are another."""
+"""Groups of settings by name; ``arm``, the body's parameters, is another group."""
 SETTINGS = [
     name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)
 ]
@@ -120,7 +120,7 @@ def meant(name: str) -> str:
 
 def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> None:
     """Raise TypeError if there are arguments that an environment does not take."""
-    # ids of environments by the arguments that they alone take
+    # ids of environments by the arguments that no other environment takes
     owners = {name: task.env_id for task in TASKS.values() for name in task.argument_names}
     groups = {**GROUPS, "arm": type(body.parameters)}
     for name, value in settings.items():
@@ -133,5 +133,5 @@ def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> Non
             if name in {f.name for f in fields(kind)}:
                 hint = f": did you mean {group}={{{name!r}: {shown(value)}}}?"
                 break
-        # Python's own words, which libraries such as TorchRL look for.
+        # These are Python's own words, for which libraries such as TorchRL look.
         raise TypeError(f"{env_class.__name__}() got an unexpected keyword argument {name!r}{hint}")

@@ -18,8 +18,8 @@ class Pose(NamedTuple):
         muscles: Paths, (points, 2) each, in the order of the body's muscles; or none.
     """
 
-    joints: np.ndarray  # (n, 2) from the first to the hand, a bone between each and the next
-    muscles: Sequence[np.ndarray]  # paths (points, 2) in the order of the body's muscles, or none
+    joints: np.ndarray
+    muscles: Sequence[np.ndarray]
 
 
 class Drawing:

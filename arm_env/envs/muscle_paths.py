@@ -27,8 +27,8 @@ class Attachment(NamedTuple):
     """
 
     link: int
-    distance: float  # [m]
-    bearing: float  # [degrees] from the link's axis; the trunk's is the x axis
+    distance: float
+    bearing: float
 
 
 class Muscle(NamedTuple):
@@ -41,8 +41,8 @@ class Muscle(NamedTuple):
         insertion: Its distal attachment.
     """
 
-    side: int  # +1: runs on the counter-clockwise side of its joints (flexor), -1: on the other
-    pulley: float  # [m] radius
+    side: int
+    pulley: float
     origin: Attachment
     insertion: Attachment
 
@@ -136,7 +136,7 @@ def _taut(chain: np.ndarray, side: int) -> np.ndarray:
         while len(kept) > 1:
             (x0, y0), (x1, y1) = kept[-2:]
             dx, dy, ex, ey = x1 - x0, y1 - y0, x - x1, y - y1
-            # towards the pulley, and no hook
+            # the string bends towards the pulley, and does not turn back
             if side * (dx * ey - dy * ex) < 0 < dx * ex + dy * ey:
                 break
             kept.pop()

@@ -15,7 +15,7 @@ REQUIRED = (
     *("name", "env_id", "summary", "success_measure"),
     *("command_names", "tolerance", "hold", "weights"),
 )
-"""Attributes that every task has of its own."""
+"""Attributes that every task must define."""
 
 
 def register_task(task: Task) -> None:
@@ -31,9 +31,9 @@ def register_task(task: Task) -> None:
     missing = [name for name in REQUIRED if not hasattr(task, name)]
     if missing:
         kind = type(task).__name__
-        raise ValueError(f"a task needs {', '.join(missing)}: say so in the body of {kind}")
+        raise ValueError(f"a task needs {', '.join(missing)}: define them in the class {kind}")
     parse_env_id(task.env_id)  # may refuse, before anything has changed
-    # A task derived from another one inherits its environments, which would be of the other.
+    # A task derived from another one inherits the entry points, whose environments have the other.
     others = [other.entry_points for name, other in TASKS.items() if name != task.name]
     own = task.entry_points if task.entry_points not in others else None
     add_task(task)
@@ -49,7 +49,7 @@ def register_task(task: Task) -> None:
 
 
 GENERIC = (f"{__name__}:environment_of", f"{__name__}:vector_environment_of")
-"""Addresses of what makes the environments of a task that has none of its own."""
+"""Addresses of the functions that make the environments of a task without entry points."""
 
 
 def environment_of(task: str, **arguments: Any) -> ArmEnv:

@@ -32,10 +32,10 @@ class Settings:
     """
 
     task: Task
-    arm: Any  # parameters of the task's body
+    arm: Any
     weights: CostWeights
     noise: float
-    control_period: float  # [s]
+    control_period: float
     schedule: Schedule
     perturbation: Perturbation
 
@@ -69,7 +69,7 @@ class Settings:
             schedule=schedule_of("schedule", schedule, task, arm, task.hold),
             perturbation=group("perturbation", perturbation, Perturbation, Perturbation()),
         )
-        # must be a whole number of them
+        # the delay must be a whole number of control periods
         settings.perturbation.delay_periods(settings.control_period)
         settings.perturbation.applied_to(arm)
         return settings

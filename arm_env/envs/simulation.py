@@ -43,8 +43,8 @@ class Start(NamedTuple):
         posture: Joint angles [rad], (J,); None for the first command's attractor.
     """
 
-    schedule: Schedule | None  # None for that of the settings
-    posture: np.ndarray | None  # (J,) [rad]; None for the first command's attractor
+    schedule: Schedule | None
+    posture: np.ndarray | None  # (J,)
 
 
 class Simulation(OwnArrays):
@@ -65,7 +65,7 @@ class Simulation(OwnArrays):
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
         self._max_excitation = float(self.settings.arm.max_excitation)
-        # what is sensed first, the present last
+        # the states that are sensed come first, the present ones last
         self.history = np.zeros((1, number, self.body.state_size))
         self._come_into_force()
         self._commands = Commands(number, task, self.arm, self.control_period)
@@ -162,7 +162,7 @@ class Simulation(OwnArrays):
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
         if self._coming:
             self._come_into_force()
-        # nothing is drawn without noise
+        # without noise, no key is drawn
         self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0
         schedule = start.schedule or self.settings.schedule
         command = self._commands.begin(rng, which, schedule)
@@ -224,7 +224,7 @@ class Simulation(OwnArrays):
         Returns costs (B, 7) of the state reached, under the command in force, and observations, as
         ``present`` does. The command may change afterwards; the observations show the new one.
         """
-        # A schedule may refuse here, and then nothing has moved.
+        # A schedule may raise an error here, before anything has moved.
         changes = self._commands.changes(rng, self.elapsed)
         command = self.command
         self._commands.take(changes, self.elapsed)

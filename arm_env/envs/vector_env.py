@@ -124,7 +124,8 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         """Return an attribute once for each arm; raise AttributeError for a method."""
         if callable(getattr(self, name)):
             raise AttributeError(
-                f"the arms of a vector environment are no environments of their own: no {name}()"
+                "the arms of a vector environment are not separate environments, so there is no "
+                f"{name}() to call on each"
             )
         return self.get_attr(name)
 

@@ -104,7 +104,7 @@ class Follow(Task):
     command_names = ("target_x", "target_y", "velocity_x", "velocity_y")
     tolerance = 0.04
     weights = CostWeights(alpha=2.0, gamma=0.05)
-    # A trial is half as long again as one of reaching, and the network is as good by then.
+    # A trial is 1.5 times as long as one of reaching, and fewer iterations make as good a network.
     training = MappingProxyType({"iterations": 2000})
 
     @property

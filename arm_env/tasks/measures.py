@@ -7,7 +7,8 @@ import numpy as np
 
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
-# [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
+# [m] direction and straightness are measured on jumps of this length or longer: targets have a
+# radius of 4 cm
 LONG_ENOUGH = 0.10
 DEPARTED = 0.03  # [m] from its start, where a movement's initial direction is taken
 TOWARD = np.deg2rad(45.0)  # [rad] a hand within this of the target's direction moves toward it
@@ -67,12 +68,12 @@ class Recording:
         velocity: Hand velocities [m/s], (T + 1, B, 2).
     """
 
-    states: np.ndarray  # (T + 1, B, 10)
-    commands: np.ndarray  # (T, B, K) in force during each period
-    actions: np.ndarray  # (T, B, 6)
-    rewards: np.ndarray  # (T, B)
-    hand: np.ndarray  # (T + 1, B, 2) [m]
-    velocity: np.ndarray  # (T + 1, B, 2) [m/s]
+    states: np.ndarray
+    commands: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    hand: np.ndarray
+    velocity: np.ndarray
 
     @property
     def speed(self) -> np.ndarray:
@@ -120,7 +121,7 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     over all T samples, so a skewed rise, a long tail and a tremor on the target all reduce it.
     (Onset and end by a threshold on the speed fail here: under noise the hand is never at rest.)
     """
-    # some 10,000 pairs of onset and end at the most
+    # at most about 10,000 pairs of onset and end
     coarse = np.arange(0, len(speed), -(-len(speed) // 150))
     first, last = np.triu_indices(len(coarse), k=min(8, len(coarse) - 1))
     onset, end = coarse[first][:, None], coarse[last][:, None]  # (P, 1)
@@ -152,12 +153,12 @@ def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def mean_or_nan(values: np.ndarray) -> float:
-    """Return the mean of the values; NaN if there are none."""
+    """Return the mean of values (n,); NaN if there are none."""
     return float(values.mean()) if len(values) else np.nan
 
 
 def quantile_or_nan(values: np.ndarray, share: float) -> float:
-    """Return a quantile of the values; NaN if there are none."""
+    """Return a quantile, 0 to 1, of values (n,); NaN if there are none."""
     return float(np.quantile(values, share)) if len(values) else np.nan
 
 

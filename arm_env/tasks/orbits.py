@@ -115,8 +115,8 @@ class Orbit(Task):
     cyclic = True
     dimensions = (4, 17)
     analysed_commands = 100
-    # Circles cost several times as much as reaches: a smaller β weighs their differences alike.
-    # They move on, so no tremor hides in the noise, and training with all of it makes them more
+    # Circles cost several times as much as reaches: a smaller β weighs differences alike. The hand
+    # keeps moving, so no tremor hides in the noise; training with the full noise makes circles more
     # accurate under it.
     training = MappingProxyType({"recipe": "full-noise", "network": {"neurons": 64}, "beta": 0.5})
     speed_tolerance = SPEED_TOLERANCE
@@ -155,7 +155,7 @@ class Orbit(Task):
         """
         _, wish_x, wish_y = self.error(xp, command, x, y)
         square = command[..., 3] * command[..., 3]
-        # speed along the curve less that commanded, times the latter
+        # difference of the speed along the curve from the commanded speed, times the latter
         off = vx * wish_x + vy * wish_y - square
         on_speed = self.speed_tolerance * self.speed_tolerance * square * square - off * off
         near = super().success(xp, command, x, y, vx, vy)

@@ -25,8 +25,8 @@ def add_task(task: Task) -> None:
     for other in (same_name, same_environment):
         if (other.name, other.env_id) != (task.name, task.env_id):
             raise ValueError(
-                f"a task {other.name} stands in {other.env_id}: another needs a name and an "
-                f"environment of its own, not {task.name} and {task.env_id}"
+                f"the task {other.name} has the environment {other.env_id}: another task needs "
+                f"another name and another env_id, not {task.name} and {task.env_id}"
             )
     TASKS[task.name] = ENVIRONMENTS[task.env_id] = task
 
@@ -35,6 +35,6 @@ def task_of_environment(env_id: str) -> Task:
     """Return the registered task of an environment; raise ValueError if there is none."""
     if env_id not in ENVIRONMENTS:
         raise ValueError(
-            f"no task of this package stands in {env_id}: there are {', '.join(ENVIRONMENTS)}"
+            f"no registered task has the environment {env_id}: there are {', '.join(ENVIRONMENTS)}"
         )
     return ENVIRONMENTS[env_id]

@@ -42,7 +42,7 @@ class RandomJumps(Checked):
         hold: Time for which a command stays [s].
     """
 
-    hold: float = within(1.0, 0, FOR_EVER)  # [s]
+    hold: float = within(1.0, 0, FOR_EVER)
 
     def commands(self, rng, segment, time, task, arm):
         """Return random commands of the task, (n, K), for n arms."""
@@ -61,7 +61,7 @@ class CommandList(Checked):
     """
 
     values: np.ndarray
-    hold: float = within(1.0, 0, FOR_EVER)  # [s]
+    hold: float = within(1.0, 0, FOR_EVER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,13 +125,15 @@ class MovingCommand(Checked):
 
 
 def _commands(value: Any) -> np.ndarray:
-    """Commands (n, K) from a list of them or a single one; a copy that nobody can write to."""
+    """Commands (n, K) from a list of them or a single one; a read-only copy."""
     try:
         commands = floats(value)
     except ValueError:
         raise ValueError("a list of commands is an array of numbers, a command a row") from None
     if commands.ndim not in (1, 2) or not commands.size:
-        raise ValueError(f"a list of commands has one a row, and this has shape {commands.shape}")
+        raise ValueError(
+            f"a list of commands has shape (n, K), a command a row, not shape {commands.shape}"
+        )
     commands = np.atleast_2d(commands)
     commands.flags.writeable = False
     return commands
