@@ -130,9 +130,9 @@ def within(
 ) -> Any:
     """Declare a dataclass field that a ``Checked`` group holds to its range.
 
-    The default's shape is that of the field, unless ``shape`` is given. A default that is an int
-    makes it a whole number. With None as the default, None is allowed; ``whole`` and ``shape`` then
-    say what else is. An ``ascending`` tuple is a range: its numbers must not fall.
+    The field has the shape of its default, unless ``shape`` is given. A default that is an int
+    makes it a whole number. With a default of None, None is allowed; ``whole`` and ``shape`` then
+    describe the other values. An ``ascending`` tuple is a range: its numbers must not fall.
     """
     whole = isinstance(default, int) if whole is None else whole
     if shape is None:

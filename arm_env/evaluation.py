@@ -38,11 +38,16 @@ def record(
 ) -> Recording:
     """Return a recording of B arms that a controller drives for ``steps`` control periods.
 
-    The arms are reset with ``seed``.
-    ``envs`` is a vector environment of this package, from ``gymnasium.make_vec``. ``controller`` is
-    any value that ``as_controller`` takes; ``options`` are those of ``reset``. The arrays of the
-    ``Recording`` are (T, B, ...), T being ``steps``. Raises ValueError for another environment,
-    controller or control period.
+    ``envs`` is a vector environment of this package, from ``gymnasium.make_vec``. It is reset with
+    ``seed`` and the ``options`` of ``reset``. ``controller`` is an object with ``predict``, a
+    function of the observations, or a model of stable-baselines3. The arrays of the ``Recording``
+    are (T, B, ...), T being ``steps``. Raises ValueError for another environment or controller, and
+    for a controller of another control period.
+
+    >>> envs = gymnasium.make_vec("ReachArm-v0", num_envs=10)
+    >>> recording = record(JointPD(), envs, steps=200, seed=0)
+    >>> recording.hand.shape
+    (201, 10, 2)
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(
@@ -120,13 +125,14 @@ def evaluate(
     noise: float = 0.2,
     **env_arguments: Any,
 ) -> Measures:
-    """Return the measures of a controller over ``movements`` random jumps.
+    """Return the measures of a controller over ``movements`` random jumps of the command.
 
     ``controller`` is an object with ``predict``, a function of the observations, or a model of
     stable-baselines3. The same ``seed`` gives every controller the same starts, targets and noise.
-    ``env_arguments`` go to the environment. The measures are those of the environment's task, such
-    as ``ReachMeasures``. Raises ValueError for an environment of another package, for a value that
-    is no controller, and for a schedule that is too short or too long to be measured.
+    ``noise`` and ``env_arguments`` go to the environment. The measures are those of the
+    environment's task, such as ``ReachMeasures``. Raises ValueError for an environment of another
+    package, for a value that is no controller, and for a schedule that is too short or too long to
+    be measured.
 
     >>> evaluate(JointPD(), "ReachArm-v0", movements=100).fraction_within_target
     """

@@ -10,7 +10,7 @@ def write_whole(path: Path | str, data: bytes | str) -> Path:
     """Write a file under a temporary name and rename it, so that no reader sees half of it.
 
     Several processes may write the same file at once, also from several machines; the last one is
-    kept. Raises OSError, which says what can't be written and why.
+    kept. Raises OSError, with the path that can't be written and the reason.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

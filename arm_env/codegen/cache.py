@@ -24,7 +24,7 @@ import numba
 import platformdirs
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-WORTH_TELLING = 1.0  # [s] what takes longer to compile is told
+WORTH_TELLING = 1.0  # [s] a message tells of longer compilation
 NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
 
@@ -82,7 +82,7 @@ class CheckedCache(FunctionCache):
         self._prepare = prepare
         if cache_folder() not in Path(self.cache_path).parents:
             raise OSError(
-                "Numba would keep it where it does not know what else the code depends on"
+                "Numba would keep it in a folder that does not depend on the rest of the source"
             )
         locator = self._impl.locator
         self._cache_file = _CheckedFile(
@@ -92,7 +92,7 @@ class CheckedCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         self._prepare(self._py_func)
         found = None
-        # unpickling what was cut short fails in any way: it is compiled again
+        # unpickling a file that was cut short may fail in any way; the code is compiled again
         with contextlib.suppress(Exception):
             found = super().load_overload(sig, target_context)
         if found is None:

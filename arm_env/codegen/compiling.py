@@ -29,9 +29,9 @@ _lock = threading.RLock()  # threads may make environments at once
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a function for arrays of float64, with Python's lock released.
 
-    Arithmetic is that of IEEE, without fused multiply-add. Which products are fused depends on what
-    is inlined where; then the first process, which compiles, would not compute the same bits as the
-    next, which finds all code in the cache.
+    Arithmetic is that of IEEE, without fused multiply-add. The inlining of code decides which
+    products are fused; then the first process, which compiles, would not compute the same bits as
+    the next, which finds all code in the cache.
     """
     config: Any = numba.config
     with _lock:

@@ -2,10 +2,9 @@
 
 A library's functions differ between machines, and the compiler can't vectorise them. These consist
 of additions, multiplications, divisions and fused multiply-adds, which IEEE 754 defines to the last
-bit, and of a number's bit pattern. They are off by less than 5e-16 of the value. Arguments are
-reduced after Cody & Waite (1980), and what is left goes into a polynomial. exp takes what
-lies beyond ±708 for ±708; log is for normal numbers above zero; sin and cos are for angles up to
-1e5 rad.
+bit, and of a number's bit pattern. Their relative error is below 5e-16. Arguments are reduced after
+Cody & Waite (1980), and the remainder goes into a polynomial. exp limits its argument to ±708; log
+is for normal numbers above zero; sin and cos are for angles up to 1e5 rad.
 """
 
 import math
@@ -19,7 +18,7 @@ from numba.extending import intrinsic
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.instructions import Number
 
-# added and taken away again, it rounds to a whole number, which stands in the last bits meanwhile
+# adding and subtracting it rounds to a whole number, which the last bits hold in between
 ROUND = 1.5 * 2.0**52
 EXPONENT_BITS = -(1 << 52)  # sign and exponent
 BIAS = 1023  # of the exponent

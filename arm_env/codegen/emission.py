@@ -1,4 +1,11 @@
-"""Emission of symbols as instructions."""
+"""Emission of symbols as instructions.
+
+All forms of a function have the same instructions, and so give the same bits:
+
+- a product to which something is added is fused with the addition and rounded once,
+- a quotient is multiplied by the divisor's reciprocal, which is computed once for all quotients,
+- sine and cosine of one angle are computed together.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

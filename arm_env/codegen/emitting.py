@@ -1,7 +1,7 @@
 """Functions of traced equations: compiled once each, for one arm, arms in lanes, or rows of arms.
 
-A function of thousands of operations takes Numba half a minute to understand, and LLVM half a
-second to compile. So what was traced becomes LLVM's instructions without a detour. Compiled code
+Numba takes half a minute to understand a function of thousands of operations, and LLVM half a
+second to compile it. So traced equations are emitted directly as LLVM's instructions. Compiled code
 calls them by their address.
 """
 

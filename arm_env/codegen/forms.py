@@ -47,7 +47,7 @@ class Form:
         """Emit the results for all arms; the label is that of the function of lanes."""
         emission = Emission(self.builder, self.given, self.load)
         symbols = ordered([symbol for group in results.values() for symbol in group])
-        for symbol in symbols:  # what depends on parameters alone, before the arms
+        for symbol in symbols:  # those of parameters only, before the arms
             if symbol.uniform:
                 emission.number(symbol)
         emission.numbers_of(symbols)
@@ -182,7 +182,7 @@ def call_move(
 
 @contextlib.contextmanager
 def _loop(builder: Any, end: Any) -> Iterator[Any]:
-    """Emit what is in this context for 0, 1, … below the end."""
+    """Emit the instructions of this context for 0, 1, … below the end."""
     with cgutils.for_range(builder, end, intp=WHOLE) as loop:
         yield loop.index
 

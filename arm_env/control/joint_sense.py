@@ -14,14 +14,15 @@ class JointSense:
     """An estimator of joint angles and velocities from sensed muscle lengths and velocities.
 
     It finds them by least squares over the muscles. The first 18 signals of an observation are the
-    lengths, velocities and tensions of six muscles each:
+    lengths, velocities and tensions of six muscles each. With observations (B, n):
 
     >>> joints = JointSense(Arm())
     >>> angles = joints.angles(observations[:, 0:6])  # (B, 2) [rad]
     >>> velocities = joints.velocities(observations[:, 6:12], angles)  # (B, 2) [rad/s]
 
-    Noise multiplies a signal, so angles from noisy lengths are much noisier than velocities of a
-    slow arm; ``JointPD`` shows a filter. ``arm`` holds the parameters of the unperturbed arm.
+    Nothing is filtered. Noise is proportional to a signal: it is large in lengths, and small in the
+    velocities of a slow arm. ``JointPD`` shows a filter for both. ``arm`` holds the parameters of
+    the unperturbed arm.
     """
 
     def __init__(self, arm: Arm):
@@ -47,7 +48,7 @@ class JointSense:
         return self._turned(velocities, angles)
 
     def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The turn of the joints (B, 2) nearest to a small stretch of the muscles [L0], (B, 6)."""
+        """Return the joints' turn (B, 2) nearest to a small stretch [L0] of the muscles (B, 6)."""
         # (B, 2, 6) ∂l/∂θ
         slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length
         square = slope @ slope.swapaxes(1, 2)

@@ -19,7 +19,7 @@ from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
-LONGEST_SUBSTEP = 0.005  # [s] of the physics; docs/choices.md says what it costs
+LONGEST_SUBSTEP = 0.005  # [s] of the physics; see docs/choices.md
 
 
 def noise_deviation(level: float, control_period: float) -> float:

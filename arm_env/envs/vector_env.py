@@ -81,7 +81,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.observation_space = batch_space(self.single_observation_space, number)
         self.action_space = batch_space(self.single_action_space, number)
         self.observation_names = observation_names(self.task)
-        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step starts anew
+        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step restarts
         self._start = self.simulation.start(None)  # of episodes that begin by themselves
         self._renderer: Any = None
         self._ready = False
