@@ -2,6 +2,7 @@
 
 >>> import gymnasium as gym, arm_env
 >>> env = gym.make("ReachArm-v0")
+>>> observation, info = env.reset(seed=1)
 """
 
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.controllers import Controller, JointPD, Random, Still
 from arm_env.control.ilqr import Solution, solve
+from arm_env.control.joint_sense import JointSense
 from arm_env.control.mpc import RecedingHorizon
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights, Parameters
@@ -71,6 +73,7 @@ __all__ = [
     "CycleMeasures",
     "Ellipse",
     "JointPD",
+    "JointSense",
     "MovingCommand",
     "Orbit",
     "Parameters",

@@ -1,9 +1,9 @@
-"""Arguments as users write them, checked and made plain in one place.
+"""Checks of arguments in the forms that users write, in one place.
 
 A person writes ``noise=0.2``; a YAML file, a command line or another library may pass ``"2e-1"``,
 ``numpy.float32(0.2)``, ``torch.tensor(0.2)`` or ``{"curl": 15}``. The functions here accept every
-form that can mean only one thing, and refuse the rest with a ``ValueError`` that names the argument
-and says what would be right.
+form that can mean only one thing. They refuse the rest with a ``ValueError`` that names the
+argument and says what would be right.
 """
 
 import math
@@ -17,14 +17,14 @@ SAME = 2e-6  # [-] two numbers are the same to this share: one may have been wri
 
 
 def same(one: float, other: float) -> bool:
-    """Whether two numbers are equal, but for the digits that a person leaves out."""
+    """Whether two numbers are equal to six digits, since a person may leave the others out."""
     return math.isclose(one, other, rel_tol=SAME)
 
 
 def detached(value: Any) -> Any:
-    """Return a tensor of torch as an array of the same memory, and anything else as it is.
+    """Return a tensor of torch as an array that shares its memory, and anything else as it is.
 
-    The tensor may want a gradient.
+    The tensor may require a gradient.
     """
     if not isinstance(value, np.ndarray) and hasattr(value, "detach") and hasattr(value, "cpu"):
         return value.detach().cpu().numpy()
@@ -32,7 +32,10 @@ def detached(value: Any) -> Any:
 
 
 def floats(value: Any) -> np.ndarray:
-    """Return numbers in any form as a new array of whatever shape; ValueError if they are none."""
+    """Return numbers in any form as a new array of any shape, (...).
+
+    Raises ValueError for other values.
+    """
     try:
         given = np.asarray(detached(value))
         if given.dtype.kind in "US" and any("_" in str(text) for text in given.flat):
@@ -41,7 +44,7 @@ def floats(value: Any) -> np.ndarray:
             raise TypeError("True and False are no numbers")
         return np.array(given, dtype=float)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise ValueError(f"numbers are wanted, not {shown(value)}") from None
+        raise ValueError(f"numbers are needed, not {shown(value)}") from None
 
 
 def number(
@@ -55,7 +58,8 @@ def number(
 ) -> float:
     """Return ``value`` as a float from ``low`` (or ``above`` it) to ``high``.
 
-    Infinity is taken only where it has a meaning.
+    Infinity is accepted if ``infinite``. Raises ValueError, with the argument's ``name``,
+    otherwise.
     """
     result = _plain(value)
     if not _inside(result, low, high, above) and not (infinite and result == math.inf):
@@ -74,7 +78,10 @@ def numbers(
     *,
     above: bool = False,
 ) -> Any:
-    """Return ``value`` as nested tuples of floats of that ``shape``, in ``number``'s range."""
+    """Return ``value`` as nested tuples of floats of that ``shape``, in ``number``'s range.
+
+    Raises ValueError, with the argument's ``name``, otherwise.
+    """
     try:
         array = floats(value)
     except ValueError:
@@ -90,7 +97,10 @@ def numbers(
 
 
 def count(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
-    """Return ``value`` as an int from ``low`` to ``high``; 4.0 counts as 4."""
+    """Return ``value`` as an int from ``low`` to ``high``; 4.0 counts as 4.
+
+    Raises ValueError, with the argument's ``name``, otherwise.
+    """
     try:  # a float would round beyond 2⁵³
         result = operator.index(value) if not isinstance(value, bool) else math.nan
     except TypeError:
@@ -104,14 +114,14 @@ def count(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return ``value`` as a bool; numbers and strings are refused."""
+    """Return ``value`` as a bool; raise ValueError for numbers and strings."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, not {shown(value)}")
     return bool(value)
 
 
 def choice(name: str, value: Any, options: Iterable[str]) -> str:
-    """Return ``value`` if it is one of the ``options``."""
+    """Return ``value`` if it is one of the ``options``; raise ValueError otherwise."""
     known = list(options)
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"unknown {name} {shown(value)}: choose one of {', '.join(known)}")
@@ -119,7 +129,7 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
-    """Return ``value``, a mapping or None, as a dict of its own."""
+    """Return ``value``, a mapping or None, as a new dict; raise ValueError otherwise."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -128,7 +138,7 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> float:
-    """A scalar of any library as a float, NaN if it is none."""
+    """Return a scalar of any library as a float, NaN if it is none."""
     if isinstance(value, bool | np.bool_ | bytes) or value is None:
         return math.nan
     if isinstance(value, str) and "_" in value:  # float takes 1_0 for 10
@@ -165,7 +175,7 @@ def _figure(value: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """The value as a message shows it, cut short."""
+    """Return the value as a message shows it, in at most 100 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 100 else f"{text[:97]}..."
 

@@ -33,16 +33,15 @@ else:
 
 
 def fresh(kind: Callable[[], Any]) -> Any:
-    """Declare a dataclass field whose default is made anew."""
+    """Declare a dataclass field whose default is made again for every instance."""
     return field(default_factory=kind)
 
 
 def group(name: str, value: Any, kind: type[T], default: T) -> T:
-    """Return an instance of the dataclass ``kind``.
+    """Return an instance of the dataclass ``kind``, made from the argument ``name``.
 
-    It is ``value`` itself, one made from a mapping, or for None the default.
-
-    A mapping names the fields that differ from the default.
+    ``value`` is an instance, a mapping of the fields that differ from the ``default``, or None for
+    the default. Raises ValueError for anything else.
     """
     if value is None:
         return default
@@ -58,7 +57,10 @@ def group(name: str, value: Any, kind: type[T], default: T) -> T:
 
 
 def filled(name: str, value: Mapping[Any, Any], default: T) -> T:
-    """Return ``default`` with the fields that a mapping names, all of which it must have."""
+    """Return ``default`` with the fields of a mapping replaced.
+
+    Raises ValueError for a field that it does not have, and for a value outside its range.
+    """
     known = [f.name for f in fields(default)]  # type: ignore[arg-type]
     value = with_present_names(type(default), value)
     unknown = [key for key in value if key not in known]
@@ -75,6 +77,16 @@ class Range:
     """The range of a field of a ``Checked`` group.
 
     The field is a number, or a tuple of numbers shaped like its default.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value.
+        above: Whether ``low`` itself is excluded.
+        infinite: Whether infinity is allowed.
+        optional: Whether None is allowed.
+        whole: Whether the numbers are whole.
+        ascending: Whether the numbers of a tuple must not fall.
+        shape: Shape of the tuple; () for a number.
     """
 
     low: float
@@ -87,7 +99,10 @@ class Range:
     shape: tuple[int, ...]
 
     def checked(self, name: str, value: Any) -> Any:
-        """Return the value of the field ``name``, made plain."""
+        """Return the value of the field ``name`` as plain numbers.
+
+        Raises ValueError for a value outside the range.
+        """
         if value is None and self.optional:
             return None
         if self.whole:
@@ -115,9 +130,9 @@ def within(
 ) -> Any:
     """Declare a dataclass field that a ``Checked`` group holds to its range.
 
-    The default's shape is that of the field, unless ``shape`` is given. A default that is an int
-    makes it a whole number. With None as the default, None is allowed; ``whole`` and ``shape`` then
-    say what else is. An ``ascending`` tuple is a range: its numbers must not fall.
+    The field has the shape of its default, unless ``shape`` is given. A default that is an int
+    makes it a whole number. With a default of None, None is allowed; ``whole`` and ``shape`` then
+    describe the other values. An ``ascending`` tuple is a range: its numbers must not fall.
     """
     whole = isinstance(default, int) if whole is None else whole
     if shape is None:
@@ -130,13 +145,15 @@ def within(
 class Checked:
     """A frozen group of settings that checks itself when it is made.
 
-    Fields declared by ``within`` become plain floats, ints or tuples in their range, and fields
-    whose default is a bool become bools, or the group is refused by a ``ValueError`` that names the
+    Fields declared by ``within`` become plain floats, ints or tuples in their range. Fields whose
+    default is a bool become bools. Otherwise the group raises a ``ValueError`` that names the
     field.
+
+    Attributes:
+        earlier_names: Present names of fields by their earlier names, which files may still hold.
     """
 
     earlier_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Present names of fields by those that they had before, which files may still hold."""
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -148,9 +165,9 @@ class Checked:
 
 
 def with_present_names(kind: type, values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a mapping of the fields of ``kind`` with present names for earlier ones.
+    """Return a mapping of the fields of ``kind`` with present names in place of earlier ones.
 
-    A field that is given under both names is refused.
+    Raises ValueError for a field that is given under both names.
     """
     earlier = getattr(kind, "earlier_names", {})
     for name in values:

@@ -1,4 +1,4 @@
-"""Run any controller over many movements and say how well it reached."""
+"""Evaluation of any controller over many movements."""
 
 from typing import Any, Literal, overload
 
@@ -9,7 +9,7 @@ from arm_env.arguments import count, detached
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import SIGNATURE, as_controller, check_period
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
-from arm_env.tasks.measures import (  # noqa: F401  some of them only for those who look here
+from arm_env.tasks.measures import (  # noqa: F401  some for old imports
     DEPARTED,
     LONG_ENOUGH,
     MIDDLING,
@@ -36,14 +36,23 @@ LONGEST = 3600.0  # [s] all of a recording is in memory
 def record(
     controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None
 ) -> Recording:
-    """Drive a vector environment of this package with a controller, from a reset with ``seed``.
+    """Return a recording of B arms that a controller drives for ``steps`` control periods.
 
-    ``controller`` is what ``as_controller`` takes. Raises ValueError for anything else, and for
-    other environments.
+    ``envs`` is a vector environment of this package, from ``gymnasium.make_vec``. It is reset with
+    ``seed`` and the ``options`` of ``reset``. ``controller`` is an object with ``predict``, a
+    function of the observations, or a model of stable-baselines3. The arrays of the ``Recording``
+    are (T, B, ...), T being ``steps``. Raises ValueError for another environment or controller, and
+    for a controller of another control period.
+
+    >>> envs = gymnasium.make_vec("ReachArm-v0", num_envs=10)
+    >>> recording = record(JointPD(), envs, steps=200, seed=0)
+    >>> recording.hand.shape
+    (201, 10, 2)
     """
     if not isinstance(envs.unwrapped, ArmVectorEnv):
         raise ValueError(
-            f"a vector environment of this package is wanted, from gymnasium.make_vec, not {envs}"
+            "envs must be a vector environment of this package, from gymnasium.make_vec, not "
+            f"{envs}"
         )
     simulation = envs.unwrapped.simulation
     steps = count("steps", steps)
@@ -67,7 +76,7 @@ def record(
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
         states.append(np.array(info["state"]))
-        # a copy: the controller may write to its array again
+        # a copy, since the controller may write to its array again
         actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
     x, y, vx, vy = simulation.body.hand(NUMPY, simulation.arm.arrays(), np.array(states))
@@ -116,12 +125,16 @@ def evaluate(
     noise: float = 0.2,
     **env_arguments: Any,
 ) -> Measures:
-    """Measures of a controller over ``movements`` random jumps.
+    """Return the measures of a controller over ``movements`` random jumps of the command.
 
-    ``env_arguments`` go to the environment.
+    ``controller`` is an object with ``predict``, a function of the observations, or a model of
+    stable-baselines3. The same ``seed`` gives every controller the same starts, targets and noise.
+    ``noise`` and ``env_arguments`` go to the environment. The measures are those of the
+    environment's task, such as ``ReachMeasures``. Raises ValueError for an environment of another
+    package, for a value that is no controller, and for a schedule that is too short or too long to
+    be measured.
 
-    ``controller`` is what ``as_controller`` takes: anything with ``predict``, or a function of the
-    observations. The same seed gives every controller the same starts, targets and noise.
+    >>> evaluate(JointPD(), "ReachArm-v0", movements=100).fraction_within_target
     """
     as_controller(controller)  # may refuse, before anything is made
     movements = count("movements", movements, 1, MOST_MOVEMENTS)

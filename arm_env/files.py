@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writing of files that appear whole or not at all."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path | str, data: bytes | str) -> Path:
-    """Write a file under a temporary name of its own and rename it, so that nobody sees half of it.
+    """Write a file under a temporary name and rename it, so that no reader sees half of it.
 
     Several processes may write the same file at once, also from several machines; the last one is
-    kept. Raises OSError, which says what can't be written and why.
+    kept. Raises OSError, with the path that can't be written and the reason.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -28,7 +28,7 @@ def write_whole(path: Path | str, data: bytes | str) -> Path:
 
 @contextmanager
 def says_why(path: Path) -> Iterator[None]:
-    """Say in one sentence which path can't be written, and why."""
+    """Raise OSError with one sentence that says which path can't be written, and why."""
     try:
         yield
     except OSError as error:

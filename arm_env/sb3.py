@@ -1,4 +1,4 @@
-"""The vector environments behind stable-baselines3's ``VecEnv``, and its models as controllers.
+"""The vector environments as stable-baselines3's ``VecEnv``, and its models as controllers.
 
 >>> from stable_baselines3 import PPO
 >>> from arm_env.sb3 import as_sb3_vec_env
@@ -34,13 +34,14 @@ __all__ = [
 ]
 Indices = None | int | Iterable[int]
 AT_THE_END = ("distance", "cost_distance", "cost_velocity", "cost_effort", "is_success")
-"""What the info of an episode's last step holds beside SB3's own keys."""
+"""Keys of the info of an episode's last step, in addition to those of SB3."""
 
 
 class ScaledExcitations(gym.spaces.Box):
-    """Actions from −1 to 1 that stand for excitations from 0 to ``max_excitation``, as SB3 prefers.
+    """The space of actions from −1 to 1 that stand for excitations from 0 to ``max_excitation``.
 
-    A saved model holds its spaces, so it knows what its actions mean.
+    stable-baselines3 prefers that range. A saved model holds its spaces, so it knows what its
+    actions mean.
     """
 
     def __init__(self, max_excitation: float, muscles: int = MUSCLE_COUNT):
@@ -55,7 +56,7 @@ class ScaledExcitations(gym.spaces.Box):
 
 
 class SmoothedObservations(gym.spaces.Box):
-    """Observations of which a policy sees the exponential mean over ``time_constant`` [s].
+    """The space of observations that are exponential means over ``time_constant`` [s].
 
     A saved model holds its spaces, and with them the time constant.
     """
@@ -68,11 +69,11 @@ class SmoothedObservations(gym.spaces.Box):
 def as_sb3_vec_env(
     env_id: str = "ReachArm-v0", num_envs: int = 64, **arguments: Any
 ) -> "ArmVecEnv":
-    """Return a native vector environment for stable-baselines3.
+    """Return a vector environment of this package for stable-baselines3.
 
     ``arguments`` go to ``gymnasium.make_vec``. Raises ValueError for the environments of other
-    packages and for other vectorization modes: those are what
-    ``stable_baselines3.common.env_util.make_vec_env`` is for.
+    packages and for other vectorization modes; ``stable_baselines3.common.env_util.make_vec_env``
+    serves those.
     """
     mode = arguments.pop("vectorization_mode", None)
     check_native(env_id, mode, "use stable_baselines3.common.env_util.make_vec_env for that")
@@ -83,11 +84,12 @@ def as_sb3_vec_env(
 
 
 class ArmVecEnv(VecEnv):
-    """Arms under actions from −1 to 1, which stand for excitations from 0 to the largest.
+    """B arms under actions (B, M) from −1 to 1, which stand for excitations from 0 to the largest.
 
     An episode only ends by truncation, so ``TimeLimit.truncated`` is always set and SB3 bootstraps.
-    The info of its last step holds what ``Monitor`` would write there, and ``AT_THE_END``; other
-    infos are empty.
+    The info of its last step holds the entries of SB3's ``Monitor``, and ``AT_THE_END``; other
+    infos are empty. Raises ValueError for environments of another package, and for arms with
+    another autoreset mode than SAME_STEP.
     """
 
     def __init__(self, envs: gym.vector.VectorEnv):
@@ -96,7 +98,7 @@ class ArmVecEnv(VecEnv):
             raise ValueError(f"ArmVecEnv wraps a vector environment of this package, not {envs}")
         if arms.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(
-                "stable-baselines3 expects arms that begin anew in the same step: "
+                "stable-baselines3 expects arms that restart in the same step: "
                 "autoreset_mode='SameStep'"
             )
         self.envs = envs
@@ -114,7 +116,10 @@ class ArmVecEnv(VecEnv):
         self._begun = time.time()
 
     def reset(self) -> np.ndarray:
-        """Begin anew, with the seed and options given last."""
+        """Reset all arms with the latest seed and options; return observations (B, n).
+
+        Raises ValueError if the arms were given different options.
+        """
         if any(options != self._options[0] for options in self._options):
             raise ValueError("all arms of a vector environment start under the same options")
         observations, _ = self.envs.reset(seed=self._seeds[0], options=self._options[0] or None)
@@ -124,9 +129,11 @@ class ArmVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions (B, M), from −1 to 1, for the next ``step_wait``."""
         self._actions = (np.asarray(detached(actions), dtype=float) + 1) * self._scale
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Return observations (B, n), rewards (B,), ends (B,) and infos after a control period."""
         observations, rewards, _, done, info = self.envs.step(self._actions)
         self._returns += rewards
         self._lengths += 1
@@ -153,16 +160,17 @@ class ArmVecEnv(VecEnv):
         return [None] * self.num_envs if frames is None else list(frames)
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """What all arms share, once for each index."""
+        """Return an attribute that all arms share, once for each index."""
         return [getattr(self._arms, attr_name) for _ in self._get_indices(indices)]
 
     def has_attr(self, attr_name: str) -> bool:
         return hasattr(self._arms, attr_name)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Set what all arms share, such as ``noise``, from the next reset of an arm on.
+        """Set an attribute that all arms share, such as ``noise``, from the next reset of an arm.
 
-        A reset by itself, at the end of an episode, counts.
+        An automatic reset at the end of an episode counts. Raises ValueError for some of the arms
+        only.
         """
         if indices is not None and len(set(self._get_indices(indices))) < self.num_envs:
             raise ValueError(
@@ -173,21 +181,27 @@ class ArmVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any
     ) -> list[Any]:
+        """Raise AttributeError, since the arms have no environments of their own."""
         raise AttributeError(
-            f"the arms of a vector environment are no environments of their own: no {method_name}"
+            "the arms of a vector environment are not separate environments, so there is no "
+            f"{method_name}() to call on each"
         )
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper], indices: Indices = None
     ) -> list[bool]:
-        """Whether episodes are reported as that wrapper does: like ``Monitor``, yes."""
+        """Return, for each index, whether episodes are reported as by that wrapper.
+
+        They are reported as by ``Monitor``.
+        """
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 
 
 class Smoothed(VecEnvWrapper):
-    """Observations as their exponential mean over ``time_constant`` [s].
+    """A wrapper that turns observations into their exponential mean over ``time_constant`` [s].
 
-    It is a filter for policies that have no memory.
+    It is a filter for policies without memory. Raises ValueError for a ``VecEnv`` of another
+    package, and for a time constant below 0.
     """
 
     def __init__(self, venv: VecEnv, time_constant: float):
@@ -201,17 +215,19 @@ class Smoothed(VecEnvWrapper):
         self._mean: np.ndarray = np.zeros(0)
 
     def __getstate__(self) -> dict[str, Any]:
-        # SB3's, not for pickles
+        # SB3 keeps its class attributes here, which can't be pickled
         return {key: value for key, value in vars(self).items() if key != "class_attributes"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
 
     def reset(self) -> np.ndarray:
+        """Reset all arms; return observations (B, n), which are their own means."""
         self._mean = np.array(self.venv.reset())
         return self._mean.copy()  # the caller's own
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+        """Return smoothed observations (B, n), rewards (B,), ends (B,) and infos."""
         sensed, rewards, done, infos = self.venv.step_wait()
         first = np.asarray(sensed)
         last = first.copy()

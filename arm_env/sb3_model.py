@@ -1,4 +1,4 @@
-"""Models of stable-baselines3 as controllers; ``arm_env.sb3`` is where users find them."""
+"""Models of stable-baselines3 as controllers; users find them in ``arm_env.sb3``."""
 
 import warnings
 from typing import Any
@@ -19,10 +19,8 @@ SHORTEST_LENGTH = 0.4
 def normalised(observations: Any) -> bool:
     """Whether a model saw these observations (B, n) last under ``VecNormalize``.
 
-    Muscles of no length tell it.
-
-    A saved model holds what it saw last, but not its ``VecNormalize``. Lengths are 0.5 to 1.5
-    optimal ones as the arm senses them, and 0 on average when normalised.
+    A saved model holds its latest observations, but not its ``VecNormalize``. Muscle lengths are
+    0.5 to 1.5 L0 as the arm senses them, and 0 on average when normalised.
     """
     seen: Any = observations if isinstance(observations, np.ndarray) else np.empty(0)
     return (
@@ -36,13 +34,14 @@ class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
     It turns actions from −1 to 1, if those are the model's, into excitations, and shows the model
-    what it saw in training. The model's spaces, saved or not, hold the maximum excitation and the
-    time constant [s] of ``Smoothed``. The statistics of ``VecNormalize`` are those of the model's
-    environment; a model that was loaded without one needs them as ``normalisation``. What is given
-    here goes before what the model says.
+    the observations of its training. The model's spaces, saved or not, hold the maximum excitation
+    and the time constant of ``Smoothed``. The statistics of ``VecNormalize`` are those of the
+    model's environment; a model that was loaded without one needs them as ``normalisation``. Values
+    given here take precedence over those of the model.
 
-    ``control_period`` [s] is that of the environment in which it is to act, not that of its
-    training.
+    ``smoothing`` is the time constant [s] of ``Smoothed``. ``control_period`` [s] is that of the
+    environment in which the model is to act, not that of its training. Raises ValueError for an
+    object without ``predict``, and for a value outside its range.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class Trained:
         self._size = getattr(observations, "shape", (None,))[-1]
         control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
         self._keep = kept(control_period, self.smoothing)
-        # without a filter there is no clock
+        # without smoothing, the model may act at any control period
         self.control_period = control_period if self.smoothing else None
 
     def predict(
@@ -87,16 +86,18 @@ class Trained:
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> Prediction:
-        """Excitations (B, 6) for observations (B, 18 + K), or (6,) for one, without exploration.
+        """Return excitations (B, 6) for observations (B, 18 + K), and the next state.
 
-        ``state`` is what the last call returned. Rows whose ``episode_start`` (B,) is True begin
-        anew.
+        One observation (18 + K,) gives (6,). ``state`` is the one that the last call returned. Rows
+        whose ``episode_start`` (B,) is True begin a new episode. Raises ValueError for another
+        shape, and for an observation that is not finite.
         """
         observation = np.asarray(detached(observation))
         checked_observation(observation, self._size, "this model")
         if state is not None and np.shape(state[0]) != observation.shape:
             raise ValueError(
-                f"the state is that of observations {np.shape(state[0])}, not {observation.shape}"
+                f"the state is for observations of shape {np.shape(state[0])}, not "
+                f"{observation.shape}: give None to begin"
             )
         past, memory = (observation, None) if state is None else state
         if episode_start is not None:

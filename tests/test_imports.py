@@ -120,7 +120,7 @@ def test_the_walk_finds_the_packages():
         "arm_env"
     ).keys()
     assert ("arm_env.envs.env", "gymnasium") in imported_packages("arm_env")
-    assert "arm_env.envs.simulation" in graph("arm_env")["arm_env.envs.env"]
+    assert "arm_env.envs.simulation" in graph("arm_env")["arm_env.envs.base"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_help_of_an_environment_is_its_specification(tmp_path):
         "arm_env.ReachArmEnv",
         "arm_env.envs.env.CircleArmEnv",
     ):
-        assert "## Observation space" in run("-c", f"import arm_env; help({name})", cwd=tmp_path)
+        assert "## Observation Space" in run("-c", f"import arm_env; help({name})", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("rnn_controller ")])

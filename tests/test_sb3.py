@@ -385,7 +385,7 @@ def test_what_a_model_can_not_act_on_is_refused():
     ):
         controller.predict(np.zeros((3, 22)))
     state = controller.predict(np.zeros((3, 20)))[1]
-    with pytest.raises(ValueError, match="the state is that of"):
+    with pytest.raises(ValueError, match="the state is for observations of shape"):
         controller.predict(np.zeros((5, 20)), state)
     for model in ("runs/ppo/model", None, 3):
         with pytest.raises(ValueError, match="stable-baselines3 model, not of"):

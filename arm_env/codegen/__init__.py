@@ -1,1 +1,1 @@
-"""Equations to compiled code: tracing, code generation, the cache."""
+"""Compilation of equations: tracing, generation of code, the cache."""

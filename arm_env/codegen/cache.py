@@ -1,8 +1,8 @@
-"""Where compiled code is kept: a folder that can never serve stale physics, files checked as read.
+"""The cache of compiled code: a folder that never serves stale physics, with checked files.
 
 Numba notices when a function's own file changes, but not when a function that it calls does. So
-everything compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
-Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without a word.
+all code compiled here is cached in a folder named after a digest of all of ``arm_env``'s source.
+Set ``ARM_ENV_CACHE`` to move the cache, and ``ARM_ENV_QUIET`` to compile without messages.
 """
 
 import atexit
@@ -24,13 +24,13 @@ import numba
 import platformdirs
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-WORTH_TELLING = 1.0  # [s] what takes longer to compile is told
+WORTH_TELLING = 1.0  # [s] a message tells of longer compilation
 NOWHERE = Path(os.devnull) / "arm_env"  # no such folder can be: compiled code stays in memory
 
 
 @functools.cache
 def cache_folder() -> Path:
-    """Return where compiled code is kept.
+    """Return the folder of compiled code.
 
     If the usual folder can't be written, it is a temporary one, which is removed at exit.
     """
@@ -58,7 +58,7 @@ def cache_folder() -> Path:
 
 
 def _sources(folder: Traversable) -> Iterator[Traversable]:
-    """All Python files of a package in a fixed order, be it a folder or in a zip archive."""
+    """Return all Python files of a package, a folder or a zip archive, in a fixed order."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         if item.is_dir():
             yield from _sources(item)
@@ -72,7 +72,7 @@ def _remove(folder: Path, owner: int) -> None:
 
 
 class CheckedCache(FunctionCache):
-    """Numba's cache of a function, of which a damaged file, or a full disk, costs time only.
+    """Numba's cache of a function; a damaged file or a full disk costs time only.
 
     ``prepare`` is called with the function before its code is loaded.
     """
@@ -82,7 +82,7 @@ class CheckedCache(FunctionCache):
         self._prepare = prepare
         if cache_folder() not in Path(self.cache_path).parents:
             raise OSError(
-                "Numba would keep it where it does not know what else the code depends on"
+                "Numba would keep it in a folder that does not depend on the rest of the source"
             )
         locator = self._impl.locator
         self._cache_file = _CheckedFile(
@@ -92,7 +92,7 @@ class CheckedCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         self._prepare(self._py_func)
         found = None
-        # unpickling what was cut short fails in any way: it is compiled again
+        # unpickling a file that was cut short may fail in any way; the code is compiled again
         with contextlib.suppress(Exception):
             found = super().load_overload(sig, target_context)
         if found is None:
@@ -112,7 +112,7 @@ class CheckedCache(FunctionCache):
 
 
 class _CheckedFile(IndexDataCacheFile):
-    """Numba's files, with a digest after the machine code: what is damaged is not run."""
+    """Numba's files, with a digest after the machine code: damaged code is not run."""
 
     def _save_data(self, name: str, data: Any) -> None:
         code = self._dump(data)
@@ -128,7 +128,7 @@ class _CheckedFile(IndexDataCacheFile):
 
 @functools.cache
 def _say_that_it_takes_time() -> None:
-    """Say so the first time that something is compiled in this process."""
+    """Print a message the first time that code is compiled in this process."""
     _say("compiling for this machine, once: some seconds for an environment, more for training")
 
 

@@ -14,12 +14,14 @@ from arm_env.codegen.instructions import FLOAT, WHOLE, Number
 
 ELEMENT = 8  # bytes; NumPy aligns elements, not vectors of them
 Given = Mapping[str, Any]
-"""Pointers to arrays, lengths and numbers, by name; of an array ``x`` the lengths ``x 0``, ``x 1``.
+"""Pointers to arrays, lengths and numbers, by name.
+
+The lengths of an array ``x`` are ``x 0``, ``x 1``.
 """
 
 
 def signature(arguments: Sequence[str]) -> inspect.Signature:
-    """The signature of a function of these arguments."""
+    """Return the signature of a function of these arguments."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Signature([inspect.Parameter(argument, kind) for argument in arguments])
 
@@ -34,11 +36,11 @@ def callee(
     lengths: bool = True,
     linkage: str = "internal",
 ) -> Any:
-    """A function for compiled code whose instructions ``emit`` adds to a builder.
+    """Return a function for compiled code whose instructions ``emit`` adds to a builder.
 
-    It is known by its ``label``, the name of the function and a digest of what it does. The
-    arguments ``whole`` are whole numbers; others are arrays, tuples of arrays, or float64. Without
-    ``lengths`` it is not told those of its arrays.
+    Its ``label`` is the name of the function and a digest of its instructions. The arguments
+    ``whole`` are whole numbers; others are arrays, tuples of arrays, or float64. Without
+    ``lengths`` it does not receive the lengths of its arrays.
     """
     made = WHOLE if result is types.int64 else None
 
@@ -56,10 +58,10 @@ def linked(
     whole: Sequence[str] = (),
     lengths: bool = True,
 ) -> Any:
-    """A function for compiled code that is compiled elsewhere, once: code calls its address.
+    """Return a function for compiled code that is compiled elsewhere, once; code calls its address.
 
-    ``link`` makes the address known by the ``label``; it is called before code that calls the
-    function is compiled. Before such code is loaded, ``link_callees`` does the same.
+    ``link`` makes the address known by the ``label``. It is called before code that calls the
+    function is compiled. ``link_callees`` does the same before that code is loaded.
     """
 
     def function_in(module: Any, passed: Given) -> Any:
@@ -72,7 +74,7 @@ def linked(
 
 
 def link_callees(function: Any) -> None:
-    """Link what the code of a Python function calls, directly or through other functions."""
+    """Link the functions that the code of a Python function calls, directly or through others."""
     seen: set[Any] = set()
 
     def visit(function: Any) -> None:
@@ -98,7 +100,7 @@ def _for_compiled_code(
     result: Any,
     lengths: bool,
 ) -> Any:
-    """A function by which compiled code calls that of its module."""
+    """Return a function by which compiled code calls that of its module."""
 
     def typed(typing_context: Any, *given: Any) -> Any:
         def generate(context: Any, builder: Any, of_type: Any, values: Any) -> Any:
@@ -128,7 +130,7 @@ def _for_compiled_code(
 def _parts(
     context: Any, builder: Any, name: str, kind: Any, value: Any, lengths: bool
 ) -> dict[str, Any]:
-    """What the emitted function gets of an argument."""
+    """Return the values that the emitted function gets of an argument, by name."""
     if isinstance(kind, types.BaseTuple):
         parts: dict[str, Any] = {}
         members: Any = kind
@@ -156,7 +158,7 @@ def defined(
     result: Any = None,
     linkage: str = "internal",
 ) -> Any:
-    """The emitted function in a module; it is emitted where it is not there yet."""
+    """Return the emitted function in a module; it is emitted if it is not there yet."""
     function = declared(module, label, passed, result)
     if function.blocks:
         return function
@@ -170,13 +172,13 @@ def defined(
 
 
 def declared(module: Any, label: str, passed: Given, result: Any = None) -> Any:
-    """The function of that label in a module, which may be defined elsewhere."""
+    """Return the function of that label in a module; it may be defined elsewhere."""
     of_type = ir.FunctionType(result or ir.VoidType(), [value.type for value in passed.values()])
     return cgutils.get_or_insert_function(module, of_type, label)
 
 
 def let_widest_registers(function: Any) -> None:
-    """Let a function use the processor's widest vectors: Intel's get half of theirs else."""
+    """Let a function use the processor's widest vectors; Intel's use half of theirs otherwise."""
     # not among the attributes that llvmlite knows by name
     set.add(function.attributes, '"prefer-vector-width"="512"')
 

@@ -27,11 +27,11 @@ _lock = threading.RLock()  # threads may make environments at once
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile for arrays of float64, no lock held.
+    """Compile a function for arrays of float64, with Python's lock released.
 
-    IEEE semantics, without fused multiply-add: which products are fused depends on what is inlined
-    where, and then the first process, which compiles, would not compute the same bits as the next,
-    which finds all in the cache.
+    Arithmetic is that of IEEE, without fused multiply-add. The inlining of code decides which
+    products are fused; then the first process, which compiles, would not compute the same bits as
+    the next, which finds all code in the cache.
     """
     config: Any = numba.config
     with _lock:
@@ -51,9 +51,8 @@ def jit(function: Callable[..., Any]) -> Any:
 class Kernels:
     """The compiled functions of one generated source, as attributes.
 
-    Whoever compiles the same source in this process gets the same functions. A copy of it is
-    itself, and one that is unpickled, here or in another process, is found or made anew by
-    ``recipe``.
+    All code that compiles the same source in this process gets the same functions. A copy is the
+    same object. An unpickled one, here or in another process, is found or made again by ``recipe``.
     """
 
     def __init__(
@@ -65,11 +64,11 @@ class Kernels:
         self._functions, self._recipe = functions, recipe
 
     def made_by(self, function: Callable[..., Any], *arguments: Any) -> "Kernels":
-        """Return these kernels for somebody whose copies make them by this call."""
+        """Return these kernels with the call by which copies are made."""
         return Kernels(self._functions, (function, arguments))
 
     def has_recipe(self) -> bool:
-        """Whether copies know how to make them."""
+        """Whether copies can be made."""
         return self._recipe is not None
 
     if TYPE_CHECKING:
@@ -91,7 +90,7 @@ _tables: dict[str, Kernels] = {}
 def compile_source(name: str, source: str, **known: Any) -> Kernels:
     """Compile the functions of generated source, unless that has been done before.
 
-    They may call those ``known``.
+    They may call the functions ``known``.
     """
     known = {name: value for name, value in known.items() if re.search(rf"\b{name}\b", source)}
     # with JIT off it is itself
@@ -110,7 +109,7 @@ def compile_source(name: str, source: str, **known: Any) -> Kernels:
 
 @functools.cache
 def _digest_of_file(module: str) -> str:
-    """A digest of the file of a module that the cache folder's name does not know, else nothing."""
+    """Return a digest of a module's file that the cache folder's name does not cover, or ""."""
     found = sys.modules.get(module)
     path = getattr(found, "__file__", None)
     if not path or PACKAGE in Path(path).parents or Path(path).parent == cache.cache_folder():
@@ -149,9 +148,9 @@ def _compiled(stem: str, source: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_kept(path: Path, source: str) -> bool:
-    """Whether the file holds that source, now if not before.
+    """Whether the file holds that source, after an attempt to write it.
 
-    Numba looks at it to know whether code is stale.
+    Numba looks at the file to know whether code is stale.
     """
     with contextlib.suppress(OSError):
         if path.read_bytes() == source.encode():
@@ -165,10 +164,10 @@ def _is_kept(path: Path, source: str) -> bool:
 def once_for_each_trace(
     trace: Callable[[Any], T],
 ) -> Callable[[Callable[[T], Kernels]], Callable[[Any], Kernels]]:
-    """Decorate a function that compiles kernels from what ``trace`` records of an object.
+    """Return a decorator for a function that compiles kernels from the record of an object.
 
-    The object's equations are traced at every call and compiled once for each record, so that
-    nothing stale can run.
+    ``trace`` makes the record. The object's equations are traced at every call and compiled once
+    for each record, so that stale code never runs.
     """
 
     def decorate(build: Callable[[T], Kernels]) -> Callable[[Any], Kernels]:
@@ -184,8 +183,8 @@ def once_for_each_trace(
                     again = trace(origin)
                     if _identity(again) != key:
                         raise ValueError(
-                            f"the equations of {type(origin).__name__} are others each time they "
-                            "are traced: they must not draw random numbers, nor change anything"
+                            f"the equations of {type(origin).__name__} differ each time they "
+                            "are traced: they must not draw random numbers or change anything"
                         )
                     known[key] = traced, build(traced)
                 made = known[key][1]
@@ -197,7 +196,7 @@ def once_for_each_trace(
 
 
 def _identity(record: Any) -> Any:
-    """A record as a key of a table, in which a symbol is itself."""
+    """Return a record as a key of a table, in which a symbol is itself."""
     if isinstance(record, list | tuple):
         return tuple(map(_identity, record))
     return id(record) if isinstance(record, Symbol) else record

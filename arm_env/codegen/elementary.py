@@ -2,10 +2,9 @@
 
 A library's functions differ between machines, and the compiler can't vectorise them. These consist
 of additions, multiplications, divisions and fused multiply-adds, which IEEE 754 defines to the last
-bit, and of a number's bit pattern. They are off by less than 5e-16 of the value. Arguments are
-reduced after Cody & Waite (1980), and what is left goes into a polynomial. exp takes what
-lies beyond ±708 for ±708; log is for normal numbers above zero; sin and cos are for angles up to
-1e5 rad.
+bit, and of a number's bit pattern. Their relative error is below 5e-16. Arguments are reduced after
+Cody & Waite (1980), and the remainder goes into a polynomial. exp limits its argument to ±708; log
+is for normal numbers above zero; sin and cos are for angles up to 1e5 rad.
 """
 
 import math
@@ -19,7 +18,7 @@ from numba.extending import intrinsic
 from arm_env.codegen.compiling import jit
 from arm_env.codegen.instructions import Number
 
-# added and taken away again, it rounds to a whole number, which stands in the last bits meanwhile
+# adding and subtracting it rounds to a whole number, which the last bits hold in between
 ROUND = 1.5 * 2.0**52
 EXPONENT_BITS = -(1 << 52)  # sign and exponent
 BIAS = 1023  # of the exponent
@@ -52,7 +51,7 @@ COSINE = (
 
 
 def series(coefficients: Sequence[float], x: Any) -> Any:
-    """A polynomial by Estrin's scheme, whose terms need not wait for each other."""
+    """Return a polynomial by Estrin's scheme, whose terms need not wait for each other."""
     terms: list[Any] = list(coefficients)
     while len(terms) > 1:
         pairs = zip(terms[::2], [*terms[1::2], None], strict=False)
@@ -110,7 +109,7 @@ def emit_sine_and_cosine(x: Number) -> tuple[Number, Number]:
 
 
 def _callable(name: str, emit: Callable[[Number], Number]) -> Any:
-    """Make of emitted instructions a function for compiled code."""
+    """Return a function for compiled code that has the emitted instructions."""
 
     def typed(typing_context: Any, x: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -138,23 +137,23 @@ _exp, _log, _sin, _cos = (CALLED[name] for name in ("exp", "log", "sin", "cos"))
 # For callers outside compiled code.
 @jit
 def exp(x):
-    """exp x."""
+    """Return exp x."""
     return _exp(x)
 
 
 @jit
 def log(x):
-    """Natural logarithm of x."""
+    """Return the natural logarithm of x."""
     return _log(x)
 
 
 @jit
 def sin(x):
-    """sin x."""
+    """Return sin x."""
     return _sin(x)
 
 
 @jit
 def cos(x):
-    """cos x."""
+    """Return cos x."""
     return _cos(x)

@@ -1,8 +1,8 @@
-"""Symbols as instructions.
+"""Emission of symbols as instructions.
 
 All forms of a function have the same instructions, and so give the same bits:
 
-- a product that something is added to is fused with the addition, rounded once,
+- a product to which something is added is fused with the addition and rounded once,
 - a quotient is multiplied by the divisor's reciprocal, which is computed once for all quotients,
 - sine and cosine of one angle are computed together.
 """
@@ -21,7 +21,7 @@ Load = Callable[[str, Any], Number]
 
 
 class Emission:
-    """The numbers of symbols, each computed once."""
+    """A table of symbols and their numbers, each computed once."""
 
     def __init__(self, builder: Any, given: Mapping[str, Any], load: Load):
         self.builder = builder
@@ -30,13 +30,13 @@ class Emission:
         self.numbers: dict[Any, Any] = {}
 
     def numbers_of(self, symbols: Sequence[Symbol]) -> list[Number]:
-        """The numbers of symbols; what they depend on is emitted first."""
+        """Return the numbers of symbols, after emitting every symbol on which they depend."""
         for symbol in ordered(symbols):
             self.number(symbol)
         return [self.number(symbol) for symbol in symbols]
 
     def number(self, symbol: Symbol) -> Number:
-        """The number of a symbol whose arguments have been emitted."""
+        """Return the number of a symbol whose arguments have been emitted."""
         known = self.numbers.get(id(symbol))
         if known is None:
             known = self.numbers[id(symbol)] = self._emit(symbol)

@@ -1,7 +1,7 @@
 """Functions of traced equations: compiled once each, for one arm, arms in lanes, or rows of arms.
 
-A function of thousands of operations takes Numba half a minute to understand, and LLVM half a
-second to compile. So what was traced becomes LLVM's instructions without a detour. Compiled code
+Numba takes half a minute to understand a function of thousands of operations, and LLVM half a
+second to compile it. So traced equations are emitted directly as LLVM's instructions. Compiled code
 calls them by their address.
 """
 
@@ -24,7 +24,7 @@ from arm_env.codegen.tracing import function_source
 
 
 def emitted(name: str, arguments: Sequence[str], results: Results) -> dict[str, Any]:
-    """Functions for compiled code that fill the arrays ``results`` from their arguments.
+    """Return functions for compiled code that fill the arrays ``results`` from their arguments.
 
     There is one for each of the ``FORMS``, by name. An array may be both argument and result. Each
     is compiled once, where it is needed first; its ``kernel`` is for callers outside compiled code.
@@ -91,7 +91,7 @@ def _link(label: str, kernel: Any, kinds: tuple[Any, ...]) -> None:
 
 
 def _interpreted(source: str, form: type[Form], arguments: Sequence[str]) -> Any:
-    """The function where nothing is compiled."""
+    """Return the function for a process in which nothing is compiled."""
     scope = dict(elementary.CALLED, sqrt=np.sqrt, inf=np.inf, nan=np.nan)
     before = set(scope) | {"__builtins__"}
     exec(source, scope)
@@ -108,7 +108,7 @@ def _interpreted(source: str, form: type[Form], arguments: Sequence[str]) -> Any
 
 
 def kernels(functions: Mapping[str, Any]) -> Kernels:
-    """Emitted functions for callers outside compiled code."""
+    """Return emitted functions for callers outside compiled code."""
     return Kernels(
         {key: getattr(function, "kernel", function) for key, function in functions.items()}
     )

@@ -1,4 +1,4 @@
-"""How the arms of a call lie in memory: one arm, arms in lanes, or rows of arms."""
+"""The layout of the arms of a call in memory: one arm, arms in lanes, or rows of arms."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ Results = Mapping[str, Sequence[Symbol]]
 
 
 class Form:
-    """How the arms of a call lie in its arrays: here one arm, whose numbers are elements."""
+    """The layout of the arms of a call in its arrays: here one arm, whose numbers are elements."""
 
     leading: tuple[str, ...] = ()  # arguments before the others
 
@@ -40,14 +40,14 @@ class Form:
         return element(self.builder, self.given[array], index)
 
     def store(self, array: str, index: int, number: Number) -> None:
-        """Store it."""
+        """Store component ``index`` of the arms."""
         self.builder.store(number.value, address(self.builder, self.given[array], index))
 
     def emit(self, results: Results, lanes_label: str) -> None:
         """Emit the results for all arms; the label is that of the function of lanes."""
         emission = Emission(self.builder, self.given, self.load)
         symbols = ordered([symbol for group in results.values() for symbol in group])
-        for symbol in symbols:  # what depends on parameters alone, before the arms
+        for symbol in symbols:  # those of parameters only, before the arms
             if symbol.uniform:
                 emission.number(symbol)
         emission.numbers_of(symbols)
@@ -57,7 +57,7 @@ class Form:
 
     @staticmethod
     def parts(given: Sequence[Any], uniform: Sequence[bool]) -> Iterator[Sequence[Any]]:
-        """The arguments for each arm, where nothing is compiled."""
+        """Return the arguments for each arm, in a process in which nothing is compiled."""
         yield given
 
 
@@ -79,9 +79,9 @@ class Lanes(Form):
 
 
 class Rows(Form):
-    """Rows first … last − 1 of two-dimensional arrays: moved into lanes, and back.
+    """Rows first … last − 1 of two-dimensional arrays: they are moved into lanes, and back.
 
-    ``LANES`` are moved at a time. The last row stands in the lanes that are left, too.
+    ``LANES`` rows are moved at a time. Lanes that are left over hold the last row, too.
     """
 
     leading = ("first", "last")
@@ -125,13 +125,13 @@ class Rows(Form):
 
 
 FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
-"""What is appended to a function's name to say how its arms lie."""
+"""Endings of a function's name, which say how its arms lie."""
 
 
 def moves(number: int) -> dict[str, Any]:
-    """``into_lanes`` and ``out_of_lanes``, for compiled code: rows from ``first`` on, and lanes.
+    """Return ``into_lanes`` and ``out_of_lanes`` for compiled code: rows from ``first``, and lanes.
 
-    A number of rows are moved. The last row stands in the lanes that are left, too.
+    They move ``number`` rows. Lanes that are left over hold the last row, too.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return _interpreted_moves(number)
@@ -182,7 +182,7 @@ def call_move(
 
 @contextlib.contextmanager
 def _loop(builder: Any, end: Any) -> Iterator[Any]:
-    """Emit what is in this context for 0, 1, … below the end."""
+    """Emit the instructions of this context for 0, 1, … below the end."""
     with cgutils.for_range(builder, end, intp=WHOLE) as loop:
         yield loop.index
 

@@ -1,6 +1,6 @@
 """Numbers of code that is being emitted: each operation on one adds an instruction.
 
-A number is a float64 or an int64, or a vector of them, one for each lane; the code is the same for
+A number is a float64 or an int64, or a vector of them, one for each lane. The code is the same for
 both, and so are the bits.
 """
 
@@ -16,8 +16,8 @@ FLOAT, WHOLE = ir.DoubleType(), ir.IntType(64)
 class Number:
     """The value of an instruction.
 
-    It is combined with others, or with numbers of Python's. Beside a vector, a single number stands
-    for a vector of the same in every lane.
+    It is combined with others, or with numbers of Python. Together with a vector, a single number
+    counts as a vector that holds it in every lane.
     """
 
     def __init__(self, builder: Any, value: Any):
@@ -26,25 +26,25 @@ class Number:
 
     @property
     def lanes(self) -> int:
-        """Number of lanes; 0 of what is no vector."""
+        """Number of lanes; 0 if the value is no vector."""
         return self.value.type.count if isinstance(self.value.type, ir.VectorType) else 0
 
     @property
     def kind(self) -> Any:
-        """``FLOAT`` or ``WHOLE``."""
+        """Type of the value, ``FLOAT`` or ``WHOLE``."""
         return self.value.type.element if self.lanes else self.value.type
 
     def _made(self, value: Any) -> Self:
         return type(self)(self.builder, value)
 
     def _with(self, other: Any) -> tuple[Any, Any]:
-        """The values of both, in as many lanes."""
+        """Return the values of both, in as many lanes."""
         other = other if isinstance(other, Number) else self._made(ir.Constant(self.kind, other))
         lanes = max(self.lanes, other.lanes)
         return self.in_lanes(lanes).value, other.in_lanes(lanes).value
 
     def in_lanes(self, lanes: int) -> Self:
-        """The same number in every lane of a vector; a vector is itself."""
+        """Return the same number in every lane of a vector; return a vector itself."""
         if self.lanes or not lanes:
             return self
         vector = ir.VectorType(self.value.type, lanes)
@@ -92,21 +92,21 @@ class Number:
         return self._made(self.builder.ashr(*self._with(other)))
 
     def shifted_down(self, places: int) -> Self:
-        """The bits moved down, zeros after them."""
+        """Return the bits moved down, with zeros after them."""
         return self._made(self.builder.lshr(*self._with(places)))
 
     def reciprocal(self) -> Self:
-        """1 / this."""
+        """Return 1 over this number."""
         return self._made(ir.Constant(FLOAT, 1.0)) / self
 
     def times_plus(self, factor: Any, term: Any) -> Self:
-        """This times a factor plus a term, rounded once."""
+        """Return this number times a factor plus a term, rounded once."""
         lanes = max(getattr(x, "lanes", 0) for x in (self, factor, term))
         values = [self.in_lanes(lanes)._with(x)[1] for x in (self, factor, term)]
         return self._call("llvm.fma", *values)
 
     def root(self) -> Self:
-        """The square root."""
+        """Return the square root."""
         return self._call("llvm.sqrt", self.value)
 
     def _call(self, name: str, *values: Any) -> Self:
@@ -117,11 +117,11 @@ class Number:
         return self._made(self.builder.call(declared, values))
 
     def chosen(self, where_above_zero: Any, otherwise: Any) -> Self:
-        """``where_above_zero`` where this is above 0, else (NaN, too) ``otherwise``."""
+        """Return ``where_above_zero`` where this is above 0, else (also for NaN) ``otherwise``."""
         return self.where(">", 0.0, where_above_zero, otherwise)
 
     def where(self, comparison: str, other: Any, then: Any, otherwise: Any) -> Self:
-        """``then`` where the comparison holds, else ``otherwise``."""
+        """Return ``then`` where the comparison holds, else ``otherwise``."""
         a, b = self._with(other)
         compare = self.builder.fcmp_ordered if self.kind is FLOAT else self.builder.icmp_signed
         chosen = then if isinstance(then, Number) else self._made(ir.Constant(FLOAT, then))
@@ -133,21 +133,21 @@ class Number:
         return self._made(self.builder.select(holds, *values))
 
     def shuffled(self, other: "Number", places: Iterable[int]) -> Self:
-        """A vector of the lanes at ``places`` in this one and the other, one after the other."""
+        """Return a vector of the lanes at ``places`` in this one, followed by the other one."""
         chosen = list(places)
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
         return self._made(self.builder.shuffle_vector(self.value, other.value, mask))
 
     def lane(self, index: int) -> Self:
-        """The number in a lane."""
+        """Return the number in a lane."""
         return self._made(self.builder.extract_element(self.value, ir.IntType(32)(index)))
 
     def bits(self) -> Self:
-        """The bit pattern of a float64, an int64."""
+        """Return the bit pattern of a float64, an int64."""
         return self._cast(WHOLE)
 
     def number(self) -> Self:
-        """The float64 of a bit pattern, an int64."""
+        """Return the float64 of a bit pattern, an int64."""
         return self._cast(FLOAT)
 
     def _cast(self, kind: Any) -> Self:

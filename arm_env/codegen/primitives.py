@@ -1,4 +1,4 @@
-"""The primitives of equations, of which one text serves arrays, tensors and symbols."""
+"""The primitives of equations, so that one text serves arrays, tensors and symbols."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ Array = Any
 
 
 class Primitives(NamedTuple):
-    """What the equations need from an array library."""
+    """The functions of an array library that the equations need."""
 
     exp: Any
     log: Any
@@ -33,10 +33,10 @@ NUMPY = Primitives(
 
 
 def at_least(xp: Primitives, x: Array, floor: Array) -> Array:
-    """The larger of both; where they are equal, the derivative is the floor's."""
+    """Return the larger of both; where they are equal, the derivative is that of the floor."""
     return xp.where(x - floor, x, floor)
 
 
 def at_most(xp: Primitives, x: Array, ceiling: Array) -> Array:
-    """The smaller of both; where they are equal, the derivative is the ceiling's."""
+    """Return the smaller of both; where they are equal, the derivative is that of the ceiling."""
     return xp.where(ceiling - x, x, ceiling)

@@ -18,14 +18,17 @@ LEAVES = ("const", "scalar", "load")
 UNIFORM = ("p", "w")
 """Names of the arguments that hold parameters: the arm's, and the cost's weights."""
 NO_ANSWER = (
-    "equations are compiled before their values are known, so nothing can be asked of a value: "
+    "equations are compiled before their values are known, so they can't test a value: "
     "no if, and, or, max, min, ==, <, >"
 )
 
 
 @contextmanager
 def explained(name: str, allowed: str) -> Iterator[None]:
-    """Say whose equations can't be traced, why, and what is ``allowed`` in them."""
+    """Turn an error into one that says whose equations can't be traced, and why.
+
+    It also says what is ``allowed`` in them.
+    """
     try:
         yield
     except (
@@ -44,8 +47,8 @@ def explained(name: str, allowed: str) -> Iterator[None]:
 class Symbol:
     """A scalar in an expression graph; equal expressions are one object (hash-consing).
 
-    The table of them holds each symbol only as long as somebody else does. A symbol holds its
-    arguments, so the identities in its key stay theirs.
+    The table of symbols holds each one only as long as other code does. A symbol holds its
+    arguments, so the identities in its key stay valid.
     """
 
     __slots__ = ("__weakref__", "args", "op", "uniform")
@@ -67,7 +70,7 @@ class Symbol:
     op: str
     args: tuple[Any, ...]
     uniform: bool
-    """Whether it depends on parameters alone, and so is the same for all arms of a batch."""
+    """Whether it depends only on parameters, and so is the same for all arms of a batch."""
 
     def __add__(self, other: Any) -> Any:
         return _binary("+", self, other)
@@ -100,7 +103,7 @@ class Symbol:
         return self
 
     def __abs__(self) -> "Symbol":
-        """With slope 0 at 0, as torch has it; what is no number stays so."""
+        """Return the absolute value, with slope 0 at 0, as torch has it; NaN stays NaN."""
         return where(self, self, where(-self, -self, Symbol("-", self, self)))
 
     def __pow__(self, exponent: Any) -> "Symbol":
@@ -136,7 +139,7 @@ class Symbol:
 
 
 def constant(value: float) -> Symbol:
-    """The symbol of a number."""
+    """Return the symbol of a number."""
     return Symbol("const", float(value))
 
 
@@ -176,7 +179,7 @@ def _binary(op: str, left: Any, right: Any) -> Any:
 
 
 def _signs_outside(op: str, a: Symbol, b: Symbol) -> Symbol:
-    """The operation without signs within it, which would each be an operation more."""
+    """Return the operation without signs within it, each of which would be another operation."""
     negative, positive = _negated(a), _negated(b)
     if op == "+" and positive is not None:
         return a - positive
@@ -192,7 +195,7 @@ def _signs_outside(op: str, a: Symbol, b: Symbol) -> Symbol:
 
 
 def _negated(symbol: Symbol) -> Symbol | None:
-    """What a symbol is the negative of, if it is written as one."""
+    """Return the symbol whose negative a symbol is written as, or None."""
     if symbol.op == "-" and _value(symbol.args[0]) == 0:
         negated: Symbol = symbol.args[1]
         return negated
@@ -200,7 +203,7 @@ def _negated(symbol: Symbol) -> Symbol | None:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """Whole powers by products, halves by roots."""
+    """Return whole powers by products, halves by roots."""
     if isinstance(exponent, np.ndarray) and exponent.ndim:
         return NotImplemented
     base = _symbol(base)
@@ -219,7 +222,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def where(x: Any, a: Any, b: Any) -> Symbol:
-    """``a`` where x > 0, else ``b``."""
+    """Return ``a`` where x > 0, else ``b``."""
     x, a, b = _symbol(x), _symbol(a), _symbol(b)
     return a if a is b else Symbol("where", x, a, b)
 
@@ -232,18 +235,18 @@ SYMBOLIC = Primitives(
 
 
 def load(name: str, shape: tuple[int, ...], start: int = 0) -> np.ndarray:
-    """Symbols for the elements of the flat argument ``name`` from ``start`` on, in that shape."""
+    """Return symbols for elements of the flat argument ``name`` from ``start``, in that shape."""
     symbols = [Symbol("load", name, start + i) for i in range(math.prod(shape))]
     return np.array(symbols, dtype=object).reshape(shape)
 
 
 def flatten(values: Iterable[Any]) -> list[Symbol]:
-    """The symbols of scalars and object arrays, in order."""
+    """Return the symbols of scalars and object arrays, in order."""
     return [_symbol(v) for value in values for v in np.ravel(np.asarray(value, dtype=object))]
 
 
 def ordered(outputs: Iterable[Symbol]) -> list[Symbol]:
-    """Everything the outputs depend on, dependencies first."""
+    """Return every symbol on which the outputs depend, dependencies first."""
     order: dict[int, Symbol] = {}
     pending = [(output, False) for output in reversed(list(outputs))]
     while pending:

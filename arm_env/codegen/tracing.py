@@ -1,4 +1,4 @@
-"""From the equations to straight-line code: differentiate what was traced, and print it.
+"""Straight-line code from the equations: traced equations are differentiated and printed.
 
 ``gradient`` adds the reverse pass to a graph of symbols as more symbols (the discrete costate
 equations); ``function_source`` prints either as a Python function that Numba compiles. So neither
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def _derivatives(s: Symbol, g: Symbol) -> list[tuple[Symbol, Symbol]]:
-    """(argument, what the cotangent g of s adds to the argument's cotangent)."""
+    """Return pairs (argument of s, part that the cotangent g of s adds to its cotangent)."""
     a = s.args
     match s.op:
         case "+":
@@ -65,7 +65,7 @@ def _derivatives(s: Symbol, g: Symbol) -> list[tuple[Symbol, Symbol]]:
 def gradient(
     outputs: Sequence[Symbol], cotangents: Sequence[Symbol], inputs: Sequence[Symbol]
 ) -> list[Symbol]:
-    """Reverse-mode: cotangents of the inputs, given those of the outputs."""
+    """Return the cotangents of the inputs, given those of the outputs (reverse mode)."""
     total: dict[int, Symbol] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
         total[id(output)] = total.get(id(output), constant(0.0)) + cotangent
@@ -80,7 +80,7 @@ def gradient(
 def function_source(
     name: str, arguments: Sequence[str], results: Mapping[str, Sequence[Symbol]]
 ) -> str:
-    """A Python function that fills the arrays ``results`` (names to symbols) from its arguments."""
+    """Return a Python function that fills the arrays ``results`` (names to symbols)."""
     before, after, names = assignments(results, lambda array, index: f"{array}[{index}]")
     lines = [
         f"def {name}({', '.join([*arguments, *results])}):",
@@ -94,9 +94,9 @@ def function_source(
 def assignments(
     results: Mapping[str, Sequence[Symbol]], element: Callable[[str, int], str]
 ) -> tuple[list[str], list[str], dict[int, str]]:
-    """Lines that compute what is uniform, those for the rest, and names of symbols by identity.
+    """Return lines for uniform symbols, lines for the others, and names of symbols by identity.
 
-    ``element`` is how an element of an array that is not uniform is written.
+    ``element`` writes an element of an array that is not uniform.
     """
     names: dict[int, str] = {}
     uniform: list[str] = []

@@ -1,6 +1,6 @@
 """The arm under one command as a problem of optimal control.
 
-Step and cost are the environment's own, and so are their derivatives.
+Step and cost are those of the environment, and so are their derivatives.
 """
 
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ def expand_cost(p, w, command, states, controls, slope, hessian):
 
 @once_for_each_trace(trace_task)
 def compiled(traced: TracedTask) -> Kernels:
-    """Kernels that know a task's cost: ``follow`` and ``expand_cost``, and the parts they call."""
+    """Return kernels that know a task's cost: ``follow``, ``expand_cost`` and their parts."""
     x, u = load("x", (STATE_SIZE,)), load("u", (MUSCLE_COUNT,))
     total = flatten([sum(traced.terms)])
     z, one = flatten([x, u]), [constant(1.0)]
@@ -71,9 +71,10 @@ def compiled(traced: TracedTask) -> Kernels:
 
 
 def advance(p: np.ndarray, h: float, x: np.ndarray, u: np.ndarray, substeps: int) -> np.ndarray:
-    """States (substeps, R, 10) at which the steps of one control period begin.
+    """Return the states (substeps, R, 10) at which the steps of one control period begin.
 
-    It begins in states x (R, 10), under u (R, 6).
+    The period begins in states x (R, 10), under excitations u (R, 6). p is the flat parameter
+    vector of the arm, (P,), and h the length of a step [s].
     """
     between = np.empty((substeps, *x.shape))
     between[0] = x
@@ -85,10 +86,12 @@ def advance(p: np.ndarray, h: float, x: np.ndarray, u: np.ndarray, substeps: int
 def advance_vjp(
     p: np.ndarray, h: float, u: np.ndarray, between: np.ndarray, gx: np.ndarray
 ) -> np.ndarray:
-    """Turn costates gx (R, 10) of a control period's ends into those of its starts; return gu.
+    """Turn costates gx (R, 10) of the ends of control periods into those of their starts.
 
-    Excitations within the box reach the muscles as they are, so that ``excite`` without noise has
-    no part in it (at the box's edge its derivative would be zero both ways).
+    gx is changed in place; the costates gu (R, 6) of the excitations are returned. ``between``
+    (substeps, R, 10) is the result of ``advance``. Excitations within the box reach the muscles as
+    they are, so that ``excite`` without noise has no part in it (at the box's edge its derivative
+    would be zero both ways).
     """
     part, gu = np.empty_like(u), np.zeros_like(u)
     for states in between[::-1]:
@@ -100,9 +103,10 @@ def advance_vjp(
 def jacobians(
     p: np.ndarray, h: float, substeps: int, x: np.ndarray, u: np.ndarray, which: np.ndarray
 ) -> np.ndarray:
-    """Components ``which`` (n,) of the Jacobians of control periods, (T, n, 16).
+    """Return components ``which`` (n,) of the Jacobians of control periods, (T, n, 16).
 
-    They begin in states x (T, 10), under u (T, 6).
+    The periods begin in states x (T, 10), under excitations u (T, 6). The columns are those of the
+    state and of the excitations.
     """
     number = len(which)
     gx = np.tile(np.eye(STATE_SIZE)[which], (len(x), 1))
@@ -114,9 +118,10 @@ def jacobians(
 def curvatures(
     p: np.ndarray, h: float, substeps: int, x: np.ndarray, u: np.ndarray, costates: np.ndarray
 ) -> np.ndarray:
-    """Second derivatives (T, 16, 16) of costatesᵀ times the periods' ends.
+    """Return the second derivatives, (T, 16, 16), of costatesᵀ times the ends of control periods.
 
-    They are differences of adjoints.
+    The periods begin in states x (T, 10), under u (T, 6); costates are (T, 10). The derivatives are
+    finite differences of adjoints.
     """
     nearby = SIZE + 1  # the point itself, and one nudged along each axis
     nudges = NUDGE * np.concatenate([np.zeros((1, SIZE)), np.eye(SIZE)])
@@ -133,7 +138,10 @@ def expand_dynamics(
     p: np.ndarray, h: float, substeps: int, states: np.ndarray, controls: np.ndarray,
     slope: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Jacobians (T, 10, 16), gradients (T, 6) and costates (T, 10) along a trajectory."""
+    """Return Jacobians (T, 10, 16), gradients (T, 6) and costates (T, 10) along a trajectory.
+
+    States are (T + 1, 10), controls (T, 6), and ``slope`` (T, 16) is the gradient of the cost.
+    """
     length = len(controls)
     dynamics = np.empty((length, STATE_SIZE, SIZE))
     every = np.arange(STATE_SIZE)
@@ -153,16 +161,20 @@ def expand_dynamics(
 
 @dataclass
 class ArmProblem:
-    """The arm under one ``command`` (K,) of a task, held from start to end.
+    """The arm under one command of a task, held from start to end, as a ``Problem`` for ``solve``.
 
-    Controls lie within [tone, max_excitation].
+    The value of a movement is Σ c Δt, minus the return of the environment without noise: c is the
+    cost of the state in which a period ends and the excitations held during it. Controls lie within
+    [tone, max_excitation]. (Excitations below the tone act on the muscles as the tone does, so the
+    value has no slope there. The effort that a command of 0 would save is γ/2 tone² a muscle, below
+    1e-4 of the cost.) Raises ValueError for a command of another shape or that is not finite.
 
-    Its value is Σ c Δt, what the environments return without noise, negated: c of the state that a
-    period ends in and the excitations held during it.
-
-    Excitations below the tone act on the muscles as the tone does. They have no slope to follow, so
-    the controls begin at the tone. The effort that a command of 0 would save is γ/2 tone² a muscle,
-    below 1e-4 of the cost.
+    Attributes:
+        task: The task.
+        command: The command, (K,).
+        arm: The parameters of the arm.
+        weights: Weights of the cost; None for those of the task.
+        control_period: Δt [s].
     """
 
     task: Task
@@ -190,6 +202,10 @@ class ArmProblem:
         gains: np.ndarray,
         scale: float,
     ) -> Trajectory:
+        """Return states (T + 1, 10), controls (T, 6) and value of a changed trajectory.
+
+        As in ``Problem.follow``.
+        """
         x, u = np.empty_like(states), np.empty_like(controls)
         value = self._kernels.follow(
             self._p, self._w, self._step, self._substeps, self.command,
@@ -199,6 +215,10 @@ class ArmProblem:
         return x, u, float(value)
 
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
+        """Return the derivatives along a trajectory of states (T + 1, 10) and controls (T, 6).
+
+        As in ``Problem.expand``.
+        """
         length = len(controls)
         slope = np.empty((length, SIZE))
         hessian = np.empty((length, SIZE * SIZE))
@@ -216,7 +236,7 @@ class ArmProblem:
 
 
 def convexify(hessian: np.ndarray) -> None:
-    """Flatten, in place, the concave directions of the cost of the arm's motion."""
+    """Remove, in place, the negative curvature of the cost in the arm's motion; (T, 16, 16)."""
     values, vectors = np.linalg.eigh(hessian[:, :MOTION, :MOTION])
     hessian[:, :MOTION, :MOTION] = (vectors * np.maximum(values, 0)[:, None]) @ vectors.swapaxes(
         1, 2

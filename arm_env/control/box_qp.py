@@ -1,4 +1,4 @@
-"""Minimum of a quadratic within a box, the small problem of every control period.
+"""Minimum of a quadratic function within a box, the small problem of every control period.
 
 The method is that of Tassa et al. (2014).
 """
@@ -12,7 +12,10 @@ LEAST_PIVOT = 1e-14  # [-] below this a matrix counts as not positive definite
 
 @jit
 def factorise(a, n):
-    """Lower factor of a's leading (n, n) block in place; False unless it is positive definite."""
+    """Replace a's leading (n, n) block by its lower factor; False if there is none.
+
+    There is one if the block is positive definite.
+    """
     for j in range(n):
         for k in range(j):
             a[j, j] -= a[j, k] * a[j, k]
@@ -28,7 +31,7 @@ def factorise(a, n):
 
 @jit
 def solve_factored(a, n, b):
-    """b := (a aᵀ)⁻¹ b for a lower factor's leading (n, n) block."""
+    """Replace b by (a aᵀ)⁻¹ b, for the leading (n, n) block of a lower factor a."""
     for i in range(n):
         for k in range(i):
             b[i] -= a[i, k] * b[k]
@@ -43,8 +46,9 @@ def solve_factored(a, n, b):
 def box_qp(h, g, low, high, x, free, factor):
     """Minimise gᵀx + ½ xᵀhx within low ≤ x ≤ high by projected Newton steps from x, in place.
 
-    Returns how many are free (their indices lead ``free``, their Cholesky factor ``factor``), or −1
-    if h is not positive definite among them (Bertsekas 1982; Tassa et al. 2014).
+    h is (m, m); g, x, low and high are (m,). Returns the number of free components: their indices
+    lead ``free``, their Cholesky factor ``factor``. Returns −1 if h is not positive definite among
+    them (Bertsekas 1982; Tassa et al. 2014).
     """
     m = len(x)
     slope = np.empty(m)

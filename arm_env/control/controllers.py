@@ -1,8 +1,9 @@
 """The ``Controller`` protocol, and three simple controllers that show how to plug in another.
 
-A controller speaks stable-baselines3's ``predict``, on batches: observations (B, n) in, actions
-(B, M) out, M the number of muscles, whatever ``state`` it returned comes back, and rows whose
-``episode_start`` is True begin anew. A single observation (n,) gives a single action (M,).
+A controller has stable-baselines3's ``predict``, on batches: observations (B, n) in, actions
+(B, M) out, M being the number of muscles. The ``state`` that it returned comes back with the next
+call. Rows whose ``episode_start`` is True begin a new episode. A single observation (n,) gives a
+single action (M,).
 """
 
 import inspect
@@ -15,19 +16,18 @@ import numpy as np
 
 from arm_env.arguments import detached, number, same, shown
 from arm_env.codegen.primitives import NUMPY
-from arm_env.dynamics.equations import isometric_torques, moment_arm_matrix, muscle_length
+from arm_env.control.joint_sense import JointSense
+from arm_env.dynamics.equations import isometric_torques
 from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.workspace import nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
-NEWTON_STEPS = 6  # lengths are nearly linear in the angles
-BEYOND = 0.5  # [rad] how far outside the joint stops noisy lengths may place a joint
 
 
 class Controller(Protocol):
-    """Anything that can drive the arm."""
+    """The protocol of a controller: any object with this ``predict`` can drive the arm."""
 
     def predict(
         self,
@@ -36,7 +36,13 @@ class Controller(Protocol):
         episode_start: np.ndarray | None = None,
         deterministic: bool = False,
     ) -> Prediction:
-        """Excitations for the observations, and the controller's next state."""
+        """Return the excitations (B, M) for observations (B, n), and the controller's next state.
+
+        ``state`` is the one that the last call returned, None at first. ``episode_start`` (B,) is
+        True for rows that begin a new episode. ``deterministic`` asks for actions without
+        exploration. The observation is that of the environment, with the signals of
+        ``observation_names``.
+        """
 
 
 SIGNATURE = (
@@ -45,12 +51,16 @@ SIGNATURE = (
 
 
 class Function:
-    """A controller without a state: a function of observations (B, n) to excitations (B, M)."""
+    """A controller without a state, made of a function from (B, n) to excitations (B, M)."""
 
     def __init__(self, function: Callable[[np.ndarray], Any]):
         self.function = function
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return the function's excitations (B, M) for observations (B, n), and ``state``.
+
+        Raises ValueError if the function returns anything but numbers.
+        """
         action = self.function(observation)
         try:
             return np.asarray(detached(action), dtype=float), state
@@ -69,13 +79,12 @@ ADAPTERS: dict[type, Callable[..., Controller]] = {}
 
 
 def as_controller(value: Any, control_period: float = 0.01) -> Controller:
-    """Return what a user gave as a controller.
+    """Return the controller that a user described.
 
-    It may be one, a function of the observations, or a model of stable-baselines3.
-
-    A model has scaled actions, and perhaps smoothed or normalised observations:
-    ``arm_env.sb3.Trained`` sees to that. Raises ValueError, with the signature that is wanted, for
-    anything else.
+    ``value`` is a controller, a function of the observations, or a model of stable-baselines3. A
+    model has scaled actions, and perhaps smoothed or normalised observations;
+    ``arm_env.sb3.Trained`` converts both. ``control_period`` [s] is that of the environment. Raises
+    ValueError, with the signature that is wanted, for anything else.
     """
     for kind, adapted in ADAPTERS.items():
         if isinstance(value, kind):
@@ -107,13 +116,13 @@ def as_controller(value: Any, control_period: float = 0.01) -> Controller:
 
 
 def period_of(maker: Any) -> float | None:
-    """The ``control_period`` [s] that a controller or its configuration was made for."""
+    """Return the ``control_period`` [s] that a controller was made for, or None."""
     configured = getattr(getattr(maker, "config", None), "control_period", None)
     return getattr(maker, "control_period", configured)
 
 
 def check_period(controller: Any, control_period: float) -> None:
-    """Raise ValueError for a controller or network of another control period [s]."""
+    """Raise ValueError for a controller or network that was made for another control period [s]."""
     own = period_of(controller)
     if own is not None and not same(own, control_period):
         raise ValueError(
@@ -127,13 +136,13 @@ def checked_observation(
 ) -> np.ndarray:
     """Return one observation (size,) or many (B, size) as floats.
 
-    ValueError for another shape, or for what isn't finite.
+    Raises ValueError for another shape, and for a number that is not finite.
     """
     sensed = np.asarray(detached(observation), dtype=float)
     if sensed.ndim not in (1, 2) or sensed.shape[-1] != (size or sensed.shape[-1]):
         raise ValueError(f"{who} takes observations of {size} signals, not of shape {sensed.shape}")
     flat = sensed.ravel()
-    # the product takes a fifth of the time
+    # the product takes a fifth of the time of isfinite
     if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
         bad = np.flatnonzero(~np.isfinite(flat))[0]
         raise ValueError(
@@ -143,78 +152,51 @@ def checked_observation(
 
 
 class Still:
-    """Never excites a muscle."""
+    """A controller that excites no muscle."""
 
     def __init__(self, muscles: int = MUSCLE_COUNT):
         self.muscles = muscles
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return excitations of zero, (B, M), for observations (B, n), and ``state``."""
         return np.zeros((*np.shape(observation)[:-1], self.muscles), dtype=np.float32), state
 
 
 class Random:
-    """Excitations uniform over an action space."""
+    """A controller whose excitations are drawn uniformly from an action space."""
 
     def __init__(self, action_space: gym.spaces.Box, rng: np.random.Generator):
         self.low, self.high, self.rng = action_space.low, action_space.high, rng
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return random excitations (B, M) for observations (B, n), and ``state``."""
         shape = (*np.shape(observation)[:-1], np.shape(self.low)[-1])
         return self.rng.uniform(self.low, self.high, shape).astype(np.float32), state
 
 
 def kept(control_period: float, time_constant: float) -> float:
-    """The share that an exponential mean keeps of itself in one control period.
+    """Return the share that an exponential mean keeps of itself in one control period [s].
 
-    ValueError for a time below 0.
+    Raises ValueError for a time constant [s] below 0.
     """
     time_constant = number("the time constant [s]", time_constant, 0, 1e6)
     control_period = number("the control period [s]", control_period, 0, 1, above=True)
     return float(np.exp(-control_period / time_constant)) if time_constant else 0.0
 
 
-class JointSense:
-    """Joint angles and velocities from sensed muscle lengths and velocities, by least squares."""
-
-    def __init__(self, arm: Arm):
-        self._arm, self._numbers = arm, arm.arrays()
-
-    def angles(self, lengths: np.ndarray) -> np.ndarray:
-        """Angles [rad], (B, 2), from muscle lengths [L0], (B, 6), up to ``BEYOND`` the stops.
-
-        By Gauss-Newton steps.
-        """
-        low, high = np.array(self._arm.lower_stop), np.array(self._arm.upper_stop)
-        angles = np.broadcast_to((low + high) / 2, (len(lengths), 2))
-        for _ in range(NEWTON_STEPS):
-            missing = lengths - muscle_length(self._numbers, angles)
-            angles = np.clip(angles + self._turned(missing, angles), low - BEYOND, high + BEYOND)
-        return angles
-
-    def velocities(self, velocities: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """Angular velocities [rad/s] from those of the muscles [L0/s], (B, 6).
-
-        The joints stand at ``angles`` [rad], (B, 2).
-        """
-        return self._turned(velocities, angles)
-
-    def _turned(self, stretch: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The turn of the joints (B, 2) nearest to a small stretch of the muscles [L0], (B, 6)."""
-        # (B, 2, 6) ∂l/∂θ
-        slope = -moment_arm_matrix(NUMPY, self._numbers, angles) / self._numbers.optimal_length
-        square = slope @ slope.swapaxes(1, 2)
-        return np.linalg.solve(square, slope @ stretch[..., None])[..., 0]
-
-
 class JointPD:
-    """Proportional-derivative control in joint space, its torque shared out over the muscles.
+    """Proportional-derivative control of the joint angles by the six muscles.
 
-    Joint angles and velocities come from the sensed muscle lengths and velocities by least squares,
-    the wanted angles from the command by inverse kinematics. Noise is a part of a signal's size:
-    large in lengths and commands, small in the velocities of a slow arm. So velocities are taken as
-    they come; angles are summed up from them and drawn towards what the lengths say with time
-    constant ``smoothing``, with which the command is smoothed too. Both are the controller's state,
-    (B, 4).
+    It reaches for the targets of ``ReachArm-v0``. The wanted angles come from the command by
+    inverse kinematics, the present angles and velocities from the sensed muscles (``JointSense``).
+
+    Noise is proportional to a signal: large in lengths and commands, small in the velocities of a
+    slow arm. So velocities are used as they are sensed. Angles are integrated from them and drawn
+    towards the sensed angles with the time constant ``smoothing``, which also smooths the command.
+    Both are the controller's state, (B, 4).
+
+    ``stiffness`` is in N m / rad, ``damping`` in N m s / rad, ``smoothing`` and ``control_period``
+    in s. Raises ValueError for a time constant below 0.
     """
 
     def __init__(
@@ -231,6 +213,11 @@ class JointPD:
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return excitations (B, 6) for observations (B, 20), and the next state, (B, 4).
+
+        One observation (20,) gives (6,).
+        Raises ValueError for another shape, and for an observation that is not finite.
+        """
         size = SENSORY_SIZE + Reach().command_size
         sensed = np.atleast_2d(
             checked_observation(observation, size, "JointPD, which reaches for points,")
@@ -255,12 +242,11 @@ class JointPD:
         return (action if np.ndim(observation) > 1 else action[0]), smooth
 
     def excitations(self, torque: np.ndarray, angles: np.ndarray) -> np.ndarray:
-        """The least excitations, (B, 6), up to the maximum, for joint torques [N m], (B, 2).
+        """Return the least excitations, (B, 6), for joint torques [N m], (B, 2), up to the maximum.
 
-        The joints stand at ``angles`` [rad], (B, 2).
-
-        Least |u|² with S u = τ and u ≥ 0 is u = max(Sᵀλ, 0); Newton's steps find λ. S counts how
-        well each muscle pulls at its length, and with what moment arm.
+        The joints stand at ``angles`` [rad], (B, 2). The least |u|² with S u = τ and u ≥ 0 is
+        u = max(Sᵀλ, 0); Newton steps find λ. S, (B, 2, 6), is the torque of each muscle at its
+        length and moment arm.
         """
         each = isometric_torques(NUMPY, self._numbers, angles)  # (B, 2, 6) [N m]
         multiplier = np.zeros((len(torque), 2))

@@ -1,13 +1,14 @@
 """Optimal movements: control-limited differential dynamic programming.
 
-The method is that of Tassa, Mansard & Todorov (2014).
+The method is that of Tassa, Mansard & Todorov (2014), Control-limited differential dynamic
+programming.
 
 ``solve`` improves a sequence of controls within a box until its projected gradient vanishes. It
 knows a problem by two passes over a trajectory, ``follow`` and ``expand``; ``ArmProblem`` is the
-arm under one command, with the environment's own step and cost. First come Gauss-Newton steps
-(iLQR: the cost's curvature made convex, the dynamics' left out), which get far from anywhere; then
-Newton's (DDP with the curvature of both, the costate of the trajectory weighing that of the
-dynamics), which converge.
+arm under one command, with the step and cost of the environment. Gauss-Newton steps come first
+(iLQR: the cost's curvature is made convex, that of the dynamics is left out). They make progress
+from a start that is far from the optimum. Newton steps follow (DDP with the curvature of both, in
+which the costate of the trajectory weighs that of the dynamics), and converge.
 """
 
 from dataclasses import dataclass
@@ -26,23 +27,34 @@ Trajectory = tuple[np.ndarray, np.ndarray, float]
 
 
 class Expansion(NamedTuple):
-    """Derivatives along a trajectory, z_t = (x_t, u_t).
+    """Derivatives along a trajectory with respect to z_t = (x_t, u_t).
 
-    The cost of period t is that of (x_{t+1}, u_t).
+    The cost of period t is that of (x_{t+1}, u_t). n is the size of a state, m that of the
+    controls.
+
+    Attributes:
+        dynamics: Jacobian of x_{t+1} with respect to z_t, (T, n, n + m).
+        slope: Gradient of the cost of (x_{t+1}, u_t), (T, n + m).
+        hessian: Hessian of the same, (T, n + m, n + m).
+        curvature: Hessian of λᵀ x_{t+1} with respect to z_t, λ being the costate, or 0,
+            (T, n + m, n + m).
+        gradient: Gradient of the value with respect to the controls, (T, m).
     """
 
-    dynamics: np.ndarray  # (T, n, n + m) of x_{t+1} with respect to z_t
-    slope: np.ndarray  # (T, n + m) of the cost of (x_{t+1}, u_t)
-    hessian: np.ndarray  # (T, n + m, n + m) of the same
-    # (T, n + m, n + m) of λᵀ x_{t+1} with respect to z_t, λ the costate; or 0
+    dynamics: np.ndarray
+    slope: np.ndarray
+    hessian: np.ndarray
     curvature: np.ndarray
-    gradient: np.ndarray  # (T, m) of the value with respect to the controls
+    gradient: np.ndarray
 
 
 class Problem(Protocol):
-    """What ``solve`` needs to know of plant and cost.
+    """The protocol of a problem for ``solve``: its plant and its cost, known by two passes.
 
-    That is n, the lowest and the highest controls (m,), and two passes.
+    Attributes:
+        size: Size n of a state.
+        low: Lowest controls, (m,).
+        high: Highest controls, (m,).
     """
 
     size: int
@@ -57,30 +69,38 @@ class Problem(Protocol):
         gains: np.ndarray,
         scale: float,
     ) -> Trajectory:
-        """What u_t = clip(controls_t + scale · change_t + gains_t (x_t − states_t)) leads to."""
+        """Return the trajectory of changed controls, from the same first state.
+
+        They are u_t = clip(controls_t + scale · change_t + gains_t (x_t − states_t)).
+        States are (T + 1, n), controls and their change (T, m), gains (T, m, n).
+        """
 
     def expand(self, states: np.ndarray, controls: np.ndarray, exact: bool) -> Expansion:
-        """Derivatives along a trajectory: exact ones, or those of Gauss-Newton.
+        """Return the derivatives along a trajectory of states (T + 1, n) and controls (T, m).
 
-        The latter have a convex cost and no curvature of the dynamics.
+        They are the exact ones, or those of Gauss-Newton, with a convex cost and without the
+        curvature of the dynamics.
         """
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A locally optimal movement."""
+    """A locally optimal movement, as ``solve`` returns it.
 
-    controls: np.ndarray  # (T, m)
-    states: np.ndarray  # (T + 1, n)
-    value: float
-    """Sum of the costs, c Δt [s] for the arm."""
-    residual: float
-    """Largest |u − clip(u − ∂V/∂u)| over all controls.
-
-    It is the slope of the value along the controls that may still move; for the arm in seconds per
-    unit of excitation held for one control period. The effort term alone has the slope γ Δt u, so a
-    residual of 1e-3 γ Δt is an error of about 1e-3 in the excitations.
+    Attributes:
+        controls: Controls u, (T, m).
+        states: States x, (T + 1, n).
+        value: Sum V of the costs; for the arm Σ c Δt.
+        residual: Largest |u − clip(u − ∂V/∂u)| over all controls. It is the slope of the value
+            along the controls that can still change. The effort term alone has the slope γ Δt u, so
+            a residual of 1e-3 γ Δt is an error of about 1e-3 in the excitations.
+        iterations: Number of iterations.
     """
+
+    controls: np.ndarray
+    states: np.ndarray
+    value: float
+    residual: float
     iterations: int
 
 
@@ -96,9 +116,10 @@ def solve(
 ) -> Solution:
     """Improve controls (T, m) from the state ``start`` (n,), never to a higher value.
 
-    ``iterations`` of Gauss-Newton until one gains less than the share ``slow`` of the value, then
-    up to ``exact_iterations`` of Newton, ending at a residual of ``tolerance`` or where no step
-    improves. ValueError for shapes that do not fit, and for what is not finite.
+    ``iterations`` is the largest number of Gauss-Newton steps; they end when one gains less than
+    the share ``slow`` of the value. Then up to ``exact_iterations`` Newton steps follow. They end
+    at a residual of ``tolerance``, or where no step improves. Raises ValueError for shapes that do
+    not fit, and for numbers that are not finite.
     """
     low, high = problem.low, problem.high
     best = follow(problem, start, controls)
@@ -126,9 +147,9 @@ def solve(
 
 
 def follow(problem: Problem, start: ArrayLike, controls: ArrayLike) -> Trajectory:
-    """Follow the controls (T, m), held to the box, from the state ``start`` (n,).
+    """Return the trajectory of the controls (T, m), held to the box, from the state ``start`` (n,).
 
-    ValueError as for ``solve``.
+    Raises ValueError as ``solve`` does.
     """
     first, tried = _checked(problem, start, controls)
     gains = np.zeros((*tried.shape, len(first)))
@@ -143,7 +164,10 @@ def follow(problem: Problem, start: ArrayLike, controls: ArrayLike) -> Trajector
 def residual(
     controls: np.ndarray, gradient: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> float:
-    """Infinity norm of the projected gradient, u − clip(u − ∂V/∂u, low, high)."""
+    """Return the largest component of the projected gradient, |u − clip(u − ∂V/∂u, low, high)|.
+
+    Controls u and gradient ∂V/∂u are (T, m), the bounds (m,).
+    """
     return float(np.abs(controls - np.clip(controls - gradient, low, high)).max())
 
 
@@ -152,6 +176,12 @@ class Damping:
     """The schedule of the regularisation μ of Q_uu.
 
     It rises quickly where a step fails, and falls quickly again.
+
+    Attributes:
+        value: Present μ.
+        factor: Factor of its latest change.
+        least: Value below which μ is 0.
+        most: Largest value.
     """
 
     value: float = 0.0
@@ -160,12 +190,13 @@ class Damping:
     most: float = 1e6
 
     def raised(self) -> bool:
-        """More of it; False if there is no more."""
+        """Raise μ; return False if it is above its largest value."""
         self.factor = max(2.0, 2 * self.factor)
         self.value = max(self.least, self.value * self.factor)
         return self.value <= self.most
 
     def lowered(self) -> None:
+        """Lower μ."""
         self.factor = min(0.5, self.factor / 2)
         self.value *= self.factor
         if self.value < self.least:
@@ -175,9 +206,9 @@ class Damping:
 def improve(
     problem: Problem, expansion: Expansion, best: Trajectory, damping: Damping
 ) -> Trajectory | None:
-    """One iteration: a better trajectory, or None if no damping leads to one.
+    """Return a better trajectory after one iteration, or None if no damping leads to one.
 
-    ``damping`` remembers what it took.
+    ``damping`` keeps the regularisation that it took.
     """
     states, controls, value = best
     while True:
@@ -212,11 +243,10 @@ def _checked(
 
 @jit
 def backward(dynamics, slope, hessian, curvature, controls, low, high, damping):
-    """The backward pass: success, changes (T, m), gains (T, m, n), expected change of the value.
+    """Return success, changes (T, m), gains (T, m, n) and expected change of the value.
 
-    The last is scale · linear + scale² · quadratic for a step of that scale.
-
-    It fails if Q_uu + ``damping`` is not positive definite.
+    The last is two numbers: scale · linear + scale² · quadratic for a step of that scale. The pass
+    fails if Q_uu + ``damping`` is not positive definite.
     """
     length, n, nm = dynamics.shape
     m = nm - n

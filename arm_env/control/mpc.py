@@ -1,4 +1,4 @@
-"""Model-predictive control: plans from a model of arm and cost, made anew every control period."""
+"""Model-predictive control: plans from a model of arm and cost, in every control period."""
 
 from dataclasses import dataclass, replace
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.arm_problem import ArmProblem
-from arm_env.control.controllers import JointSense, checked_observation
+from arm_env.control.controllers import checked_observation
 from arm_env.control.ilqr import Damping, follow, improve
+from arm_env.control.joint_sense import JointSense
 from arm_env.dynamics.equations import force_curves, muscle_length, muscle_velocity
 from arm_env.dynamics.layout import ACTIVATIONS, ANGLES, MUSCLE_COUNT, SENSORY_SIZE, VELOCITIES
 from arm_env.dynamics.parameters import Arm, CostWeights
@@ -18,52 +19,69 @@ from arm_env.tasks.workspace import hand_position
 
 WIDENING = 1.5  # [-] from one radius of the planned target to the next
 LARGEST_DAMPING = 1e-2  # [s] an iteration that needs more is given up
-# [-] excitation that the first plan begins with: from none at all there is no slope to follow
+# [-] excitation of the first plan; from an excitation of 0 there is no slope to follow
 TONIC = 0.02
 RECENT = 0.2  # [-] gain of the average that notices when a command changes
 LEAST_GAIN = 0.04  # [-] of the command's mean, for changes too small to notice
-LEAST_PULL = 0.05  # [-] a muscle that could pull less than this does not tell its activation
+LEAST_PULL = 0.05  # [-] the tension of a muscle that could pull less does not tell its activation
 
 
 @dataclass(frozen=True)
 class Belief:
-    """What the controller remembers of B arms."""
+    """The memory of the controller for B arms, with plans of T control periods.
 
-    body: np.ndarray  # (B, 10) state expected when it next senses
-    command: np.ndarray  # (B, K) mean since it last changed
-    recent: np.ndarray  # (B, K) mean of the latest few
-    samples: np.ndarray  # (B, 2) sensed since the start, and since the command changed
-    plan: np.ndarray  # (B, T, 6) excitations, the first for when it next senses
+    Attributes:
+        body: State expected when it next senses, (B, 10).
+        command: Mean of the sensed command since it last changed, (B, K).
+        recent: Mean of the latest few sensed commands, (B, K).
+        samples: Number of samples since the start, and since the command changed, (B, 2).
+        plan: Planned excitations, (B, T, 6), the first for when it next senses.
+    """
+
+    body: np.ndarray
+    command: np.ndarray
+    recent: np.ndarray
+    samples: np.ndarray
+    plan: np.ndarray
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was found by hand for ``RecedingHorizon``, whose docstring says what it is for."""
+    """Numbers of ``RecedingHorizon`` that were tuned by hand; its docstring explains their use.
+
+    Attributes:
+        gains: Gains of the estimate's angles, velocities and activations towards the sensed ones,
+            for one control period [-].
+        surprise: Number of standard deviations of its recent mean by which a command must be off to
+            count as changed [-].
+        width: Radius of the planned target over the remaining distance [-].
+        patience: Time without excitation at the start of an episode with noise [s].
+    """
 
     gains: tuple[float, float, float] = (0.02, 0.3, 0.1)
-    """Of the estimate's angles, velocities and activations towards what is sensed."""
     surprise: float = 3.5
-    """Standard deviations of its recent mean by which a command must be off to have changed."""
     width: float = 0.5
-    """Radius of the planned target over the distance to go."""
     patience: float = 0.1
-    """How long nothing is excited at the start of an episode with noise [s]."""
 
 
 class RecedingHorizon:
     """Model-predictive control: a few warm-started iterations of ``solve`` every control period.
 
-    It plans from an estimate of the body's state: what its own model predicts for the excitations
-    it issued, drawn by fixed gains towards angles, velocities and activations as lengths,
-    velocities and tensions show them. Noise is a part of a signal's size, so lengths are worth
-    little and the velocities of a slow arm much. The command is averaged since it last changed,
-    which it is taken to have done when its latest few values are several standard deviations off.
-    With noise it excites nothing for the first moments of an episode, while it finds out where it
-    is.
+    It plans from an estimate of the body's state: the prediction of its own model under the
+    excitations that it issued, corrected by fixed gains towards the angles, velocities and
+    activations that the sensed lengths, velocities and tensions show. Noise is proportional to a
+    signal, so lengths get a small weight, and the velocities of a slow arm a large one. The command
+    is averaged since it last changed. It counts as changed when the mean of its latest few values
+    is several standard deviations off. With noise the controller excites no muscle at the start of
+    an episode, until it has sensed its state a few times.
 
-    Far targets have no slope under the true cost. So it plans with a target as wide as half the
-    distance still to go, and with the true one when that is smaller. ``tuning`` holds these
+    The true cost has no slope far from the target. So the controller plans with a target as wide as
+    half the remaining distance, and with the true one when that is smaller. ``tuning`` holds these
     numbers.
+
+    ``noise`` is that of the environment, ``control_period`` and ``horizon`` are in s, and
+    ``iterations`` is the number of iterations per control period. Raises ValueError for a horizon
+    of 0, fewer than one iteration, or a noise below 0.
     """
 
     def __init__(
@@ -101,6 +119,11 @@ class RecedingHorizon:
         self._numbers, self._joints = self.arm.arrays(), JointSense(self.arm)
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return excitations (B, 6) for observations (B, 18 + K), and the next ``Belief``.
+
+        One observation (18 + K,) gives (6,). Raises ValueError for another shape, and for an
+        observation that is not finite.
+        """
         size = SENSORY_SIZE + self.task.command_size
         sensed = np.atleast_2d(checked_observation(observation, size))
         begins = np.zeros(len(sensed), dtype=bool)

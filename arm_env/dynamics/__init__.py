@@ -1,1 +1,1 @@
-"""The arm: its numbers, its equations, their compiled step and adjoint, and what may disturb it."""
+"""The dynamics of the arm: parameters, equations, compiled step and adjoint, perturbations."""

@@ -1,8 +1,8 @@
-"""What a body is: its sizes, names and equations. A task says which body it is for.
+"""The description of a body: its sizes, names and equations. A task names its body.
 
-The state x of a body with J joints and M muscles is their angles [rad], angular velocities [rad/s]
-and activations, (2 J + M,). Its sensory signal is the muscles' lengths, velocities and tensions,
-(3 M,). A control signal excites each muscle, (M,).
+A body has J joints and M muscles. Its state x, (2 J + M,), holds the joint angles [rad], the
+angular velocities [rad/s] and the muscle activations [-]. Its sensory signal, (3 M,), holds the
+lengths, velocities and tensions of the muscles. A control signal, (M,), excites the muscles.
 """
 
 from collections.abc import Callable
@@ -17,44 +17,51 @@ from arm_env.dynamics.bounds import sensory_bounds
 from arm_env.dynamics.parameters import MUSCLES, Arm, Parameters
 
 ASKED = ("tone", "max_excitation", "lower_stop", "upper_stop")
-"""What the parameters of every body hold: the least and the largest excitation of a muscle, and the
-angles [rad] between which each joint may start."""
+"""Fields that the parameters of every body must have: the least and the largest excitation of a
+muscle, and the angles [rad] between which each joint may start."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A body with joints and muscles, and a hand, or another point, that tasks are about.
+    """A body with J joints, M muscles and a hand, or another point that tasks are about.
 
     Its equations take primitives and parameters first, as those of ``arm_env.dynamics.equations``.
     They are traced and compiled once in a process. They should be functions of a module, so that
-    environments and controllers can be pickled.
+    environments and controllers can be pickled. Raises ValueError if the parameters lack a field
+    that every body needs (``ASKED``).
+
+    Attributes:
+        parameters: The default parameters; other parameters of the body are of the same class.
+        joints: Names of the J joints.
+        muscles: Names of the M muscles.
+        step: step(xp, p, x, u, h) returns the state (..., 2 J + M) after h [s] under excitations u
+            (..., M).
+        sense: sense(xp, p, x) returns the sensory signal (..., 3 M) without noise.
+        excitation: excitation(xp, p, u, noise) returns the excitations (..., M) that reach the
+            muscles.
+        hand: hand(xp, p, x) returns the position x, y [m] and the velocity [m/s] of the hand, four
+            arrays (...).
+        sensory_bounds: sensory_bounds(p) returns the lowest and the highest noise-free sensory
+            signal, (3 M,) each, over all states.
+        sensory_mean: Approximate means of lengths, velocities and tensions over movements. Networks
+            are scaled by them.
+        sensory_deviation: Approximate standard deviations of the same.
+        drawing: Address, as module:Class, of the ``Drawing`` that shows the body.
     """
 
     parameters: Parameters
-    """The default ones; others are of the same class."""
     joints: tuple[str, ...]
-    """Names of the joints."""
     muscles: tuple[str, ...]
-    """Names of the muscles."""
 
     step: Callable[..., Array]
-    """step(xp, p, x, u, h): the state after h [s] under excitations u."""
     sense: Callable[..., Array]
-    """sense(xp, p, x): the sensory signal, noise-free."""
     excitation: Callable[..., Array]
-    """excitation(xp, p, u, noise): the excitations that reach the muscles."""
     hand: Callable[..., tuple[Array, Array, Array, Array]]
-    """hand(xp, p, x): position x, y [m] and velocity [m/s] of the hand."""
 
     sensory_bounds: Callable[[Any], tuple[np.ndarray, np.ndarray]]
-    """sensory_bounds(p): the lowest and the highest noise-free sensory signal in any state."""
     sensory_mean: tuple[float, float, float]
-    """About the means of lengths, velocities and tensions over movements: networks are scaled by
-    them."""
     sensory_deviation: tuple[float, float, float]
-    """About their standard deviations."""
     drawing: str = "arm_env.envs.drawing:Drawing"
-    """The address, as module:Class, of the ``Drawing`` that shows it."""
 
     def __post_init__(self) -> None:
         missing = [name for name in ASKED if not hasattr(self.parameters, name)]
@@ -72,27 +79,27 @@ class Body:
 
     @property
     def state_size(self) -> int:
-        """Size of the state."""
+        """Size 2 J + M of the state."""
         return 2 * len(self.joints) + len(self.muscles)
 
     @property
     def sensory_size(self) -> int:
-        """Size of the sensory signal."""
+        """Size 3 M of the sensory signal."""
         return 3 * len(self.muscles)
 
     @property
     def angles(self) -> slice:
-        """Where the joint angles stand in the state."""
+        """Slice of the state that holds the joint angles."""
         return slice(0, len(self.joints))
 
     @property
     def velocities(self) -> slice:
-        """Where the joints' velocities stand in the state."""
+        """Slice of the state that holds the angular velocities."""
         return slice(len(self.joints), 2 * len(self.joints))
 
     @property
     def activations(self) -> slice:
-        """Where the muscles' activations stand in the state."""
+        """Slice of the state that holds the muscle activations."""
         return slice(2 * len(self.joints), self.state_size)
 
 
@@ -105,9 +112,9 @@ ARM = Body(
     excitation=equations.excitation,
     hand=equations.hand,
     sensory_bounds=sensory_bounds,
-    # Those that the recipes were found with, of a macaque's muscles. Human ones have means of 0.9,
-    # 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained movements; docs/choices.md says
-    # what that changes.
+    # These numbers are those of a macaque's muscles, with which the training recipes were found.
+    # Human muscles have means of 0.9, 0 and 0.05, and deviations of 0.15, 0.3 and 0.03 over trained
+    # movements; docs/choices.md tells the difference that this makes.
     sensory_mean=(1.0, 0.0, 0.1),
     sensory_deviation=(0.25, 2.0, 0.2),
     drawing="arm_env.envs.muscle_paths:ArmDrawing",
@@ -116,6 +123,6 @@ ARM = Body(
 
 
 def body_of(controller: Any) -> Body:
-    """The body that a controller or network has as its ``body``, else the arm."""
+    """Return the ``body`` of a controller or network, or the arm if it has none."""
     body = getattr(controller, "body", None)  # which may be anything in a module of a user's own
     return body if isinstance(body, Body) else ARM

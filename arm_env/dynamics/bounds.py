@@ -1,4 +1,4 @@
-"""The bounds of what the arm can sense, whatever the actions."""
+"""The bounds of the arm's sensory signals, whatever the actions."""
 
 import numpy as np
 
@@ -6,16 +6,19 @@ from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import MUSCLES, Arm
 
-# Bounds on the default arm: a quarter above the worst that searches for bad actions found at a
-# max_excitation of 4. They found 45, 54 and 63 rad/s at maximum excitations of 1, 2 and 4, and
-# 0.22, 0.25 and 0.28 rad.
+# Bounds of the default arm, a quarter above the largest values that searches for bad actions found
+# at a max_excitation of 4. The searches found 45, 54 and 63 rad/s at maximum excitations of 1, 2
+# and 4, and 0.22, 0.25 and 0.28 rad.
 SPEED_BOUND = 80.0  # [rad/s] no action makes a joint faster
 STOP_BOUND = 0.36  # [rad] no action drives a joint further into its stop
 PULL_BOUND = 2.0  # [-] no length and velocity give a larger normalised tension
 
 
 def sensory_bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest noise-free sensory signal, (18,) each, over all states of the arm."""
+    """Return the lowest and the highest noise-free sensory signal, (18,) each, over all states.
+
+    Units are those of ``arm_env.dynamics.equations.sense``.
+    """
     low, high = np.array(arm.lower_stop) - STOP_BOUND, np.array(arm.upper_stop) + STOP_BOUND
     arrays = arm.arrays()
     # A length is linear in the shoulder's angle and quadratic in the elbow's: its extremes lie at

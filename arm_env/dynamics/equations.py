@@ -1,53 +1,60 @@
 """The equations of the arm, each written once.
 
 Every function takes ``xp``, the primitives to compute with, and arrays whose last axis is the
-component: NumPy arrays here, tensors in ``rnn_controller.rollouts.plant``, symbols in
-``arm_env.codegen.tracing``, which turns these very functions into the compiled step and its
-adjoint.
+component. Arrays are NumPy arrays here, tensors in ``rnn_controller.rollouts.plant``, and symbols
+in ``arm_env.codegen.tracing``, which turns these functions into the compiled step and its adjoint.
 
-The sources LT04, NK00, B99 and HT09 are those of ``arm_env.dynamics.parameters``.
+Symbols: θ joint angles [rad], ω their velocities [rad/s], a activations [-], u excitations [-], l
+fibre lengths [L0, the muscle's optimal length], v fibre velocities [L0/s], T tensions [F0, the
+muscle's maximum isometric force]. The state is x = [θ, ω, a], (..., 10). ``arm`` holds the
+parameters of ``arm_env.dynamics.parameters.Arm``, where the sources LT04, NK00, B99 and HT09 are.
 """
 
 from typing import Any
 
 import numpy as np
 
-from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  NUMPY for others
+from arm_env.codegen.primitives import NUMPY, Array, Primitives, at_least, at_most  # noqa: F401  for old imports
 
-# [rad] the shoulder angle from which the muscles' lengths are measured (NK00)
+# [rad] shoulder angle of the reference posture of the muscles' lengths (NK00)
 RIGHT_ANGLE = 0.5 * np.pi
-SHORTEST = 0.1  # [L0] the force curves are evaluated no shorter than this: they hold no pull there
+SHORTEST = 0.1  # [L0] least length at which the force curves are evaluated: there is no pull there
 FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
 ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
 
 
 def moment_arms(arm: Any, angles: Array) -> tuple[Array, Array]:
-    """Moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6), flexion positive
-    (NK00).
+    """Return the moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6) (NK00).
 
-    They are −∂λ/∂θ of the length λ of muscle and tendon, at joint angles [rad], (..., 2).
+    They are −∂λ/∂θ, λ being the length of muscle and tendon, at joint angles [rad], (..., 2). Those
+    of flexors are positive.
     """
     return -arm.path_slope[0], -(arm.path_slope[1] + 2 * arm.path_curvature * angles[..., 1:2])
 
 
 def muscle_length(arm: Any, angles: Array) -> Array:
-    """Lengths of the muscles' fibres [L0], (..., 6), at joint angles [rad], (..., 2) (NK00)."""
+    """Return the fibre lengths l [L0], (..., 6), at joint angles [rad], (..., 2) (NK00)."""
     shoulder, elbow = angles[..., 0:1] - RIGHT_ANGLE, angles[..., 1:2]
     bend = arm.path_slope[0] * shoulder + (arm.path_slope[1] + arm.path_curvature * elbow) * elbow
     return (arm.path_offset - arm.tendon_length + bend) / arm.optimal_length
 
 
 def muscle_velocity(arm: Any, angles: Array, velocities: Array) -> Array:
-    """Velocities of the muscles' fibres [L0/s], shortening negative, (..., 6)."""
+    """Return the fibre velocities v [L0/s], (..., 6); shortening is negative.
+
+    The joints stand at ``angles`` [rad], (..., 2), and turn with ``velocities`` [rad/s], (..., 2).
+    """
     r1, r2 = moment_arms(arm, angles)
     return -(r1 * velocities[..., 0:1] + r2 * velocities[..., 1:2]) / arm.optimal_length
 
 
 def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array, Array]:
-    """Normalised tension of a fully active muscle, and its slope along velocity (B99).
+    """Return the tension [F0] of a fully active muscle, and its slope over the velocity (B99).
 
-    F_L(l) F_V(l, v) + F_P(l), rounded off to stay positive: a muscle pulls. (F_P falls to −16000
-    on the short side; left alone it would make a flexed biarticular muscle push with kilonewtons.)
+    Both are (..., 6), like the fibre lengths l [L0] and velocities v [L0/s]. The tension is
+    F_L(l) F_V(l, v) + F_P(l), rounded off to stay positive, since a muscle cannot push. (F_P falls
+    to −16000 for short fibres; without the rounding, a flexed biarticular muscle would push with
+    kilonewtons.)
     """
     l = at_least(xp, length, SHORTEST)
     z = (xp.exp(1.93 * xp.log(l)) - 1) / 1.03
@@ -57,15 +64,15 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
     v = at_least(xp, velocity, -FASTEST_SHORTENING)
     curvature = 1.38 + 2.09 * l
     plateau = -3.12 + 4.21 * l - 2.67 * l * l
-    # Both branches of F_V are a quotient (c + n v) / (c + d v). Its parts are chosen, not the
-    # quotients: one division serves both, and what is not chosen can't overflow.
+    # Both branches of F_V are a quotient (c + n v) / (c + d v). The parts are chosen before the
+    # division: one division serves both branches, and the other branch can't overflow.
     c = xp.where(v, 0.62, 0 * l - FASTEST_SHORTENING)
     n, d = xp.where(v, -plateau, -1.0), xp.where(v, 1.0, curvature)
     denominator = c + d * v
     inverse = 1 / (denominator * (1 + curvature))
     scale = (1 + curvature) * inverse  # 1 / denominator
     force_velocity = (c + n * v) * scale
-    # The slope jumps at v = 0. The implicit step needs one that is continuous and not too small:
+    # The slope jumps at v = 0. The implicit step needs a continuous slope that is not too small, so
     # the concentric side is scaled up to meet the eccentric one.
     kink = -FASTEST_SHORTENING / 0.62 * (1 + plateau) * (denominator * inverse)
     slope = xp.where(v, 1.0, kink) * (n - d * force_velocity) * scale
@@ -76,14 +83,15 @@ def force_curves(xp: Primitives, length: Array, velocity: Array) -> tuple[Array,
 
 
 def moment_arm_matrix(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """Moment arms [m] about both joints, (..., 2, 6), at joint angles [rad], (..., 2)."""
+    """Return the moment arms [m] about both joints, (..., 2, 6), at angles [rad], (..., 2)."""
     r1, r2 = moment_arms(arm, angles)
     return xp.stack([r1 + 0 * r2, r2], -2)
 
 
 def isometric_torques(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """Torques [N m], (..., 2, 6), of each muscle about both joints, fully active and at rest;
-    flexion positive.
+    """Return the torque [N m] of each muscle about both joints, (..., 2, 6), flexion positive.
+
+    The muscles are fully active and at rest, the joints at ``angles`` [rad], (..., 2).
     """
     length = muscle_length(arm, angles)
     tension = arm.maximum_force * force_curves(xp, length, 0 * length)[0]
@@ -91,7 +99,7 @@ def isometric_torques(xp: Primitives, arm: Any, angles: Array) -> Array:
 
 
 def mass_matrix(xp: Primitives, arm: Any, angles: Array) -> tuple[Array, Array, Array]:
-    """M11, M12 = M21, M22 [kg m²] (LT04)."""
+    """Return M11, M12 = M21 and M22 [kg m²], (...) each, at joint angles [rad], (..., 2) (LT04)."""
     shared = arm.inertia[1]
     coupling = arm.mass[1] * arm.length[0] * arm.centre_of_mass[1] * xp.cos(angles[..., 1])
     first = arm.inertia[0] + arm.inertia[1] + arm.mass[1] * arm.length[0] * arm.length[0]
@@ -99,17 +107,21 @@ def mass_matrix(xp: Primitives, arm: Any, angles: Array) -> tuple[Array, Array, 
 
 
 def coriolis(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tuple[Array, Array]:
-    """Velocity-dependent torques C [N m] (LT04)."""
+    """Return the velocity-dependent torques C [N m] about both joints, (...) each (LT04).
+
+    The joints stand at ``angles`` [rad], (..., 2), and turn with ``velocities`` [rad/s], (..., 2).
+    """
     w1, w2 = velocities[..., 0], velocities[..., 1]
     a2 = arm.mass[1] * arm.length[0] * arm.centre_of_mass[1] * xp.sin(angles[..., 1])
     return -a2 * w2 * (2 * w1 + w2), a2 * w1 * w1
 
 
 def joint_stop(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tuple[Array, Array]:
-    """Torque [N m] and damping [N m s] of the soft stops, (..., 2) each.
+    """Return the torque [N m] and the damping [N m s] of the soft joint stops, (..., 2) each.
 
-    A one-sided spring with a damper, both growing with the penetration (after Hunt & Crossley
-    1975), so that nothing jumps where contact begins.
+    A stop is a one-sided spring with a damper. Both grow with the penetration (after Hunt &
+    Crossley 1975), so that the torque is continuous where contact begins. ``angles`` [rad] and
+    ``velocities`` [rad/s] are (..., 2).
     """
     below = at_least(xp, arm.lower_stop - angles, 0.0)
     above = at_least(xp, angles - arm.upper_stop, 0.0)
@@ -118,33 +130,38 @@ def joint_stop(xp: Primitives, arm: Any, angles: Array, velocities: Array) -> tu
 
 
 def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
-    """k [N m s] of the curl field's torques (k ω2, −k ω1), which do no work (after Shadmehr &
-    Mussa-Ivaldi 1994).
+    """Return k [N m s] of the curl field's joint torques (k ω2, −k ω1), (...), at angles (..., 2).
 
-    A hand force R v, R a turn to the right times ``arm.curl``, is the torque Jᵀ R J ω = det(J) R ω.
+    The torques do no work (after Shadmehr & Mussa-Ivaldi 1994). The field is a force R v at the
+    hand, where R turns to the right by a right angle and scales by ``arm.curl``. Its joint torque
+    is Jᵀ R J ω = det(J) R ω, J being the hand's Jacobian.
     """
     return arm.curl * arm.length[0] * arm.length[1] * xp.sin(angles[..., 1])
 
 
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
-    """Excitations that reach the muscles: u (1 + ω) in [tone, max_excitation] (HT09, V.A.4)."""
+    """Return the excitations that reach the muscles, u (1 + ω) within [tone, max_excitation].
+
+    The excitations u and the noise ω are (..., 6), and so is the result (HT09, V.A.4).
+    """
     return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.max_excitation)
 
 
 def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
-    """One step of h [s] of the body state x, (..., 10), under excitations u, (..., 6).
+    """Return the body state, (..., 10), one step of h [s] after x under excitations u, (..., 6).
 
-    A midpoint step, linearly implicit in the joint velocities:
-        θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a,
-    M, torques and D, the damping of muscles, friction, stops and curl field, at θ½; activation
-    exact for constant u. First order (torques see the starting ω), with an error ten times below
-    that of linearly implicit Euler. M + h/2 D is always positive definite; the field is its skew
-    part. Explicit 5 ms steps diverge at an activation of 0.6.
+    The step is a midpoint step, linearly implicit in the joint velocities:
+        θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a.
+    M, the torques τ and D are taken at θ½. D is the damping of muscles, friction, stops and curl
+    field. The activation is exact for constant u. The step is of first order, since torques see the
+    starting ω; its error is a tenth of that of the linearly implicit Euler step. M + h/2 D is
+    always positive definite; the field is its skew part. (Explicit 5 ms steps diverge at an
+    activation of 0.6.)
     """
     half = 0.5 * h
     velocities = x[..., 2:4]
-    # Whatever depends on the posture is taken half a step ahead: ten times less error than at its
-    # start, for one more addition.
+    # Terms that depend on the posture are taken half a step ahead. The error is a tenth of that at
+    # the start of the step, for one more addition.
     angles = x[..., 0:2] + half * velocities
     lag = x[..., 4:10] - u
     # The filter ȧ = (u − a)/τ is solved exactly: its time constant may be shorter than the step.
@@ -152,8 +169,8 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, velocities)
     pull, slope = force_curves(xp, length, velocity)
     tension = strength * pull
-    # A muscle that lengthens faster pulls harder. With v = −r ω / L0, its torque r T falls by
-    # r² (dT/dv) / L0 a unit of ω: it damps the joint, and stiffly so, which is why it is implicit.
+    # The faster a muscle lengthens, the harder it pulls. With v = −r ω / L0, its torque r T falls
+    # by r² (dT/dv) / L0 a unit of ω. This damping of the joint is stiff, so it is implicit.
     damping = strength * slope / arm.optimal_length
     r1, r2 = moment_arms(arm, angles)
     stop, stop_damping = joint_stop(xp, arm, angles, velocities)
@@ -179,7 +196,10 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
 
 
 def sense(xp: Primitives, arm: Any, x: Array) -> Array:
-    """Sensory signal s = [l, l̇, T] of the body state, noise-free, (..., 18) (HT09, V.A.2)."""
+    """Return the sensory signal s = [l, l̇, T] of a body state, without noise, (..., 18).
+
+    The state x is (..., 10); l [L0], l̇ [L0/s] and T [F0] are (..., 6) each (HT09, V.A.2).
+    """
     angles = x[..., 0:2]
     length, velocity = muscle_length(arm, angles), muscle_velocity(arm, angles, x[..., 2:4])
     tension = x[..., 4:10] * force_curves(xp, length, velocity)[0]
@@ -187,7 +207,10 @@ def sense(xp: Primitives, arm: Any, x: Array) -> Array:
 
 
 def hand(xp: Primitives, arm: Any, x: Array) -> tuple[Array, Array, Array, Array]:
-    """Hand position x, y [m] and velocity [m/s] of the body state; the shoulder is the origin."""
+    """Return the position x, y [m] and the velocity [m/s] of the hand, four arrays (...).
+
+    The body state x is (..., 10). The shoulder is the origin.
+    """
     first = x[..., 0]
     both = x[..., 0] + x[..., 1]
     x1, y1 = arm.length[0] * xp.cos(first), arm.length[0] * xp.sin(first)
@@ -197,7 +220,7 @@ def hand(xp: Primitives, arm: Any, x: Array) -> tuple[Array, Array, Array, Array
 
 
 def kinetic_energy(xp: Primitives, arm: Any, x: Array) -> Array:
-    """½ ωᵀ M ω [J], (...)."""
+    """Return the kinetic energy ½ ωᵀ M ω [J] of a body state x, (..., 10), as an array (...)."""
     m11, m12, m22 = mass_matrix(xp, arm, x[..., 0:2])
     w1, w2 = x[..., 2], x[..., 3]
     return 0.5 * (m11 * w1 * w1 + 2 * m12 * w1 * w2 + m22 * w2 * w2)

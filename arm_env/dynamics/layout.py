@@ -1,4 +1,4 @@
-"""Where things stand in the arrays of the arm, and in the costs of any body.
+"""The layout of the arm's arrays, and of the costs of any body.
 
 Code that serves every body asks its ``arm_env.dynamics.body.Body`` for the sizes instead.
 """

@@ -1,4 +1,4 @@
-"""Parameters of the arm and of the cost: frozen, with a unit and a source on every field.
+"""Parameters of the arm and of the cost: frozen groups, with a unit and a source on every field.
 
 Sources
 -------
@@ -14,7 +14,7 @@ B99    Brown, Cheng & Loeb (1999), Measured and modeled properties of mammalian 
 HT09   Huh & Todorov (2009), Real-time motor control using recurrent neural networks.
 SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics during learning of a
        motor task.
-own    Chosen here, by measurement; docs/choices.md says how.
+here   Chosen by us, by measurement; docs/choices.md says how.
 """
 
 from collections.abc import Callable
@@ -40,20 +40,25 @@ def _radians(*degrees: float) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Parameters(Checked):
-    """A frozen group of numbers, each held to its range, that the compiled kernels receive as one
-    flat vector.
+    """A frozen group of numbers, each held to its range.
+
+    Compiled kernels receive the group as one flat vector. Raises ValueError for a value outside its
+    range.
     """
 
     def flat(self) -> np.ndarray:
-        """All fields in order, (P,) float64."""
+        """Return all fields in order as one vector, (P,) float64."""
         return np.concatenate([np.ravel(getattr(self, f.name)) for f in fields(self)]).astype(float)
 
     def arrays(self) -> SimpleNamespace:
-        """The same names, every value a float64 array."""
+        """Return a namespace of the same names in which every value is a float64 array."""
         return self.map(lambda value: value)
 
     def map(self, convert: Callable[[np.ndarray], Any]) -> SimpleNamespace:
-        """The same names, every value an array passed through ``convert`` (tensors, symbols, …)."""
+        """Return a namespace of the same names in which ``convert`` was applied to every value.
+
+        ``convert`` receives a float64 array; it may make a tensor or a symbol of it.
+        """
         return SimpleNamespace(
             **{
                 f.name: convert(np.asarray(getattr(self, f.name), dtype=float))
@@ -64,28 +69,56 @@ class Parameters(Checked):
 
 @dataclass(frozen=True)
 class Arm(Parameters):
-    """The two-link, six-muscle arm: skeleton, joints, muscles. Order of joints: shoulder, elbow."""
+    """The parameters of the two-link, six-muscle human arm: skeleton, joints, muscles.
+
+    Pairs are in the order shoulder, elbow, or upper arm, forearm. Muscles are in the order of
+    ``MUSCLES``. The tags in brackets are the sources of ``arm_env.dynamics.parameters``: LT04 Li &
+    Todorov 2004, NK00 Nijhof & Kouwenhoven 2000, HT09 Huh & Todorov 2009, SM94 Shadmehr &
+    Mussa-Ivaldi 1994, here: chosen by us. Raises ValueError for a value outside its range, a lower
+    stop that is not below the upper one, and a tone that is not below ``max_excitation``.
+
+    The length of muscle and tendon is λ = a0 + b1 (θ1 − π/2) + c1 θ2 + c2 θ2² at joint angles θ
+    (NK00); moment arms are −∂λ/∂θ.
+
+    Attributes:
+        mass: Masses of the links [kg] (LT04).
+        length: Lengths of the links [m] (LT04).
+        centre_of_mass: Distances of the links' centres of mass from their proximal joints [m]
+            (LT04).
+        inertia: Moments of inertia of the links about their *proximal* joints [kg m²] (LT04).
+        friction: Joint friction B11, B12 = B21, B22 [N m s] (LT04).
+        lower_stop: Joint angles below which a soft stop pushes back [rad] (here).
+        upper_stop: Joint angles above which a soft stop pushes back [rad] (here).
+        stop_stiffness: Torque of a stop over the squared penetration [N m / rad²] (here).
+        stop_damping: Damping of a stop over the penetration [N m s / rad²]; it grows with the
+            penetration, so that the torque is continuous (here).
+        path_offset: a0 [m] of the muscles (NK00).
+        path_slope: b1 and c1 [m/rad]: a row for the shoulder and one for the elbow; flexors are
+            below 0 (NK00).
+        path_curvature: c2 [m/rad²], about the elbow (NK00).
+        tendon_length: Lengths of the tendons, which do not stretch [m] (NK00).
+        optimal_length: Optimal lengths L0 of the fibres [m] (NK00).
+        maximum_force: Maximum isometric forces F0 [N] (NK00).
+        activation_time: Time constant τ of the activation, ȧ = (u − a) / τ [s] (HT09, V.A.1).
+        tone: Least excitation of a muscle [-]: no muscle is ever fully off (here).
+        max_excitation: Largest excitation of a muscle, the high bound of the action space [-]
+            (here; HT09 has none).
+        curl: Viscous field at the hand, F = curl (v_y, −v_x) [N s/m]; above 0 it pushes to the
+            right (SM94).
+    """
 
     earlier_names = MappingProxyType({"ceiling": "max_excitation"})
 
-    mass: Pair = within((1.4, 1.0), 0.01, 100)  # [kg] upper arm, forearm (LT04)
-    length: Pair = within((0.30, 0.33), 0.01, 10)  # [m] (LT04)
-    centre_of_mass: Pair = within((0.11, 0.16), 0, 10)  # [m] from the proximal joint (LT04)
-    # [kg m²] of each link about its *proximal* joint (LT04)
+    mass: Pair = within((1.4, 1.0), 0.01, 100)
+    length: Pair = within((0.30, 0.33), 0.01, 10)
+    centre_of_mass: Pair = within((0.11, 0.16), 0, 10)
     inertia: Pair = within((0.025, 0.045), 1e-6, 1000)
-    # [N m s] B11, B12 = B21, B22 (LT04)
     friction: tuple[float, float, float] = within((0.05, 0.025, 0.05), 0, 100)
-    # [rad] where the soft joint stops begin (own)
     lower_stop: Pair = within(_radians(-10, 5), -np.pi, np.pi)
-    upper_stop: Pair = within(_radians(140, 160), -np.pi, np.pi)  # [rad] (own)
-    # [N m / rad²] torque grows with the squared penetration (own)
+    upper_stop: Pair = within(_radians(140, 160), -np.pi, np.pi)
     stop_stiffness: float = within(2000.0, 0, 1e5)
-    # [N m s / rad²] grows with the penetration, so it is continuous (own)
     stop_damping: float = within(100.0, 0, 1e4)
-    # Length [m] of muscle and tendon: offset + slope · (θ1 − 90°, θ2) + curvature θ2² (NK00).
-    # [m] a0
     path_offset: PerMuscle = within((0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989), -10, 10)
-    # [m/rad] b1, c1: rows shoulder, elbow; flexors below 0
     path_slope: tuple[PerMuscle, PerMuscle] = within(
         (
             (-0.03, 0.03, 0.0, 0.0, -0.03, 0.03),
@@ -94,20 +127,13 @@ class Arm(Parameters):
         -1,
         1,
     )
-    # [m/rad²] c2, elbow
     path_curvature: PerMuscle = within((0.0, 0.0, -0.004, -0.0022, -0.0057, -0.0032), -1, 1)
-    # [m] it does not stretch
     tendon_length: PerMuscle = within((0.039, 0.066, 0.172, 0.187, 0.204, 0.217), 0, 10)
-    # [m] L0 of the fibres
     optimal_length: PerMuscle = within((0.134, 0.140, 0.092, 0.093, 0.137, 0.127), 0.001, 10)
-    # [N] isometric (NK00)
     maximum_force: PerMuscle = within((838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0), 0, 1e5)
-    activation_time: float = within(0.05, 0.001, 10)  # [s] τ of ȧ = (u − a) / τ (HT09, V.A.1)
-    # [-] least excitation of a muscle: none is ever quite off (own)
+    activation_time: float = within(0.05, 0.001, 10)
     tone: float = within(0.002, 0, 1)
-    # [-] largest excitation, of the action space (own; HT09: none)
     max_excitation: float = within(1.0, 0, 100, above=True)
-    # [N s/m] viscous field at the hand, F = curl (v_y, −v_x): right if > 0 (SM94)
     curl: float = within(0.0, -1e4, 1e4)
 
     def __post_init__(self) -> None:
@@ -128,12 +154,12 @@ class Arm(Parameters):
     def with_constant_moment_arms(
         cls, moment_arms: Any, optimal_angles: Any, optimal_length: Any, **others: Any
     ) -> "Arm":
-        """Return an arm whose moment arms do not depend on the posture, and whose muscles have no
-        tendon.
+        """Return an arm with moment arms that do not depend on the posture, and without tendons.
 
-        ``moment_arms`` [m] and ``optimal_angles`` [rad], at which a muscle has its optimal length,
-        have a row for the shoulder and one for the elbow, (2, 6) each; ``optimal_length`` [m] is
-        (6,). Flexion is positive.
+        ``moment_arms`` [m] are (2, 6), a row for the shoulder and one for the elbow, flexion
+        positive. At ``optimal_angles`` [rad], (2, 6), a muscle has its optimal length;
+        ``optimal_length`` [m] is (6,). ``others`` are further fields of ``Arm``. Raises ValueError
+        for another shape and for a value outside its range.
         """
         arms = np.array(numbers("moment_arms", moment_arms, (2, 6), -1, 1))
         angles = np.array(numbers("optimal_angles", optimal_angles, (2, 6), -10, 10))
@@ -150,10 +176,10 @@ class Arm(Parameters):
 
     @classmethod
     def macaque(cls, **others: Any) -> "Arm":
-        """Return the human skeleton with a macaque's muscles and no tone (LS13), the default before
-        version 0.1.
+        """Return the human skeleton with the muscles of a macaque and no tone (LS13).
 
-        ``others`` are fields that differ, such as ``max_excitation``.
+        It was the default arm before version 0.1. ``others`` are fields that differ, such as
+        ``max_excitation``.
         """
         arm: dict[str, Any] = {
             "moment_arms": (
@@ -174,14 +200,22 @@ class Arm(Parameters):
 
 @dataclass(frozen=True)
 class CostWeights(Parameters):
-    """Weights and scales of eqs. 6 and 7 (HT09).
+    """Weights and scales of the instantaneous cost, eqs. 6 and 7 of Huh & Todorov (2009), HT09.
 
-    The paper gives d0 and v0; α and γ are ours, for reaching.
+    The paper gives d0 and v0. We chose α and γ for reaching; circles have their own
+    (``Orbit.weights``). Raises ValueError for a value outside its range.
+
+    Attributes:
+        alpha: Weight α of the velocity term [-] (chosen by us).
+        gamma: Weight γ of the effort term [-] (chosen by us).
+        target_radius: d0 of the distance term [m] (HT09).
+        brake_radius: d0 of the velocity term [m]. It differs from ``target_radius`` only while
+            training narrows the target.
+        reference_speed: v0 [m/s] (HT09).
     """
 
-    alpha: float = within(0.3, 0, 1e6)  # [-] weight of the velocity term (own)
-    gamma: float = within(5.0, 0, 1e6)  # [-] weight of the effort term (own)
-    target_radius: float = within(0.04, 1e-4, 100)  # [m] d0 of the distance term (HT09)
-    # [m] d0 of the velocity term; differs while training narrows d0
+    alpha: float = within(0.3, 0, 1e6)
+    gamma: float = within(5.0, 0, 1e6)
+    target_radius: float = within(0.04, 1e-4, 100)
     brake_radius: float = within(0.04, 1e-4, 100)
-    reference_speed: float = within(0.3, 1e-3, 100)  # [m/s] v0 (HT09)
+    reference_speed: float = within(0.3, 1e-3, 100)

@@ -1,5 +1,4 @@
-"""What may be otherwise than what a controller was made for: body, force field, load, sensory
-delay.
+"""Perturbations of the arm: its mass and strength, a force field, a load, a sensory delay.
 
 Sources
 -------
@@ -9,7 +8,6 @@ SM94   Shadmehr & Mussa-Ivaldi (1994), Adaptive representation of dynamics durin
 TS99   Thoroughman & Shadmehr (1999), Electromyographic correlates of learning an internal model of
        reaching movements (13 N s/m).
 PS12   Pruszynski & Scott (2012), Optimal feedback control and the long-latency stretch response.
-own    Chosen here.
 """
 
 from dataclasses import dataclass, replace
@@ -24,51 +22,52 @@ LONGEST_DELAY = 1.0  # [s]
 
 @dataclass(frozen=True)
 class Perturbation(Checked):
-    """What differs from the arm that observation and action spaces are those of; the defaults
-    change nothing.
+    """Changes of the arm that a controller is not told of; the default values change nothing.
 
-    Within the ranges stated here, one or all of them at once, the default arm stays finite whatever
-    the actions.
+    The observation and action spaces stay those of the unperturbed arm. Within the ranges given
+    here, one or several at once, the default arm stays finite whatever the actions. Raises
+    ValueError for a value outside its range.
+
+    Attributes:
+        mass: Factor on the mass and inertia of both links, 0.5 to 4. (The muscles of the human arm
+            are too stiff for a lighter one: with a factor of 0.35 or less, steps of 5 ms diverge.)
+        strength: Factor on the maximum force of every muscle, 0.05 to 2.
+        curl: Viscous force field F = curl (v_y, −v_x) at the hand [N s/m], −200 to 200. Above 0 it
+            pushes to the right of the movement (Shadmehr & Mussa-Ivaldi 1994; Thoroughman &
+            Shadmehr 1999).
+        load: Point mass in the hand [kg], 0 to 10. Only its inertia acts, since the plane is
+            horizontal.
+        delay: Delay of the sensory signals [s], 0 to 1, a multiple of the control period. It is
+            0.02 to 0.06 s in humans (Pruszynski & Scott 2012).
     """
 
     mass: float = within(1.0, 0.5, 4)
-    """Factor on mass and inertia of both links, 0.5 to 4; 0.8 to 1.2 is what a test asks (own).
-
-    The muscles of the human arm are too stiff for a lighter one: from a factor of 0.35 down, steps
-    of 5 ms diverge.
-    """
     strength: float = within(1.0, 0.05, 2)
-    """Factor on the muscles' largest force, 0.05 to 2; 0.8 to 1.2 is what a test asks (own)."""
     curl: float = within(0.0, -200, 200)
-    """Field F = curl (v_y, −v_x) at the hand [N s/m], up to 200 either way: above 0 it pushes right
-    of the movement (SM94, TS99).
-    """
     load: float = within(0.0, 0, 10)
-    """Point mass in the hand [kg], up to 10, felt by its inertia only: the plane is horizontal
-    (own).
-    """
     delay: float = within(0.0, 0, LONGEST_DELAY)
-    """Age of the sensory signals [s], up to 1, a multiple of the control period; 0.02 to 0.06 s in
-    humans (PS12).
-    """
 
     def applied_to(self, arm: Any) -> Any:
-        """The arm with everything but the delay, which is none of the body's.
+        """Return the parameters ``arm`` with every change except the delay, which is no body's.
 
-        Raises ValueError for another body, unless there is nothing but a delay.
+        A load is applied as a forearm of another mass, centre of mass and inertia. Raises
+        ValueError for the parameters of another body, unless the delay is the only change.
         """
         if replace(self, delay=0.0) == Perturbation():
             return arm
         if not isinstance(arm, Arm):
             raise ValueError(
-                f"perturbation: the delay alone is for any body, the rest is the arm's, not for "
-                f"{type(arm).__name__}"
+                "perturbation: only the delay works with every body; the other fields need the "
+                f"parameters of an arm_env.Arm, not {type(arm).__name__}"
             )
         changed = perturbed_fields(arm, self.mass, self.strength, self.curl, self.load)
         return replace(arm, **changed)
 
     def delay_periods(self, control_period: float) -> int:
-        """The delay in control periods; ValueError if it is no whole number of them."""
+        """Return the delay as a number of control periods, ``control_period`` [s] each.
+
+        Raises ValueError if it is not a whole number of them.
+        """
         periods = round(self.delay / control_period)
         if not same(periods * control_period, self.delay):
             raise ValueError(

@@ -1,9 +1,9 @@
-"""The compiled plant: a body's equations turned into Numba kernels, for one body or a batch.
+"""The compiled plant: kernels of a body's equations, for one body or a batch.
 
 Every kernel takes ``p``, the body's flat parameter vector (``Arm.flat()``), and fills its last
-arguments. Kernels with ``_vjp`` are exact adjoints: cotangents in, cotangents out. Arms lie as
-``arm_env.codegen.emitting.FORMS`` says. The names ``step`` to ``control_steps`` of this module are
-the arm's.
+arguments. Kernels with ``_vjp`` are exact adjoints: they turn cotangents of the results into those
+of the arguments. ``arm_env.codegen.emitting.FORMS`` says how the arms lie in memory. The names
+``step`` to ``control_steps`` of this module are kernels of the arm.
 """
 
 import functools
@@ -15,7 +15,7 @@ from arm_env.codegen.compiling import Kernels, compile_source, jit
 from arm_env.codegen.emitting import emitted, kernels
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, flatten, gradient, load
 from arm_env.dynamics.body import ARM, Body
-from arm_env.dynamics.bounds import (  # noqa: F401  for those who look for them here
+from arm_env.dynamics.bounds import (  # noqa: F401  for old imports
     PULL_BOUND,
     SPEED_BOUND,
     STOP_BOUND,
@@ -25,7 +25,7 @@ from arm_env.dynamics.parameters import CostWeights, Parameters
 
 
 def symbols(parameters: Parameters, name: str) -> Any:
-    """The group's fields as symbols read from its flat vector ``name``."""
+    """Return the fields of a group as symbols that are read from its flat vector ``name``."""
     position = 0
 
     def next_symbols(value: np.ndarray) -> Any:
@@ -39,7 +39,7 @@ def symbols(parameters: Parameters, name: str) -> Any:
 
 @functools.cache
 def parameter_symbols(body: Body) -> Any:
-    """The body's parameters as symbols."""
+    """Return the parameters of a body as symbols."""
     return symbols(body.parameters, "p")
 
 
@@ -49,7 +49,7 @@ WEIGHT_SYMBOLS = symbols(CostWeights(), "w")
 def with_adjoint(
     name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
 ) -> dict[str, Any]:
-    """Functions that fill ``out``, and their adjoints that fill one array per input.
+    """Return functions that fill ``out``, and their adjoints, which fill one array for each input.
 
     They are given in all ``FORMS``.
     """
@@ -57,7 +57,7 @@ def with_adjoint(
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
     results = {}
     start = 0
-    # One sweep backwards gives the cotangents of all inputs, which share most of the work.
+    # One reverse pass gives the cotangents of all inputs, since they share most of the work.
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
@@ -68,8 +68,9 @@ def with_adjoint(
 
 @functools.cache
 def physics_of(body: Body) -> dict[str, Any]:
-    """``step``, ``sense`` and ``excite`` of a body for compiled code, each with its adjoint
-    (``_vjp``), in all ``FORMS``.
+    """Return ``step``, ``sense`` and ``excite`` of a body for compiled code, with their adjoints.
+
+    The name of an adjoint ends in ``_vjp``. All are given in all ``FORMS``.
     """
     p = parameter_symbols(body)
     x = load("x", (body.state_size,))
@@ -89,7 +90,7 @@ def physics_of(body: Body) -> dict[str, Any]:
 
 @functools.cache
 def kernels_of(body: Body) -> Kernels:
-    """What ``physics_of`` gives, for callers outside compiled code."""
+    """Return the functions of ``physics_of`` for callers outside compiled code."""
     return kernels(physics_of(body)).made_by(kernels_of, body)
 
 
@@ -105,11 +106,11 @@ def control_steps(p, h, substeps, u, noise, x):
 
 @functools.cache
 def period_of(body: Body) -> Kernels:
-    """The kernel ``control_steps``, which moves a batch for a control period."""
+    """Return the kernel ``control_steps``, which advances a batch by one control period."""
     return compile_source("period", PERIOD, **physics_of(body)).made_by(period_of, body)
 
 
-# The arm's own kernels by name, for those who compute with this body alone.
+# The kernels of the arm by name, for code that computes with this body only.
 _arm = kernels_of(ARM)
 step, step_vjp = _arm.step, _arm.step_vjp
 sense, sense_vjp = _arm.sense, _arm.sense_vjp
@@ -128,8 +129,9 @@ NOISE_MARGIN = 1.5
 
 @jit
 def hold_to_action_space(u, max_excitation):
-    """Clip u, (B, M), to [0, max_excitation] in place; or return the first row that is not finite
-    (else −1).
+    """Clip u, (B, M), to [0, max_excitation] in place, and return −1.
+
+    If a row is not finite, nothing is clipped, and the index of the first of them is returned.
     """
     for i in range(len(u)):
         for j in range(u.shape[1]):

@@ -30,7 +30,7 @@ TOGETHER = 8  # counters that make a vector
 
 
 def scrambled(key: tuple[Any, Any], counter: tuple[Any, Any, Any, Any]) -> tuple[Any, ...]:
-    """Philox: four random numbers for a key and a counter, 32 bits in an int64 each."""
+    """Return four random numbers for a key and a counter, 32 bits in an int64 each (Philox)."""
     k0, k1 = key
     c0, c1, c2, c3 = counter
     for i in range(ROUNDS):
@@ -70,7 +70,7 @@ def _emit_normals(builder: Any, given: Given) -> None:
 
 
 def _interpreted_normals(key: int, draw: int, number: int, out: np.ndarray) -> None:
-    """The same where nothing is compiled, but for the last bits."""
+    """Fill out (AT_ONCE,) with the same numbers, up to the last bits, where nothing is compiled."""
     counter = number + np.arange(COUNTERS, dtype=np.uint64)
     halves = [np.uint64(half) for value in (key, draw) for half in (value & MASK, value >> 32)]
     none = np.zeros_like(counter)

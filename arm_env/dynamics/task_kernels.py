@@ -1,4 +1,4 @@
-"""Kernels that know a task's cost: an environment's step, its costs, its observations."""
+"""Kernels that know a task's cost: the step of an environment, its costs, its observations."""
 
 import math
 from typing import Any, NamedTuple
@@ -23,16 +23,26 @@ TASKS_MAY_HOLD = (
 
 
 class TracedTask(NamedTuple):
-    """What a task's equations compute of the state x, excitations u and command k, as symbols."""
+    """The results of a task's equations as symbols of the state x, excitations u and command k.
 
-    terms: list[Symbol]  # of the cost
-    squared_distance: Symbol  # [m²]
-    success: Symbol  # above 0 on the attractor
+    Attributes:
+        terms: Terms of the cost [1/s].
+        squared_distance: Squared distance from the attractor [m²].
+        success: Number above 0 on the attractor.
+        body: Body of the task.
+    """
+
+    terms: list[Symbol]
+    squared_distance: Symbol
+    success: Symbol
     body: Body
 
 
 def trace_task(task: Any) -> TracedTask:
-    """Run the equations of a task on symbols."""
+    """Return the symbols that the equations of a task compute.
+
+    Raises TypeError or ValueError if the equations can't be traced.
+    """
     body = task.body
     p = parameter_symbols(body)
     weights = WEIGHT_SYMBOLS
@@ -53,7 +63,10 @@ SUCCESS = ("success",)
 
 
 def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
-    """The symbols of what a function returned, if it is one number for each of the ``parts``."""
+    """Return the symbols of a function's result, one number for each of the ``parts``.
+
+    Raises TypeError for a result of other parts.
+    """
     shapes = (
         [np.shape(value) for value in values]
         if isinstance(values, tuple | list)
@@ -66,9 +79,8 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
     return flatten(values)
 
 
-# Arms are moved into {lanes} lanes and back, as many at a time; in the last block the last arm
-# stands in the lanes that are left, too. For one arm there is one lane, and the forms are those of
-# one arm.
+# {lanes} arms at a time are moved into lanes and back. In the last block, lanes that are left over
+# hold the last arm, too. For one arm there is one lane, and the forms are those of one arm.
 TASK = """
 def noisy(first, signal, noise, before, low, high, observation):
     # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the
@@ -147,14 +159,15 @@ def cost_outputs(traced: TracedTask) -> list[Symbol]:
 
 
 def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
-    """Kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
+    """Return kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
-    The last of the states ``history``, (D + 1, B, 2 J + M), are the present ones, the first those
-    that are sensed. ``present`` fills out (B, 7), whose columns ``COSTS`` names, and the
-    observations. ``advance`` is an environment's whole step in one call: it moves ``history`` up by
-    one control period, counts the period in ``elapsed``, (B,), and does what ``present`` does: the
-    costs are those under the present command, what is observed is the following command. Noise is
-    that of the ``key`` and the number of the ``draw``.
+    ``history`` holds the latest states, (D + 1, B, 2 J + M), for a delay of D control periods: the
+    last ones are the present, and the first ones are sensed. ``present`` fills out (B, 7), whose
+    columns ``arm_env.dynamics.layout`` names, and the observations. ``advance`` is the whole step
+    of an environment in one call. It moves ``history`` up by one control period, counts the period
+    in ``elapsed``, (B,), and then does the same as ``present``. Costs are those under the command
+    in force during the step; observations show the command that follows. The noise is that of the
+    ``key`` and the number of the ``draw``.
     """
     body = traced.body
     results = {"out": cost_outputs(traced)}
@@ -172,11 +185,11 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
 
 @once_for_each_trace(trace_task)
 def compile_task(traced: TracedTask) -> Kernels:
-    """The ``task_kernels`` of a task for many arms."""
+    """Return the ``task_kernels`` of a task for many arms."""
     return task_kernels(traced)
 
 
 @once_for_each_trace(trace_task)
 def compile_task_of_one(traced: TracedTask) -> Kernels:
-    """The ``task_kernels`` of a task for a single arm."""
+    """Return the ``task_kernels`` of a task for a single arm."""
     return task_kernels(traced, 1)

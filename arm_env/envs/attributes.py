@@ -1,6 +1,4 @@
-"""What environments of one and of many arms have in common: settings as attributes, and a plain
-specification.
-"""
+"""Code for the environments of one and of many arms: settings as attributes, specification."""
 
 import copy
 import difflib
@@ -22,10 +20,10 @@ SPACES = ("action_space", "observation_space", "single_action_space", "single_ob
 
 
 class Setting:
-    """A setting as an attribute of whatever has a ``simulation``: it can be read, and set if
-    ``reason`` is None.
+    """A setting as an attribute of an object that has a ``simulation``.
 
-    A new value is checked when it is set. It acts on all arms from the next reset of any of them.
+    It can be read. It can be set if ``reason`` is None; else AttributeError tells the reason. A new
+    value is checked when it is set. It acts on all arms from the next reset of any of them.
     """
 
     def __init__(self, reason: str | None = None):
@@ -49,8 +47,8 @@ class Setting:
     def _simulation_of(self, instance: Any) -> Any:
         if "simulation" not in vars(instance):
             raise AttributeError(
-                f"the setting {self.name} is there after super().__init__(), which takes it as an "
-                "argument"
+                f"the setting {self.name} exists only after super().__init__(), which takes it as "
+                "an argument"
             )
         return instance.simulation
 
@@ -58,8 +56,8 @@ class Setting:
 class SettingsAsAttributes:
     """The attributes of an environment that has a ``simulation``.
 
-    A subclass may have any other attribute of its own. On the environments of this package itself,
-    names that are nearly a setting's are refused.
+    A subclass may have any other attribute. On the environments of this package itself, a name that
+    is nearly that of a setting raises AttributeError.
     """
 
     simulation: Any
@@ -94,8 +92,9 @@ class SettingsAsAttributes:
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What ``gymnasium.make`` made the environment by, its arguments in the plain form that
-        JSON takes.
+        """Specification by which ``gymnasium.make`` made the environment.
+
+        Its arguments have the plain form that JSON takes.
         """
         return self._spec
 
@@ -107,21 +106,21 @@ class SettingsAsAttributes:
 
 
 GROUPS: dict[str, Any] = {"perturbation": Perturbation, "weights": CostWeights}
-"""Groups of settings; the body's parameters, ``arm``, are another."""
+"""Groups of settings by name; ``arm``, the body's parameters, is another group."""
 SETTINGS = [
     name for name, value in vars(SettingsAsAttributes).items() if isinstance(value, Setting)
 ]
 
 
 def meant(name: str) -> str:
-    """Return a hint at the setting whose name was perhaps misspelt, or nothing."""
+    """Return a hint at the setting whose name was perhaps misspelt, or an empty text."""
     near = difflib.get_close_matches(name, SETTINGS, 1, 0.8)
     return f": did you mean {near[0]}?" if near else ""
 
 
 def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> None:
     """Raise TypeError if there are arguments that an environment does not take."""
-    # ids of environments by the arguments that they alone take
+    # ids of environments by the arguments that no other environment takes
     owners = {name: task.env_id for task in TASKS.values() for name in task.argument_names}
     groups = {**GROUPS, "arm": type(body.parameters)}
     for name, value in settings.items():
@@ -134,5 +133,5 @@ def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> Non
             if name in {f.name for f in fields(kind)}:
                 hint = f": did you mean {group}={{{name!r}: {shown(value)}}}?"
                 break
-        # Python's own words, which libraries such as TorchRL look for.
+        # These are Python's own words, for which libraries such as TorchRL look.
         raise TypeError(f"{env_class.__name__}() got an unexpected keyword argument {name!r}{hint}")

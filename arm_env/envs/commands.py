@@ -1,4 +1,4 @@
-"""The commands of a batch of arms: which are in force, and by which schedules others follow."""
+"""The commands of a batch of arms: the ones in force, and the schedules by which others follow."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ Change = tuple[np.ndarray, Schedule, np.ndarray]
 
 
 class Commands(OwnArrays):
-    """Commands (B, K) in force, ``present``, and what each arm needs to know to change its own.
+    """Commands in force, ``present`` (B, K), and the data with which they change.
 
-    A command changes where its schedule's hold has passed. Under random commands of a task whose
+    A command changes when its schedule's hold has passed. Under random commands of a task whose
     commands move, it also moves along its course in every control period.
     """
 
@@ -34,7 +34,10 @@ class Commands(OwnArrays):
         self._began = np.zeros(number, dtype=np.int64)  # control period in which a course began
 
     def begin(self, rng: np.random.Generator, which: np.ndarray, schedule: Schedule) -> np.ndarray:
-        """Put a schedule's first commands in force in the arms of the mask; return them, (n, K)."""
+        """Put a schedule's first commands in force in the arms of a mask (B,); return them.
+
+        They are (n, K).
+        """
         none = np.zeros(int(which.sum()), dtype=np.int64)
         drawn = self._next(rng, schedule, none, none)
         for i in np.flatnonzero(which):
@@ -47,9 +50,10 @@ class Commands(OwnArrays):
         return self.present[which]
 
     def changes(self, rng: np.random.Generator, elapsed: np.ndarray) -> list[Change]:
-        """What changes at the end of this period, ``elapsed`` (B,) being the periods before it.
+        """Return the changes at the end of this period.
 
-        A schedule may refuse to give a command; then nothing has changed.
+        ``elapsed`` (B,) counts the periods before it. A schedule may refuse to give a command; then
+        ValueError is raised, and nothing has changed.
         """
         if self._calm > 1:
             return []
@@ -62,7 +66,10 @@ class Commands(OwnArrays):
         return found
 
     def take(self, changes: list[Change], elapsed: np.ndarray) -> None:
-        """Make the changes. The array ``present`` is replaced, not written to."""
+        """Make the changes; the array ``present`` is replaced, not written to.
+
+        ``elapsed`` (B,) counts the periods before this one.
+        """
         moves = self._task.moving and self._moves.any()
         if changes or moves:
             self.present = self.present.copy()
@@ -75,7 +82,7 @@ class Commands(OwnArrays):
             self.present[self._moves] = self._task.command_at(self._courses[self._moves], time)
 
     def tick(self, elapsed: np.ndarray) -> None:
-        """Let a period pass, after which ``elapsed`` (B,) have."""
+        """Count a period, after which ``elapsed`` (B,) have passed."""
         self._calm -= 1
         if self._calm <= 0:
             self._calm = int((self._due - elapsed).min())
@@ -103,7 +110,7 @@ class Commands(OwnArrays):
     def _next(
         self, rng: np.random.Generator, schedule: Schedule, segment: np.ndarray, elapsed: np.ndarray
     ) -> np.ndarray:
-        """Commands (n, K) that a schedule gives n arms, or courses (n, P) of those that move."""
+        """Return commands (n, K) that a schedule gives n arms, or courses (n, P) if they move."""
         if self._along_courses(schedule):
             return self._task.sample_courses(rng, len(segment), self._arm)
         time = elapsed * self._period

@@ -1,4 +1,4 @@
-"""How a body looks in a picture."""
+"""Drawings of a body: the points and lines that a picture shows."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,35 +11,41 @@ from arm_env.tasks.task import Task
 
 
 class Pose(NamedTuple):
-    """What is drawn of a body in one state [m]."""
+    """The points and lines that are drawn of a body in one state [m].
 
-    joints: np.ndarray  # (n, 2) from the first to the hand, a bone between each and the next
-    muscles: Sequence[np.ndarray]  # paths (points, 2) in the order of the body's muscles, or none
+    Attributes:
+        joints: Points from the first joint to the hand, (n, 2), with a bone from each to the next.
+        muscles: Paths, (points, 2) each, in the order of the body's muscles; or none.
+    """
+
+    joints: np.ndarray
+    muscles: Sequence[np.ndarray]
 
 
 class Drawing:
     """The simplest drawing of any body: one bone from the origin to the hand.
 
-    A body names a class derived from this one that shows more.
+    A body may name a class derived from this one that shows more.
     """
 
     def __init__(self, arm: Any, task: Task):
         self.arm, self.task = arm, task
 
     def backdrop(self) -> list[tuple[str, np.ndarray]]:
-        """Outlines [m], (n, 2) each, of what stands still, from the lowest: "trunk", "head" or
-        "workspace".
+        """Return names and outlines [m], (n, 2) each, of things that stand still, from the lowest.
+
+        A name is "trunk", "head" or "workspace".
         """
         return []
 
     def pose(self, state: np.ndarray, points: int) -> Pose:
-        """The body in a state (S,), each muscle's path of that many points."""
+        """Return the body in a state (S,), the path of each muscle with that number of points."""
         hand = np.stack(self.task.body.hand(NUMPY, self.arm.arrays(), state)[:2])
         return Pose(np.stack([np.zeros(2), hand]), [])
 
 
 def drawing_of(arm: Any, task: Task) -> Drawing:
-    """The drawing that the task's body names."""
+    """Return the drawing that the task's body names."""
     module, _, name = task.body.drawing.partition(":")
     drawing: Drawing = getattr(import_module(module), name)(arm, task)
     return drawing

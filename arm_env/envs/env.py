@@ -1,209 +1,166 @@
-"""The arm as a ``gymnasium.Env``: glue between ``Simulation`` and Gymnasium."""
+"""The environments of the paper's two tasks, each with its specification as its docstring.
+
+``arm_env.envs.base`` has the code that they share.
+"""
 
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 
-from arm_env.arguments import detached
-from arm_env.dynamics.body import Body, body_of
-from arm_env.envs.attributes import SettingsAsAttributes, refuse_unknown
-from arm_env.envs.info import info_of
+from arm_env.envs.base import ArmEnv, action_space, frame_rate  # noqa: F401  for old imports
 from arm_env.envs.settings import as_orbit
-from arm_env.envs.simulation import Simulation, observation_names
 from arm_env.tasks.reach import Reach
-from arm_env.tasks.task import Task
-
-HAND_PATH = 100  # control periods of the hand's path that a frame shows
-
-
-def action_space(body: Body, arm: Any) -> spaces.Box:
-    """An excitation of each muscle, from 0 to the arm's ``max_excitation``."""
-    return spaces.Box(0.0, arm.max_excitation, (body.muscle_count,), np.float32)
-
-
-def frame_rate(control_period: float) -> int:
-    """Frames a second of a film with a frame for every control period [s]: the whole number nearest
-    to real time.
-    """
-    return max(1, round(1 / control_period))
-
-
-class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
-    """One arm under a task; ``ReachArmEnv`` is the specification of the reaching one.
-
-    ``settings`` are those of ``arm_env.envs.settings.Settings``.
-    """
-
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
-
-    def __init__(
-        self,
-        task: Task,
-        /,
-        render_mode: str | None = None,
-        **settings: Any,
-    ):
-        refuse_unknown(settings, type(self), body_of(task))
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(
-                f"unknown render_mode {render_mode!r}: choose None, 'human' or 'rgb_array'"
-            )
-        self.simulation = Simulation(1, task, **settings)
-        self.metadata = {**self.metadata, "render_fps": frame_rate(self.control_period)}
-        self.render_mode = render_mode
-        self.observation_space = spaces.Box(
-            self.simulation.low, self.simulation.high, dtype=np.float32
-        )
-        self.action_space = action_space(self.simulation.body, self.simulation.arm)
-        self._action_shape = (self.simulation.body.muscle_count,)
-        self.observation_names = observation_names(self.task)
-        self._renderer: Any = None
-        self._path: list[np.ndarray] = []
-        self._ready = False
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        start = self.simulation.start(options)  # may refuse, and then nothing has changed
-        super().reset(seed=seed)
-        self.simulation.reset(self.np_random, np.ones(1, dtype=bool), start)
-        self._ready = True
-        costs, observation = self.simulation.present()
-        info = self._info(costs, self.simulation.command)
-        self._path = [info["hand"].copy()]
-        if self.render_mode == "human":
-            self.render()
-        return observation[0], info
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        if not self._ready:
-            raise gym.error.ResetNeeded("call reset before the first step")
-        simulation = self.simulation
-        u = np.array(detached(action), dtype=float)
-        if u.shape != self._action_shape:
-            raise ValueError(
-                f"an action is {self._action_shape[0]} excitations, shape {self._action_shape}, "
-                f"not {u.shape}"
-            )
-        u = simulation.held(u[None])
-        command = simulation.command
-        costs, observation = simulation.step(self.np_random, u)
-        info = self._info(costs, command)
-        cost = info["cost_distance"] + info["cost_velocity"] + info["cost_effort"]
-        reward = -cost * simulation.settings.control_period
-        if self.render_mode is not None:
-            self._path = [*self._path[1 - HAND_PATH :], info["hand"].copy()]
-        if self.render_mode == "human":
-            self.render()
-        return observation[0], reward, False, False, info
-
-    def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        return info_of(costs[0], command[0], self.simulation.history[-1, 0])
-
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
-        if self.render_mode is None:
-            gym.logger.warn("render needs a render_mode: gym.make(..., render_mode='rgb_array')")
-            return None
-        if self._renderer is None:
-            from arm_env.envs.rendering import Renderer
-
-            self._renderer = Renderer(
-                self.simulation.arm, self.render_mode, self.metadata["render_fps"], self.task
-            )
-        simulation = self.simulation
-        radius = simulation.settings.weights.target_radius
-        return self._renderer.draw(
-            simulation.state[0], simulation.command[0], np.array(self._path), radius
-        )
-
-    def close(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
 
 
 class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
-    """Reach with a two-link, six-muscle arm to commanded targets (Huh & Todorov 2009).
+    """Reach with a two-link, six-muscle arm to commanded targets (Huh & Todorov 2009, V.B.1).
 
     ## Description
-    A human arm moves in a horizontal plane without gravity: two links, friction, soft joint stops, and
-    three antagonistic pairs of muscles, whose moment arms change with the posture (Nijhof & Kouwenhoven
-    2000). No muscle is ever quite off: the least excitation is the arm's `tone`, 0.002. The task commands a
-    target for the hand, holds it, and jumps to another. Signals are noisy: each element of sensory signal,
-    command and excitation is multiplied by (1 + ω), ω white and Gaussian. A `perturbation` changes the body, adds a force field or a load at the hand, or
-    delays the senses; the spaces stay those of the unperturbed `arm`, so a controller can't tell from them.
+    A human arm moves in a horizontal plane, without gravity. It has two links, friction, soft
+    joint stops, and three antagonistic pairs of muscles whose moment arms change with the posture
+    (Nijhof & Kouwenhoven 2000). A command is a target for the hand. The environment holds the
+    command for a time and then jumps to another one.
 
-    ## Action space
-    `Box(0, max_excitation, (6,), float32)`: excitations of the muscles. Values outside are clipped to the box; a
-    NaN or infinite one, or a wrong shape, raises ValueError and leaves the state as it was. Excitations below
-    the `tone` act on the muscles as the tone does; the reward charges the action, not the tone.
+    Signals are noisy: each element of the sensory signal, of the command and of the excitation is
+    multiplied by (1 + ω), where ω is white Gaussian noise. No muscle is ever fully off: the least
+    excitation is the `tone` of the arm, 0.002. A `perturbation` changes the body, adds a force
+    field or a load at the hand, or delays the sensory signals. The spaces stay those of the
+    unperturbed `arm`, so a controller cannot read the perturbation from them.
 
-    | index | muscle | action on the joints |
-    |---|---|---|
-    | 0 | SF, shoulder flexor | flexes the shoulder |
-    | 1 | SE, shoulder extensor | extends the shoulder |
-    | 2 | EF, elbow flexor | flexes the elbow |
-    | 3 | EE, elbow extensor | extends the elbow |
-    | 4 | BF, biarticular flexor | flexes both |
-    | 5 | BE, biarticular extensor | extends both |
+    ## Action Space
+    `Box(0, max_excitation, (6,), float32)`: the excitation of each muscle.
 
-    ## Observation space
-    `Box(low, high, (20,), float32)`, `observation_names` by index. The bounds contain every state that
-    actions can lead to, and the noise up to ten of its default standard deviations; beyond, it is clipped.
-    Under a sensory delay the first 18 signals are those of so long ago, or of the start of the episode, under
-    noise drawn now; the command is the present one.
+    | index | muscle                       | low | high | unit | action on the joints  |
+    |-------|------------------------------|-----|------|------|-----------------------|
+    | 0     | SF, shoulder flexor          | 0   | 1    | –    | flexes the shoulder   |
+    | 1     | SE, shoulder extensor        | 0   | 1    | –    | extends the shoulder  |
+    | 2     | EF, elbow flexor             | 0   | 1    | –    | flexes the elbow      |
+    | 3     | EE, elbow extensor           | 0   | 1    | –    | extends the elbow     |
+    | 4     | BF, biarticular flexor       | 0   | 1    | –    | flexes both joints    |
+    | 5     | BE, biarticular extensor     | 0   | 1    | –    | extends both joints   |
 
-    | index | signal | unit |
-    |---|---|---|
-    | 0–5 | muscle lengths l, order as the actions | optimal lengths |
-    | 6–11 | muscle velocities l̇, shortening negative | optimal lengths / s |
-    | 12–17 | muscle tensions T | maximum isometric forces |
-    | 18, 19 | command: target x, y from the shoulder; x to the right, y ahead | m |
+    The high bound is `arm.max_excitation`, 1 by default. The environment clips an excitation
+    outside the bounds. It raises ValueError, and its state stays as it was, if an action has
+    another shape or holds a number that is NaN or infinite. An excitation below `arm.tone` acts on
+    the muscle as the tone does. The reward charges the action, not the tone.
 
-    ## Reward
-    `−c Δt` with the instantaneous cost of eq. 6,
-    `c = 1 − e + (α/2) |v|²/v0² e + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, for the state that the step ends in, the
-    command that was in force, d the distance of hand and target, v the hand's velocity. By default α = 0.3, γ = 5,
-    d0 = 0.04 m and v0 = 0.3 m/s.
+    ## Observation Space
+    `Box(low, high, (20,), float32)`. The attribute `observation_names` holds the names.
 
-    ## Start of an episode
-    The hand rests on the first command, activations zero. Targets are uniform in space over the hand
-    positions with shoulder angle in [0°, 110°] and elbow angle in [30°, 140°].
+    | index | name          | low      | high  | unit | meaning                           |
+    |-------|---------------|----------|-------|------|-----------------------------------|
+    | 0     | `length_SF`   | -0.2799  | 3.268 | L0   | fibre length of SF                |
+    | 1     | `length_SE`   | -0.368   | 3.628 | L0   | fibre length of SE                |
+    | 2     | `length_EF`   | -0.1631  | 3.191 | L0   | fibre length of EF                |
+    | 3     | `length_EE`   | -0.2232  | 2.835 | L0   | fibre length of EE                |
+    | 4     | `length_BF`   | -0.2768  | 3.577 | L0   | fibre length of BF                |
+    | 5     | `length_BE`   | -0.04063 | 3.576 | L0   | fibre length of BE                |
+    | 6     | `velocity_SF` | -44.78   | 44.78 | L0/s | fibre velocity of SF              |
+    | 7     | `velocity_SE` | -42.86   | 42.86 | L0/s | fibre velocity of SE              |
+    | 8     | `velocity_EF` | -85.26   | 85.26 | L0/s | fibre velocity of EF              |
+    | 9     | `velocity_EE` | -56.34   | 56.34 | L0/s | fibre velocity of EE              |
+    | 10    | `velocity_BF` | -119.6   | 119.6 | L0/s | fibre velocity of BF              |
+    | 11    | `velocity_BE` | -97.24   | 97.24 | L0/s | fibre velocity of BE              |
+    | 12    | `tension_SF`  | 0        | 5     | F0   | tension of SF                     |
+    | 13    | `tension_SE`  | 0        | 5     | F0   | tension of SE                     |
+    | 14    | `tension_EF`  | 0        | 5     | F0   | tension of EF                     |
+    | 15    | `tension_EE`  | 0        | 5     | F0   | tension of EE                     |
+    | 16    | `tension_BF`  | 0        | 5     | F0   | tension of BF                     |
+    | 17    | `tension_BE`  | 0        | 5     | F0   | tension of BE                     |
+    | 18    | `target_x`    | -1.575   | 1.575 | m    | command: target, to the right (x) |
+    | 19    | `target_y`    | -1.575   | 1.575 | m    | command: target, ahead (y)        |
 
-    ## End of an episode
-    Never terminates. Truncates after `max_episode_steps` (200 by default: 2 s, with one jump at 1 s).
+    L0 is the optimal fibre length of the muscle, F0 its maximum isometric force. A muscle that
+    shortens has a negative velocity. The shoulder is the origin of all positions.
+
+    The bounds are those of the default arm. They contain every state that actions can lead to, and
+    the noise up to ten of its default standard deviations. A signal beyond a bound is clipped.
+    Under a sensory delay, the first 18 signals are those of that time ago, or of the start of the
+    episode, with noise that is drawn now. The command is the present one.
+
+    ## Rewards
+    The reward of a step is `−c Δt`, where Δt is the control period and c the instantaneous cost of
+    eq. 6 (Huh & Todorov 2009):
+
+    `c = 1 − e + (α/2) |v|²/v0² e + (γ/2) |u|²`, with `e = exp(−d²/2d0²)`.
+
+    d is the distance of the hand from the target, v the velocity of the hand, and u the action. The
+    cost is that of the state in which the step ends, under the command in force during the step. By
+    default α = 0.3, γ = 5, d0 = 0.04 m and v0 = 0.3 m/s.
+
+    The value of an episode is `V = Σ c Δt`, so its undiscounted return is −V. The `mean_value` that
+    `arm_env.evaluate` returns is the mean of V over the movements, i.e. minus their mean return.
+
+    ## Starting State
+    The hand rests on the first command, and all activations are 0. Targets are drawn uniformly in
+    space over the hand positions with a shoulder angle in [0°, 110°] and an elbow angle in
+    [30°, 140°].
+
+    ## Episode End
+    Truncation: the episode has lasted `max_episode_steps` (200 by default: 2 s, with one jump at
+    1 s). There is no termination.
 
     ## Arguments
-    | name | default | meaning |
-    |---|---|---|
-    | `arm` | `Arm()` | parameters of the body, tone and maximum of the excitations among them; `Arm.macaque()` has other muscles |
-    | `weights` | `CostWeights()` | α, γ, d0, v0 of the cost |
-    | `noise` | 0.2 | standard deviation of ω at a 5 ms step, scaled by √(5 ms / Δt), up to 10; 0 is off |
-    | `control_period` | 0.01 | Δt [s], 0.0001 to 0.1; physics takes steps of at most 5 ms inside it |
-    | `schedule` | None | commands: None for random jumps every 1 s, an array (n, 2) of targets held 1 s each, a function of time [s] to a target, or an `arm_env.Schedule` (which sets other hold times) |
-    | `perturbation` | None | what differs from `arm`, an `arm_env.Perturbation`: factors on `mass` and `strength`, `curl` field [N s/m] and `load` [kg] at the hand, sensory `delay` [s], a multiple of Δt |
-    | `render_mode` | None | "rgb_array" or "human" |
+    | name             | default         | meaning                                                |
+    |------------------|-----------------|--------------------------------------------------------|
+    | `render_mode`    | `None`          | `None`, `"rgb_array"` or `"human"`                     |
+    | `arm`            | `Arm()`         | parameters of the body, an `arm_env.Arm`               |
+    | `weights`        | `CostWeights()` | α, γ, d0 and v0 of the cost, an `arm_env.CostWeights`  |
+    | `noise`          | `0.2`           | standard deviation of ω at a 5 ms step, 0 (off) to 10  |
+    | `control_period` | `0.01`          | Δt [s], 0.0001 to 0.1                                  |
+    | `schedule`       | `None`          | the commands; see below                                |
+    | `perturbation`   | `None`          | changes of the arm, an `arm_env.Perturbation`          |
 
-    `arm`, `weights` and `perturbation` may also be mappings of the fields that differ, such as `{"curl": 15}`, and
-    `schedule` one with its `kind`: `{"kind": "random-jumps", "hold": 2}`. So they stand in `env.spec`, which is JSON.
+    - `arm`: its `tone` and `max_excitation` bound the excitations. `Arm.macaque()` has the muscles
+      of a macaque.
+    - `noise`: the standard deviation is scaled by √(5 ms / Δt), so that a value means the same at
+      any control period.
+    - `control_period`: the physics takes steps of at most 5 ms within a control period.
+    - `schedule`: `None` for random jumps every 1 s; an array (n, 2) of targets, held for 1 s each;
+      a function from time [s] to a target; or an `arm_env.Schedule`, which sets the hold time.
+    - `perturbation`: factors on `mass` and `strength`, a `curl` field [N s/m] and a `load` [kg] at
+      the hand, and a sensory `delay` [s], which is a multiple of Δt.
 
-    All of them are attributes, too. `env.unwrapped.noise = 0.0` (or `env.set_wrapper_attr("noise", 0.0)`) acts from the
-    next reset; so do `weights`, `schedule` and `perturbation`. `arm` and `control_period` can be read, but not set.
+    `arm`, `weights` and `perturbation` may also be mappings of the fields that differ, e.g.
+    `{"curl": 15}`, and `schedule` a mapping with a `kind`: `{"kind": "random-jumps", "hold": 2}`.
+    They have this form in `env.spec`, which can be written as JSON.
 
-    `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]), `targets` (n, 2) and
-    `schedule`, for this one episode.
+    Each argument is also an attribute. A new value of `noise`, `weights`, `schedule` or
+    `perturbation` acts from the next reset: `env.unwrapped.noise = 0.0`, or
+    `env.set_wrapper_attr("noise", 0.0)`. `arm` and `control_period` can be read but not set.
+
+    `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]; the arm starts there at
+    rest), and either `targets` (n, 2) or a `schedule`. They hold for this one episode.
 
     ## Info
-    `hand`, `target` and `command` [m], `distance` [m], `cost_distance`, `cost_velocity`, `cost_effort` (the three terms of
-    c), `is_success` (the hand is within 4 cm of the target now) and `state` (10,): joint angles [rad], velocities [rad/s], activations; all
-    noise-free and, like the reward, undelayed.
+    All entries are free of noise and of the sensory delay.
 
-    ## Version history
-    - v0: not released yet. Until November 2026 the default muscles were a macaque's, with constant moment arms
-      and no tone (today `arm_env.Arm.macaque()`), and γ was 0.05.
-    """  # noqa: E501
+    | key             | shape | unit             | meaning                                        |
+    |-----------------|-------|------------------|------------------------------------------------|
+    | `hand`          | (2,)  | m                | position of the hand                           |
+    | `command`       | (2,)  | m                | the command in force during the step           |
+    | `target`        | (2,)  | m                | its first two numbers, the target              |
+    | `distance`      | ()    | m                | distance of the hand from the target           |
+    | `cost_distance` | ()    | 1/s              | first term of c, `1 − e`                       |
+    | `cost_velocity` | ()    | 1/s              | second term of c                               |
+    | `cost_effort`   | ()    | 1/s              | third term of c                                |
+    | `is_success`    | ()    | –                | whether the hand is within 4 cm of the target  |
+    | `state`         | (10,) | rad, rad/s, –    | joint angles, their velocities, activations    |
+
+    ## Version History
+    - v0: not released yet. Until November 2026 the default muscles were those of a macaque, with
+      constant moment arms and no tone (today `arm_env.Arm.macaque()`), and γ was 0.05.
+
+    ## References
+    - Huh & Todorov (2009), Real-time motor control using recurrent neural networks: the task, the
+      cost and the noise.
+    - Li & Todorov (2004), Iterative linear quadratic regulator design for nonlinear biological
+      movement systems: the skeleton.
+    - Nijhof & Kouwenhoven (2000), Simulation of multijoint arm movements: the muscles.
+    - Brown, Cheng & Loeb (1999), Measured and modeled properties of mammalian skeletal muscle: the
+      force curves.
+    """
 
     def __init__(self, render_mode: str | None = None, **arguments: Any):
         super().__init__(Reach(), render_mode, **arguments)
@@ -213,54 +170,115 @@ class CircleArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     """Draw circles with a two-link, six-muscle arm (Huh & Todorov 2009, V.B.2).
 
     ## Description
-    The arm, its muscles and its noise are those of `ReachArm-v0`. The command is a limit cycle: a circle of
-    given centre, radius, speed and direction, for the hand to run along, from wherever it is.
+    The arm, its muscles and its noise are those of `ReachArm-v0`. A command is a limit cycle: a
+    circle of given centre, radius, speed and direction. The hand should run along it, from wherever
+    it is when the command begins.
 
-    ## Action space
-    `Box(0, max_excitation, (6,), float32)`, as in `ReachArm-v0`.
+    ## Action Space
+    `Box(0, max_excitation, (6,), float32)`: the excitation of each muscle.
 
-    ## Observation space
-    `Box(low, high, (22,), float32)`, `observation_names` by index. The first 18 signals are those of
-    `ReachArm-v0`.
+    | index | muscle                       | low | high | unit | action on the joints  |
+    |-------|------------------------------|-----|------|------|-----------------------|
+    | 0     | SF, shoulder flexor          | 0   | 1    | –    | flexes the shoulder   |
+    | 1     | SE, shoulder extensor        | 0   | 1    | –    | extends the shoulder  |
+    | 2     | EF, elbow flexor             | 0   | 1    | –    | flexes the elbow      |
+    | 3     | EE, elbow extensor           | 0   | 1    | –    | extends the elbow     |
+    | 4     | BF, biarticular flexor       | 0   | 1    | –    | flexes both joints    |
+    | 5     | BE, biarticular extensor     | 0   | 1    | –    | extends both joints   |
 
-    | index | signal | unit |
-    |---|---|---|
-    | 18, 19 | command: centre x, y from the shoulder | m |
-    | 20 | command: radius | m |
-    | 21 | command: speed v_d, above 0 for clockwise | m/s |
+    The high bound is `arm.max_excitation`, 1 by default. The environment clips an excitation
+    outside the bounds. It raises ValueError, and its state stays as it was, if an action has
+    another shape or holds a number that is NaN or infinite. An excitation below `arm.tone` acts on
+    the muscle as the tone does. The reward charges the action, not the tone.
 
-    ## Reward
-    `−c Δt` with the instantaneous cost of eq. 7,
-    `c = (1 − e)(1 + (α/2) v_d²/v0²) + (α/2) e |v − v_d n|²/v0² + (γ/2) |u|²`, `e = exp(−d²/2d0²)`, d the distance of
-    the hand from the circle, n the clockwise tangent at the hand, for the state that the step ends in and the
-    command that was in force. Within 0.1 mm of the centre, where there is no tangent, n fades to zero. With
-    radius and speed 0 it is the reward of `ReachArm-v0` under the same weights. By default α = 2, γ = 0.05,
-    d0 = 0.04 m and v0 = 0.3 m/s.
+    ## Observation Space
+    `Box(low, high, (22,), float32)`. The attribute `observation_names` holds the names. Bounds,
+    noise and delay are as in `ReachArm-v0`.
 
-    ## Start of an episode
-    The hand is on the first command's circle at a random phase, with the velocity commanded there, activations
-    zero. Random commands have a radius of 4 to 10 cm and a lap of 0.8 to 2 s (uniform; the speed, 0.13 to 0.79
-    m/s, follows), either direction with equal chance, and a centre uniform over those whose whole circle has
-    shoulder angles in [0°, 110°] and elbow angles in [30°, 140°].
+    | index | name          | low      | high  | unit | meaning                                   |
+    |-------|---------------|----------|-------|------|-------------------------------------------|
+    | 0     | `length_SF`   | -0.2799  | 3.268 | L0   | fibre length of SF                        |
+    | 1     | `length_SE`   | -0.368   | 3.628 | L0   | fibre length of SE                        |
+    | 2     | `length_EF`   | -0.1631  | 3.191 | L0   | fibre length of EF                        |
+    | 3     | `length_EE`   | -0.2232  | 2.835 | L0   | fibre length of EE                        |
+    | 4     | `length_BF`   | -0.2768  | 3.577 | L0   | fibre length of BF                        |
+    | 5     | `length_BE`   | -0.04063 | 3.576 | L0   | fibre length of BE                        |
+    | 6     | `velocity_SF` | -44.78   | 44.78 | L0/s | fibre velocity of SF                      |
+    | 7     | `velocity_SE` | -42.86   | 42.86 | L0/s | fibre velocity of SE                      |
+    | 8     | `velocity_EF` | -85.26   | 85.26 | L0/s | fibre velocity of EF                      |
+    | 9     | `velocity_EE` | -56.34   | 56.34 | L0/s | fibre velocity of EE                      |
+    | 10    | `velocity_BF` | -119.6   | 119.6 | L0/s | fibre velocity of BF                      |
+    | 11    | `velocity_BE` | -97.24   | 97.24 | L0/s | fibre velocity of BE                      |
+    | 12    | `tension_SF`  | 0        | 5     | F0   | tension of SF                             |
+    | 13    | `tension_SE`  | 0        | 5     | F0   | tension of SE                             |
+    | 14    | `tension_EF`  | 0        | 5     | F0   | tension of EF                             |
+    | 15    | `tension_EE`  | 0        | 5     | F0   | tension of EE                             |
+    | 16    | `tension_BF`  | 0        | 5     | F0   | tension of BF                             |
+    | 17    | `tension_BE`  | 0        | 5     | F0   | tension of BE                             |
+    | 18    | `centre_x`    | -1.575   | 1.575 | m    | command: centre, to the right (x)         |
+    | 19    | `centre_y`    | -1.575   | 1.575 | m    | command: centre, ahead (y)                |
+    | 20    | `radius`      | 0        | 1.575 | m    | command: radius of the circle             |
+    | 21    | `speed`       | -5       | 5     | m/s  | command: speed v_d, above 0 for clockwise |
 
-    ## End of an episode
-    Never terminates. Truncates after `max_episode_steps` (600 by default: 6 s, with one jump at 3 s).
+    L0 is the optimal fibre length of the muscle, F0 its maximum isometric force. A muscle that
+    shortens has a negative velocity.
+
+    ## Rewards
+    The reward of a step is `−c Δt`, where Δt is the control period and c the instantaneous cost of
+    eq. 7 (Huh & Todorov 2009):
+
+    `c = (1 − e)(1 + (α/2) v_d²/v0²) + (α/2) e |v − v_d n|²/v0² + (γ/2) |u|²`,
+    with `e = exp(−d²/2d0²)`.
+
+    d is the distance of the hand from the circle, n the clockwise tangent at the hand, v the
+    velocity of the hand, and u the action. The cost is that of the state in which the step ends,
+    under the command in force during the step. Within 0.1 mm of the centre, where there is no
+    tangent, n fades to zero. With radius and speed 0 the reward is that of `ReachArm-v0` under the
+    same weights. By default α = 2, γ = 0.05, d0 = 0.04 m and v0 = 0.3 m/s.
+
+    The value of an episode is `V = Σ c Δt`, so its undiscounted return is −V. The `mean_value` that
+    `arm_env.evaluate` returns is the mean of V over the movements, i.e. minus their mean return.
+
+    ## Starting State
+    The hand is on the first command's circle at a random phase and has the velocity commanded
+    there. All activations are 0. A random command has a radius of 4 to 10 cm and a duration of one
+    round of 0.8 to 2 s, both uniform; the speed, 0.13 to 0.79 m/s, follows. Both directions are
+    equally likely. The centre is uniform over those whose whole circle has shoulder angles in
+    [0°, 110°] and elbow angles in [30°, 140°].
+
+    ## Episode End
+    Truncation: the episode has lasted `max_episode_steps` (600 by default: 6 s, with one jump at
+    3 s). There is no termination.
 
     ## Arguments
-    Those of `ReachArm-v0` (a command is four numbers, random ones change every 3 s, the weights' default is
-    `Orbit.weights`), and
+    | name             | default         | meaning                                                |
+    |------------------|-----------------|--------------------------------------------------------|
+    | `render_mode`    | `None`          | `None`, `"rgb_array"` or `"human"`                     |
+    | `orbit`          | `Circle()`      | the shape, and the ranges of random commands           |
+    | `arm`            | `Arm()`         | as in `ReachArm-v0`                                    |
+    | `weights`        | `Orbit.weights` | α, γ, d0 and v0 of the cost, an `arm_env.CostWeights`  |
+    | `noise`          | `0.2`           | as in `ReachArm-v0`                                    |
+    | `control_period` | `0.01`          | as in `ReachArm-v0`                                    |
+    | `schedule`       | `None`          | `None` for random jumps every 3 s, else as there       |
+    | `perturbation`   | `None`          | as in `ReachArm-v0`                                    |
 
-    | name | default | meaning |
-    |---|---|---|
-    | `orbit` | `Circle()` | the shape, and the ranges of random commands: `Ellipse()`, `RoundedPolygon()` or an `arm_env.Orbit` of your own; or a name, `"ellipse"`, or a mapping, `{"kind": "ellipse", "aspect": 3}` |
+    - `orbit`: `arm_env.Ellipse()`, `arm_env.RoundedPolygon()` or an `arm_env.Orbit` of your own. It
+      may also be a name, `"ellipse"`, or a mapping, `{"kind": "ellipse", "aspect": 3}`.
+    - `schedule`: a command is four numbers, so an array has the shape (n, 4).
 
     ## Info
-    As in `ReachArm-v0`; `target` is the centre, `distance` that from the circle, `command` all four numbers.
-    `is_success`: the hand is within 1.5 cm of the circle, and its speed along it is within 25 % of the commanded one.
+    As in `ReachArm-v0`, with these differences: `command`, (4,), is all four numbers, `target` is
+    the centre, and `distance` that of the hand from the circle. `is_success` says whether the hand
+    is within 1.5 cm of the circle and its speed along it is within 25 % of the commanded one.
 
-    ## Version history
-    - v0: not released yet. Until November 2026 the default muscles were a macaque's, as for `ReachArm-v0`.
-    """  # noqa: E501
+    ## Version History
+    - v0: not released yet. Until November 2026 the default muscles were those of a macaque, as for
+      `ReachArm-v0`.
+
+    ## References
+    - Huh & Todorov (2009), Real-time motor control using recurrent neural networks: the task, the
+      cost and the noise. The sources of the arm are those of `ReachArm-v0`.
+    """
 
     def __init__(self, render_mode: str | None = None, orbit: Any = None, **arguments: Any):
         super().__init__(as_orbit(orbit), render_mode, **arguments)

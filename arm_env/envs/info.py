@@ -1,4 +1,4 @@
-"""What ``info`` says of one arm or of many."""
+"""The ``info`` of one arm or of many."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from arm_env.dynamics.layout import DISTANCE, HAND, SUCCESS, TERMS
 
 
 def info_of(costs: np.ndarray, command: np.ndarray, state: np.ndarray) -> dict[str, Any]:
-    """The info of an arm, noise-free, or of arms, with a leading axis in every entry.
+    """Return the info of an arm, or of B arms with a leading axis in every entry, without noise.
 
-    ``costs`` (..., 7) has the columns that ``arm_env.dynamics.layout`` names; ``command`` (..., K)
-    was in force, and ``state`` (..., S) was reached. Of one arm, numbers are Python's own.
+    ``costs`` (..., 7) has the columns that ``arm_env.dynamics.layout`` names. ``command`` (..., K)
+    was in force, and ``state`` (..., S) was reached. The numbers of one arm are Python's own.
     """
     columns = costs.tolist() if costs.ndim == 1 else costs.T
     distance_cost, velocity_cost, effort_cost = columns[TERMS]

@@ -1,10 +1,10 @@
-"""Where bones and muscles of the arm lie, as drawings show them.
+"""Positions of bones and muscles of the arm in drawings.
 
 The muscle paths are for the eye only. The model has no paths: its moment arms, of 14 to 44 mm, are
-functions of the joint angles. Here each muscle is a string drawn taut round a pulley at every joint
-that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones nor
-other muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for their
-look.
+functions of the joint angles. Here each muscle is a string pulled tight round a pulley at every
+joint that it crosses, of 22 mm (one joint) or 41 mm (two joints), so that it hides neither bones
+nor other muscles; flexors bow away from a bent elbow. Attachments and pulleys were chosen for
+their look.
 """
 
 from typing import Any, NamedTuple
@@ -18,18 +18,31 @@ from arm_env.tasks.workspace import hand_position
 
 
 class Attachment(NamedTuple):
-    """A point of link 0 (trunk), 1 (upper arm) or 2 (forearm), polar about its near joint."""
+    """A point of link 0 (trunk), 1 (upper arm) or 2 (forearm), polar about its near joint.
+
+    Attributes:
+        link: Number of the link.
+        distance: Distance from the joint [m].
+        bearing: Angle from the link's axis [degrees]; the trunk's is the x axis.
+    """
 
     link: int
-    distance: float  # [m]
-    bearing: float  # [degrees] from the link's axis; the trunk's is the x axis
+    distance: float
+    bearing: float
 
 
 class Muscle(NamedTuple):
-    """How a muscle is drawn."""
+    """The course of a muscle in drawings.
 
-    side: int  # +1: runs on the counter-clockwise side of its joints (flexor), -1: on the other
-    pulley: float  # [m] radius
+    Attributes:
+        side: +1 for the counter-clockwise side of its joints (flexor), −1 for the other.
+        pulley: Radius of its pulleys [m].
+        origin: Its proximal attachment.
+        insertion: Its distal attachment.
+    """
+
+    side: int
+    pulley: float
     origin: Attachment
     insertion: Attachment
 
@@ -47,7 +60,7 @@ LAYOUT = (
 
 
 def unit(angle: np.ndarray) -> np.ndarray:
-    """Unit vectors (..., 2) at angles (...) [rad] from the x axis."""
+    """Return unit vectors (..., 2) at angles (...) [rad] from the x axis."""
     return np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
@@ -58,7 +71,7 @@ NOSE = np.array([(-0.20, 0.08), (-0.18, 0.115), (-0.16, 0.08)])
 
 
 class ArmDrawing(Drawing):
-    """The arm of a person, seen from above."""
+    """The drawing of a person's arm, seen from above."""
 
     def backdrop(self) -> list[tuple[str, np.ndarray]]:
         return [
@@ -74,13 +87,13 @@ class ArmDrawing(Drawing):
 
 
 def joint_positions(arm: Any, angles: np.ndarray) -> np.ndarray:
-    """Shoulder, elbow and hand [m], (3, 2), at joint angles [rad], (2,)."""
+    """Return shoulder, elbow and hand [m], (3, 2), at joint angles [rad], (2,)."""
     links = np.asarray(arm.length)[:, None] * unit(np.cumsum(angles))
     return np.concatenate([np.zeros((1, 2)), np.cumsum(links, 0)])
 
 
 def muscle_paths(arm: Any, angles: np.ndarray, number: int = 48) -> list[np.ndarray]:
-    """Polylines [m] of the six muscles in the order of MUSCLES, at joint angles [rad], (2,).
+    """Return the paths [m] of the six muscles, in the order of MUSCLES, at joint angles [rad] (2,).
 
     Each is (number, 2), evenly spaced from origin to insertion.
     """
@@ -92,7 +105,7 @@ def muscle_paths(arm: Any, angles: np.ndarray, number: int = 48) -> list[np.ndar
 
 
 def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
-    """A slack string [m], (n, 2), on the muscle's side: down the bones, round the pulleys."""
+    """Return a slack string [m], (n, 2), on the muscle's side: along bones, round pulleys."""
     chain = _place(muscle.origin, joints, headings)
     insertion = _place(muscle.insertion, joints, headings)
     for joint in range(muscle.origin.link, muscle.insertion.link):
@@ -109,7 +122,7 @@ def _slack(muscle: Muscle, joints: np.ndarray, headings: np.ndarray) -> np.ndarr
 
 
 def _place(attachment: Attachment, joints: np.ndarray, headings: np.ndarray) -> np.ndarray:
-    """The attachment's position [m], (1, 2)."""
+    """Return the attachment's position [m], (1, 2)."""
     near = joints[[max(attachment.link - 1, 0)]]
     return near + attachment.distance * unit(
         headings[[attachment.link]] + np.deg2rad(attachment.bearing)
@@ -123,7 +136,7 @@ def _taut(chain: np.ndarray, side: int) -> np.ndarray:
         while len(kept) > 1:
             (x0, y0), (x1, y1) = kept[-2:]
             dx, dy, ex, ey = x1 - x0, y1 - y0, x - x1, y - y1
-            # towards the pulley, and no hook
+            # the string bends towards the pulley, and does not turn back
             if side * (dx * ey - dy * ex) < 0 < dx * ex + dy * ey:
                 break
             kept.pop()
@@ -138,7 +151,7 @@ def _resample(path: np.ndarray, number: int) -> np.ndarray:
 
 
 def workspace_outline(arm: Any, task: Task) -> np.ndarray:
-    """The edge [m], (n, 2), of the hand positions in the task's range of postures."""
+    """Return the edge [m], (n, 2), of the hand positions in the task's range of postures."""
     t = np.linspace(0, 1, 60)
     shoulder, elbow = (low + (high - low) * t for low, high in (task.shoulder, task.elbow))
     edges = [

@@ -1,4 +1,4 @@
-"""A body seen from above, drawn with pygame; what there is to draw its ``Drawing`` says."""
+"""Pictures of a body seen from above, drawn with pygame; a ``Drawing`` gives points and lines."""
 
 from itertools import pairwise
 from typing import Any
@@ -42,12 +42,12 @@ BONE_WIDTH = 0.009 + 0.006 * np.linspace(-1, 1, 41) ** 6  # [m] half
 
 
 def to_pixels(points: Any) -> np.ndarray:
-    """Where points [m], (..., 2), lie in a frame: column and row [px], (..., 2)."""
+    """Return the column and row [px], (..., 2), of points [m], (..., 2), in a frame."""
     return (np.asarray(points, dtype=float) - (LEFT, TOP)) * (SCALE, -SCALE)
 
 
 def activation_colour(activation: float) -> Colour:
-    """Pale grey-pink at rest, red at an activation of one and above."""
+    """Return the colour of an activation: pale grey-pink at 0, red at 1 and above."""
     return _mix(RESTING, ACTIVE, float(np.clip(activation, 0, 1)))
 
 
@@ -56,12 +56,13 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 
 
 class Renderer:
-    """Draws a task's body.
+    """A renderer of a task's body.
 
-    ``mode`` is 'rgb_array' (frames are returned) or 'human' (shown in a window, ``fps``).
+    ``mode`` is 'rgb_array' (frames are returned) or 'human' (they are shown in a window, ``fps``
+    frames a second). Raises ValueError for another mode, and DependencyNotInstalled without pygame.
 
-    A copy draws on a canvas of its own. All renderers of a process share pygame's one window, which
-    is opened when one of them draws and closed with the last of them.
+    A copy draws on a canvas of its own. All renderers of a process share pygame's one window. It is
+    opened when one of them draws and closed with the last of them.
     """
 
     _showing: WeakSet["Renderer"] = WeakSet()  # those that have drawn into the window
@@ -87,7 +88,7 @@ class Renderer:
         return Renderer, (self.arm, self.mode, self.fps, self.task)
 
     def draw(self, state: Any, command: Any, path: Any, radius: float) -> np.ndarray | None:
-        """One picture: (540, 720, 3) uint8 in 'rgb_array' mode; shown, and None, in 'human' mode.
+        """Return one picture, (540, 720, 3) uint8; in 'human' mode show it and return None.
 
         state    (S,)    angles [rad], velocities [rad/s], activations [-]
         command  (K,)    of the task: a target is drawn as a disc, an orbit as a line with arrows
@@ -126,7 +127,7 @@ class Renderer:
         return None
 
     def _window(self) -> Any:
-        """The window, opened again if somebody else has closed it or made another of it."""
+        """Return the window, opened again if other code has closed it or changed its size."""
         display = self.pygame.display
         display.init()
         self._showing.add(self)
@@ -169,7 +170,7 @@ class Renderer:
             self.pygame.draw.circle(self.canvas, colour, end, FINE * (1 + 3 * youth) / 2)
 
     def _draw_background(self) -> None:
-        """All that stays: the person, the workspace, the legend, the scale."""
+        """Draw everything that stays: the person, the workspace, the legend, the scale."""
         self.canvas.fill(PAPER)
         for kind, outline in self.drawing.backdrop():
             self._polygon(outline, BACKDROP[kind])
@@ -195,15 +196,16 @@ class Renderer:
         self.pygame.draw.polygon(self.canvas, colour, FINE * to_pixels(points))
 
     def _disc(self, centre: Any, radius: float, fill: Colour, edge: Colour) -> None:
-        """A disc of ``radius`` [m] with an edge of 2 px inside it."""
+        """Draw a disc of ``radius`` [m] with an edge of 2 px inside it."""
         place = FINE * to_pixels(centre)
         pixels = FINE * SCALE * radius
         self.pygame.draw.circle(self.canvas, edge, place, pixels)
         self.pygame.draw.circle(self.canvas, fill, place, pixels - 2 * FINE)
 
     def _ribbon(self, path: np.ndarray, half: np.ndarray, colour: Colour) -> None:
-        """A line along path [m], (n, 2), of half width ``half`` [m], (n,), with round ends and a
-        dark edge.
+        """Draw a line along path [m], (n, 2), of half width ``half`` [m], (n,).
+
+        It has round ends and a dark edge.
         """
         along = np.gradient(path, axis=0)
         across = along[:, ::-1] * (-1, 1) / np.linalg.norm(along, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What an environment is made with: its arguments, checked and made plain."""
+"""The settings of an environment: its arguments, checked and made plain."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +19,23 @@ LONGEST_PERIOD, SHORTEST_PERIOD = 0.1, 1e-4  # [s]
 
 @dataclass(frozen=True)
 class Settings:
-    """The arguments of an environment, checked and made plain."""
+    """The arguments of an environment, checked and made plain.
+
+    Attributes:
+        task: The task.
+        arm: Parameters of the task's body.
+        weights: Weights of the cost.
+        noise: Standard deviation of the noise at a 5 ms step [-].
+        control_period: Δt [s].
+        schedule: Schedule of the commands.
+        perturbation: Perturbation of the body.
+    """
 
     task: Task
-    arm: Any  # parameters of the task's body
+    arm: Any
     weights: CostWeights
     noise: float
-    control_period: float  # [s]
+    control_period: float
     schedule: Schedule
     perturbation: Perturbation
 
@@ -40,7 +50,10 @@ class Settings:
         schedule: Any = None,
         perturbation: Any = None,
     ) -> "Settings":
-        """Return settings from what a user wrote; ValueError names the argument that is none."""
+        """Return settings from the values that a user wrote.
+
+        Raises ValueError, with the name of the argument, for a value that is not allowed.
+        """
         if not isinstance(task, Task):
             raise ValueError(f"task must be an arm_env.Task, such as Reach(), not {shown(task)}")
         default: Any = task.body.parameters
@@ -56,22 +69,22 @@ class Settings:
             schedule=schedule_of("schedule", schedule, task, arm, task.hold),
             perturbation=group("perturbation", perturbation, Perturbation, Perturbation()),
         )
-        # must be a whole number of them
+        # the delay must be a whole number of control periods
         settings.perturbation.delay_periods(settings.control_period)
         settings.perturbation.applied_to(arm)
         return settings
 
     def changed(self, **changes: Any) -> "Settings":
-        """Return these settings with some of them given anew, in any form that an environment
-        takes.
-        """
+        """Return these settings with some replaced, in any form that an environment takes."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
         return Settings.of(**given)
 
 
 def schedule_of(name: str, value: Any, task: Task, arm: Any, hold: float) -> Schedule:
-    """Return the schedule that a user wrote as the argument ``name``, in code or in a
-    specification's plain form.
+    """Return the schedule that a user wrote as the argument ``name``.
+
+    The value comes from code, or from a specification in plain form. Raises ValueError if it is no
+    schedule.
     """
     try:
         try:
@@ -84,8 +97,10 @@ def schedule_of(name: str, value: Any, task: Task, arm: Any, hold: float) -> Sch
 
 
 def as_orbit(value: Any) -> Orbit:
-    """Return the orbit that a user wrote: None for circles, an orbit, its name, or a mapping of its
-    fields.
+    """Return the orbit that a user wrote.
+
+    The value is None for circles, an orbit, its name, or a mapping of its fields. Raises ValueError
+    for anything else.
     """
     orbit = Circle() if value is None else revived("orbit", value, ORBITS, Circle(), Orbit)
     if not isinstance(orbit, Orbit):

@@ -19,36 +19,44 @@ from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
-LONGEST_SUBSTEP = 0.005  # [s] of the physics; docs/choices.md says what it costs
+LONGEST_SUBSTEP = 0.005  # [s] of the physics; see docs/choices.md
 
 
 def noise_deviation(level: float, control_period: float) -> float:
-    """Standard deviation of ω a control period, so that a level means the same at any period."""
+    """Return the standard deviation of ω in a control period [s].
+
+    It is scaled so that a noise level means the same at any control period.
+    """
     return level * (NOISE_PERIOD / control_period) ** 0.5
 
 
 def substeps_of(control_period: float) -> int:
-    """How many physics steps make a control period."""
+    """Return the number of physics steps in a control period [s]."""
     return max(1, int(np.ceil(control_period / LONGEST_SUBSTEP - 1e-9)))
 
 
 class Start(NamedTuple):
-    """How an episode begins."""
+    """The way in which an episode begins.
 
-    schedule: Schedule | None  # None for that of the settings
-    posture: np.ndarray | None  # (J,) [rad]; None for the first command's attractor
+    Attributes:
+        schedule: Schedule of its commands; None for that of the settings.
+        posture: Joint angles [rad], (J,); None for the first command's attractor.
+    """
+
+    schedule: Schedule | None
+    posture: np.ndarray | None  # (J,)
 
 
 class Simulation(OwnArrays):
     """A number of arms and their clocks; every array but ``history`` has a leading axis of arms.
 
-    ``settings`` are those in force; ``change`` gives new ones, which come into force at the next
-    reset. The arm of the settings is what spaces, commands and drawings are of; what moves is that
-    under their perturbation.
+    ``settings`` are those in force. ``change`` gives new ones, which come into force at the next
+    reset. Spaces, commands and drawings belong to the arm of the settings; the arm that moves is
+    that arm under their perturbation. Raises ValueError as ``Settings.of`` does.
     """
 
     def __init__(self, number: int, task: Task, *arguments: Any, **more: Any):
-        """Take what ``Settings.of`` takes."""
+        """Make ``number`` arms with the arguments of ``Settings.of``."""
         self.number = number
         self.settings = Settings.of(task, *arguments, **more)
         self._coming: Settings | None = None
@@ -57,7 +65,7 @@ class Simulation(OwnArrays):
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
         self._max_excitation = float(self.settings.arm.max_excitation)
-        # what is sensed first, the present last
+        # the states that are sensed come first, the present ones last
         self.history = np.zeros((1, number, self.body.state_size))
         self._come_into_force()
         self._commands = Commands(number, task, self.arm, self.control_period)
@@ -66,22 +74,22 @@ class Simulation(OwnArrays):
 
     @property
     def task(self) -> Task:
-        """The task."""
+        """Task of the arms."""
         return self.settings.task
 
     @property
     def body(self) -> Body:
-        """What moves."""
+        """Body of the task."""
         return self.task.body
 
     @property
     def arm(self) -> Any:
-        """The body's unperturbed parameters."""
+        """Parameters of the unperturbed body."""
         return self.settings.arm
 
     @property
     def control_period(self) -> float:
-        """Δt [s]."""
+        """Control period Δt [s]."""
         return self.settings.control_period
 
     @property
@@ -100,7 +108,7 @@ class Simulation(OwnArrays):
 
     @property
     def coming(self) -> Settings:
-        """The settings of the next episode."""
+        """Settings of the next episode."""
         return self._coming or self.settings
 
     def change(self, **changes: Any) -> None:
@@ -123,7 +131,10 @@ class Simulation(OwnArrays):
         self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
 
     def start(self, options: dict[str, Any] | None) -> Start:
-        """How episodes begin under options of ``reset``; ValueError if they are refused."""
+        """Return the start of episodes under the options of ``reset``.
+
+        Raises ValueError if the options are refused.
+        """
         options = mapping("options", options)
         unknown = set(options) - {"posture", "targets", "schedule"}
         if unknown:
@@ -151,7 +162,7 @@ class Simulation(OwnArrays):
         """Begin a new episode in the arms of the boolean mask ``which``, (B,)."""
         if self._coming:
             self._come_into_force()
-        # nothing is drawn without noise
+        # without noise, no key is drawn
         self._key, self._draws = int(rng.integers(2**63)) if self._deviation else 0, 0
         schedule = start.schedule or self.settings.schedule
         command = self._commands.begin(rng, which, schedule)
@@ -181,7 +192,11 @@ class Simulation(OwnArrays):
         return angles
 
     def checked_action(self, action: Any, ignored: np.ndarray | None = None) -> np.ndarray:
-        """A copy of the action, (B, M), held to the action space; ValueError if it is none."""
+        """Return a copy of the action, (B, M), held to the action space.
+
+        Actions of the arms in the mask ``ignored``, (B,), are replaced by 0. Raises ValueError for
+        another shape, and for a number that is not finite.
+        """
         u = np.array(detached(action), dtype=float, order="C")
         shape = (self.number, self.body.muscle_count)
         if u.shape != shape:
@@ -193,7 +208,7 @@ class Simulation(OwnArrays):
         return self.held(u)
 
     def held(self, u: np.ndarray) -> np.ndarray:
-        """Hold excitations (B, M) to the action space, in place.
+        """Hold excitations (B, M) to the action space, in place, and return them.
 
         Raises ValueError if one is not finite.
         """
@@ -204,12 +219,12 @@ class Simulation(OwnArrays):
         return u
 
     def step(self, rng: np.random.Generator, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Advance all arms by one control period under a checked action.
+        """Advance all arms by one control period under a checked action u, (B, M).
 
         Returns costs (B, 7) of the state reached, under the command in force, and observations, as
         ``present`` does. The command may change afterwards; the observations show the new one.
         """
-        # A schedule may refuse here, and then nothing has moved.
+        # A schedule may raise an error here, before anything has moved.
         changes = self._commands.changes(rng, self.elapsed)
         command = self.command
         self._commands.take(changes, self.elapsed)
@@ -232,7 +247,7 @@ class Simulation(OwnArrays):
         """Return costs and observations of the present states, under no excitation.
 
         The costs are (B, 7): terms, distance, success and the hand. The observations are noisy, (B,
-        3 M + K) float32: delayed senses, the present command.
+        3 M + K) float32: delayed sensory signals and the present command.
         """
         costs, observation = self._blank()
         still = np.zeros((self.number, self.body.muscle_count))
@@ -245,7 +260,7 @@ class Simulation(OwnArrays):
 
 
 def observation_bounds(task: Task, arm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest observations, (3 M + K,) float32 each."""
+    """Return the lowest and the highest observation, (3 M + K,) float32 each."""
     low, high = (
         np.concatenate(pair)
         for pair in zip(task.body.sensory_bounds(arm), task.command_bounds(arm), strict=True)
@@ -256,7 +271,7 @@ def observation_bounds(task: Task, arm: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def observation_names(task: Task) -> tuple[str, ...]:
-    """Names of the observation's components in order, such as ``length_SF`` and ``target_x``."""
+    """Return the names of the observation's components, such as ``length_SF`` and ``target_x``."""
     sensory = [
         f"{signal}_{muscle}"
         for signal in ("length", "velocity", "tension")

@@ -1,10 +1,10 @@
 """Arguments of an environment in the plain form that its specification holds, and back.
 
-A specification (``env.spec``) is JSON in Gymnasium. So an orbit or a schedule stands there as a
-mapping of its fields, with its ``kind``: the name of one that this package has, or
-``module:Class``. A function stands there as ``module:function``. What has no such name (a lambda, a
-class within a function) stays the object that it is; such a specification makes its environment
-again within the process, but is no JSON.
+A specification (``env.spec``) is JSON in Gymnasium. So it holds an orbit or a schedule as a mapping
+of its fields, with its ``kind``: the name of one of this package, or ``module:Class``. It holds a
+function as ``module:function``. A value without such a name (a lambda, a class within a function)
+stays the same object; such a specification makes its environment again within the process, but it
+is not JSON.
 """
 
 import importlib
@@ -36,7 +36,7 @@ KINDS = {kind: name for name, kind in KNOWN.items()}
 
 
 def plain(value: Any) -> Any:
-    """Return the argument as JSON values, as far as it has a name that it can be found by again."""
+    """Return the argument as JSON values, as far as it has a name by which it is found again."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
 
 
 class Nameless:
-    """An orbit or schedule that a plain form can't tell of, in a specification; JSON refuses it."""
+    """An orbit or schedule that has no plain form, in a specification; JSON refuses it."""
 
     def __init__(self, value: Any):
         self.value = value
@@ -73,8 +73,9 @@ class Nameless:
 
 
 def _tells(told: dict[str, Any], value: Any) -> bool:
-    """Whether a plain form makes the same again: not of a class that takes other arguments, or that
-    holds more.
+    """Whether a plain form makes the same object again.
+
+    It does not if the class takes other arguments, or holds more than they say.
     """
     try:
         again = revived("", told, KNOWN, None)
@@ -86,12 +87,11 @@ def _tells(told: dict[str, Any], value: Any) -> bool:
 def revived(
     name: str, value: Any, kinds: Mapping[str, type], default: Any, base: type | None = None
 ) -> Any:
-    """Return what a plain form of the argument ``name`` stands for; anything else is returned as it
-    is.
+    """Return the object for a plain form of the argument ``name``, and any other value as it is.
 
-    Plain are a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a name
-    as its ``kind``, or a mapping of the fields of ``default`` that differ. With a ``base``, no
-    class is called but one derived from it.
+    A plain form is a name (one of ``kinds``, or ``module:Class``), a mapping of fields with such a
+    name as its ``kind``, or a mapping of the fields of ``default`` that differ. With a ``base``,
+    only a class derived from it is called. Raises ValueError for an unknown name or field.
     """
     if isinstance(value, str):
         kind = _found(name, value, kinds)
@@ -125,7 +125,7 @@ def revived(
 
 
 def _address(item: Any) -> str | None:
-    """``module:name`` of a class or function, or None if it can't be found there."""
+    """Return ``module:name`` of a class or function, or None if it can't be found there."""
     address = f"{item.__module__}:{item.__qualname__}"
     try:
         return address if _imported(address) is item else None

@@ -1,6 +1,4 @@
-"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, and the three autoreset
-modes.
-"""
+"""The arm as a ``gymnasium.vector.VectorEnv``: a batch in compiled code, all autoreset modes."""
 
 import importlib
 from typing import Any
@@ -17,7 +15,7 @@ from arm_env.arguments import count, mapping
 from arm_env.dynamics.body import body_of
 from arm_env.dynamics.layout import TERMS
 from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse_unknown
-from arm_env.envs.env import action_space, frame_rate
+from arm_env.envs.base import action_space, frame_rate
 from arm_env.envs.info import info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
@@ -29,16 +27,20 @@ NO_LIMIT = -1  # what gymnasium.make takes for an episode that never ends
 
 
 class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """``num_envs`` arms in one array, with one random generator; ``ReachArmEnv`` is the
-    specification.
+    """B = ``num_envs`` arms in one array, with one random generator.
 
-    Arguments as there, and ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its
-    reward is 0), SAME_STEP (``final_obs`` and ``final_info`` in info) or DISABLED (call
-    ``reset(options={"reset_mask": mask})``). Options of ``reset`` hold until the next call of it.
+    Actions are (B, M), observations (B, n), rewards (B,). Arguments are those of the environment of
+    one arm, such as ``ReachArmEnv``, and
 
-    All arms share the settings. New ones (``envs.unwrapped.noise = 0.0``,
-    ``envs.unwrapped.set_attr("noise", 0.0)``) act on all arms from the next reset of any, one by
-    itself included. A ``max_episode_steps`` of −1 is no limit.
+    - ``max_episode_steps``: length of an episode; −1 is no limit;
+    - ``autoreset_mode``: NEXT_STEP (the action after an end is ignored, its reward is 0), SAME_STEP
+      (``final_obs`` and ``final_info`` in info) or DISABLED (call
+      ``reset(options={"reset_mask": mask})``, mask (B,)).
+
+    Options of ``reset`` hold until its next call. All arms share the settings. A new one
+    (``envs.unwrapped.noise = 0.0`` or ``envs.unwrapped.set_attr("noise", 0.0)``) acts on all arms
+    from the next reset of any arm, also from an automatic one. Raises TypeError for an unknown
+    argument and ValueError for a value that is not allowed.
     """
 
     metadata = {
@@ -79,7 +81,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         self.observation_space = batch_space(self.single_observation_space, number)
         self.action_space = batch_space(self.single_action_space, number)
         self.observation_names = observation_names(self.task)
-        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step starts anew
+        self._ended = np.zeros(number, dtype=bool)  # episodes that the next step restarts
         self._start = self.simulation.start(None)  # of episodes that begin by themselves
         self._renderer: Any = None
         self._ready = False
@@ -90,7 +92,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         return self.simulation.number
 
     def _time_limit(self, steps: Any, task: Task) -> int:
-        """The last step of an episode, as ``gymnasium.make`` understands ``max_episode_steps``."""
+        """Return the last step of an episode for a ``max_episode_steps`` of ``gymnasium.make``."""
         if steps is None:
             return task.max_episode_steps
         if isinstance(steps, int | np.integer) and steps == NO_LIMIT:
@@ -98,11 +100,15 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         return count("max_episode_steps", steps, 1)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """What all arms share, once for each."""
+        """Return an attribute that all arms share, once for each arm."""
         return (getattr(self, name),) * self.num_envs
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set what all arms share: one value, or a list of one for each arm, all equal."""
+        """Set an attribute that all arms share.
+
+        ``values`` is one value, or a list of one for each arm, all equal. Raises ValueError for
+        different values, and AttributeError for an unknown name.
+        """
         if not hasattr(self, name):
             raise AttributeError(f"the environment has no attribute {name!r} to set{meant(name)}")
         if isinstance(values, list | tuple) and len(values) == self.num_envs and name != "schedule":
@@ -115,10 +121,11 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         setattr(self, name, values)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Refuse to call a method of each arm; an attribute is returned once for each."""
+        """Return an attribute once for each arm; raise AttributeError for a method."""
         if callable(getattr(self, name)):
             raise AttributeError(
-                f"the arms of a vector environment are no environments of their own: no {name}()"
+                "the arms of a vector environment are not separate environments, so there is no "
+                f"{name}() to call on each"
             )
         return self.get_attr(name)
 
@@ -171,7 +178,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
     def _restart(
         self, ended: np.ndarray, observations: np.ndarray, infos: dict[str, Any]
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Reset the arms whose episode has ended; what they ended with goes into the new infos."""
+        """Reset the arms whose episode has ended, (B,) bool; keep their last values in infos."""
         self.simulation.reset(self.np_random, ended, self._start)
         final = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
@@ -217,11 +224,11 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
 
 
 def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
-    """Raise ValueError, which says what to do ``otherwise``, unless ``gymnasium.make_vec`` makes an
-    ``ArmVectorEnv``.
+    """Raise ValueError unless ``gymnasium.make_vec`` makes an ``ArmVectorEnv`` of this id.
 
-    What a function makes that is registered as the entry point is not known before it has. An id
-    that is not registered is left to ``make_vec``, which has an error of its own.
+    The message says what to do ``otherwise``. If a function is registered as the entry point, it is
+    not known beforehand what it makes. An id that is not registered is left to ``make_vec``, which
+    has an error of its own.
     """
     module, _, name = str(env_id).rpartition(":")
     if module:
@@ -248,14 +255,14 @@ def check_native(env_id: str, vectorization_mode: Any, otherwise: str) -> None:
 
 
 class ReachArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """Many ``ReachArmEnv`` at once."""
+    """B ``ReachArmEnv`` at once; ``ArmVectorEnv`` describes the arguments and shapes."""
 
     def __init__(self, num_envs: int = 1, max_episode_steps: int | None = None, **arguments: Any):
         super().__init__(Reach(), num_envs, max_episode_steps, **arguments)
 
 
 class CircleArmVectorEnv(ArmVectorEnv, VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
-    """Many ``CircleArmEnv`` at once."""
+    """B ``CircleArmEnv`` at once; ``ArmVectorEnv`` describes the arguments and shapes."""
 
     def __init__(
         self,

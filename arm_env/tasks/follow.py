@@ -1,7 +1,7 @@
 """The task of following a target that moves along smooth random paths.
 
 A path is a sum of sinusoids, as in studies of manual tracking (McRuer & Jex 1967, A review of
-quasi-linear pilot models), so that the hand's gain can be told at each of its frequencies.
+quasi-linear pilot models), so that the gain of the hand can be measured at each frequency.
 """
 
 from dataclasses import dataclass
@@ -27,33 +27,37 @@ SHORTEST = 0.75  # periods of the slowest sinusoid from which gains can be told
 
 @dataclass(frozen=True)
 class FollowMeasures(Measures):
-    """Measures of following, over one path each from a second after its start to its end."""
+    """Measures of following, over one path each, from one second after its start to its end.
+
+    A gain is that of the cross-spectrum of target and hand over all movements; 1 is the target's
+    own amplitude. It is NaN (None in ``as_dict``) if no target moves at that frequency.
+
+    Attributes:
+        fraction_on_target: Share of movements whose mean distance from the target is below 4 cm.
+        median_tracking_error_m: Median, over movements, of the mean distance from the target [m].
+        p95_tracking_error_m: 95th percentile of the same [m].
+        median_lag_s: Median, over movements, of the delay of the hand behind the target [s]. It is
+            the delay at which the hand's velocity correlates best with that of the target, and NaN
+            if nothing moves.
+        gain_at_quarter_band: Gain from target to hand at a quarter of the band limit.
+        gain_at_half_band: Gain at half of the band limit.
+        gain_at_three_quarters_band: Gain at three quarters of the band limit.
+        gain_at_band_limit: Gain at the band limit.
+        mean_value: Mean of V = Σ c Δt over the whole path, i.e. minus the mean return.
+        number_of_movements: Number of movements.
+        seed: Seed of the evaluation.
+        noise: Noise level of the evaluation, as for the environments.
+    """
 
     fraction_on_target: float
-    """Share of movements whose mean distance from the target is below 4 cm."""
     median_tracking_error_m: float
-    """Median, over movements, of the mean distance from the target [m]."""
     p95_tracking_error_m: float
-    """Its 95th percentile [m]."""
     median_lag_s: float
-    """Median, over movements, of the delay [s] of the hand behind the target.
-
-    It is the delay at which the hand's velocity correlates best with that of the target, and None
-    if nothing moves.
-    """
     gain_at_quarter_band: float
-    """Gain from target to hand at a quarter of the band limit; 1 is the target's own amplitude.
-
-    Like the next three, it is that of the cross-spectrum over all movements, and None if no target
-    moves at that frequency."""
     gain_at_half_band: float
-    """Gain at half of it."""
     gain_at_three_quarters_band: float
-    """Gain at three quarters of it."""
     gain_at_band_limit: float
-    """Gain at the band limit."""
     mean_value: float
-    """Mean of V = Σ c Δt over the whole path."""
     number_of_movements: int
     seed: int
     noise: float
@@ -61,12 +65,19 @@ class FollowMeasures(Measures):
 
 @dataclass(frozen=True)
 class Follow(Task):
-    """The command is the target's position x, y [m] and velocity [m/s].
+    """Targets that move along smooth random paths.
 
-    A random path is a centre and, for each coordinate, four sinusoids at a quarter, a half, three
-    quarters and the whole of ``band`` [Hz], with amplitudes that fall with the frequency. The root
-    mean square of its distance from the centre is drawn uniformly in ``extent`` [m]. Paths that
-    leave the workspace are drawn anew, so large ones are rarer than small ones.
+    A command is the target's position x, y [m] and velocity [m/s]. A random path has a centre and,
+    for each coordinate, four sinusoids at a quarter, a half, three quarters and the whole of
+    ``band``, with amplitudes that fall with the frequency. The root mean square of its distance
+    from the centre is drawn uniformly in ``extent``. Paths that leave the workspace are drawn
+    again, so large ones are rarer than small ones. Raises ValueError for a field outside its range.
+
+    Attributes:
+        band: Highest frequency of a path [Hz], 0.1 to 5.
+        extent: Range of the root mean square distance of a path from its centre [m].
+        shoulder: Range of the shoulder angle in the workspace [rad], as for every ``Task``.
+        elbow: Range of the elbow angle in the workspace [rad].
     """
 
     band: float = within(0.5, 0.1, 5.0)
@@ -93,12 +104,12 @@ class Follow(Task):
     command_names = ("target_x", "target_y", "velocity_x", "velocity_y")
     tolerance = 0.04
     weights = CostWeights(alpha=2.0, gamma=0.05)
-    # A trial is half as long again as one of reaching, and the network is as good by then.
+    # A trial is 1.5 times as long as one of reaching, and fewer iterations make as good a network.
     training = MappingProxyType({"iterations": 2000})
 
     @property
     def hold(self):  # type: ignore[override]
-        """A period of the slowest sinusoid [s], or 8 s if that is shorter."""
+        """Period of the slowest sinusoid [s], or 8 s if that is shorter."""
         return max(8.0, SINUSOIDS / self.band)
 
     @property
@@ -113,7 +124,10 @@ class Follow(Task):
         return dx * dx + dy * dy, command[..., 2], command[..., 3]
 
     def sample_courses(self, rng, number, arm):
-        """Centres x, y, and cosine and sine amplitudes of both coordinates [m], (number, 18)."""
+        """Return random courses, (number, 18): centre x, y, cosine and sine amplitudes [m].
+
+        The amplitudes are four of the cosine and four of the sine for x, then the same for y.
+        """
 
         def draw():
             centre = hand_position(arm, self.sample_angles(rng, 4 * number))
@@ -212,10 +226,10 @@ class Follow(Task):
 
 
 def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
-    """Delays in samples, (B,), up to ``longest``, at which signals (T, B, 2) correlate best.
+    """Return the delays in samples, (B,), at which hand and target, (T, B, 2), correlate best.
 
-    All delays are compared over the same samples of the hand, those after the first ``longest``. A
-    signal that rests has none: NaN.
+    Delays go up to ``longest`` samples. All are compared over the same samples of the hand, those
+    after the first ``longest``. The delay is NaN for a signal that rests.
     """
     last = len(target)
     moving = hand[longest:]
@@ -230,12 +244,13 @@ def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
 
 
 def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list[float]:
-    """Gains from targets to hands, (T, B, 2) each, at frequencies in cycles a sample.
+    """Return the gains from targets to hands, (T, B, 2), at ``frequencies`` in cycles a sample.
 
-    A gain is the modulus of the cross-spectrum of both over the target's power: the noise of single
-    movements averages out. Amplitudes are those of a fit of all frequencies at once, since a
-    recording need not last for whole periods. A frequency without power has no gain: NaN. Nor has
-    any in a recording too short to tell them apart, or if the target moves otherwise, too.
+    A gain is the modulus of the cross-spectrum of both over the target's power, so that the noise
+    of single movements averages out. Amplitudes are those of a fit of all frequencies at once,
+    since a recording need not last for whole periods. The gain is NaN at a frequency without power.
+    All are NaN if the recording is too short to tell the frequencies apart, or if the target also
+    moves in another way.
     """
     if len(hand) * frequencies[0] < SHORTEST:
         return [np.nan] * len(frequencies)

@@ -1,4 +1,4 @@
-"""Measures of how well movements went: the base of what ``arm_env.evaluate`` returns."""
+"""Measures of movements, the base of the results of ``arm_env.evaluate``."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
-# [m] shorter jumps have no direction or straightness to speak of: targets have a radius of 4 cm
+# [m] direction and straightness are measured on jumps of this length or longer: targets have a
+# radius of 4 cm
 LONG_ENOUGH = 0.10
 DEPARTED = 0.03  # [m] from its start, where a movement's initial direction is taken
 TOWARD = np.deg2rad(45.0)  # [rad] a hand within this of the target's direction moves toward it
@@ -16,44 +17,63 @@ MIDDLING = (0.25, 0.35)  # [m] jumps whose peak speeds are comparable
 
 @dataclass(frozen=True)
 class ShownMeasure:
-    """A measure as tables show it: a column's title, and a number with its unit."""
+    """A measure as tables show it: the title of its column, and a number with its unit.
+
+    Attributes:
+        name: Name of the measure, a field of the task's ``Measures``.
+        title: Title of the column.
+        unit: Unit that is shown.
+        factor: Factor that converts the measure to this unit.
+        digits: Number of digits behind the decimal point.
+    """
 
     name: str
-    """Name of the measure, as a field of the task's ``Measures``."""
     title: str
     unit: str = ""
     factor: float = 1.0
-    """Factor that converts the measure to this unit."""
     digits: int = 2
-    """Number of digits behind the decimal point."""
 
     def show(self, value: float) -> str:
-        """Return a value as the text in a table's cell."""
+        """Return a value of the measure as the text in a table's cell."""
         return f"{self.factor * value:.{self.digits}f} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Base of the measures that ``evaluate`` returns."""
+    """Base class of the measures that ``arm_env.evaluate`` returns."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the measures for JSON.
+        """Return the measures as a dict for JSON.
 
-        A number that is not finite, such as the time of what never settles, is None.
+        A number that is not finite, such as the time of a movement that never settles, becomes
+        None.
         """
         return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording of B episodes over T control periods."""
+    """A recording of B episodes over T control periods, as ``arm_env.record`` returns it.
 
-    states: np.ndarray  # (T + 1, B, 10)
-    commands: np.ndarray  # (T, B, K) in force during each period
-    actions: np.ndarray  # (T, B, 6)
-    rewards: np.ndarray  # (T, B)
-    hand: np.ndarray  # (T + 1, B, 2) [m]
-    velocity: np.ndarray  # (T + 1, B, 2) [m/s]
+    J is the number of joints, M that of muscles, K that of a command's components: 2, 6 and 2 for
+    ``ReachArm-v0``. States, hand and rewards are the true ones, without sensory noise.
+
+    Attributes:
+        states: Body states, (T + 1, B, 2 J + M): joint angles [rad], angular velocities [rad/s],
+            activations [-]. The first is the state at the start.
+        commands: Commands in force during each period, (T, B, K), in the units of the task.
+        actions: Excitations that the controller returned [-], (T, B, M).
+        rewards: Rewards −c Δt, (T, B).
+        hand: Hand positions from the shoulder [m], (T + 1, B, 2).
+        velocity: Hand velocities [m/s], (T + 1, B, 2).
+    """
+
+    states: np.ndarray
+    commands: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    hand: np.ndarray
+    velocity: np.ndarray
 
     @property
     def speed(self) -> np.ndarray:
@@ -62,7 +82,10 @@ class Recording:
 
 
 def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """Mean of signals (T, B) over the latest ``span`` samples, (B,), or as many as there are."""
+    """Return the mean, (T, B), of signals (T, B) over the latest ``span`` samples, (B,).
+
+    At the start it is the mean of the samples that there are.
+    """
     total = np.cumsum(np.vstack([np.zeros_like(signal[:1]), signal]), axis=0)
     end = np.arange(1, len(signal) + 1)[:, None]
     start = np.maximum(end - span, 0)
@@ -70,17 +93,18 @@ def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:
 
 
 def settling_time(distance: np.ndarray, period: float) -> np.ndarray:
-    """Return the time [s] after which each column of distances (T, B) stays within the target.
+    """Return the time [s], (B,), after which each column of ``distance`` stays within the target.
 
-    The time is inf for a column that never does.
+    Distances are (T, B) [m], ``period`` is the time between samples [s], and the target has a
+    radius of 4 cm. The time is infinite for a column that is outside at the end.
     """
     return settling_steps(distance >= TARGET_SIZE) * period
 
 
 def settling_steps(outside: np.ndarray) -> np.ndarray:
-    """Return the number of steps after which each column (T, B) is never outside again.
+    """Return the number of steps, (B,), after which each column (T, B) is never outside again.
 
-    The number is inf for a column that is outside at the end.
+    The number is infinite for a column that is outside at the end.
     """
     last = np.where(outside.any(0), len(outside) - outside[::-1].argmax(0), 0)
     return np.where(outside[-1], np.inf, last)
@@ -89,14 +113,15 @@ def settling_steps(outside: np.ndarray) -> np.ndarray:
 def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the minimum-jerk profiles nearest to speeds (T, B).
 
-    Returns the profiles' correlations with the speeds, (B,), and the profiles, (T, B).
+    Returns the correlations of profiles and speeds, (B,), and the profiles, (T, B), in the unit of
+    the speeds.
 
-    Profiles are s² (1 − s)², s from 0 at the movement's onset to 1 at its end (Flash & Hogan 1985),
-    and 0 outside. Onset, end and height are those of the best fit. The correlation is over all T
-    samples, so a skewed rise, a long tail and a tremor on the target all reduce it. (Onset and end
-    by a threshold on the speed fail here: under noise the hand is never at rest.)
+    A profile is s² (1 − s)², with s from 0 at the onset of the movement to 1 at its end (Flash &
+    Hogan 1985), and 0 outside. Onset, end and height are those of the best fit. The correlation is
+    over all T samples, so a skewed rise, a long tail and a tremor on the target all reduce it.
+    (Onset and end by a threshold on the speed fail here: under noise the hand is never at rest.)
     """
-    # some 10,000 pairs of onset and end at the most
+    # at most about 10,000 pairs of onset and end
     coarse = np.arange(0, len(speed), -(-len(speed) // 150))
     first, last = np.triu_indices(len(coarse), k=min(8, len(coarse) - 1))
     onset, end = coarse[first][:, None], coarse[last][:, None]  # (P, 1)
@@ -112,10 +137,10 @@ def closest_minimum_jerk(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Whether hands on paths (T, B, 2) set out toward their targets (B, 2), (B,) bool.
+    """Whether hands on paths (T, B, 2) [m] set out toward their targets (B, 2) [m], (B,) bool.
 
-    The direction is that from the start to where the hand first is 3 cm away; a hand that never is
-    does not set out.
+    A hand does if it is within 45° of the target's direction when it is first 3 cm from its start.
+    A hand that never is that far away does not.
     """
     moved = path - path[0]
     away = np.linalg.norm(moved, axis=-1) >= DEPARTED  # (T, B)
@@ -128,19 +153,19 @@ def starts_toward(path: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def mean_or_nan(values: np.ndarray) -> float:
-    """Return the mean of the values; NaN if there are none."""
+    """Return the mean of values (n,); NaN if there are none."""
     return float(values.mean()) if len(values) else np.nan
 
 
 def quantile_or_nan(values: np.ndarray, share: float) -> float:
-    """Return a quantile of the values; NaN if there are none."""
+    """Return a quantile, 0 to 1, of values (n,); NaN if there are none."""
     return float(np.quantile(values, share)) if len(values) else np.nan
 
 
 def path_deviation(path: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the largest distance of each path from a straight line, over the line's length, (B,).
 
-    Paths are (T, B, 2); the lines go from ``start`` to ``end``, (B, 2) each.
+    Paths are (T, B, 2); the lines go from ``start`` to ``end``, (B, 2) each. All are in m.
     """
     along = end - start
     length = np.maximum(np.linalg.norm(along, axis=-1), 1e-9)

@@ -3,9 +3,9 @@
 The source is Huh & Todorov (2009), V.B.2.
 
 An orbit is a shape that answers two questions about a point: how far outside the curve it lies, and
-which way is out. Cost, environment, start and drawing follow from these. The functions are
-array-generic like ``arm_env.dynamics.equations``, so a new shape compiles and trains like the
-circle.
+which direction is outward. Cost, environment, start and drawing follow from these. The functions
+work on arrays of any library, like ``arm_env.dynamics.equations``, so a new shape compiles and
+trains like the circle.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,10 @@ OUTLINE = 2 * np.pi * np.arange(48) / 48  # [rad] phases at which an orbit is ch
 
 
 def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
-    """√(x² + y²), and a parabola with the same value and slope below ``SINGULAR``."""
+    """Return √(x² + y²), (...); below ``SINGULAR``, a parabola with the same value and slope.
+
+    x and y are (...) each.
+    """
     square = x * x + y * y
     away = xp.sqrt(at_least(xp, square, SINGULAR * SINGULAR))
     return xp.where(
@@ -44,26 +47,31 @@ def smooth_length(xp: Primitives, x: Array, y: Array) -> Array:
 class CycleMeasures(Measures):
     """Measures of running along orbits, after the jump to the second command of each episode.
 
-    Errors are means over the last lap, or as much of it as the second command lasts.
+    Errors are means over the last round, or over as much of it as the second command lasts.
+
+    Attributes:
+        fraction_converged: Share of movements with a radial error below 1.5 cm and a speed error
+            below 25 %.
+        median_radial_error_m: Median of the mean distance from the orbit [m].
+        p95_radial_error_m: 95th percentile of the same [m].
+        median_speed_error: Median difference of the mean tangential speed from the commanded speed,
+            as a share of the latter.
+        fraction_correct_direction: Share of movements that run in the commanded direction.
+        median_convergence_time_s: Median time from the jump until the movement stays converged [s].
+            The time of a movement that never does is infinite.
+        mean_value: Mean of V = Σ c Δt over the whole episode, i.e. minus the mean return.
+        number_of_movements: Number of movements.
+        seed: Seed of the evaluation.
+        noise: Noise level of the evaluation.
     """
 
     fraction_converged: float
-    """Share of movements whose radial error is below 1.5 cm and whose speed error is below 25 %."""
     median_radial_error_m: float
-    """Median of the mean distance from the orbit [m]."""
     p95_radial_error_m: float
-    """Its 95th percentile [m]."""
     median_speed_error: float
-    """Median difference of the mean tangential speed from the commanded one, as a share of that."""
     fraction_correct_direction: float
-    """Share of movements that run round the commanded way."""
     median_convergence_time_s: float
-    """Median time [s] from the jump until the movement stays converged, on average over laps.
-
-    The time of a movement that never does is infinite.
-    """
     mean_value: float
-    """Mean of V = Σ c Δt over the whole episode."""
     number_of_movements: int
     seed: int
     noise: float
@@ -71,11 +79,19 @@ class CycleMeasures(Measures):
 
 @dataclass(frozen=True)
 class Orbit(Task):
-    """The command is centre x, y [m], radius [m] and speed v_d [m/s], above 0 for clockwise.
+    """Limit cycles of one shape, one for each command.
 
-    Random commands have a ``radius`` [m] and a duration of one round, ``lap`` [s], uniform in these
-    ranges, either direction, and a centre uniform over those whose whole orbit lies in the
-    workspace. The speed follows: 2π radius / lap. A subclass defines ``outline``.
+    A command is centre x, y [m], radius [m] and speed v_d [m/s], above 0 for clockwise. A random
+    command has a radius and a duration of one round that are uniform in the ranges below, either
+    direction with equal chance, and a centre that is uniform over those whose whole orbit lies in
+    the workspace. The speed follows: 2π radius / lap. A subclass defines ``outline``. Raises
+    ValueError for a field outside its range.
+
+    Attributes:
+        radius: Range of the radius of random commands [m].
+        lap: Range of the duration of one round of random commands [s].
+        shoulder: Range of the shoulder angle in the workspace [rad], as for every ``Task``.
+        elbow: Range of the elbow angle in the workspace [rad].
     """
 
     radius: tuple[float, float] = within((0.04, 0.10), 0, 1, ascending=True)
@@ -99,8 +115,8 @@ class Orbit(Task):
     cyclic = True
     dimensions = (4, 17)
     analysed_commands = 100
-    # Circles cost several times as much as reaches: a smaller β weighs their differences alike.
-    # They move on, so no tremor hides in the noise, and training with all of it makes them more
+    # Circles cost several times as much as reaches: a smaller β weighs differences alike. The hand
+    # keeps moving, so no tremor hides in the noise; training with the full noise makes circles more
     # accurate under it.
     training = MappingProxyType({"recipe": "full-noise", "network": {"neurons": 64}, "beta": 0.5})
     speed_tolerance = SPEED_TOLERANCE
@@ -117,10 +133,10 @@ class Orbit(Task):
     def outline(
         self, xp: Primitives, x: Array, y: Array, radius: Array
     ) -> tuple[Array, Array, Array]:
-        """Return the distance [m] from the curve round the origin, and the outward unit normal.
+        """Return the distance [m] from the curve, and the outward unit normal x, y, (...) each.
 
-        Both are those of a point x, y [m]. The distance is negative inside; the normal is returned
-        as x, y.
+        Both are those of a point x, y [m] relative to the centre, (...) each, for a curve of
+        ``radius`` [m]. The distance is negative inside.
         """
         raise NotImplementedError
 
@@ -131,23 +147,24 @@ class Orbit(Task):
         return d * d, command[..., 3] * out_y, -(command[..., 3] * out_x)
 
     def success(self, xp, command, x, y, vx, vy):
-        """Return a value above 0 where the hand is on the orbit, as ``is_success`` says.
+        """Return a value above 0 where the hand is on the orbit, (...), for ``is_success``.
 
-        The hand must be near the curve and, if the command moves, run along it in the commanded
-        direction and with about the commanded speed.
+        The hand must be near the curve. If the commanded speed is not 0, it must also run along the
+        curve in the commanded direction with about that speed. x, y [m] and vx, vy [m/s] are (...)
+        each.
         """
         _, wish_x, wish_y = self.error(xp, command, x, y)
         square = command[..., 3] * command[..., 3]
-        # speed along the curve less that commanded, times the latter
+        # difference of the speed along the curve from the commanded speed, times the latter
         off = vx * wish_x + vy * wish_y - square
         on_speed = self.speed_tolerance * self.speed_tolerance * square * square - off * off
         near = super().success(xp, command, x, y, vx, vy)
         return xp.where(square, at_most(xp, near, on_speed), near)
 
     def points(self, commands: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        """Return positions on the orbits [m], (n, P, 2).
+        """Return the positions on the orbits [m], (n, P, 2), in given directions from the centre.
 
-        They lie in the directions ``phase`` [rad], (n, P), from the centre.
+        Commands are (n, 4), the directions ``phase`` [rad] (n, P).
         """
         centre = commands[:, None, :2]
         radius = commands[:, None, 2]
@@ -162,7 +179,7 @@ class Orbit(Task):
     def track(self, command: np.ndarray) -> np.ndarray:
         """Return points of one orbit [m], (48, 2), in the order in which the hand runs along it.
 
-        Without speed the order is anticlockwise.
+        The command is (4,). Without speed the order is anticlockwise.
         """
         return self.points(command[None], OUTLINE[None] * (-1 if command[3] > 0 else 1))[0]
 
@@ -204,7 +221,10 @@ class Orbit(Task):
             raise ValueError(f"the orbit leaves what the arm can reach: {error}") from None
 
     def attractor_state(self, rng, arm, commands):
-        """Return body states on the orbits at random phases, with the velocity commanded there."""
+        """Return body states (n, 10) on the orbits of commands (n, 4) at random phases.
+
+        The hand has the velocity that is commanded there; activations are zero.
+        """
         place = self.points(commands, rng.uniform(0, 2 * np.pi, (len(commands), 1)))[:, 0]
         velocity = np.stack(self.error(NUMPY, commands, *place.T)[1:], -1)
         return moving_state(arm, place, velocity)
@@ -236,7 +256,10 @@ class Orbit(Task):
         return cycle_measures(recording, start, period, self, seed=seed, noise=noise)
 
     def period(self, commands):
-        """Return the time of one round [s]; 0.5 s for a command that stands still."""
+        """Return the duration of one round [s], (n,); 0.5 s for a command without speed.
+
+        Commands are (n, 4).
+        """
         speed = np.abs(commands[:, 3])
         return np.where(speed > 0, 2 * np.pi * commands[:, 2] / np.where(speed > 0, speed, 1), 0.5)
 
@@ -244,7 +267,10 @@ class Orbit(Task):
 def cycle_measures(
     recording: Recording, jump: int, period: float, orbit: Any, *, seed: int, noise: float
 ) -> CycleMeasures:
-    """Measures of the orbits that begin ``jump`` periods into a recording."""
+    """Return the measures of the orbits that begin ``jump`` periods into a recording.
+
+    ``period`` is the control period [s].
+    """
     command = recording.commands[-1]
     # (T, B, 2)
     place = recording.hand[jump + 1 :]

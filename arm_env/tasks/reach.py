@@ -26,42 +26,45 @@ from arm_env.tasks.workspace import hand_position, joint_angles, resting_state
 
 @dataclass(frozen=True)
 class ReachMeasures(Measures):
-    """Measures of reaching, over the jump from the first to the second command of each episode."""
+    """Measures of reaching, over the jump from the first to the second command of each episode.
+
+    A measure over certain jumps is NaN (None in ``as_dict``) if there is no such jump.
+
+    Attributes:
+        fraction_within_target: Share of movements whose mean distance from the target over the last
+            0.2 s is below 4 cm.
+        median_endpoint_error_m: Median of that mean distance [m].
+        p95_endpoint_error_m: 95th percentile of that mean distance [m].
+        mean_value: Mean of V = Σ c Δt over the whole episode, i.e. minus the mean return.
+        median_movement_time_s: Median time from the jump until the hand stays within 4 cm of the
+            target [s]. The time of a movement that never does is infinite.
+        median_peak_speed_m_s: Median of the largest hand speed after the jump [m/s].
+        median_minimum_jerk_correlation: Median correlation of the speed with the minimum-jerk
+            profile of the same onset and duration.
+        fraction_toward_target: Share of jumps of 10 cm or more in which the hand sets out toward
+            the target: it is within 45° of the target's direction when it is first 3 cm from its
+            start.
+        median_path_deviation: Median, over jumps of 10 cm or more, of the hand's largest distance
+            from the straight line to the target, over the length of that line.
+        p90_path_deviation: 90th percentile of the same.
+        median_peak_speed_of_30_cm_m_s: Median of the largest hand speed in jumps of 25 to 35 cm
+            [m/s].
+        number_of_movements: Number of movements.
+        seed: Seed of the evaluation.
+        noise: Noise level of the evaluation, as for the environments.
+    """
 
     fraction_within_target: float
-    """Share of movements whose mean distance over the last 0.2 s is below 4 cm."""
     median_endpoint_error_m: float
-    """Median of that mean distance [m]."""
     p95_endpoint_error_m: float
-    """Its 95th percentile [m]."""
     mean_value: float
-    """Mean of V = Σ c Δt over the whole episode."""
     median_movement_time_s: float
-    """Median time [s] from the jump until the hand stays within 4 cm of the target.
-
-    The time of a movement that never does is infinite.
-    """
     median_peak_speed_m_s: float
-    """Median of the largest hand speed after the jump [m/s]."""
     median_minimum_jerk_correlation: float
-    """Median correlation of the speed with the minimum-jerk profile of the same onset and duration.
-    """
     fraction_toward_target: float
-    """Share of jumps of 10 cm or more in which the hand sets out toward the target.
-
-    The hand does if it is within 45° of the target's direction when it is first 3 cm from its
-    start. None if there is no such jump, as for the next three.
-    """
     median_path_deviation: float
-    """Median, over jumps of 10 cm or more, of the deviation from a straight path.
-
-    That is the hand's largest distance from the straight line to the target, over the line's
-    length.
-    """
     p90_path_deviation: float
-    """Its 90th percentile."""
     median_peak_speed_of_30_cm_m_s: float
-    """Median of the largest hand speed [m/s] of jumps of 25 to 35 cm."""
     number_of_movements: int
     seed: int
     noise: float
@@ -69,7 +72,10 @@ class ReachMeasures(Measures):
 
 @dataclass(frozen=True)
 class Reach(Task):
-    """Point attractors: the command is the target's position x, y [m] from the shoulder."""
+    """Point attractors: the command is the target's position x, y from the shoulder [m].
+
+    The fields ``shoulder`` and ``elbow`` are those of ``Task``.
+    """
 
     name = "reach"
     env_id = "ReachArm-v0"
@@ -117,7 +123,10 @@ class Reach(Task):
 def reach_measures(
     recording: Recording, jump: int, period: float, *, seed: int, noise: float
 ) -> ReachMeasures:
-    """Measures of the movements that begin ``jump`` periods into a recording."""
+    """Return the measures of the movements that begin ``jump`` periods into a recording.
+
+    ``period`` is the control period [s].
+    """
     path = recording.hand[jump:]
     speed = recording.speed[jump:]
     target = recording.commands[-1, :, :2]

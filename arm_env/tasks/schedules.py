@@ -1,4 +1,4 @@
-"""Command schedules: which command holds when."""
+"""Command schedules: they say which command holds when."""
 
 import inspect
 from collections.abc import Callable
@@ -16,34 +16,52 @@ FOR_EVER = 1e9  # [s] no command is held longer
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Commands that stay for ``hold`` [s] each; the environment asks when one is due."""
+    """The protocol of a schedule: commands that stay for ``hold`` [s] each.
+
+    The environment asks for a command when one is due.
+    """
 
     @property
     def hold(self) -> float:
-        """How long a command stays [s]."""
+        """Time for which a command stays [s]."""
 
     def commands(
         self, rng: np.random.Generator, segment: np.ndarray, time: np.ndarray, task: Task, arm: Any
     ) -> np.ndarray:
-        """Commands (n, K) of n arms entering their segment (n,) = 0, 1, … at time (n,) [s]."""
+        """Return the commands (n, K) of n arms that enter their segment, (n,) = 0, 1, ….
+
+        ``time`` [s] is (n,).
+        """
 
 
 @dataclass(frozen=True)
 class RandomJumps(Checked):
-    """Jumps between random commands, as the paper trains and tests (fig. 4)."""
+    """Jumps between random commands, as in the paper (Huh & Todorov 2009, fig. 4).
 
-    hold: float = within(1.0, 0, FOR_EVER)  # [s]
+    Attributes:
+        hold: Time for which a command stays [s].
+    """
+
+    hold: float = within(1.0, 0, FOR_EVER)
 
     def commands(self, rng, segment, time, task, arm):
+        """Return random commands of the task, (n, K), for n arms."""
         return task.sample_commands(rng, len(segment), arm)
 
 
 @dataclass(frozen=True, eq=False)
 class CommandList(Checked):
-    """Fixed commands (n, K), one after the other; the last one stays."""
+    """Fixed commands, one after the other; the last one stays.
+
+    Raises ValueError if the commands are not an array of numbers with one command a row.
+
+    Attributes:
+        values: Commands, (n, K), or a single one, (K,).
+        hold: Time for which a command stays [s].
+    """
 
     values: np.ndarray
-    hold: float = within(1.0, 0, FOR_EVER)  # [s]
+    hold: float = within(1.0, 0, FOR_EVER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,12 +78,20 @@ class CommandList(Checked):
         return hash((self.hold, self.values.tobytes()))
 
     def commands(self, rng, segment, time, task, arm):
+        """Return the commands (n, K) of n arms that enter their segment, (n,)."""
         return self.values[np.minimum(segment, len(self.values) - 1)]
 
 
 @dataclass(frozen=True)
 class MovingCommand(Checked):
-    """A command (K,) given as a function of the time [s], asked anew every control period."""
+    """A command that is given as a function of the time.
+
+    Raises ValueError if ``function`` can't be called with the time alone.
+
+    Attributes:
+        function: A function from the time [s] since the start of the episode to a command (K,).
+        hold: Time after which it is called again [s]; 0 for every control period.
+    """
 
     function: Callable[[float], np.ndarray]
     hold: float = within(0.0, 0, FOR_EVER)
@@ -84,6 +110,10 @@ class MovingCommand(Checked):
             pass  # a signature that can't be read, of compiled code
 
     def commands(self, rng, segment, time, task, arm):
+        """Return the commands (n, K) at times (n,) [s].
+
+        Raises ValueError if the function does not return a command.
+        """
         values = [detached(self.function(float(t))) for t in time]
         try:
             return np.array(values, dtype=float)
@@ -95,13 +125,15 @@ class MovingCommand(Checked):
 
 
 def _commands(value: Any) -> np.ndarray:
-    """Commands (n, K) from a list of them or a single one; a copy that nobody can write to."""
+    """Commands (n, K) from a list of them or a single one; a read-only copy."""
     try:
         commands = floats(value)
     except ValueError:
         raise ValueError("a list of commands is an array of numbers, a command a row") from None
     if commands.ndim not in (1, 2) or not commands.size:
-        raise ValueError(f"a list of commands has one a row, and this has shape {commands.shape}")
+        raise ValueError(
+            f"a list of commands has shape (n, K), a command a row, not shape {commands.shape}"
+        )
     commands = np.atleast_2d(commands)
     commands.flags.writeable = False
     return commands
@@ -120,7 +152,7 @@ def unknown_schedule(value: Any, task: Task, reason: Exception) -> ValueError:
 def hold_of(schedule: Schedule) -> float:
     """Return how long a command of the schedule stays [s].
 
-    Raises ValueError if the schedule's ``hold`` is no such time.
+    Raises ValueError if the schedule's ``hold`` is not a number in the range of such times.
     """
     return number("the hold of a schedule", schedule.hold, 0, FOR_EVER)
 
@@ -128,8 +160,9 @@ def hold_of(schedule: Schedule) -> float:
 def as_schedule(value: Any, task: Task, arm: Any, hold: float | None = None) -> Schedule:
     """Return the schedule that a user described.
 
-    The value is None, a list of commands, a function of time, or a ``Schedule``. The schedule's
-    first commands are checked, as far as they are known.
+    The value is None (random jumps), commands (n, K), a function of time [s], or a ``Schedule``.
+    The schedule's first commands are checked, as far as they are known. Raises ValueError for
+    anything else, and for commands that the arm can't carry out.
     """
     hold = task.hold if hold is None else hold
     if value is None:

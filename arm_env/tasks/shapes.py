@@ -12,7 +12,11 @@ from arm_env.tasks.orbits import SINGULAR, Orbit, smooth_length
 
 @dataclass(frozen=True)
 class Circle(Orbit):
-    """Circles. With radius and speed 0 the cost is that of reaching, exactly."""
+    """Circles, the limit cycles of Huh & Todorov (2009), V.B.2.
+
+    A command is centre x, y [m], radius [m] and speed [m/s]; ``Orbit`` describes the fields. With
+    radius and speed 0 the cost is exactly that of reaching.
+    """
 
     @property
     def arguments(self):
@@ -30,14 +34,22 @@ class Circle(Orbit):
 
 @dataclass(frozen=True)
 class Ellipse(Orbit):
-    """Ellipses of the circle's area, ``aspect`` times as long (along x) as wide."""
+    """Ellipses of the same area as the circle of the commanded radius.
+
+    A command and the other fields are those of ``Orbit``. Raises ValueError for a field outside its
+    range.
+
+    Attributes:
+        aspect: Length (along x) over width (along y) [-], 0.1 to 10.
+    """
 
     aspect: float = within(2.0, 0.1, 10)
 
     def outline(self, xp, x, y, radius):
-        """Find the closest point of the ellipse by three steps from evolute to evolute.
+        """Return the distance [m] from the ellipse, and the outward unit normal x, y, (...) each.
 
-        The result is exact to 1e-6 of the radius near the curve.
+        The closest point of the ellipse is found by three steps from evolute to evolute. It is
+        exact to 1e-6 of the radius near the curve.
         """
         size = at_least(xp, radius, SINGULAR)
         a, b = size * self.aspect**0.5, size / self.aspect**0.5
@@ -61,13 +73,25 @@ class Ellipse(Orbit):
 
 @dataclass(frozen=True)
 class RoundedPolygon(Orbit):
-    """Regular polygons whose corners, ``rounding`` of the radius from their tips, are arcs."""
+    """Regular polygons with rounded corners, which touch the circle of the commanded radius.
+
+    A command and the other fields are those of ``Orbit``. Raises ValueError for a field outside its
+    range.
+
+    Attributes:
+        corners: Number of corners, 3 to 24; one points up.
+        rounding: Radius of the arcs at the corners, as a share of the commanded radius [-], 0.01 to
+            0.99.
+    """
 
     corners: int = within(3, 3, 24)
     rounding: float = within(0.3, 0.01, 0.99)
 
     def outline(self, xp, x, y, radius):
-        """Return the distance from a smaller polygon, less the rounding, and the outward normal."""
+        """Return the distance [m] from the polygon, and the outward unit normal x, y, (...) each.
+
+        The distance is that from a smaller polygon, less the radius of the arcs.
+        """
         size = (1 - self.rounding) * radius
         rounding = self.rounding * radius
         half = np.pi / self.corners

@@ -1,7 +1,7 @@
-"""The cost of eqs. 6 and 7 (Huh & Todorov 2009), and the base class of all tasks.
+"""The cost of eqs. 6 and 7 (Huh & Todorov 2009, HT09), and the base class of all tasks.
 
-The functions are array-generic like ``arm_env.dynamics.equations``: environment, trainer and
-analysis share them.
+The functions work on arrays of any library, like ``arm_env.dynamics.equations``: environment,
+trainer and analysis share them.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,14 @@ FASTEST = 2.0  # [m/s] no command is faster
 def cost_terms(
     xp: Primitives, weights: Any, error: tuple[Array, ...], velocity: tuple[Array, Array], u: Array
 ) -> tuple[Array, Array, Array]:
-    """Distance, velocity and effort terms of the instantaneous cost c, their sum (eq. 7).
+    """Return the distance, velocity and effort terms of the instantaneous cost c [1/s], (...) each.
 
-    ``error`` is (d², desired velocity x, y) of the hand; at rest on a point it makes this eq. 6.
-    With e = exp(−d²/2d0²):  1 − e,  α/2 (e |v − v_d|² + (1 − e) |v_d|²) / v0²,  γ/2 |u|².
-    While training narrows the target, the velocity term's e has a radius of its own.
+    Their sum is c of eq. 7 (HT09). With e = exp(−d²/2d0²) the terms are
+        1 − e,   α/2 (e |v − v_d|² + (1 − e) |v_d|²) / v0²,   γ/2 |u|².
+    ``error`` is (d² [m²], desired velocity x, y [m/s]) of the hand, ``velocity`` its velocity x, y
+    [m/s], (...) each; u are the excitations [-], (..., M). With a desired velocity of 0 the sum is
+    eq. 6. The velocity term's e has a radius of its own, ``brake_radius``, which differs from d0
+    only while training narrows the target.
     """
     squared_distance, wish_x, wish_y = error
     near = xp.exp(-0.5 * squared_distance / (weights.target_radius * weights.target_radius))
@@ -41,11 +44,41 @@ def cost_terms(
 
 @dataclass(frozen=True)
 class Task(Checked):
-    """A family of attractors, one for every command (K,).
+    """A family of attractors, one for each command (K,), with its cost and its measures.
 
-    A kind of task says what is wrong with a hand's position (``error``), which commands there are
-    and where their attractors lie. Positions and postures are drawn uniformly in space over the
-    hand positions whose joint angles lie in ``shoulder`` × ``elbow`` [rad].
+    A subclass says how far a hand is from the attractor (``error``), which commands there are and
+    where their attractors lie. Positions and postures are drawn uniformly in space over the hand
+    positions whose joint angles lie in ``shoulder`` × ``elbow``. ``arm`` is always the parameters
+    of the task's body. Raises ValueError for a field outside its range.
+
+    Attributes:
+        shoulder: Range of the shoulder angle [rad].
+        elbow: Range of the elbow angle [rad].
+        name: Name of the task on the command line and in files.
+        env_id: Id of the task's environment.
+        summary: Description of the task, in a sentence.
+        max_episode_steps: Number of steps of the registered environment's episodes.
+        body: The body that moves.
+        entry_points: The environment and the vector environment of the task, each a class or an
+            address, module:Class; None for those that serve any task.
+        argument_names: Arguments of its environment in addition to those of every environment.
+        success_measure: The share of movements that succeed: its name among the measures, and in
+            words.
+        moving: Whether commands move along their courses, ``command_at``.
+        shown_measures: Measures that tables of results show; the first two also where all tasks are
+            compared.
+        cyclic: Whether its attractors are cycles along ``track``; else they are points at
+            ``command[:2]``.
+        dimensions: Dimension of the set of its attractors, and of the movements between them (HT09,
+            IV).
+        analysed_commands: Default number of commands whose attractors are looked for.
+        training: Settings of ``rnn_controller.TrainConfig`` that differ from its defaults, except
+            the cost.
+        command_names: Names of the K components of a command.
+        tolerance: Distance within which a hand is on the attractor [m].
+        hold: Default time for which an environment holds a command [s], a finite number. A task
+            that holds a command for ever also defines ``measured``.
+        weights: Default weights of the cost.
     """
 
     shoulder: tuple[float, float] = within(
@@ -56,45 +89,24 @@ class Task(Checked):
     )
 
     name: ClassVar[str]
-    """Name of the task on the command line and in files."""
     env_id: ClassVar[str]
-    """Id of the task's environment."""
     summary: ClassVar[str]
-    """Description of the task, in a sentence."""
     max_episode_steps: ClassVar[int] = 200
-    """Steps of the registered environment's episodes."""
     body: ClassVar[Body] = ARM
-    """What moves: its parameters, of the class of ``body.parameters``, are called ``arm`` here."""
     entry_points: ClassVar[tuple[Any, Any] | None] = None
-    """Its environment and its vector environment, each a class or an address, module:Class; None
-    for those that serve any task."""
     argument_names: ClassVar[tuple[str, ...]] = ()
-    """Arguments that its environment takes beside those of all."""
     success_measure: ClassVar[tuple[str, str]]
-    """The share of movements that succeed: its name among the measures, and in words."""
     moving: ClassVar[bool] = False
-    """Whether commands move along their courses, ``command_at``."""
     shown_measures: ClassVar[tuple[ShownMeasure, ...]] = ()
-    """Measures that tables of results show, the first two also where all tasks are compared."""
     cyclic: ClassVar[bool] = False
-    """Whether its attractors are cycles along ``track``; else they are points at ``command[:2]``.
-    """
     dimensions: ClassVar[tuple[int, int]] = (2, 4)
-    """Dimensions of its attractors, and of the movements between them (HT09, IV)."""
     analysed_commands: ClassVar[int] = 200
-    """Number of commands whose attractors are looked for, unless told otherwise."""
     training: ClassVar[Mapping[str, Any]] = {}
-    """Settings of ``rnn_controller.TrainConfig`` that differ from its defaults, beside the cost."""
 
     command_names: ClassVar[tuple[str, ...]]
     tolerance: ClassVar[float]
-    """Distance [m] within which a hand is on the attractor."""
     hold: ClassVar[float]
-    """How long an environment holds a command [s], unless told otherwise.
-
-    A finite number. A task that holds a command for ever also says what is ``measured``."""
     weights: ClassVar[CostWeights]
-    """Weights of the cost, unless told otherwise."""
 
     @property
     def command_size(self) -> int:
@@ -103,45 +115,45 @@ class Task(Checked):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments that make its environment that of this task; none for the registered one."""
+        """Arguments that make its environment that of this task; none for the registered task."""
         return {}
 
     def error(
         self, xp: Primitives, command: Array, x: Array, y: Array
     ) -> tuple[Array, Array, Array]:
-        """Return the squared distance [m²] from the attractor, and the desired velocity [m/s].
+        """Return the squared distance [m²] from the attractor, and the desired velocity x, y [m/s].
 
-        Both are those of a hand at x, y [m]; the velocity is returned as x, y.
+        The hand is at x, y [m], (...) each, under commands (..., K). The results are (...) each.
         """
         raise NotImplementedError
 
     def success(
         self, xp: Primitives, command: Array, x: Array, y: Array, vx: Array, vy: Array
     ) -> Array:
-        """Return a value above 0 where the hand is on the attractor, as ``is_success`` says.
+        """Return a value above 0 where the hand is on the attractor, (...), for ``is_success``.
 
-        The hand is at x, y [m] with velocity vx, vy [m/s].
+        The hand is at x, y [m] with velocity vx, vy [m/s], (...) each, under commands (..., K).
         """
         squared_distance = self.error(xp, command, x, y)[0]
         return self.tolerance * self.tolerance - squared_distance
 
     def sample_commands(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
-        """Commands (number, K) whose attractors lie within the workspace."""
+        """Return random commands (number, K) whose attractors lie within the workspace."""
         raise NotImplementedError
 
     def sample_courses(self, rng: np.random.Generator, number: int, arm: Any) -> np.ndarray:
-        """Random courses (number, P): what a command moves along between two jumps.
+        """Return random courses (number, P), along which a command moves between two jumps.
 
         A command that stands still is its own course.
         """
         return self.sample_commands(rng, number, arm)
 
     def command_at(self, courses: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """Commands (..., K) of courses (..., P) at times (...) [s] since they began."""
+        """Return the commands (..., K) of courses (..., P) at times (...) [s] since they began."""
         return courses
 
     def command_bounds(self, arm: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest command, (K,) each."""
+        """Return the lowest and the highest command, (K,) each."""
         raise NotImplementedError
 
     def check_commands(self, arm: Any, commands: np.ndarray) -> None:
@@ -154,31 +166,35 @@ class Task(Checked):
     def attractor_state(
         self, rng: np.random.Generator, arm: Any, commands: np.ndarray
     ) -> np.ndarray:
-        """Body states (n, S) on the attractors of ``commands``, activations zero."""
+        """Return body states (n, S) on the attractors of commands (n, K), without activation."""
         raise NotImplementedError
 
     def period(self, commands: np.ndarray) -> np.ndarray:
-        """How long a command is held once the attractor is reached: T [s] of IV.C (HT09), (n,)."""
+        """Return T of HT09, IV.C [s], (n,): the time on the attractor once it is reached.
+
+        Commands are (n, K). Training holds each command for τ_c + T, τ_c being the time to
+        converge.
+        """
         raise NotImplementedError
 
     def outlines(self, commands: np.ndarray) -> np.ndarray:
-        """Points [m] of the attractors of commands (n, K), (n, P, 2)."""
+        """Return points [m], (n, P, 2), of the attractors of commands (n, K)."""
         return commands[:, None, :2]
 
     def track(self, command: np.ndarray) -> np.ndarray | None:
-        """Return the line [m], (P, 2), on which the hand runs under a command (K,).
+        """Return the line [m], (P, 2), along which the hand runs under a command (K,).
 
         None if the hand rests on a point.
         """
         return None
 
     def grid(self, arm: Any, number: int) -> np.ndarray:
-        """Commands (number, K) spread evenly over the task's own."""
+        """Return commands (number, K) spread evenly over those of the task."""
         columns = max(1, round((number / 2) ** 0.5))
         return self.places(arm, -(-number // columns), columns)[:number]
 
     def measured(self, hold: float) -> tuple[float, float]:
-        """When the measured movement begins and ends [s], of commands that hold for ``hold`` [s].
+        """Return when the measured movement begins and ends [s], if commands hold for ``hold`` [s].
 
         Raises ValueError if that is too short for the measures.
         """
@@ -195,6 +211,7 @@ class Task(Checked):
         """Return the measures of the movements in a recording.
 
         The movements begin ``start`` control periods, of ``period`` [s], into the recording.
+        ``seed`` and ``noise`` are stored with the measures.
         """
         raise NotImplementedError
 
@@ -213,22 +230,25 @@ class Task(Checked):
     def cost(
         self, xp: Primitives, arm: Any, weights: Any, state: Array, u: Array, command: Array
     ) -> tuple[Array, Array, Array]:
-        """The terms of eq. 7 for states (..., S), excitations (..., M), commands (..., K)."""
+        """Return the terms of the cost, eq. 7 (HT09), in 1/s, (...) each.
+
+        States are (..., S), excitations u (..., M) and commands (..., K).
+        """
         x, y, vx, vy = self.body.hand(xp, arm, state)
         return cost_terms(xp, weights, self.error(xp, command, x, y), (vx, vy), u)
 
     def sample_angles(self, rng: np.random.Generator, number: int) -> np.ndarray:
-        """Joint angles [rad], (number, J), of hand positions uniform over the workspace; here the
-        arm's.
+        """Return joint angles [rad], (number, 2), of hand positions drawn from the workspace.
 
-        The area element of the hand is l1 l2 |sin θ2| dθ1 dθ2, so cos θ2 is uniform.
+        They are uniform in space: the area element of the hand is l1 l2 |sin θ2| dθ1 dθ2, so cos θ2
+        is uniform. A task of another body overrides this method.
         """
         shoulder = rng.uniform(*self.shoulder, number)
         elbow = np.arccos(rng.uniform(np.cos(self.elbow[1]), np.cos(self.elbow[0]), number))
         return np.stack([shoulder, elbow], -1)
 
     def in_workspace(self, arm: Any, position: np.ndarray) -> np.ndarray:
-        """Whether hand positions [m], (..., 2), lie in the workspace."""
+        """Whether hand positions [m], (..., 2), lie in the workspace, (...) bool."""
         angles = nearest_angles(arm, position)
         low, high = np.stack([self.shoulder, self.elbow], -1)
         exact = (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1)

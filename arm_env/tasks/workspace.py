@@ -1,4 +1,4 @@
-"""The geometry of the workspace: hand positions and the joint angles that lead there."""
+"""The geometry of the workspace: hand positions, and the joint angles that lead there."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +13,15 @@ LONGEST_SEARCH = 2000  # rounds of drawing random commands
 
 
 def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
-    """Hand position [m], (..., 2), at joint angles [rad], (..., 2)."""
+    """Return the hand position from the shoulder [m], (..., 2), at joint angles [rad], (..., 2)."""
     state = np.concatenate([angles, np.zeros_like(angles)], -1)
     return np.stack(hand(NUMPY, arm, state)[:2], -1)
 
 
 def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Return joint angles [rad], (..., 2), elbow flexed, that bring the hand nearest to a position.
+    """Return the joint angles [rad], (..., 2), that bring the hand nearest to ``position``.
 
-    They put the hand at ``position`` [m], (..., 2). For a position out of reach the links point at
+    Positions are (..., 2) [m]. The elbow is flexed. For a position out of reach the links point at
     it, stretched or folded. The joint stops are ignored.
     """
     x, y = position[..., 0], position[..., 1]
@@ -33,9 +33,10 @@ def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
 
 
 def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Joint angles [rad], (..., 2), elbow flexed, that put the hand at ``position`` [m], (..., 2).
+    """Return the joint angles [rad], (..., 2), that put the hand at ``position`` [m], (..., 2).
 
-    Raises ValueError for a position that the arm cannot reach within its joint stops.
+    The elbow is flexed. Raises ValueError for a position that the arm cannot reach within its joint
+    stops.
     """
     position = np.asarray(position, dtype=float)
     l1, l2 = arm.length
@@ -54,7 +55,7 @@ def joint_angles(arm: Any, position: np.ndarray) -> np.ndarray:
 
 
 def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
-    """Hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
+    """Return the hand velocity per joint velocity [m], (n, 2, 2), at joint angles [rad], (n, 2)."""
     turning = [
         np.concatenate([angles, np.broadcast_to(unit, angles.shape)], -1) for unit in np.eye(2)
     ]
@@ -62,9 +63,10 @@ def jacobian(arm: Any, angles: np.ndarray) -> np.ndarray:
 
 
 def draw_until(draw: Callable[[], np.ndarray], number: int, size: int, refusal: str) -> np.ndarray:
-    """Call ``draw``, which returns rows (n, size), until there are ``number`` rows; return them.
+    """Return ``number`` rows, (number, size), from repeated calls of ``draw``.
 
-    A call may return no row. Raises ValueError with the text ``refusal`` if most do.
+    A call of ``draw`` returns rows (n, size), or no row. Raises ValueError with the text
+    ``refusal`` if most calls return none.
     """
     rows = np.empty((0, size))
     for _ in range(LONGEST_SEARCH):
@@ -75,16 +77,20 @@ def draw_until(draw: Callable[[], np.ndarray], number: int, size: int, refusal: 
 
 
 def resting_state(arm: Any, position: np.ndarray) -> np.ndarray:
-    """Body states (n, 10) with the hand at rest at ``position`` [m], (n, 2), activations zero."""
+    """Return body states (n, 10) with the hand at rest at ``position`` [m], (n, 2).
+
+    Activations are zero. Raises ValueError for a position that the arm cannot reach.
+    """
     state = np.zeros((len(position), STATE_SIZE))
     state[:, ANGLES] = joint_angles(arm, position)
     return state
 
 
 def moving_state(arm: Any, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """Body states (n, 10) with the hand at ``position`` [m] and moving with ``velocity`` [m/s].
+    """Return body states (n, 10) with the hand at ``position`` [m], moving with ``velocity`` [m/s].
 
-    Both are (n, 2). Activations are zero.
+    Both are (n, 2). Activations are zero. Raises ValueError for a position that the arm cannot
+    reach.
     """
     state = resting_state(arm, position)
     turning = jacobian(arm, state[:, ANGLES])

@@ -9,7 +9,8 @@ from stable_baselines3.common.monitor import Monitor
 import arm_env
 from arm_env import JointPD, Random, Reach, Still, evaluate, hand_position
 from arm_env.codegen.primitives import NUMPY
-from arm_env.control.controllers import BEYOND, JointSense, as_controller
+from arm_env.control.controllers import as_controller
+from arm_env.control.joint_sense import BEYOND, JointSense
 from arm_env.dynamics.equations import (
     force_curves,
     moment_arms,

@@ -340,7 +340,7 @@ def test_what_equations_read_may_change_in_a_running_process(change, monkeypatch
 def test_equations_that_are_others_each_time_are_refused(monkeypatch):
     monkeypatch.setattr(Raised, "error", lambda self, xp, k, x, y: (x * np.random.rand(), 0.0, 0.0))
     with pytest.raises(
-        ValueError, match=r"Raised are others each time .* must not draw random numbers"
+        ValueError, match=r"Raised differ each time .* must not draw random numbers"
     ):
         task_kernels.compile_task(Raised())
 

@@ -634,7 +634,7 @@ def test_a_setting_that_is_set_too_early_says_when_it_can_be():
             super().__init__()
 
     with pytest.raises(
-        AttributeError, match=r"the setting noise is there after super\(\).__init__\(\)"
+        AttributeError, match=r"the setting noise exists only after super\(\).__init__\(\)"
     ):
         M()
 

@@ -152,7 +152,7 @@ def test_a_task_of_ones_own_must_say_what_every_task_says():
     with pytest.raises(ValueError, match=r"a task needs summary, success_measure, .*weights"):
         arm_env.register_task(bare())
     assert "bare" not in TASKS
-    with pytest.raises(ValueError, match="another needs a name and an environment of its own"):
+    with pytest.raises(ValueError, match="another task needs another name and another env_id"):
         arm_env.register_task(type("Other", (Reach,), {"env_id": "OtherArm-v0"})())
 
 

@@ -376,8 +376,8 @@ NAMED = {
     "no time": (needs_nothing, r"function must take the time \[s\] alone"),
     "two arguments": (lambda t, u: [0.0, 0.4], r"function must take the time \[s\] alone"),
     "out of reach": ([[9, 9]], r"the hand can't reach \[9\.0, 9\.0\] m"),
-    "empty": ([], r"one a row, and this has shape \(0,\)"),
-    "empty rows": ([[]], r"one a row"),
+    "empty": ([], r"a command a row, not shape \(0,\)"),
+    "empty rows": ([[]], r"a command a row, not shape \(1, 0\)"),
     "underscore": ([["0.1", "0_4"]], r"array of numbers"),
     "truth": ([[True, False]], r"array of numbers"),
 }
