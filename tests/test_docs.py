@@ -4,16 +4,20 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from unittest import mock
 
+import gymnasium
 import matplotlib
 import pytest
+
+from arm_env.tasks.registry import ENVIRONMENTS, TASKS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 BLOCK = re.compile(r"^```(?:\{[\w-]+\} )?(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHORTER = (
-    (r"\biterations=\d+", "iterations=2"),
+    (r"\biterations ?= ?\d+", "iterations=2"),
     (r"\bmovements=\d+", "movements=20"),
     (r"\b\d+(_000)+\b", "2_048"),
 )
@@ -30,13 +34,25 @@ def name(page):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
-    """In one namespace, as a reader types it in, with small numbers."""
+    """In one namespace, as a reader types it in, with small numbers.
+
+    A block that begins with the name of a file is also a module of that name.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     matplotlib.use("agg")
+    before = set(sys.modules)
     source = "\n".join(blocks(page, "python"))
     for long, short in SHORTER:
         source = re.sub(long, short, source)
-    exec(compile(source, name(page), "exec"), {"__name__": "__main__"})
+    for block in blocks(page, "python"):
+        for file in re.findall(r"^# (\w+\.py)\n", block):
+            Path(file).write_text(block)
+    with mock.patch.dict(TASKS), mock.patch.dict(ENVIRONMENTS), mock.patch.dict(gymnasium.registry):
+        exec(compile(source, name(page), "exec"), {"__name__": "__main__"})
+    for module in set(sys.modules) - before:
+        if (tmp_path / f"{module}.py").exists():
+            del sys.modules[module]
 
 
 COMMANDS = sorted(
