@@ -1,6 +1,8 @@
 """Configuration of the documentation site; ``make docs`` builds it."""
 
 import contextlib
+import dataclasses
+import inspect
 import io
 import os
 import re
@@ -34,12 +36,14 @@ myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "
 myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "exclude-members": "earlier_names"}
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80
 suppress_warnings = ["myst.header"]
 
 html_theme = "furo"
 html_title = "rnn-motor-control"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_extra_path: list[str] = []
 
 COMMANDS = {
@@ -120,10 +124,26 @@ def convert_markdown(
             converted += ["", f".. rubric:: {heading[1]}", ""]
         else:
             converted.append(line)
+    if what in ("attribute", "property"):  # else napoleon takes what precedes a colon for a type
+        converted.insert(0, "")
     lines[:] = converted
+
+
+def shorten_signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: Any, returned: Any
+) -> tuple[str, Any] | None:
+    """Return the signature of a dataclass without types, which stand beside its fields."""
+    if what != "class" or not dataclasses.is_dataclass(thing) or not signature:
+        return None
+    shown = [
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+        for p in inspect.signature(thing).parameters.values()
+    ]
+    return f"({', '.join(shown)})", returned
 
 
 def setup(app: Any) -> None:
     """Make Sphinx write the page of the command line, and convert docstrings in Markdown."""
     app.connect("builder-inited", write_command_line)
-    app.connect("autodoc-process-docstring", convert_markdown)
+    app.connect("autodoc-process-docstring", convert_markdown, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", shorten_signature)
