@@ -1,8 +1,11 @@
 """Configuration of the documentation site; ``make docs`` builds it."""
 
 import contextlib
+import dataclasses
+import inspect
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,14 +34,16 @@ exclude_patterns = ["_build"]
 nb_execution_mode = "off"  # tests run the code
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "exclude-members": "earlier_names"}
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80
 suppress_warnings = ["myst.header"]
 
 html_theme = "furo"
 html_title = "rnn-motor-control"
 html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_extra_path: list[str] = []
 
 COMMANDS = {
@@ -83,6 +88,62 @@ def help_of(words: tuple[str, ...]) -> str:
     return printed.getvalue().rstrip()
 
 
+def convert_markdown(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Turn the headings, tables, equations and `code` of a docstring into reStructuredText."""
+    converted: list[str] = []
+    row = 0  # of a table
+    block = False  # of indented lines after a colon
+    for line in lines:
+        indented = line.startswith(" ")
+        if block and line and not indented:
+            converted.append("")
+            block = False
+        if indented and re.match(r"[^\s:.*-].*[^:]:$", converted[-1] if converted else ""):
+            converted[-1] += ":"
+            converted.append("")
+            block = True
+        if not block:
+            line = re.sub(r"(?<![`:])`([^`\n]+)`(?![`_])", r"``\1``", line)
+        if line.startswith("|"):
+            row += 1
+            if row != 2:  # the second row only underlines the first
+                cells = [cell.strip() for cell in re.split(r"(?<!\\)\|(?=\s|$)", line[1:])[:-1]]
+                table = [] if row > 1 else ["", ".. list-table::", "   :header-rows: 1", ""]
+                table.append(f"   * - {cells[0]}")
+                converted += [*table, *(f"     - {cell}" for cell in cells[1:])]
+            continue
+        if row:
+            converted.append("")
+            row = 0
+        if not block:  # |x| would be a substitution
+            parts = re.split(r"(``.*?``)", line)
+            line = "".join(part if part[:2] == "``" else part.replace("|", "\\|") for part in parts)
+        if heading := re.match(r"#+ (.*)", line):
+            converted += ["", f".. rubric:: {heading[1]}", ""]
+        else:
+            converted.append(line)
+    if what in ("attribute", "property"):  # else napoleon takes what precedes a colon for a type
+        converted.insert(0, "")
+    lines[:] = converted
+
+
+def shorten_signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: Any, returned: Any
+) -> tuple[str, Any] | None:
+    """Return the signature of a dataclass without types, which stand beside its fields."""
+    if what != "class" or not dataclasses.is_dataclass(thing) or not signature:
+        return None
+    shown = [
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+        for p in inspect.signature(thing).parameters.values()
+    ]
+    return f"({', '.join(shown)})", returned
+
+
 def setup(app: Any) -> None:
-    """Make Sphinx write the page before it reads any."""
+    """Make Sphinx write the page of the command line, and convert docstrings in Markdown."""
     app.connect("builder-inited", write_command_line)
+    app.connect("autodoc-process-docstring", convert_markdown, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", shorten_signature)
