@@ -63,11 +63,12 @@ def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
     for row in rows:
         if row["environment"] == env_id:
             groups[row["controller"]].append(row)
-    return dict(
-        sorted(
-            groups.items(), key=lambda group: -interquartile_mean(scores(group[1], SUCCESS[env_id]))
-        )
-    )
+
+    def place(group: tuple[str, Rows]) -> tuple[float, float]:
+        successes, values = (scores(group[1], name) for name in (SUCCESS[env_id], "mean_value"))
+        return -interquartile_mean(successes), float(np.mean(values))
+
+    return dict(sorted(groups.items(), key=place))
 
 
 def with_value_over_best(rows: Rows) -> Rows:
@@ -117,28 +118,32 @@ def measured(rows: Rows) -> list[str]:
     return [env_id for env_id in OWN if any(row["environment"] == env_id for row in rows)]
 
 
-def overview(rows: Rows) -> str:
-    """All tasks in one table, as the page of results shows it."""
-    environments = measured(rows)
-    chosen = [
-        (env_id, title, name, show)
-        for env_id in environments
-        for name, title, show in (*OWN[env_id][:2], *COMMON[1:])
-    ]
-    titles = [f"{env_id.removesuffix('Arm-v0')}: {title}" for env_id, title, _, _ in chosen]
-    titles += [f"training, {ENVIRONMENTS[env_id].name}" for env_id in environments]
-    titles += ["an action"]
-    lines = ["| | seeds | " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) + 1)]
-    groups = {env_id: by_controller(rows, env_id) for env_id in environments}
-    for controller in dict.fromkeys(name for group in groups.values() for name in group):
-        mine = {env_id: group.get(controller, []) for env_id, group in groups.items()}
-        seeds = ", ".join(dict.fromkeys(str(len(group)) for group in mine.values() if group))
-        cells = [cell(scores(mine[env_id], name), show) for env_id, _, name, show in chosen]
-        cells += [training(group) for group in mine.values()]
-        actions = [scores(group, "microseconds_per_action") for group in mine.values()]
-        cells += [f"{np.median(np.concatenate(actions)):,.0f} µs"]
-        lines.append(f"| {controller} | {seeds} | " + " | ".join(cells) + " |")
+def overview(rows: Rows, env_id: str) -> str:
+    """A task's table with its first columns, as the page of results shows it."""
+    columns = (*OWN[env_id][:2], *COMMON[1:])
+    lines = ["| | " + " | ".join(title for _, title, _ in columns) + " |"]
+    lines += ["|---|" + "---:|" * len(columns)]
+    for name, group in by_controller(rows, env_id).items():
+        cells = [cell(scores(group, column), show) for column, _, show in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def efforts(rows: Rows) -> str:
+    """Seeds, training and time of an action of every controller, the fastest first."""
+    environments = measured(rows)
+    titles = ["seeds", *(f"training, {ENVIRONMENTS[env_id].name}" for env_id in environments)]
+    lines = ["| | " + " | ".join([*titles, "an action"]) + " |"]
+    lines += ["|---|" + "---:|" * (len(titles) + 1)]
+    found = []
+    for controller in dict.fromkeys(row["controller"] for row in rows):
+        groups = [by_controller(rows, env_id).get(controller, []) for env_id in environments]
+        seeds = ", ".join(dict.fromkeys(str(len(group)) for group in groups if group))
+        times = [time for group in groups for time in scores(group, "microseconds_per_action")]
+        action = float(np.median(times))
+        cells = [controller, seeds, *map(training, groups), f"{action:,.0f} µs"]
+        found.append((action, "| " + " | ".join(cells) + " |"))
+    return "\n".join([*lines, *(line for _, line in sorted(found))])
 
 
 def training(rows: Rows) -> str:
@@ -243,7 +248,6 @@ def write_report(rows: Rows, stored: Path, output: Path) -> Iterator[Path]:
         f"For this, all are measured over the {FEW} movements of the planner. The optimum under "
         "noise is not known; the best row, 1.00, stands for it.",
     ]
-    parts.append(overview(rows))
     for env_id in measured(rows):
         parts += [f"## {env_id}", markdown(rows, env_id)]
     parts += [overall(rows), "![Scores and learning curves](comparison.png)"]

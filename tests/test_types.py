@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-)
+
+
+def blocks(page):
+    text = (ROOT / page).read_text()
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+PPO = next(b for b in blocks("docs/how-to/reinforcement-learning.md") if "model.learn" in b)
 RIGHT = """
 import arm_env
 from rnn_controller import NetworkConfig, TrainConfig, load
@@ -31,11 +36,8 @@ WRONG = {
 
 def test_the_types_of_the_readme_s_code_and_of_mappings(tmp_path):
     """One run: reading torch's types is most of it."""
-    first = "\n".join(block for block in BLOCKS if "stable_baselines3" not in block)
-    (tmp_path / "first.py").write_text(first)
-    (tmp_path / "second.py").write_text(
-        next(block for block in BLOCKS if "stable_baselines3" in block)
-    )
+    (tmp_path / "first.py").write_text("\n".join(blocks("README.md")))
+    (tmp_path / "second.py").write_text(PPO)
     (tmp_path / "right.py").write_text(RIGHT)
     lines = ["import arm_env", "from rnn_controller import TrainConfig", *WRONG]
     (tmp_path / "wrong.py").write_text("\n".join(lines))

@@ -334,7 +334,7 @@ def test_the_report_names_everybody(tmp_path):
     text = table.read_text()
     assert text.index("| good | 3 | 90.0 %") < text.index("| bad | 3 | 10.0 %")
     assert "| good | 90.0 % [90.0, 90.0] |" in text
-    assert text.count("| round | 1 |") == 2  # in the overview and among the circles
+    assert text.count("| round | 1 |") == 1
     assert "toward target" in text and "leaves out jumps shorter than 5 cm" in text
     assert picture.stat().st_size > 10_000
 
@@ -343,7 +343,9 @@ def test_the_documentation_shows_the_stored_comparison():
     rows = compare.read_rows(RESULTS / "comparison.csv")
     page = Path(__file__).parents[2] / "docs" / "results.md"
     assert rows, "there are no measured rows: python -m benchmarks.compare"
-    assert report.overview(rows) in page.read_text()
+    for env_id in report.measured(rows):
+        assert report.overview(rows, env_id) in page.read_text()
+    assert report.efforts(rows) in page.read_text()
 
 
 @pytest.mark.parametrize(
@@ -364,11 +366,11 @@ def test_the_readme_shows_numbers_of_the_stored_comparison(controller, name):
 
 def test_a_task_without_rows_is_left_out(monkeypatch):
     rows = compare.read_rows(RESULTS / "comparison.csv")
-    before = report.overview(rows), report.overall(rows)
+    before = report.efforts(rows), report.overall(rows)
     monkeypatch.setitem(report.OWN, "OtherArm-v0", report.OWN["ReachArm-v0"])
-    assert (report.overview(rows), report.overall(rows)) == before
+    assert (report.efforts(rows), report.overall(rows)) == before
     rows = [row for row in rows if row["environment"] == "ReachArm-v0"]
-    assert "Reach: V / best" in report.overview(rows) and "Circle" not in report.overview(rows)
+    assert "training, reach" in report.efforts(rows) and "circle" not in report.efforts(rows)
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
