@@ -37,7 +37,7 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "exclude-members": "earlier_names"}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 110
 suppress_warnings = ["myst.header"]
 
 html_theme = "furo"
@@ -88,10 +88,23 @@ def help_of(words: tuple[str, ...]) -> str:
     return printed.getvalue().rstrip()
 
 
+BEFORE_NAPOLEON: dict[str, list[str]] = {}
+"""Docstrings of attributes: napoleon takes the words before a colon there for a type."""
+
+
+def keep_attribute(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Keep the docstring of an attribute from napoleon."""
+    if what in ("attribute", "property"):
+        BEFORE_NAPOLEON[name] = list(lines)
+
+
 def convert_markdown(
     app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
     """Turn the headings, tables, equations and `code` of a docstring into reStructuredText."""
+    lines[:] = BEFORE_NAPOLEON.pop(name, lines)
     converted: list[str] = []
     row = 0  # of a table
     block = False  # of indented lines after a colon
@@ -124,26 +137,32 @@ def convert_markdown(
             converted += ["", f".. rubric:: {heading[1]}", ""]
         else:
             converted.append(line)
-    if what in ("attribute", "property"):  # else napoleon takes what precedes a colon for a type
-        converted.insert(0, "")
     lines[:] = converted
 
 
 def shorten_signature(
     app: Any, what: str, name: str, thing: Any, options: Any, signature: Any, returned: Any
 ) -> tuple[str, Any] | None:
-    """Return the signature of a dataclass without types, which stand beside its fields."""
+    """Return the signature of a dataclass without types, which stand beside its fields.
+
+    Protocols, and results with many fields, are shown without a signature.
+    """
+    if getattr(thing, "_is_protocol", False):
+        return "", returned
     if what != "class" or not dataclasses.is_dataclass(thing) or not signature:
         return None
     shown = [
         p.name if p.default is p.empty else f"{p.name}={p.default!r}"
         for p in inspect.signature(thing).parameters.values()
     ]
+    if len(shown) > 8 and not any("=" in parameter for parameter in shown):
+        return "", returned
     return f"({', '.join(shown)})", returned
 
 
 def setup(app: Any) -> None:
     """Make Sphinx write the page of the command line, and convert docstrings in Markdown."""
     app.connect("builder-inited", write_command_line)
-    app.connect("autodoc-process-docstring", convert_markdown, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", keep_attribute, priority=400)
+    app.connect("autodoc-process-docstring", convert_markdown, priority=600)  # napoleon has 500
     app.connect("autodoc-process-signature", shorten_signature)
