@@ -44,9 +44,11 @@ def test_a_block_of_the_readme_s_code_runs_alone(block, tmp_path):
     assert "cm from the target" in run("-c", block, cwd=tmp_path)
 
 
-def test_readme_s_ppo_is_the_example_s():
+def test_the_documentation_s_ppo_is_the_example_s():
     example = (ROOT / "examples" / "train_with_ppo.py").read_text()
-    block = next(block for block in BLOCKS if "PPO" in block)
+    page = (ROOT / "docs" / "how-to" / "reinforcement-learning.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    block = next(block for block in blocks if "PPO" in block)
     assert block[block.index("class Curriculum") :] in example
 
 

@@ -3,12 +3,12 @@
 Nothing but its id is changed.
 
 A test whose package is not installed is skipped. ``pip install -c constraints.txt -e '.[clients]'``
-brings joblib, ray and torchrl. rl_zoo3 wants python-dateutil below 3 and tianshou wants filelock
-below 4, so neither fits constraints.txt.
+installs all of them.
 """
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def run(*command: str, folder: Path) -> str:
     return done.stdout
 
 
-SKIPPED = {"rl_zoo3": "it wants python-dateutil below 3", "tianshou": "it wants filelock below 4"}
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "reinforcement-learning.md"
 
 
 def skip_without(package: str) -> None:
@@ -60,9 +60,7 @@ def skip_without(package: str) -> None:
     rl_zoo3, ray and torchrl change the process that imports them.
     """
     if find_spec(package) is None:
-        pytest.skip(
-            f"{package} is not installed: {SKIPPED.get(package, 'it is one of the extras')}"
-        )
+        pytest.skip(f"{package} is not installed: it is one of the extras")
 
 
 @pytest.mark.parametrize(
@@ -80,25 +78,14 @@ def test_script(package, tmp_path):
     run(str(SCRIPTS / f"use_{package}.py"), folder=tmp_path)
 
 
-HYPERPARAMETERS = """
-ReachArm-v0:
-  n_envs: 2
-  n_timesteps: !!float 200
-  policy: MlpPolicy
-  normalize: true
-  n_steps: 64
-  batch_size: 64
-  n_epochs: 1
-  env_wrapper:
-    - gymnasium.wrappers.RescaleAction:
-        min_action: -1
-        max_action: 1
-"""
-
-
 def test_rl_zoo3_trains_and_enjoys(tmp_path):
     skip_without("rl_zoo3")
-    (tmp_path / "ppo.yml").write_text(HYPERPARAMETERS)
+    (hyperparameters,) = re.findall(
+        r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
+    for name, small in (("n_envs", 2), ("n_steps", 64), ("batch_size", 64), ("n_epochs", 1)):
+        hyperparameters = re.sub(rf"{name}: \d+", f"{name}: {small}", hyperparameters)
+    (tmp_path / "ppo.yml").write_text(hyperparameters)
     common = ("--algo", "ppo", "--env", REACH, "--gym-packages", "arm_env", "--device", "cpu")
     keywords = ("--env-kwargs", "noise:0.1", "perturbation:dict(curl=5)")
     training = ("--conf-file", "ppo.yml", "-n", "200", "--vec-env", "subproc")
