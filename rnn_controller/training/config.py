@@ -50,45 +50,52 @@ class TrainConfig(Checked):
     earlier_names = MappingProxyType({"movements": "batch_size", "rate": "learning_rate"})
 
     task: str = "reach"
-    """What to train: the name of a registered task."""
+    """Name of the task to train for: reach, circle, follow, or one that you have registered."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = (
         "default"
     )
-    """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper
-    (untouched).
+    """Stages of training. default: SOAP with 3000 iterations; full-noise: the same for circles;
+    short: a demonstration of about three minutes; adam: the default with another optimiser;
+    conjugate-gradient: one batch for the whole training; paper: as the paper describes it.
     """
     network: OrMapping[NetworkConfig | ModuleConfig] = fresh(NetworkConfig)
     """Size and constants of the network."""
     cost: OrMapping[CostWeights] = fresh(CostWeights)
-    """Weights of eqs. 6 and 7."""
+    """Weights of the cost, which the paper's eqs. 6 and 7 define."""
     settling: float = within(0.5, 0, 100)
-    """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
+    """Time τ_c [s] to converge to a new attractor. Each command is held for about τ_c plus T, which
+    is 0.5 s for points and one period for cycles.
+    """
     noise: float = within(0.2, 0, 10)
-    """Standard deviation of the process noise at a 5 ms step."""
+    """Standard deviation of the process noise at a step of 5 ms. The noise is multiplicative."""
     beta: float = within(3.0, 0, 1e6, infinite=True)
-    """Risk sensitivity β of eq. 5': 0 is the mean, inf the maximum."""
+    """Risk sensitivity β of the objective, eq. 5': 0 is the mean over the trials, inf the
+    maximum.
+    """
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the first weights and of all trials."""
+    """Seed of the initial weights and of all trials. The same seed gives the same weights."""
     iterations: int | None = within(None, 1, MOST_ITERATIONS, whole=True)
-    """Iterations in all, to stretch or shrink the recipe."""
+    """Number of iterations. All stages of the recipe are scaled to it in proportion."""
     batch_size: int | None = within(None, 1, LARGEST_BATCH, whole=True)
-    """Trials in a batch, instead of the recipe's."""
+    """Number of trials in a batch."""
     learning_rate: float | None = within(None, 0, 10, above=True)
-    """Learning rate at the start, instead of the recipe's."""
+    """Learning rate at the start; it falls to zero along a cosine."""
     quiet: float | None = within(None, 0, 1)
-    """Share of quiet trials in a batch, instead of the recipe's."""
+    """Share of quiet trials in a batch. These have less noise, and most of them last longer."""
     quiet_second: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """How long the second command of a quiet trial is held, as multiples of τ_c + T, instead of
-    the recipe's.
+    """Range of the time that the second command of a quiet trial is held, in multiples of
+    τ_c + T.
     """
     quiet_noise_scale: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """How noisy a quiet trial is, as a share of the run's noise, instead of the recipe's."""
+    """Range of the noise of a quiet trial, as a share of the noise of the other trials."""
     thrown: float | None = within(None, 0, 1)
-    """Share of a batch that starts anywhere and moving, instead of the recipe's."""
+    """Share of trials in a batch that start from a random posture with a random velocity."""
     perturbation: OrMapping[Perturbation] = fresh(Perturbation)
-    """What the body is trained under, without a sensory delay."""
+    """Changes of the arm during training. The delay must be 0."""
     orbit: Any = None  # an orbit, its name, or a mapping of its fields
-    """Orbit to run along: circle, ellipse, rounded-polygon, or module:Class of one of your own."""
+    """Shape of the path for the task circle: circle, ellipse, rounded-polygon, or module:Class of
+    your own shape.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()

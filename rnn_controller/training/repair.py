@@ -39,8 +39,8 @@ def repaired(
         with evaluator.weights_of(state.vector):
             if evaluator.network.revive(other):
                 vector = evaluator.coordinates.vector()
-                remedy = "drew its motor weights and reflexes anew"
-    # The optimiser begins anew: its moments, or its search direction, led here.
+                remedy = "its motor weights and reflexes are drawn again"
+    # The optimiser starts from nothing: its moments, or its search direction, led here.
     new = replace(state, vector=vector, last_finite=vector, failures=failures, optimizer={})
     return new, remedy
 

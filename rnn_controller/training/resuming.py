@@ -84,7 +84,7 @@ def check_recipe(
     if now != then:
         raise CheckpointError(
             f"the recipe {config.recipe!r} is no longer what {output} was begun with; "
-            "begin anew elsewhere"
+            "begin a new run in another folder"
         )
 
 

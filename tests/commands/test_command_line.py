@@ -4,6 +4,8 @@ A refusal is one line, no traceback, and a nonzero status.
 """
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -123,9 +125,27 @@ def test_without_arguments_it_prints_help(run):
 )
 def test_help_shows_no_python(run, command):
     out = run(*([command] if isinstance(command, str) else command), "--help")[1]
-    assert "None" not in out and "{" not in out.replace("{5,6,7,8,tuning,", "").replace(
-        "{6a,", ""
-    ).replace("{default,", "")
+    for choices in ("{5,6,7,8,tuning,", "{6a,", "{default,", "{relu,"):
+        out = out.replace(choices, "")
+    assert not [text for text in ("None", "{", "STR", "INT", "(own)", "Box") if text in out]
+
+
+@pytest.mark.parametrize("command", ["", *command_line.COMMANDS, "train reach", "train circle"])
+def test_help_has_two_examples_and_a_sentence_for_every_option(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "90")
+    out = run(*command.split(), "--help")[1]
+    examples = re.findall(r"^  python -m rnn_controller (.*)$", out, re.MULTILINE)
+    assert len(examples) == 2 and all(line.startswith(command) for line in examples)
+    *explained, _ = " ".join(out.replace("│", " ").split()).split("(default: ")
+    assert len(explained) >= len(re.findall(r"^│ --", out, re.MULTILINE))
+    assert all(text.endswith(". ") for text in explained)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "figure", "animate", "attractors", "train reach"])
+def test_the_examples_of_help_are_commands(run, command):
+    out = run(*command.split(), "--help")[1]
+    for example in re.findall(r"^  python -m rnn_controller (.*)$", out, re.MULTILINE):
+        assert command_line.parsed(shlex.split(example))
 
 
 def test_python_m_runs_it(tmp_path):
@@ -459,7 +479,7 @@ def test_evaluations_that_make_no_sense_are_refused(run, controller, option, val
         (("train", "reach", "--recipe", "grandmother"), ["'grandmother'", "'default'"]),
         (("train", "juggle"), ["juggle", "reach, circle"]),
         (("train", "reach", "--seed", "many"), ["--seed", "many"]),
-        (("evaluate",), ["controller's name", "required"]),
+        (("evaluate",), ["A shipped controller", "required"]),
         (("dance",), ["dance", "evaluate"]),
         (("train", "reach", "--output", ""), ["--output", "it is empty"]),
     ],
