@@ -20,18 +20,18 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """Size and constants of the network."""
+    """Size and constants of the paper's network."""
 
     neurons: int = within(36, 1, 10_000)
-    """Number of neurons N (in the paper 12 for reaching, 36 for circles)."""
+    """Number of neurons N. The paper has 12 for reaching and 36 for circles."""
     time_constant: float = within(0.1, 0.0001, 100)
-    """Neural time constant τ_y [s]; the paper gives none."""
+    """Time constant τ_y [s] of the neurons. The paper gives none."""
     activation: str = "relu"
-    """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""
+    """Transfer function σ_y of the neurons: relu as in the paper, tanh, or sigmoid."""
     bias: bool = True
-    """Whether neurons and muscles have a tonic drive (the paper's eq. 2 shows none)."""
+    """Whether neurons and muscles have a bias, a constant input. The paper's eq. 2 has none."""
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time between two evaluations Δt [s], equal to the environment's."""
+    """Time Δt [s] between two evaluations of the network, the environment's control period."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,7 +39,7 @@ class NetworkConfig(Checked):
 
 
 class Weights(NamedTuple):
-    """The weights of eq. 2; a row for each neuron or muscle that receives."""
+    """The weights of eq. 2. A matrix has a row for each neuron or muscle that receives."""
 
     recurrent: Any  # W_yy (N, N)
     sensory: Any  # W_ys (N, 3 M)
@@ -51,16 +51,20 @@ class Weights(NamedTuple):
 
 
 class Constants(NamedTuple):
-    """What is not trained."""
+    """The constants of eq. 2, which are not trained."""
 
-    leak: Any  # what is left of the neural state after one control period
+    leak: Any  # share of the neural state that is left after one control period
 
 
 class RecurrentController(EquationModule):
-    """τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊.
+    """The recurrent network of Huh & Todorov (2009), eq. 2.
 
-    Integrated exactly for inputs held over one control period. There is no direct route from the
-    command to the muscles. All weights are float64.
+    τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊
+
+    y (N,) is the neural state, s (3 M,) the sensory signal, k (K,) the command, u (M,) the
+    excitation of the muscles. The equation is integrated exactly for inputs that are constant over
+    one control period. The command reaches the muscles through the neurons only. All weights are
+    float64.
     """
 
     def __init__(
@@ -96,7 +100,7 @@ class RecurrentController(EquationModule):
 
     @property
     def leak(self) -> float:
-        """What is left of the neural state after one control period."""
+        """Share exp(−Δt / τ_y) of the neural state that is left after one control period."""
         exponent = -self.config.control_period / self.config.time_constant
         return float(torch.exp(torch.tensor(exponent, dtype=torch.float64, device="cpu")))
 
@@ -110,7 +114,7 @@ class RecurrentController(EquationModule):
 
     @property
     def constants(self) -> Constants:
-        """What the equations hold beside weights."""
+        """The numbers in the equations that are not trained."""
         return Constants(self.leak)
 
     @property
@@ -121,7 +125,7 @@ class RecurrentController(EquationModule):
     def equations(
         self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any
     ) -> tuple[Any, Any]:
-        """Eq. 2 over one control period, with the primitives ``xp``."""
+        """Return excitations and the next state by eq. 2, with the primitives ``xp``."""
         sensors = self.body.sensory_size
         s, k = observation[..., :sensors], observation[..., sensors:]
         drive = (
@@ -134,10 +138,10 @@ class RecurrentController(EquationModule):
         u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
         return u, c.leak * state + (1 - c.leak) * rate
 
-    # What training asks.
+    # The methods that only training calls.
 
     def coordinates(self, task: Task, arm: Parameters) -> FlatVector:
-        """The flat vector in which the network is trained: weights on standardised signals."""
+        """Return the map to the vector that training optimises: weights on standardised signals."""
         return Coordinates.of(self, task, arm)
 
     def training_state(self, drawn: Tensor) -> Tensor:
@@ -170,9 +174,9 @@ class RecurrentController(EquationModule):
     ) -> None:
         """Give neurons and muscles that were silent in all trials weights of an untrained network.
 
-        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were
-        never excited above the tone get the weak tonic excitation and the weights that they would
-        begin with.
+        Silent neurons get new incoming weights, and outgoing weights of zero, so that the
+        excitations don't change at first. Muscles that were never excited above the tone get the
+        bias and the incoming weights of the untrained network.
         """
         slack = ~(u > tone).any(0).any(0)  # (M,)
         for name in ("motor", "reflex", "motor_bias"):

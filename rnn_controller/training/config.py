@@ -1,4 +1,4 @@
-"""The configuration of a training run: all that determines it."""
+"""The configuration of a training run, which determines its result."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -33,18 +33,19 @@ OF_ALL_STAGES = (
     *("batch_size", "learning_rate"),
     *("quiet", "quiet_second", "quiet_noise_scale", "thrown"),
 )
-"""Settings of ``TrainConfig`` that replace those of every stage, unless they are None."""
+"""Fields of ``TrainConfig`` that replace those of every stage, unless they are None."""
 
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """Everything that determines a training run.
+    """All settings of a training run; equal settings give equal weights.
 
-    ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ
-    from their defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of a network
-    of your own. An orbit of your own is given as ``orbit`` of the task circle, or as ``task``.
-    Begin with ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those
-    for reaching.
+    The defaults are those for reaching. For another task, begin with
+    ``dataclasses.replace(DEFAULTS["circle"], seed=1)``, or whatever shall differ. ``network``,
+    ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their
+    defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of your own network.
+    Your own orbit is given as ``orbit`` of the task circle, or as ``task``. Settings of the recipe
+    that are None here stay as the recipe has them. Raises ValueError for a value out of its range.
     """
 
     earlier_names = MappingProxyType({"movements": "batch_size", "rate": "learning_rate"})
@@ -99,7 +100,7 @@ class TrainConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # The dataclass is frozen; this is how it makes what was given plain.
+        # A frozen dataclass sets its own fields this way.
         task, orbit = task_and_orbit(self.task, self.orbit)
         object.__setattr__(self, "task", task)
         object.__setattr__(self, "orbit", orbit)
@@ -111,7 +112,7 @@ class TrainConfig(Checked):
         # The compiled closed loop and its adjoint see the present signals only.
         if perturbation.delay:
             raise ValueError(
-                f"training knows no sensory delay, so it must be 0, not {perturbation.delay}"
+                f"training has no sensory delay, so it must be 0, not {perturbation.delay}"
             )
 
     def form(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class TrainConfig(Checked):
         return values
 
     def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations`` and with what replaces their own."""
+        """Return the recipe's stages, with ``iterations`` and the settings that are not None."""
         given = {name: getattr(self, name) for name in OF_ALL_STAGES}
         changes: Mapping[str, Any] = {
             name: value for name, value in given.items() if value is not None
@@ -144,7 +145,7 @@ class TrainConfig(Checked):
 
 
 class _Defaults(Mapping[str, TrainConfig]):
-    """A configuration for each task that is registered now, also those of one's own."""
+    """The default configuration of each registered task, by its name."""
 
     def __getitem__(self, name: str) -> TrainConfig:
         task = TASKS[name]

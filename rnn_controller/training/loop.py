@@ -1,4 +1,4 @@
-"""The training loop: iterations to the end of the recipe, saved as they go."""
+"""The training loop: iterations to the end of the recipe, with a checkpoint now and then."""
 
 import copy
 import math
@@ -26,10 +26,10 @@ SAVE_EVERY = 30.0  # [s]
 
 
 class Trainer(Optimization):
-    """One run: a network that is being trained, and the folder that it is saved in.
+    """A training run: a network in training, and the folder that it is saved in.
 
-    A copy, also by pickle in another process, goes the same way as the original; it logs nothing
-    until its ``log`` is set.
+    A copy, also by pickle in another process, trains to the same weights as the original. It logs
+    nothing until its ``log`` is set.
     """
 
     def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
@@ -45,7 +45,7 @@ class Trainer(Optimization):
     # Copied under plain torch: a default device around it would take the tensors.
     @plain_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # no memory is shared with the process that sent it
+        # torch shares the memory of pickled tensors with the process that sent them
         self.__dict__.update(copy.deepcopy(state))
 
     def run(self, progress: bool = True) -> Checkpoint:
@@ -90,7 +90,7 @@ class Trainer(Optimization):
                         save()
                         saved = time.monotonic()
         except LastingFailureError as error:
-            raise TrainingError(f"{error}; the last sound weights: {self.path}") from error
+            raise TrainingError(f"{error}; the last finite weights are in {self.path}") from error
         except MemoryError as error:
             raise TrainingError(
                 f"there is not enough memory for so many movements or neurons: {error}"
@@ -119,7 +119,7 @@ class Trainer(Optimization):
 
     @training_conditions()
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands after its last whole iteration."""
+        """Return the checkpoint of the run after its last whole iteration."""
         # only here the network takes the weights for good
         self.coordinates.assign(self.state.vector)
         training = {
@@ -143,12 +143,15 @@ class Trainer(Optimization):
         )
 
     def save(self) -> Path:
-        """Write the run's checkpoint."""
+        """Write the run's checkpoint, and return its path."""
         return self.checkpoint().save(self.path)
 
     @classmethod
     def resume(cls, output: Path | str, log: Log | None = None) -> "Trainer":
-        """Go on from the checkpoint in a run's folder."""
+        """Return the run of the checkpoint in a folder, ready to go on.
+
+        Raises CheckpointError if there is none, or if it holds no run that can go on.
+        """
         folder = Path(output)
         resuming.check_begun(folder)
         checkpoint = load_checkpoint(folder / CHECKPOINT)  # never a shipped one

@@ -14,11 +14,11 @@ from rnn_controller.watching import remark
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".training.lock"
 WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO}
-"""How file systems say that they know no locks, as some that lie on other machines do."""
+"""Errors of file systems that have no locks, such as some network file systems."""
 
 
 class TrainingError(RuntimeError):
-    """Training can't go on; the message says why, and the last sound checkpoint is kept."""
+    """An error that ends a training. The last checkpoint with finite weights is kept."""
 
 
 @contextmanager

@@ -26,24 +26,27 @@ History = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class TrainState:
-    """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
+    """The state of a run after an iteration.
 
-    vector: Tensor  # what is optimised
-    last_finite: Tensor  # the last one whose objective was found finite
-    stage: int = 0
-    iteration: int = 0  # of the stage
+    It is replaced as a whole, so that an interrupt never leaves half an iteration.
+    """
+
+    vector: Tensor  # (n,) the vector that is optimised
+    last_finite: Tensor  # (n,) the last vector whose objective was finite
+    stage: int = 0  # number of the stage
+    iteration: int = 0  # iterations done in the stage
     done: int = 0  # iterations in all
-    failures: int = 0  # in a row
+    failures: int = 0  # failures in a row
     stalls: int = 0  # line searches in a row that found nothing
-    steps: int = 0  # of the environment, simulated in all
-    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    steps: int = 0  # control periods simulated in all
+    optimizer: dict[str, Tensor] = field(default_factory=dict)  # state of the optimiser
 
     def counters(self) -> dict[str, int]:
         """Return the whole numbers, by name."""
         return {name: getattr(self, name) for name in COUNTERS}
 
     def tensors(self, history: History) -> dict[str, Tensor]:
-        """Everything else, by the names that a checkpoint gives it."""
+        """Return the tensors of the state and the history, by their names in a checkpoint."""
         state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
         # An interrupt may have left one entry more than whole iterations.
         past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
@@ -52,7 +55,7 @@ class TrainState:
     def stepped(
         self, vector: Tensor, optimizer: dict[str, Tensor], stalled: bool = False
     ) -> "TrainState":
-        """The state after a step of the optimiser that went well."""
+        """Return the state after a successful step of the optimiser."""
         # A failure goes back to ``last_finite``. Only a step from further on shows that the way on
         # from there is open again.
         ahead = not torch.equal(self.vector, self.last_finite)
@@ -125,7 +128,7 @@ def restored(
             real_and_finite(name, value)
     history = [(value, radius) for value, radius in rest["history"].tolist()]
     if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
-        raise ValueError("history holds a target radius that is none")
+        raise ValueError("history holds a target radius that is not positive")
     return TrainState(rest["vector"], rest["last_finite"], optimizer=optimizer, **whole), history
 
 

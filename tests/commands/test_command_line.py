@@ -371,9 +371,7 @@ def test_a_run_begun_before_there_were_perturbations_goes_on(run):
 
 
 def test_training_under_a_delay_is_refused(run):
-    refused(
-        run("train", "reach", *TINY, "--delay", 0.04), "training knows no sensory delay", "0.04"
-    )
+    refused(run("train", "reach", *TINY, "--delay", 0.04), "training has no sensory delay", "0.04")
 
 
 # --- evaluate -------------------------------------------------------------------------------------
