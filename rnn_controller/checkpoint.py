@@ -65,26 +65,29 @@ TRAINED: Traversable = files("rnn_controller") / "trained"
 
 @dataclass
 class Checkpoint:
-    """A controller, the task and arm that it was trained for, and the state of its training."""
+    """A controller, the task and arm that it was trained for, and the state of its training.
+
+    Attributes:
+        network: The network with its weights.
+        task: Name of the task. An orbit that is given here becomes the ``orbit`` of the task
+            circle.
+        arm: Parameters of the body without perturbation, by default the task's. A perturbation of
+            the training is in ``training``.
+        weights: Weights of the cost.
+        noise: Standard deviation of the process noise at a step of 5 ms.
+        training: Configuration and counters of the training run, as JSON values.
+        tensors: State of the optimiser, and objective and target radius of every iteration.
+        orbit: Orbit of the training, if it is not the circle.
+    """
 
     network: EquationModule
-    """The network with its weights."""
     task: str = "reach"
-    """Name of the task. An orbit that is given here becomes the ``orbit`` of the task circle."""
     arm: Any = None
-    """Parameters of the body without perturbation, by default the task's. A perturbation of the
-    training is in ``training``.
-    """
     weights: CostWeights = field(default_factory=CostWeights)
-    """Weights of the cost."""
     noise: float = 0.2
-    """Standard deviation of the process noise at a step of 5 ms."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Configuration and counters of the training run, as JSON values."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    """State of the optimiser, and objective and target radius of every iteration."""
     orbit: Task | None = None
-    """Orbit of the training, if it is not the circle."""
 
     def __post_init__(self) -> None:
         self.task, self.orbit = task_and_orbit(self.task, self.orbit)

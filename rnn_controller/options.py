@@ -22,7 +22,8 @@ from tyro.constructors import (
 from arm_env.checked import Checked
 from rnn_controller.watching import remark
 
-DEFAULTS_IN_WORDS = {"True": "on", "False": "off", "inf": "infinite"}
+DEFAULTS_IN_WORDS = {"True": "on", "False": "off", "inf": "infinite", "": "none"}
+METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", str: "NAME", tuple[str, ...]: "[NAME ...]"}
 OPTIONS = ConstructorRegistry()
 
 
@@ -59,10 +60,13 @@ def value(
 ) -> Any:
     """Return an annotation that says how ``--help`` shows an option.
 
-    ``metavar`` is the name of its value, ``default`` describes the default in words, and ``text``
+    ``metavar`` is the name of its value, ``default`` describes None as the default, and ``text``
     replaces the field's docstring.
     """
-    hint = None if default is None else default_line(default)
+    hint = None
+    if default is not None:
+        # The words stand for None; another default, as of one task, is shown itself.
+        hint = lambda shown: default_line(default if shown in ("none", "None") else shown)  # noqa: E731
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, help=text)
 
 
@@ -174,7 +178,7 @@ def with_help(f: StructFieldSpec, kind: Any) -> StructFieldSpec:
         # A union of groups of settings is read as the group that it holds by default.
         plain = type(f.default)
     shown = tyro.conf.arg(
-        metavar={int: "N", float: "NUMBER", str: "NAME"}.get(plain),
+        metavar=METAVARS.get(plain),
         help_behavior_hint=default_line,
     )
     # What was given comes later, so that it takes precedence.

@@ -30,12 +30,19 @@ ROUNDS = 20  # laps of simulation before Newton's method begins
 
 @dataclass(frozen=True)
 class Lap:
-    """One application of the return map."""
+    """One application of the return map.
 
-    end: Tensor  # (n,) state at the next crossing of the section
-    steps: float  # control periods until then
-    path: Tensor  # (T, n) states on the way
-    jacobian: Tensor  # (n, n) derivative of the end along the start
+    Attributes:
+        end: (n,) state at the next crossing of the section.
+        steps: Control periods until then.
+        path: (T, n) states on the way.
+        jacobian: (n, n) derivative of the end along the start.
+    """
+
+    end: Tensor
+    steps: float
+    path: Tensor
+    jacobian: Tensor
 
 
 def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap | None:

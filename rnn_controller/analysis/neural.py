@@ -26,24 +26,41 @@ EARLY = (0.05, 0.30)  # [s] after the jump: the window in which a movement's act
 
 @dataclass(frozen=True)
 class Tuning:
-    """The tuning of N neurons, measured at P places and in D directions of reaching."""
+    """The tuning of N neurons, measured at P places and in D directions of reaching.
 
-    places: np.ndarray  # (P, 2) [m] targets on which the hand was held
-    held: np.ndarray  # (P, N) activity at these places
-    place_gradient: np.ndarray  # (N, 2) [1/m] slope of the plane fitted to the activity
-    place_r2: np.ndarray  # (N,) share of the activity's variance that the plane explains
-    directions: np.ndarray  # (D,) [rad] directions of the centre-out reaches
-    early: np.ndarray  # (D, N) mean activity in the early window
-    preferred: np.ndarray  # (N,) [rad] preferred direction: peak of the cosine fitted to it
-    modulation: np.ndarray  # (N,) amplitude of the cosine
-    direction_r2: np.ndarray  # (N,) share of the variance that the cosine explains
-    time: np.ndarray  # (T,) [s] after the jump
-    courses: np.ndarray  # (D, T, N) activity in the centre-out reaches
-    hands: np.ndarray  # (D, T, 2) [m] hand positions in these reaches
-    # (3, N) principal components of the courses about the mean over directions
+    Attributes:
+        places: (P, 2) [m] targets on which the hand was held.
+        held: (P, N) activity at these places.
+        place_gradient: (N, 2) [1/m] slope of the plane fitted to the activity.
+        place_r2: (N,) share of the activity's variance that the plane explains.
+        directions: (D,) [rad] directions of the centre-out reaches.
+        early: (D, N) mean activity in the early window.
+        preferred: (N,) [rad] preferred direction: peak of the cosine fitted to it.
+        modulation: (N,) amplitude of the cosine.
+        direction_r2: (N,) share of the variance that the cosine explains.
+        time: (T,) [s] after the jump.
+        courses: (D, T, N) activity in the centre-out reaches.
+        hands: (D, T, 2) [m] hand positions in these reaches.
+        components: (3, N) principal components of the courses about the mean over directions.
+        explained: (N,) share of variance of each principal component.
+        rotation_r2: Share of the first six components' rate of change that a rotation explains
+            (jPCA).
+    """
+
+    places: np.ndarray
+    held: np.ndarray
+    place_gradient: np.ndarray
+    place_r2: np.ndarray
+    directions: np.ndarray
+    early: np.ndarray
+    preferred: np.ndarray
+    modulation: np.ndarray
+    direction_r2: np.ndarray
+    time: np.ndarray
+    courses: np.ndarray
+    hands: np.ndarray
     components: np.ndarray
-    explained: np.ndarray  # (N,) share of variance of each principal component
-    # share of the first six components' rate of change that a rotation explains (jPCA)
+    explained: np.ndarray
     rotation_r2: float
 
 

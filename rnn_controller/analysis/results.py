@@ -16,74 +16,91 @@ SAME = 0.002  # [m] a hand within this distance at the end is on the attractor
 
 @dataclass(frozen=True)
 class Attractor:
-    """The result of the search for one command's attractor."""
+    """The result of the search for one command's attractor.
+
+    Attributes:
+        command: The command (K,).
+        stable: Whether an attractor was found and small displacements from it decay.
+        residual: Largest component of |F(q) − q| for points, of |P(q) − q| for cycles (P: the
+            return map).
+        multiplier: Largest |eigenvalue| of the Jacobian of F or P; the attractor is stable if it is
+            below 1.
+        time_constant: Time constant [s] of the slowest decay of a small displacement.
+        error: Mean distance [m] of the hand on the attractor from the commanded point or circle.
+        period: Duration of a cycle [s]; 0 for a point.
+        same: Share of the random starts that end on this attractor.
+        convergence: Median time [s] until the starts stay within 1 cm of the attractor.
+    """
 
     command: tuple[float, ...]
-    """The command (K,)."""
     stable: bool
-    """Whether an attractor was found and small displacements from it decay."""
     residual: float
-    """Largest component of |F(q) − q| for points, of |P(q) − q| for cycles (P: the return map)."""
     multiplier: float
-    """Largest |eigenvalue| of the Jacobian of F or P; the attractor is stable if it is below 1."""
     time_constant: float
-    """Time constant [s] of the slowest decay of a small displacement."""
     error: float
-    """Mean distance [m] of the hand on the attractor from the commanded point or circle."""
     period: float
-    """Duration of a cycle [s]; 0 for a point."""
     same: float
-    """Share of the random starts that end on this attractor."""
     convergence: float
-    """Median time [s] until the starts stay within 1 cm of the attractor."""
 
 
 @dataclass(frozen=True)
 class AttractorMeasures(Measures):
-    """Measures of all attractors of a controller."""
+    """Measures of all attractors of a controller.
+
+    Attributes:
+        number_of_commands: Number of commands, spread over the workspace.
+        fraction_stable: Share of the commands with a stable attractor.
+        fraction_same_attractor: Share of all random starts that end on their command's attractor.
+        max_residual: Largest residual of the stable attractors.
+        median_convergence_time_s: Median over the commands of the time τ_c [s] until starts stay
+            within 1 cm.
+        largest_multiplier: Largest multiplier of the stable attractors.
+        dimensions_of_attractors: Number of dimensions as the paper's section IV counts them: the
+            numbers of a command.
+        components_of_attractors: Principal components that hold 95 % of the variance of the states
+            on all attractors.
+        dimensions_of_movements: Dimensions as section IV counts them: 4 for jumps between points,
+            17 between circles.
+        components_of_movements: Principal components that hold 95 % of the variance of the states
+            in all movements.
+        starts_per_command: Number of random starts for each command.
+        seed: Seed of the random starts.
+    """
 
     number_of_commands: int
-    """Number of commands, spread over the workspace."""
     fraction_stable: float
-    """Share of the commands with a stable attractor."""
     fraction_same_attractor: float
-    """Share of all random starts that end on their command's attractor."""
     max_residual: float
-    """Largest residual of the stable attractors."""
     median_convergence_time_s: float
-    """Median over the commands of the time τ_c [s] until starts stay within 1 cm."""
     largest_multiplier: float
-    """Largest multiplier of the stable attractors."""
     dimensions_of_attractors: int
-    """Number of dimensions as the paper's section IV counts them: the numbers of a command."""
     components_of_attractors: int
-    """Principal components that hold 95 % of the variance of the states on all attractors."""
     dimensions_of_movements: int
-    """Dimensions as section IV counts them: 4 for jumps between points, 17 between circles."""
     components_of_movements: int
-    """Principal components that hold 95 % of the variance of the states in all movements."""
     starts_per_command: int
-    """Number of random starts for each command."""
     seed: int
-    """Seed of the random starts."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All attractors of a controller, and the number of principal components of its states."""
+    """All attractors of a controller, and the number of principal components of its states.
+
+    Attributes:
+        task: Name of the task.
+        attractors: The attractors, one for each command.
+        seed: Seed of the random starts.
+        starts: Number of random starts for each command.
+        components: Principal components of the states on the attractors, and in the movements to
+            them.
+        dimensions: Dimensions of both, as the paper counts them for the task.
+    """
 
     task: str
-    """Name of the task."""
     attractors: list[Attractor]
-    """The attractors, one for each command."""
     seed: int
-    """Seed of the random starts."""
     starts: int
-    """Number of random starts for each command."""
     components: tuple[int, int]
-    """Principal components of the states on the attractors, and in the movements to them."""
     dimensions: tuple[int, int] = (2, 4)
-    """Dimensions of both, as the paper counts them for the task."""
 
     @property
     def measures(self) -> AttractorMeasures:

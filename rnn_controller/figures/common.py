@@ -46,15 +46,25 @@ IN_FRONT: dict[str, Any] = {"lw": 1.5, "zorder": 2}
 
 
 class Run(NamedTuple):
-    """The movement of one arm, at T + 1 instants."""
+    """The movement of one arm, at T + 1 instants.
+
+    Attributes:
+        arm: Parameters of the arm.
+        time: (T + 1,) [s] the instants.
+        angles: (T + 1, 2) [rad] angles of shoulder and elbow.
+        hand: (T + 1, 2) [m] positions of the hand.
+        velocity: (T + 1, 2) [m/s] velocities of the hand.
+        command: (T, K) command between each two instants.
+        task: The task of the environment.
+    """
 
     arm: Arm
-    time: np.ndarray  # (T + 1,) [s]
-    angles: np.ndarray  # (T + 1, 2) [rad]
-    hand: np.ndarray  # (T + 1, 2) [m]
-    velocity: np.ndarray  # (T + 1, 2) [m/s]
-    command: np.ndarray  # (T, K) in force between two instants
-    task: Any  # a Task
+    time: np.ndarray
+    angles: np.ndarray
+    hand: np.ndarray
+    velocity: np.ndarray
+    command: np.ndarray
+    task: Any
 
     @property
     def speed(self) -> np.ndarray:

@@ -115,10 +115,13 @@ class EquationConfig(Checked):
     """Base class of the configuration of your own network.
 
     A subclass adds fields: numbers, names, and tuples of them.
+
+    Attributes:
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
     """
 
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time Δt [s] between two evaluations of the network, the environment's control period."""
 
     def build(self, task: Task, arm: Parameters, generator: torch.Generator) -> EquationModule:
         """Return a fresh network for the task, with this configuration as its ``config``."""

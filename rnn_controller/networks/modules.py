@@ -26,14 +26,18 @@ MEMORY = 0.1  # [s] time constant of an untrained gated unit
 
 @dataclass(frozen=True)
 class ModuleConfig(Checked):
-    """Kind and size of a baseline."""
+    """Kind and size of a baseline.
+
+    Attributes:
+        kind: gru: a gated recurrent unit; mlp: a perceptron of two tanh layers, without memory.
+        neurons: Number of hidden units: of the state of a gru, of each layer of an mlp.
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
+    """
 
     kind: Literal["gru", "mlp"] = "gru"
-    """gru: a gated recurrent unit; mlp: a perceptron of two tanh layers, without memory."""
     neurons: int = within(32, 1, 10_000)
-    """Number of hidden units: of the state of a gru, of each layer of an mlp."""
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time Δt [s] between two evaluations of the network, the environment's control period."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,18 +20,22 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """Size and constants of the paper's network."""
+    """Size and constants of the paper's network.
+
+    Attributes:
+        neurons: Number of neurons N. The paper has 12 for reaching and 36 for circles.
+        time_constant: Time constant τ_y [s] of the neurons. The paper gives none.
+        activation: Transfer function σ_y of the neurons: relu as in the paper, tanh, or sigmoid.
+        bias: Whether neurons and muscles have a bias, a constant input. The paper's eq. 2 has none.
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
+    """
 
     neurons: int = within(36, 1, 10_000)
-    """Number of neurons N. The paper has 12 for reaching and 36 for circles."""
     time_constant: float = within(0.1, 0.0001, 100)
-    """Time constant τ_y [s] of the neurons. The paper gives none."""
     activation: str = "relu"
-    """Transfer function σ_y of the neurons: relu as in the paper, tanh, or sigmoid."""
     bias: bool = True
-    """Whether neurons and muscles have a bias, a constant input. The paper's eq. 2 has none."""
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time Δt [s] between two evaluations of the network, the environment's control period."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,15 +43,25 @@ class NetworkConfig(Checked):
 
 
 class Weights(NamedTuple):
-    """The weights of eq. 2. A matrix has a row for each neuron or muscle that receives."""
+    """The weights of eq. 2. A matrix has a row for each neuron or muscle that receives.
 
-    recurrent: Any  # W_yy (N, N)
-    sensory: Any  # W_ys (N, 3 M)
-    command: Any  # W_yk (N, K)
-    motor: Any  # W_uy (M, N)
-    reflex: Any  # W_us (M, 3 M)
-    neural_bias: Any  # b_y (N,)
-    motor_bias: Any  # b_u (M,)
+    Attributes:
+        recurrent: W_yy (N, N).
+        sensory: W_ys (N, 3 M).
+        command: W_yk (N, K).
+        motor: W_uy (M, N).
+        reflex: W_us (M, 3 M).
+        neural_bias: b_y (N,).
+        motor_bias: b_u (M,).
+    """
+
+    recurrent: Any
+    sensory: Any
+    command: Any
+    motor: Any
+    reflex: Any
+    neural_bias: Any
+    motor_bias: Any
 
 
 class Constants(NamedTuple):

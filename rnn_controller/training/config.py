@@ -46,57 +46,57 @@ class TrainConfig(Checked):
     defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of your own network.
     Your own orbit is given as ``orbit`` of the task circle, or as ``task``. Settings of the recipe
     that are None here stay as the recipe has them. Raises ValueError for a value out of its range.
+
+    Attributes:
+        task: Name of the task to train for: reach, circle, follow, or one that you have registered.
+        recipe: Stages of training. default: SOAP with 3000 iterations; full-noise: the same for
+            circles, with full noise; short: a demonstration of about three minutes; adam: the
+            default with another optimiser; conjugate-gradient: one batch for the whole training;
+            paper: as the paper describes it.
+        network: Size and constants of the network.
+        cost: Weights of the cost, which the paper's eqs. 6 and 7 define.
+        settling: Time τ_c [s] to converge to a new attractor. Each command is held for about τ_c
+            plus T, which is 0.5 s for points and one period for cycles.
+        noise: Standard deviation of the process noise at a step of 5 ms. The noise is
+            multiplicative.
+        beta: Risk sensitivity β of the objective, eq. 5': 0 is the mean over the trials, inf the
+            maximum.
+        seed: Seed of the initial weights and of all trials. The same seed gives the same weights.
+        iterations: Number of iterations. All stages of the recipe are scaled to it in proportion.
+        batch_size: Number of trials in a batch.
+        learning_rate: Learning rate at the start; it falls to zero along a cosine.
+        quiet: Share of quiet trials in a batch. These have less noise, and most of them last
+            longer.
+        quiet_second: Range of the time that the second command of a quiet trial is held, in
+            multiples of τ_c + T.
+        quiet_noise_scale: Range of the noise of a quiet trial, as a share of the run's noise.
+        thrown: Share of trials in a batch that start from a random posture with a random velocity.
+        perturbation: Changes of the arm during training. The delay must be 0.
+        orbit: Shape of the path for the task circle: circle, ellipse, rounded-polygon, or
+            module:Class of your own shape.
     """
 
     earlier_names = MappingProxyType({"movements": "batch_size", "rate": "learning_rate"})
 
     task: str = "reach"
-    """Name of the task to train for: reach, circle, follow, or one that you have registered."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = (
         "default"
     )
-    """Stages of training. default: SOAP with 3000 iterations; full-noise: the same for circles;
-    short: a demonstration of about three minutes; adam: the default with another optimiser;
-    conjugate-gradient: one batch for the whole training; paper: as the paper describes it.
-    """
     network: OrMapping[NetworkConfig | ModuleConfig] = fresh(NetworkConfig)
-    """Size and constants of the network."""
     cost: OrMapping[CostWeights] = fresh(CostWeights)
-    """Weights of the cost, which the paper's eqs. 6 and 7 define."""
     settling: float = within(0.5, 0, 100)
-    """Time τ_c [s] to converge to a new attractor. Each command is held for about τ_c plus T, which
-    is 0.5 s for points and one period for cycles.
-    """
     noise: float = within(0.2, 0, 10)
-    """Standard deviation of the process noise at a step of 5 ms. The noise is multiplicative."""
     beta: float = within(3.0, 0, 1e6, infinite=True)
-    """Risk sensitivity β of the objective, eq. 5': 0 is the mean over the trials, inf the
-    maximum.
-    """
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the initial weights and of all trials. The same seed gives the same weights."""
     iterations: int | None = within(None, 1, MOST_ITERATIONS, whole=True)
-    """Number of iterations. All stages of the recipe are scaled to it in proportion."""
     batch_size: int | None = within(None, 1, LARGEST_BATCH, whole=True)
-    """Number of trials in a batch."""
     learning_rate: float | None = within(None, 0, 10, above=True)
-    """Learning rate at the start; it falls to zero along a cosine."""
     quiet: float | None = within(None, 0, 1)
-    """Share of quiet trials in a batch. These have less noise, and most of them last longer."""
     quiet_second: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """Range of the time that the second command of a quiet trial is held, in multiples of
-    τ_c + T.
-    """
     quiet_noise_scale: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """Range of the noise of a quiet trial, as a share of the noise of the other trials."""
     thrown: float | None = within(None, 0, 1)
-    """Share of trials in a batch that start from a random posture with a random velocity."""
     perturbation: OrMapping[Perturbation] = fresh(Perturbation)
-    """Changes of the arm during training. The delay must be 0."""
-    orbit: Any = None  # an orbit, its name, or a mapping of its fields
-    """Shape of the path for the task circle: circle, ellipse, rounded-polygon, or module:Class of
-    your own shape.
-    """
+    orbit: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,13 +35,21 @@ class Failure(Enum):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at one vector of weights, over one batch of trials."""
+    """The objective at one vector of weights, over one batch of trials.
 
-    value: float  # objective A of eq. 5'; infinite if the neural state diverged
-    gradient: Tensor  # (n,) gradient of A along the vector
-    failure: Failure | None  # None if the evaluation went well
-    on_target: float  # share of the trials that end on target
-    steps: int  # number of control periods that were simulated
+    Attributes:
+        value: Objective A of eq. 5'; infinite if the neural state diverged.
+        gradient: (n,) gradient of A along the vector.
+        failure: None if the evaluation went well.
+        on_target: Share of the trials that end on target.
+        steps: Number of control periods that were simulated.
+    """
+
+    value: float
+    gradient: Tensor
+    failure: Failure | None
+    on_target: float
+    steps: int
 
 
 class Part(NamedTuple):
@@ -57,13 +65,21 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluator:
-    """The objective of one network and task, as a function of the vector of weights."""
+    """The objective of one network and task, as a function of the vector of weights.
+
+    Attributes:
+        network: The network, whose own weights stay as they are.
+        coordinates: Map between vectors and weights.
+        task: The task whose cost is evaluated.
+        arm: Parameters of the task's body.
+        beta: Risk sensitivity of eq. 5'.
+    """
 
     network: EquationModule
     coordinates: FlatVector
     task: Task
-    arm: Any  # parameters of the task's body
-    beta: float  # risk sensitivity of eq. 5'
+    arm: Any
+    beta: float
 
     def __post_init__(self) -> None:
         # compiled code takes no other numbers

@@ -36,6 +36,26 @@ class Stage(Checked):
     """A stage of training: iterations with one optimiser and one set of schedules.
 
     τ_c is ``TrainConfig.settling``, and T is the period of the task.
+
+    Attributes:
+        optimizer: Name of the optimiser: soap, adam or conjugate-gradient.
+        iterations: Number of steps of the optimiser.
+        batch_size: Number of trials in a batch.
+        resample: Whether every iteration draws new trials, instead of one batch for the whole
+            stage.
+        learning_rate: Learning rate of adam and soap at the start; it falls to zero along a cosine.
+        initial_target_radius: Radius d0 [m] of the distance term at the start; it narrows
+            geometrically to eq. 6's.
+        anneal_fraction: Share of the iterations over which the radius narrows.
+        first: Range of the time that the first command is held, in multiples of τ_c + T.
+        second: Range of the time that the second command is held, in multiples of τ_c + T.
+        noise_scale: Range of the noise of a trial, as a share of the run's noise.
+        quiet: Share of quiet trials in a batch. These have less noise, and most of them last
+            longer.
+        quiet_second: Range of the time that a quiet trial's second command is held, in multiples of
+            τ_c + T.
+        quiet_noise_scale: Range of the noise of a quiet trial, as a share of the run's noise.
+        thrown: Share of trials that start from a random posture and velocity, the quiet ones first.
     """
 
     earlier_names = MappingProxyType(
@@ -49,33 +69,19 @@ class Stage(Checked):
     )
 
     optimizer: str = "adam"
-    """Name of the optimiser: soap, adam or conjugate-gradient."""
     iterations: int = within(1000, 1, MOST_ITERATIONS)
-    """Number of steps of the optimiser."""
     batch_size: int = within(100, 1, LARGEST_BATCH)
-    """Number of trials in a batch."""
     resample: bool = True
-    """Whether every iteration draws new trials, instead of one batch for the whole stage."""
     learning_rate: float = within(0.01, 0, 10, above=True)
-    """Learning rate of adam and soap at the start; it falls to zero along a cosine."""
     initial_target_radius: float = within(0.04, 0, 100)
-    """Radius d0 [m] of the distance term at the start; it narrows geometrically to eq. 6's."""
     anneal_fraction: float = within(0.4, 0, 1e9, above=True)
-    """Share of the iterations over which the radius narrows."""
     first: Range = within((0.5, 1.5), 0, 100, ascending=True)
-    """Range of the time that the first command is held, in multiples of τ_c + T."""
     second: Range = within((1.0, 2.0), 0, 100, ascending=True)
-    """Range of the time that the second command is held, in multiples of τ_c + T."""
     noise_scale: Range = within((0.5, 1.0), 0, 100, ascending=True)
-    """Range of the noise of a trial, as a share of the run's noise."""
     quiet: float = within(0.0, 0, 1)
-    """Share of quiet trials in a batch. These have less noise, and most of them last longer."""
     quiet_second: Range = within((2.0, 4.0), 0, 100, ascending=True)
-    """Range of the time that a quiet trial's second command is held, in multiples of τ_c + T."""
     quiet_noise_scale: Range = within((0.0, 0.1), 0, 100, ascending=True)
-    """Range of the noise of a quiet trial, as a share of the run's noise."""
     thrown: float = within(0.0, 0, 1)
-    """Share of trials that start from a random posture and velocity, the quiet ones first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

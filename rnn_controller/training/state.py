@@ -29,17 +29,28 @@ class TrainState:
     """The state of a run after an iteration.
 
     It is replaced as a whole, so that an interrupt never leaves half an iteration.
+
+    Attributes:
+        vector: (n,) the vector that is optimised.
+        last_finite: (n,) the last vector whose objective was finite.
+        stage: Number of the stage.
+        iteration: Iterations done in the stage.
+        done: Iterations in all.
+        failures: Failures in a row.
+        stalls: Line searches in a row that found nothing.
+        steps: Control periods simulated in all.
+        optimizer: State of the optimiser.
     """
 
-    vector: Tensor  # (n,) the vector that is optimised
-    last_finite: Tensor  # (n,) the last vector whose objective was finite
-    stage: int = 0  # number of the stage
-    iteration: int = 0  # iterations done in the stage
-    done: int = 0  # iterations in all
-    failures: int = 0  # failures in a row
-    stalls: int = 0  # line searches in a row that found nothing
-    steps: int = 0  # control periods simulated in all
-    optimizer: dict[str, Tensor] = field(default_factory=dict)  # state of the optimiser
+    vector: Tensor
+    last_finite: Tensor
+    stage: int = 0
+    iteration: int = 0
+    done: int = 0
+    failures: int = 0
+    stalls: int = 0
+    steps: int = 0
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
 
     def counters(self) -> dict[str, int]:
         """Return the whole numbers, by name."""

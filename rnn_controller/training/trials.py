@@ -24,13 +24,21 @@ THROWN_ACTIVATION = 0.5  # [-] largest activation there
 
 @dataclass(frozen=True)
 class TrialBatch:
-    """A batch of B trials of up to T control periods: a command is held, then jumps to another."""
+    """A batch of B trials of up to T control periods: a command is held, then jumps to another.
 
-    x0: Tensor  # (B, S) state of the body on the first attractor
-    y0: Tensor  # (B, N) random neural state
-    commands: Tensor  # (B, T, K) command in each control period
-    noise: Tensor  # (B, T, 3 M + K + M) noise ω of the signals s, k and u
-    lengths: Tensor  # (B,) number of control periods of each trial; later ones don't count
+    Attributes:
+        x0: (B, S) state of the body on the first attractor.
+        y0: (B, N) random neural state.
+        commands: (B, T, K) command in each control period.
+        noise: (B, T, 3 M + K + M) noise ω of the signals s, k and u.
+        lengths: (B,) number of control periods of each trial; later ones don't count.
+    """
+
+    x0: Tensor
+    y0: Tensor
+    commands: Tensor
+    noise: Tensor
+    lengths: Tensor
 
     def parts(self, size: int) -> Iterator["TrialBatch"]:
         """Yield the trials in order, in batches of ``size`` at most."""
@@ -56,28 +64,30 @@ class Sampling(Checked):
     A share ``thrown``, also from the first trial on, starts in a random posture with random
     velocities instead of on the first attractor. A network that was trained from rest only may come
     to rest at wrong places, when it starts from other states.
+
+    Attributes:
+        settling: Time τ_c [s] to converge to a new attractor.
+        first: Range of the factor of the first hold.
+        second: Range of the factor of the second hold.
+        noise: Standard deviation of the process noise at a step of 5 ms.
+        noise_scale: Range of the factor of the noise.
+        quiet: Share of quiet trials.
+        quiet_second: Range of the factor of a quiet trial's second hold.
+        quiet_noise_scale: Range of the factor of a quiet trial's noise.
+        thrown: Share of trials that start in a random posture and in motion.
+        control_period: Length of a control period [s].
     """
 
     settling: float = within(0.5, 0)
-    """Time τ_c [s] to converge to a new attractor."""
     first: Range = within((1.0, 1.0), 0, ascending=True)
-    """Range of the factor of the first hold."""
     second: Range = within((1.0, 1.0), 0, ascending=True)
-    """Range of the factor of the second hold."""
     noise: float = within(0.2, 0)
-    """Standard deviation of the process noise at a step of 5 ms."""
     noise_scale: Range = within((1.0, 1.0), 0, ascending=True)
-    """Range of the factor of the noise."""
     quiet: float = within(0.0, 0, 1)
-    """Share of quiet trials."""
     quiet_second: Range = within((1.0, 1.0), 0, ascending=True)
-    """Range of the factor of a quiet trial's second hold."""
     quiet_noise_scale: Range = within((0.0, 0.0), 0, ascending=True)
-    """Range of the factor of a quiet trial's noise."""
     thrown: float = within(0.0, 0, 1)
-    """Share of trials that start in a random posture and in motion."""
     control_period: float = within(0.01, 0, above=True)
-    """Length of a control period [s]."""
 
 
 AS_IN_THE_PAPER = Sampling()
