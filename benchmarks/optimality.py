@@ -157,14 +157,14 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
     Raises ValueError if the environment no longer makes these episodes.
     """
     if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
-        raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
+        raise ValueError("this optimum is that of another arm or another cost: compute it again")
     recording = episodes(controller, optimum.task, optimum.movements, optimum.seed)
     found = len(optimum.start)
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError(
             "the environment no longer draws the starts and commands of this optimum: "
-            "compute it anew"
+            "compute it again"
         )
     return recording
 

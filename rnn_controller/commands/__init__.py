@@ -115,7 +115,7 @@ def main() -> None:
         raise SystemExit(143 if reason == "terminated" else 130) from None
     except BrokenPipeError:
         drop_output()
-        raise SystemExit(141) from None  # nobody reads on, as in "| head"
+        raise SystemExit(141) from None  # the reader of the pipe has ended, as in "| head"
     except (
         OptionError,
         CheckpointError,

@@ -69,9 +69,11 @@ class EagerBody:
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
 
     def sense(self, x: Tensor) -> Tensor:
+        """Return the sensory signals (B, 3 M), without noise."""
         return self.body.sense(TORCH, self.numbers, x)
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        """Return the states (B, S) one control period later."""
         excitation = self.body.excitation(TORCH, self.numbers, u, noise)
         for _ in range(self.substeps):
             x = self.body.step(TORCH, self.numbers, x, excitation, self.step)
@@ -89,9 +91,11 @@ class CompiledBody:
         self.substeps = substeps
 
     def sense(self, x: Tensor) -> Tensor:
+        """Return the sensory signals (B, 3 M), without noise."""
         return _Sense.apply(x, self.body, self.constants[0])
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        """Return the states (B, S) one control period later."""
         return _Move.apply(x, u, noise, self.body, self.constants, self.substeps)
 
 
