@@ -19,7 +19,7 @@ from rnn_controller import load_checkpoint
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.training import trainer as training
-from rnn_controller.training.trainer import Stage, Trainer
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer
 
 TINY = ("--neurons", "3", "--settling", "0.1")
 MEASURES = {field.name for field in fields(ReachMeasures)}
@@ -170,6 +170,20 @@ def test_train_writes_the_checkpoint_where_it_says(run, tmp_path):
     assert status == 0 and out == f"checkpoint: {tmp_path / 'here' / 'checkpoint.safetensors'}\n"
     written = load_checkpoint(tmp_path / "here")
     assert written.network.config.neurons == 3 and len(written.tensors["history"]) == 2
+
+
+def test_train_says_where_results_are_before_its_bar_which_has_names_that_a_reader_knows(run):
+    err = run("train", "reach", *TINY, "--iterations", 3, "--output", "here")[2]
+    first, bar = err.split("\n", 1)
+    assert first == "train reach: the results are written to here"
+    assert re.search(r"\d left, objective [\d.]+, target radius 4.0 cm, \d+ % within target", bar)
+    assert "compiling" not in bar and "it/s" not in bar
+
+
+def test_the_progress_bar_changes_no_weights(tmp_path):
+    config = TrainConfig(network=NetworkConfig(3), settling=0.1, iterations=2)
+    runs = [training.train(config, tmp_path / str(bar), progress=bar) for bar in (True, False)]
+    assert torch.equal(*(run.tensors["vector"] for run in runs))
 
 
 def test_train_writes_under_runs_by_task_and_seed(run, tmp_path):
