@@ -1,1 +1,1 @@
-"""Benchmarks: commands whose results the README quotes."""
+"""Benchmarks: the commands that make the tables and figures of the documentation."""

@@ -1,4 +1,4 @@
-"""The baselines of stable-baselines3: their settings, and how a trained one is stored."""
+"""The baselines of stable-baselines3: their settings, and the files of a trained one."""
 
 import json
 import tomllib
@@ -44,16 +44,16 @@ SETTINGS = Path(__file__).with_name("settings.toml")
 
 @dataclass(frozen=True)
 class Settings:
-    """How one algorithm is trained on one task, from its table in ``settings.toml``."""
+    """The settings of one algorithm on one task, from its table in ``settings.toml``."""
 
     earlier_names = MappingProxyType(
         {"widest_target": "initial_target_radius", "narrowing": "anneal_fraction"}
     )
 
     steps: int
-    """Environment steps."""
+    """Number of environment steps."""
     num_envs: int
-    """Arms side by side."""
+    """Number of arms in the vector environment."""
     policy: str
     """SB3's name of the kind of policy."""
     decay: bool
@@ -74,7 +74,7 @@ class Settings:
     """Arguments of the algorithm."""
 
     def weights(self, env_id: str, progress: float) -> CostWeights:
-        """The cost at ``progress`` from 0 to 1."""
+        """Return the weights of the cost at ``progress`` from 0 to 1."""
         exact = task_of_environment(env_id).weights
         radius = narrowing_radius(
             progress, self.initial_target_radius, self.anneal_fraction, exact.target_radius
@@ -82,12 +82,12 @@ class Settings:
         return replace(exact, target_radius=radius)
 
     def loudness(self, progress: float) -> float:
-        """Noise at ``progress`` from 0 to 1, as a share of the environments' own."""
+        """Return the noise at ``progress`` from 0 to 1, as a share of the final noise."""
         return float(np.interp(progress, self.noise, (0.0, 1.0)))
 
 
 def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
-    """The stored settings, changed by assignments in TOML: "num_envs=32", "model.gamma=0.95"."""
+    """Return the stored settings with changes in TOML: "num_envs=32", "model.gamma=0.95"."""
     table = tomllib.loads(SETTINGS.read_text())[algorithm]
     task = task_of_environment(env_id)
     # an episode of training lasts as long as one of the registered environment, in longer steps
@@ -108,7 +108,7 @@ def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Sett
 
 
 def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A nested table with some of its entries replaced."""
+    """Return a nested table with some of its entries replaced."""
     inner = [
         key
         for key, value in changes.items()
@@ -118,7 +118,7 @@ def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def acting_parameters(policy: BasePolicy) -> int:
-    """How many numbers decide on an action; a critic's don't."""
+    """Return the number of parameters of the policy, without those of a critic."""
     return sum(
         p.numel()
         for name, p in policy.named_parameters()
@@ -127,14 +127,14 @@ def acting_parameters(policy: BasePolicy) -> int:
 
 
 def normalisation_of(model: BaseAlgorithm) -> VecNormalize:
-    """The running statistics of its observations and rewards."""
+    """Return the running statistics of observations and rewards."""
     normalisation = model.get_vec_normalize_env()
     assert normalisation is not None
     return normalisation
 
 
 def keep(model: BaseAlgorithm, folder: Path, record: dict[str, Any]) -> None:
-    """Write what acts, its normalisation, and the record of its training."""
+    """Write the policy, its normalisation, and the record of its training."""
     policy = getattr(model, "actor", None) or model.policy
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "partial.file"
@@ -151,7 +151,7 @@ def keep(model: BaseAlgorithm, folder: Path, record: dict[str, Any]) -> None:
 
 
 def load_baseline(folder: Path) -> Trained:
-    """A trained baseline as a controller of the environments."""
+    """Return a trained baseline as a controller of the environments."""
     record = json.loads((folder / RECORD).read_text())
     saved = torch.load(folder / "policy.pt", weights_only=False)
     # whose save, in sb3-contrib 2.9, forgets the size of the LSTM

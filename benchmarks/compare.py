@@ -1,14 +1,14 @@
-"""All controllers on the same movements and measures: table and figure.
+"""Compare all controllers on the same movements, in a table and a figure.
 
 ``python -m benchmarks.compare`` measures every stored run and every untrained controller, writes
-``benchmarks/results/comparison.csv``, and draws table and figure from it; ``--table-only`` just
-draws.
+``benchmarks/results/comparison.csv``, and makes table and figure from it. ``--table-only`` measures
+nothing.
 
-Three columns say how far a controller is from the best. ``optimality_ratio_of_means`` is its mean
+Three columns compare a controller with the best one. ``optimality_ratio_of_means`` is its mean
 value over that of the optimum, both without noise. ``optimality_ratio`` is the mean of the ratios
 of single movements; it leaves out jumps shorter than 5 cm (``benchmarks.optimality``).
 ``value_over_best`` is its mean value under noise over the best of the table, on the same 50
-movements for all, since the planner is too slow for more (``benchmarks.report``).
+movements for all: the receding-horizon controller is too slow for more.
 """
 
 import csv
@@ -29,7 +29,7 @@ from benchmarks.places import RESULTS, STORED
 from benchmarks.report import with_value_over_best, write_report
 from benchmarks.runs import NOISE, command_line
 
-SEED = 1_000_000  # of the movements, which no training ever sees
+SEED = 1_000_000  # of the movements, which are not those of training
 FIRST = ("controller", "environment", "seed")
 LAST = (
     "mean_value_of_50",
@@ -45,27 +45,31 @@ LAST = (
 
 @dataclass(frozen=True)
 class Args:
-    """Measure controllers, and write the table."""
+    """Measure the compared controllers, and write comparison.csv, comparison.md and comparison.png.
+
+    Examples:
+      python -m benchmarks.compare
+      python -m benchmarks.compare rnn joint-pd --movements 100 --output runs/comparison
+    """
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these: names of ours (rnn, ppo, …) or of your own, as module:function.
-
-    Other rows stay as they are.
+    """Controllers to measure, all without any: rnn, ppo and so on, or your own as module:function.
+    The rows of other controllers stay as they are.
     """
     table_only: bool = False
-    """Measure nothing: table and figure from the rows that there are."""
+    """Measure nothing, and make table and figure from the existing rows."""
     movements: int = 1000
-    """Movements that each is measured over."""
+    """Number of movements that each controller is measured on."""
     noise: float = NOISE
-    """Standard deviation of the process noise at a 5 ms step."""
+    """Standard deviation of the process noise at a step of 5 ms."""
     runs: Path = STORED
     """Folder of the stored runs."""
     output: Path = RESULTS
-    """Folder of comparison.csv, comparison.md and comparison.png."""
+    """Folder that comparison.csv, comparison.md and comparison.png are written to."""
 
 
 def row(entry: Entry, movements: int, noise: float) -> dict[str, Any]:
-    """One line of the table."""
+    """Return one row of the table."""
     controller = entry.make()
     env_id = entry.environment
     few = min(FEW, movements)
@@ -90,7 +94,7 @@ def row(entry: Entry, movements: int, noise: float) -> dict[str, Any]:
 
 
 def optimality(controller: Controller, env_id: str) -> dict[str, float]:
-    """How far a controller is from the stored optimum; empty if there is none."""
+    """Return the ratios of a controller to the stored optimum; none if no optimum is stored."""
     optimum = stored_optimum(env_id)
     if optimum is None:
         return {}
@@ -102,7 +106,7 @@ def optimality(controller: Controller, env_id: str) -> dict[str, float]:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table of ours, numbers as numbers, empty cells as None."""
+    """Return the rows of a stored table, with numbers as numbers and empty cells as None."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -112,7 +116,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def number(text: str) -> Any:
-    """What a cell says."""
+    """Return the value of a cell: a number, a text, or None."""
     if text == "":
         return None
     try:
@@ -122,7 +126,7 @@ def number(text: str) -> Any:
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write the table; columns in the order in which rows name them."""
+    """Write the table, with columns in the order in which the rows name them."""
     rows = sorted(rows, key=lambda r: (str(r["environment"]), str(r["controller"]), r["seed"]))
     filled = dict.fromkeys(name for r in rows for name in r)
     middle = [name for name in filled if name not in FIRST + LAST]
@@ -135,7 +139,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def chosen(args: Args) -> list[Entry]:
-    """Who takes part; ValueError for a name that nobody has."""
+    """Return the controllers of these names. Raises ValueError for an unknown name."""
     ours = list(entries(args.runs))
     known = {entry.name for entry in ours}
     unknown = [name for name in args.controllers if name not in known and ":" not in name]
@@ -148,7 +152,7 @@ def chosen(args: Args) -> list[Entry]:
 
 
 def main(args: Args) -> None:
-    """Measure, row by row, and draw."""
+    """Measure row by row, and write table and figure."""
     path = args.output / "comparison.csv"
     rows = {tuple(r[name] for name in FIRST): r for r in read_rows(path)}
     for entry in () if args.table_only else tqdm(chosen(args), desc="controllers"):

@@ -1,4 +1,4 @@
-"""The controllers that are compared: untrained ones, stored runs, and anybody's own."""
+"""The controllers of the comparison: untrained ones, stored runs, and a user's own."""
 
 import importlib
 import time
@@ -20,13 +20,13 @@ EVERYWHERE = tuple(ENVIRONMENTS)
 
 
 def commands_are_positions(env_id: str) -> bool:
-    """Whether a command is a target's position, as ``JointPD`` takes it."""
+    """Return whether a command is the position of a target, as ``JointPD`` needs it."""
     return task_of_environment(env_id).command_names == Reach.command_names
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A controller in one environment, and what its training took."""
+    """A controller in one environment, with the steps and seconds of its training."""
 
     name: str
     environment: str
@@ -36,17 +36,17 @@ class Entry:
     train_seconds: float = 0.0
     parameters: int = 0
     movements: int | None = None
-    """How many movements it is measured over, if fewer than the others."""
+    """Number of movements that it is measured on, if fewer than the others."""
 
 
 def random_controller(env_id: str) -> Controller:
-    """Excitations uniform over the action space."""
+    """Return a controller with uniformly random excitations."""
     space = gym.make(env_id).action_space
     assert isinstance(space, gym.spaces.Box)
     return arm_env.Random(space, np.random.default_rng(0))
 
 
-FEW = 50  # movements over which slow controllers are measured, and all others too beside their own
+FEW = 50  # movements for slow controllers; the others are measured on these, too
 
 UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | None]] = {
     "still": (EVERYWHERE, lambda env_id: arm_env.Still(), None),
@@ -66,7 +66,7 @@ UNTRAINED: dict[str, tuple[tuple[str, ...], Callable[[str], Controller], int | N
 
 
 def stored(run: Run) -> Entry:
-    """A stored run as an entry."""
+    """Return a stored run as an entry."""
     return Entry(
         run.algorithm,
         run.environment,
@@ -79,7 +79,7 @@ def stored(run: Run) -> Entry:
 
 
 def entries(root: Path) -> Iterator[Entry]:
-    """All of ours: untrained ones, then the stored runs below ``root``."""
+    """Return all entries: untrained controllers, then the stored runs below ``root``."""
     for name, (environments, make, movements) in UNTRAINED.items():
         for env_id in environments:
             yield Entry(name, env_id, partial(make, env_id), movements=movements)
@@ -88,12 +88,11 @@ def entries(root: Path) -> Iterator[Entry]:
 
 
 def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[Entry]:
-    """``module:function`` in each environment.
+    """Return a user's controllers, given as ``module:function``, in each environment.
 
     The function takes an environment's id and returns a controller.
 
-    One that returns None sits that environment out. Raises ValueError for a name that leads
-    nowhere.
+    If it returns None, the environment is left out. Raises ValueError if there is no such function.
     """
     module, _, function = name.partition(":")
     try:
@@ -110,9 +109,9 @@ def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[
 def microseconds_per_action(
     controller: Controller, env_id: str, calls: int = 200, rounds: int = 5
 ) -> float:
-    """Median time of ``predict`` for a single arm [µs], in the fastest of some rounds.
+    """Return the time of ``predict`` for one arm [µs]: the median of the fastest round.
 
-    Other work only slows it.
+    Other programs can only slow it down.
     """
     return min(_median_time(controller, env_id, calls) for _ in range(rounds)) * 1e6
 

@@ -1,13 +1,13 @@
-"""How far a controller is from the optimal movements that ``benchmarks.optimum`` found.
+"""The ratio of a controller's values to those of optimal movements (``benchmarks.optimum``).
 
 A movement is one noise-free episode of the environment with its random jump: reset onto the first
 command, which is held for the task's ``hold`` (1 s reach, 3 s circle), then the second for as long.
-The optimum may not know of the jump in advance, so it is two movements chained: a hold under the
-first command, then, from the state so reached, the optimal control under the second until the
-episode ends. Two holds are tried, and the cheaper whole is kept: the optimal control under the
-first command, planned ``MARGIN`` beyond the hold, so that the end of the horizon does not show, and
-cut there; and what the shipped network does, which expects a jump and tenses the muscles for it.
-Its value is the sum over the whole episode.
+The optimum must not know of the jump in advance. It therefore has two parts: a hold under the first
+command, then the optimal control under the second command from the state at that time to the end of
+the episode. Two holds are tried, and the one with the smaller total is kept. One is the optimal
+control under the first command, planned ``MARGIN`` beyond the hold, so that the end of the horizon
+has no effect. The other is that of the shipped network, which expects a jump and tenses the muscles
+for it. The value is the sum over the whole episode.
 
 Means of ratios of values leave out jumps shorter than 5 cm (``SHORT``): their optimal values are so
 small that a few of them would decide the mean. Ratios of means keep all movements.
@@ -34,11 +34,11 @@ from arm_env.tasks.registry import TASKS, task_of_environment
 from benchmarks.places import RESULTS
 
 STARTS = ("nothing", "tonic", "network", "feedback", "narrowing", "perturbed")
-"""No excitation but the tone; a little on all muscles; what the shipped network does in this place;
-what ``JointPD`` does (reach); a solution carried from a wide target to the true one; the best so
-far, smoothly perturbed."""
+"""First guesses of the optimiser: no excitation but the tone; a little on all muscles; the shipped
+network's excitations; those of ``JointPD`` (reach); a solution for a wide target, which is narrowed
+to the true one; the best solution so far, smoothly perturbed."""
 HOLDS = ("optimal", "network")
-"""What may come before the jump."""
+"""Names of the two holds before the jump."""
 MARGIN = 1.0  # [s]
 PERIOD = 0.01  # [s]
 SHORT = 0.05  # [m] means of ratios leave out shorter jumps
@@ -47,7 +47,7 @@ AGREE = 1e-4  # [-] values this near the best, as a share of it, count as the sa
 
 @dataclass(frozen=True)
 class Optimum:
-    """Optimal movements, M of the N asked for; arrays in the environment's order."""
+    """Optimal movements: M are solved of the N that were asked for, in the environment's order."""
 
     task: str
     seed: int
@@ -67,12 +67,12 @@ class Optimum:
 
     @property
     def value(self) -> np.ndarray:
-        """Values of whole episodes, (M,)."""
+        """Values (M,) [s] of whole episodes."""
         return self.parts.sum(1)
 
     @property
     def jumps(self) -> np.ndarray:
-        """How far the attractors of first and second command lie apart [m], (M,).
+        """Distances (M,) [m] between the attractors of the first and the second command.
 
         For points this is the distance of the two targets; for orbits it is the largest distance of
         a point on the first from the second.
@@ -84,30 +84,30 @@ class Optimum:
 
     @property
     def held(self) -> np.ndarray:
-        """Index in ``HOLDS`` of the better one, (M,)."""
+        """Index (M,) in ``HOLDS`` of the better hold."""
         return self.wholes.argmin(-1)
 
     @property
     def won(self) -> np.ndarray:
-        """Index in ``STARTS`` of what led to each part's best, (M, 2), the first of equals."""
+        """Index (M, 2) in ``STARTS`` of the first guess that led to each part's best."""
         best = np.nanmin(self.tried, -1, keepdims=True)
         return (self.tried <= best * (1 + AGREE)).argmax(-1)
 
 
 def optimum_path(task: str) -> Path:
-    """Where the stored movements of a task lie."""
+    """Return the file of the stored movements of a task."""
     return RESULTS / f"optimum-{task}.npz"
 
 
 @cache
 def stored_optimum(env_id: str) -> Optimum | None:
-    """The stored movements of an environment; None if nobody has looked for any."""
+    """Return the stored movements of an environment, or None if there are none."""
     path = optimum_path(task_of_environment(env_id).name)
     return load_optimum(path) if path.exists() else None
 
 
 def load_optimum(path: Path | str) -> Optimum:
-    """Read what ``save`` wrote; ValueError for a file that is none."""
+    """Read a file that ``save`` wrote. Raises ValueError for any other file."""
     try:
         with np.load(path) as stored:
             values = {f.name: stored[f.name] for f in fields(Optimum)}
@@ -119,7 +119,7 @@ def load_optimum(path: Path | str) -> Optimum:
 
 
 def save(path: Path, optimum: Optimum) -> None:
-    """Write it whole."""
+    """Write the movements to a file, which appears whole or not at all."""
     stream = BytesIO()
     arrays: dict[str, Any] = {f.name: getattr(optimum, f.name) for f in fields(Optimum)}
     np.savez_compressed(stream, **arrays)
@@ -127,7 +127,7 @@ def save(path: Path, optimum: Optimum) -> None:
 
 
 def episodes(controller: Controller, task: str, movements: int, seed: int) -> Recording:
-    """Noise-free episodes like the optimum's, driven by a controller."""
+    """Simulate episodes without noise, as those of the optimum, under a controller."""
     envs = gym.make_vec(TASKS[task].env_id, num_envs=movements, noise=0.0, max_episode_steps=10**9)
     recording = record(controller, envs, 2 * round(TASKS[task].hold / PERIOD), seed)
     envs.close()
@@ -135,48 +135,52 @@ def episodes(controller: Controller, task: str, movements: int, seed: int) -> Re
 
 
 def optimality_ratios(controller: Controller, env_id: str, optimum: Optimum) -> np.ndarray:
-    """Values of a controller on exactly these episodes over the optimum's, (M,); 1 is optimal."""
+    """Return a controller's values on these episodes over the optimum's, (M,); 1 is optimal."""
     if env_id != TASKS[optimum.task].env_id:
         raise ValueError(f"this optimum is one of {TASKS[optimum.task].env_id}, not of {env_id}")
     return -same_episodes(controller, optimum).rewards.sum(0)[: len(optimum.start)] / optimum.value
 
 
 def mean_of_ratios(ratios: np.ndarray, optimum: Optimum) -> float:
-    """The mean of ``optimality_ratios`` over the jumps that are not short (``SHORT``)."""
+    """Return the mean of ``optimality_ratios`` over the jumps longer than ``SHORT``."""
     return float(ratios[optimum.jumps >= SHORT].mean())
 
 
 def ratio_of_means(ratios: np.ndarray, optimum: Optimum) -> float:
-    """The mean value over the optimum's mean value, of all movements."""
+    """Return the mean value of all movements over the optimum's mean value."""
     return float(ratios @ optimum.value / optimum.value.sum())
 
 
 def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
-    """The optimum's episodes, driven by a controller; ValueError if they have become others."""
+    """Simulate the optimum's episodes under a controller.
+
+    Raises ValueError if the environment no longer makes these episodes.
+    """
     if not np.array_equal(arm_and_cost(optimum.task), optimum.parameters):
-        raise ValueError("this optimum is that of another arm, or of another cost: compute it anew")
+        raise ValueError("this optimum is that of another arm or another cost: compute it again")
     recording = episodes(controller, optimum.task, optimum.movements, optimum.seed)
     found = len(optimum.start)
     same = np.array_equal(both_commands(recording)[:found], optimum.commands)
     if not same or not np.array_equal(recording.states[0, :found], optimum.start):
         raise ValueError(
             "the environment no longer draws the starts and commands of this optimum: "
-            "compute it anew"
+            "compute it again"
         )
     return recording
 
 
 def arm_and_cost(task: str) -> np.ndarray:
-    """The parameters of arm and cost that an optimum is one of, flat."""
+    """Return the parameters of arm and cost that an optimum belongs to, as a flat array."""
     return np.concatenate([Arm().flat(), TASKS[task].weights.flat()])
 
 
 def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40) -> np.ndarray:
-    """Values after the jump of a controller, and of the optimum from *its* state then, (M, 2).
+    """Return values (M, 2) after the jump: a controller's, and the optimum's from the same state.
 
-    A controller that expects jumps tenses its muscles for them, and the optimum does not. Here it
-    starts as tense, from the controller's own excitations among others, so it is above the
-    controller's value by the effort of the tone at most (see ``ArmProblem``).
+    A controller that expects jumps tenses its muscles before them, and the optimum does not. Here
+    the optimum starts with the same tension. The controller's excitations are one of its first
+    guesses, so it is above the controller's value by the effort of the tone at most (see
+    ``ArmProblem``).
     """
     recording = same_episodes(controller, optimum)
     task = TASKS[optimum.task]
@@ -193,12 +197,12 @@ def from_own_state(controller: Controller, optimum: Optimum, movements: int = 40
 
 
 def both_commands(recording: Recording) -> np.ndarray:
-    """First and second commands, (B, 2, K)."""
+    """Return first and second commands, (B, 2, K)."""
     return recording.commands[[0, -1]].swapaxes(0, 1)
 
 
 def standing(controller: Controller, optimum: Optimum) -> str:
-    """How far a controller is from the optimum, in two lines.
+    """Return two lines of text on a controller's ratios to the optimum.
 
     The mean, the median and the range of the ratios leave out jumps shorter than 5 cm.
     """

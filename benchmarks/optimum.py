@@ -1,14 +1,15 @@
 """Optimal movements for ``benchmarks.optimality``: ``python -m benchmarks.optimum reach``.
 
-The problem is not convex. What follows either hold (``HOLDS``) is solved from several starts
-(``STARTS``) and the best is kept, so a value here is an upper bound of the least. It is above the
-shipped network's by the effort of the tone at most (see ``ArmProblem``).
+The problem is not convex. The movement after each hold (``HOLDS``) is optimised from several first
+guesses (``STARTS``), and the best result is kept. A value here is thus an upper bound of the least
+value. It is above the shipped network's by the effort of the tone at most (see ``ArmProblem``).
 """
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -38,6 +39,7 @@ from benchmarks.optimality import (
 )
 from benchmarks.runs import TaskName, command_line
 from rnn_controller import load
+from rnn_controller.options import value
 
 MOVEMENTS = 100
 FEWER = {"circle": 24}  # its movements last three times as long
@@ -49,24 +51,31 @@ Drive = tuple[np.ndarray, object]
 
 @dataclass(frozen=True)
 class Args:
-    """Find optimal movements, or go on finding them."""
+    """Compute optimal movements of a task, and write them to benchmarks/results/optimum-TASK.npz.
+
+    Examples:
+      python -m benchmarks.optimum reach
+      python -m benchmarks.optimum reach --movements 4 --output runs/optimum.npz
+    """
 
     task: tyro.conf.Positional[TaskName]
-    """Which environment."""
-    movements: int | None = None
-    """How many (default: 100, but 24 of circle); a file that is not complete is resumed."""
+    """Task to solve."""
+    movements: Annotated[int | None, value(default="100, or 24 for circle")] = None
+    """Number of movements. A file that is not complete is continued."""
     seed: int = 2_000_000
-    """Of the environment's starts and commands, and of the perturbations."""
-    output: Path | None = None
-    """Where they go; benchmarks/results/optimum-TASK.npz by default."""
+    """Seed of the starts, of the commands, and of the perturbed first guesses."""
+    output: Annotated[Path | None, value("FILE", default="benchmarks/results/optimum-TASK.npz")] = (
+        None
+    )
+    """File to write."""
     threads: int = 1
-    """Movements solved at a time."""
+    """Number of movements that are solved at the same time."""
     batch: int = 4
-    """Movements between two savings; the result does not depend on it."""
+    """Number of movements between two writes of the file. It does not change the result."""
 
     @property
     def number(self) -> int:
-        """How many movements."""
+        """Number of movements to solve."""
         return self.movements or FEWER.get(self.task, MOVEMENTS)
 
 
@@ -78,7 +87,7 @@ def drive(
     length: int,
     memory: object = None,
 ) -> Drive:
-    """What a controller does noise-free from states (B, 10) under commands (B, K) that stay."""
+    """Simulate a controller from states (B, 10) under constant commands (B, K), without noise."""
     simulation = Simulation(
         len(start), task, weights=task.weights, noise=0.0, schedule=RandomJumps(1e6)
     )
@@ -97,7 +106,7 @@ def drive(
 
 
 def narrowed(problem: ArmProblem, start: np.ndarray, controls: np.ndarray) -> np.ndarray:
-    """Controls carried from a wide target to the true one."""
+    """Return controls that were optimised for a wide target, then for narrower ones."""
     weights = problem.weights or problem.task.weights
     for radius in RADII:
         wide = replace(problem, weights=replace(weights, target_radius=radius))
@@ -108,9 +117,9 @@ def narrowed(problem: ArmProblem, start: np.ndarray, controls: np.ndarray) -> np
 
 
 def perturbed(rng: np.random.Generator, controls: np.ndarray) -> np.ndarray:
-    """Controls (T, 6) with smooth noise over some 0.1 s.
+    """Return controls (T, 6) with added noise that is smooth over some 0.1 s.
 
-    Each muscle's go up or down by some 30 %, and by some 0.05.
+    The excitations of each muscle change by some 30 %, and by some 0.05.
     """
     window = np.hanning(21)
     noise = rng.standard_normal((2, *controls.shape))
@@ -122,7 +131,7 @@ def perturbed(rng: np.random.Generator, controls: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Part:
-    """The best solution of one part of a movement, and the values from all starts."""
+    """The best solution of one part of a movement, and the values from all first guesses."""
 
     best: Solution
     tried: np.ndarray
@@ -132,7 +141,7 @@ class Part:
 def best_of(
     problem: ArmProblem, start: np.ndarray, given: dict[str, np.ndarray], rng: np.random.Generator
 ) -> Part:
-    """Solve from every start: those ``given`` and those that need no controller."""
+    """Optimise from every first guess: those ``given``, and those that need no controller."""
     shape = given["network"].shape
     tried = np.full(len(STARTS), np.nan)
     iterations = 0
@@ -164,7 +173,7 @@ def best_of(
 def movement(
     name: str, network: Controller, start: np.ndarray, commands: np.ndarray, seed: list[int]
 ) -> dict[str, np.ndarray]:
-    """The best movement from a state (10,) under two commands (2, K), as in an ``Optimum``."""
+    """Return the best movement from a state (10,) under two commands (2, K)."""
     task = TASKS[name]
     hold = round(task.hold / PERIOD)
     margin = round(MARGIN / PERIOD)
@@ -201,7 +210,7 @@ def movement(
 
 
 def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, np.ndarray]]:
-    """The arrays of an ``Optimum`` for the movements from ``known`` on, batch by batch."""
+    """Yield the arrays of an ``Optimum`` for the movements from ``known`` on, in batches."""
     network = load(args.task)
     commands = both_commands(recording)
 
@@ -217,7 +226,7 @@ def batches(args: Args, recording: Recording, known: int) -> Iterator[dict[str, 
 
 
 def summary(optimum: Optimum) -> str:
-    """What was found, in a few lines."""
+    """Return a summary of the movements in a few lines."""
     second = optimum.tried[:, 1]
     best = np.nanmin(second, -1, keepdims=True)
     agree = (second <= best * (1 + AGREE)).sum(0) / np.maximum((~np.isnan(second)).sum(0), 1)
@@ -237,7 +246,7 @@ def summary(optimum: Optimum) -> str:
 
 
 def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
-    """The arrays of a file to go on with; empty if there is none."""
+    """Return the arrays of a file to continue; none if there is no file."""
     if not path.is_file():
         return {}
     old = load_optimum(path)
@@ -253,7 +262,7 @@ def resumed(path: Path, args: Args) -> dict[str, np.ndarray]:
 
 
 def main(args: Args) -> Optimum:
-    """Solve, save after every batch, print a summary."""
+    """Solve the movements, write the file after every batch, and print a summary."""
     path = args.output or optimum_path(args.task)
     parameters = arm_and_cost(args.task)
     arrays = resumed(path, args)

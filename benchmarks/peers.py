@@ -1,12 +1,11 @@
-"""Speed beside that of other packages, everything timed in turn in one run.
+"""Compare the speed with that of other packages: ``python -m benchmarks.peers``.
 
-``python -m benchmarks.peers``.
-
-Needs ``pip install 'rnn-motor-control[peers]'``. A gradient is that of the objective with respect
-to all weights, over the same number of movements, neurons and control periods for each. JAX runs
-the very equations of this package, jitted; MotorNet runs its own arm: the same skeleton with rigid
-tendons and Hill muscles, one Euler step a control period (ours takes two implicit ones), float32
-(ours is float64), a loss on the hand's distance, no noise.
+All are timed in turn in one run. This needs ``pip install 'rnn-motor-control[peers]'``. A gradient
+is that of the objective with respect to all weights, over the same number of movements, neurons and
+control periods for each. JAX runs the equations of this package, compiled by ``jit``. MotorNet runs
+its own arm: the same skeleton with rigid tendons and Hill muscles, one Euler step in a control
+period (ours has two implicit steps), float32 (ours is float64), a loss on the distance of the hand,
+and no noise.
 """
 
 import json
@@ -18,12 +17,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 
 import arm_env  # noqa: F401  (registers the environments)
 from arm_env.codegen.primitives import Primitives
@@ -31,6 +29,7 @@ from arm_env.dynamics import equations
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
 from arm_env.tasks.reach import Reach
+from benchmarks.runs import parsed
 from benchmarks.speed import (
     BETA,
     CONTROL_PERIOD,
@@ -42,6 +41,7 @@ from benchmarks.speed import (
     single_run,
     vector_run,
 )
+from rnn_controller.options import value
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.vector_tracing import NetworkPrimitives
 
@@ -52,21 +52,25 @@ SUBSTEPS = 2
 
 @dataclass(frozen=True)
 class Args:
-    """Measure gradients and steps beside those of JAX, MotorNet and Gymnasium's environments."""
+    """Time gradients and steps of this package, JAX, MotorNet and Gymnasium, and print a table.
 
-    json: Path | None = None
-    """Also write the figures to this file."""
-    rounds: int = 7
-    """How often each is timed; the median counts."""
-    threads: int = 2
-    """Processor cores for the gradients; those on one core are measured in a process of their own.
+    Examples:
+      python -m benchmarks.peers
+      python -m benchmarks.peers --only-gradients --rounds 3
     """
+
+    json: Annotated[Path | None, value("FILE")] = None
+    """File that the numbers are also written to, as JSON."""
+    rounds: int = 7
+    """Number of timings of each, of which the median is taken."""
+    threads: int = 2
+    """Number of processor cores for the gradients. Another process measures them on one core."""
     only_gradients: bool = False
-    """Leave out batched stepping and single steps."""
+    """Leave out the speed of steps."""
 
 
 def jax_gradient(problem: Problem) -> Callable[[], object]:
-    """The gradient of the same equations by JAX, compiled; checked against ours."""
+    """Return the gradient of the same equations by JAX, compiled; it is checked against ours."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -123,7 +127,7 @@ def jax_gradient(problem: Problem) -> Callable[[], object]:
 
 
 def motornet(batch: int) -> Any:
-    """MotorNet's reaching environment with its six-muscle arm, reset for so many arms."""
+    """Return MotorNet's reaching environment with its six-muscle arm, for a number of arms."""
     import motornet as mn
 
     arm = mn.effector.RigidTendonArm26(
@@ -135,7 +139,7 @@ def motornet(batch: int) -> Any:
 
 
 def motornet_gradient(movements: int, neurons: int, periods: int) -> Callable[[], object]:
-    """The gradient of a rectified recurrent network in MotorNet's closed loop."""
+    """Return the gradient of a rectified recurrent network in MotorNet's closed loop."""
     env = motornet(movements)
     observation, _ = env.reset(seed=0, options={"batch_size": movements})
     cell = torch.nn.RNNCell(observation.shape[1], neurons, nonlinearity="relu")
@@ -157,7 +161,7 @@ def motornet_gradient(movements: int, neurons: int, periods: int) -> Callable[[]
 
 
 def motornet_steps(batch: int, steps: int) -> Callable[[], object]:
-    """Steps of many of MotorNet's arms, without gradients."""
+    """Return steps of many of MotorNet's arms, without gradients."""
     env = motornet(batch)
     actions = torch.rand(batch, 6)
 
@@ -171,7 +175,7 @@ def motornet_steps(batch: int, steps: int) -> Callable[[], object]:
 
 
 def gradient_runs(threads: int) -> dict[str, Callable[[], object]]:
-    """Everything with a gradient, by name."""
+    """Return the functions that compute a gradient, by name."""
     runs: dict[str, Callable[[], object]] = {}
     for movements, neurons in SIZES:
         problem = Problem.of(movements, recurrent(neurons))
@@ -188,7 +192,7 @@ def gradient_runs(threads: int) -> dict[str, Callable[[], object]]:
 
 
 def gradient_figures(seconds: dict[str, float], threads: str) -> dict[str, float]:
-    """Ratios of the peers' seconds to ours."""
+    """Return the ratios of the other packages' times to ours."""
     figures: dict[str, float] = {}
     for movements, neurons in SIZES:
         size = f"{movements}x{neurons}"
@@ -209,7 +213,7 @@ def gradient_figures(seconds: dict[str, float], threads: str) -> dict[str, float
 
 
 def stepping_figures(rounds: int) -> dict[str, float]:
-    """Control steps a second of many arms, on one core, and of single environments."""
+    """Return control steps per second of many arms on one core, and of single environments."""
     torch.set_num_threads(1)
     steps = {batch: max(10, 51200 // batch) for batch in BATCHES}
     runs = {f"ours {b}": vector_run(b, n) for b, n in steps.items()}
@@ -246,7 +250,7 @@ def stepping_figures(rounds: int) -> dict[str, float]:
 
 
 def measure(args: Args) -> dict[str, float]:
-    """All figures."""
+    """Return all numbers of the table."""
     keep_to(args.threads)
     words = {1: "one_thread", 2: "two_threads"}.get(args.threads, f"{args.threads}_threads")
     figures = gradient_figures(interleaved(gradient_runs(args.threads), args.rounds), words)
@@ -256,14 +260,14 @@ def measure(args: Args) -> dict[str, float]:
 
 
 def keep_to(cores: int) -> None:
-    """Use so many of the processor's cores, before JAX starts its threads."""
+    """Use that number of processor cores; call it before JAX starts its threads."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     torch.set_num_threads(cores)
 
 
 def on_one_core(args: Args) -> dict[str, float]:
-    """The gradients in a process that has one core."""
+    """Return the gradients' times in a process that has one core."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"
         flags = [
@@ -284,7 +288,7 @@ def on_one_core(args: Args) -> dict[str, float]:
 
 
 def main(args: Args) -> None:
-    """Measure, print a table, write JSON."""
+    """Measure, print a table, and write JSON."""
     figures = measure(replace(args, threads=max(1, args.threads)))
     print(
         f"{platform.processor() or platform.machine()}, "
@@ -296,4 +300,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(parsed(Args))

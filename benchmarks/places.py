@@ -1,4 +1,4 @@
-"""Where results lie, and what their files are called."""
+"""The folders and file names of the results."""
 
 from pathlib import Path
 

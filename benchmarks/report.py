@@ -1,4 +1,4 @@
-"""The comparison as a Markdown table and a figure, from its rows and the stored learning curves."""
+"""The comparison as a Markdown table and a figure, made from its rows and learning curves."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +58,7 @@ EFFORT: tuple[Column, ...] = (
 
 
 def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
-    """Rows of an environment under their controllers' names, the most successful first."""
+    """Return the rows of an environment by controller, the most successful first."""
     groups: dict[str, Rows] = defaultdict(list)
     for row in rows:
         if row["environment"] == env_id:
@@ -72,7 +72,7 @@ def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
 
 
 def with_value_over_best(rows: Rows) -> Rows:
-    """The rows, with the mean value over their environment's best, on the same 50 movements."""
+    """Return the rows with their mean value over the best one, on the same 50 movements."""
     values: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         values[row["environment"]].append(row["mean_value_of_50"])
@@ -82,12 +82,12 @@ def with_value_over_best(rows: Rows) -> Rows:
 
 
 def scores(rows: Rows, name: str) -> list[float]:
-    """A column, as far as it is filled."""
+    """Return the values of a column, without empty cells."""
     return [row[name] for row in rows if row.get(name) is not None]
 
 
 def cell(values: list[float], show: Callable[[float], str]) -> str:
-    """Interquartile mean, and its 95 % interval over seeds."""
+    """Return the interquartile mean as text, with its 95 % interval over seeds."""
     if not values:
         return "–"
     middle = show(interquartile_mean(values))
@@ -100,7 +100,7 @@ def cell(values: list[float], show: Callable[[float], str]) -> str:
 
 
 def markdown(rows: Rows, env_id: str) -> str:
-    """The table of one environment."""
+    """Return the Markdown table of one environment."""
     columns = (*OWN[env_id], *COMMON)
     lines = [
         "| controller | seeds | " + " | ".join(title for _, title, _ in (*columns, *EFFORT)) + " |",
@@ -114,12 +114,12 @@ def markdown(rows: Rows, env_id: str) -> str:
 
 
 def measured(rows: Rows) -> list[str]:
-    """The environments that have rows."""
+    """Return the environments that have rows."""
     return [env_id for env_id in OWN if any(row["environment"] == env_id for row in rows)]
 
 
 def overview(rows: Rows, env_id: str) -> str:
-    """A task's table with its first columns, as the page of results shows it."""
+    """Return a task's table with its first columns, as the page of results shows it."""
     columns = (*OWN[env_id][:2], *COMMON[1:])
     lines = ["| | " + " | ".join(title for _, title, _ in columns) + " |"]
     lines += ["|---|" + "---:|" * len(columns)]
@@ -130,7 +130,7 @@ def overview(rows: Rows, env_id: str) -> str:
 
 
 def efforts(rows: Rows) -> str:
-    """Seeds, training and time of an action of every controller, the fastest first."""
+    """Return a table of seeds, training and time of an action, the fastest controller first."""
     environments = measured(rows)
     titles = ["seeds", *(f"training, {ENVIRONMENTS[env_id].name}" for env_id in environments)]
     lines = ["| | " + " | ".join([*titles, "an action"]) + " |"]
@@ -147,7 +147,7 @@ def efforts(rows: Rows) -> str:
 
 
 def training(rows: Rows) -> str:
-    """Steps and minutes of training, as medians; a dash where there was none."""
+    """Return the median steps and minutes of training as text; a dash without training."""
     steps, seconds = (scores(rows, name) for name in ("train_steps", "train_seconds"))
     if not any(steps):
         return "–"
@@ -155,14 +155,14 @@ def training(rows: Rows) -> str:
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour of its own for whatever was trained; black for the rest."""
+    """Return a colour for each trained controller; black for the others."""
     every = sorted(set(names))
     trained = [name for name in every if name not in UNTRAINED]
     return {**dict.fromkeys(every, "black"), **dict(zip(trained, cycle(PALETTE), strict=False))}
 
 
 def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) -> None:
-    """Success of every controller with its interval, and every seed as a dot."""
+    """Draw the success of every controller with its interval, and every seed as a dot."""
     groups = list(by_controller(rows, env_id).items())[::-1]
     for place, (name, group) in enumerate(groups):
         values = 100 * np.array(scores(group, SUCCESS[env_id]))
@@ -185,7 +185,7 @@ def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) ->
 def draw_curves(
     axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, str]
 ) -> None:
-    """Learning curves: mean value of held-out movements against steps or seconds."""
+    """Draw learning curves: mean value of held-out movements against steps or seconds."""
     for run in runs:
         if run.environment == env_id and len(run.curve) > 1:
             x, y = ([point[key] for point in run.curve] for key in (against, "mean_value"))
@@ -201,7 +201,7 @@ def draw_curves(
 
 @rc_context(STYLE)
 def figure(rows: Rows, runs: list[Run]) -> Figure:
-    """Scores, and learning curves against steps and seconds, of every environment."""
+    """Draw scores, and learning curves against steps and seconds, of every environment."""
     trained = list(dict.fromkeys(run.algorithm for run in runs))
     colours = colours_of([*trained, *(row["controller"] for row in rows)])
     environments = measured(rows)
@@ -218,7 +218,7 @@ def figure(rows: Rows, runs: list[Run]) -> Figure:
 
 
 def overall(rows: Rows) -> str:
-    """Success over the tasks together, of the controllers that were trained on all of them."""
+    """Return the success over all tasks, for the controllers trained on all of them."""
     groups = {env_id: by_controller(rows, env_id) for env_id in measured(rows)}
     how_many = "both" if len(groups) == 2 else "all"
     lines = [f"## {how_many.capitalize()}", ""]

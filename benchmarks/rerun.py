@@ -1,6 +1,6 @@
-"""Train everything that is compared: ``python -m benchmarks.rerun``.
+"""Train all controllers of the comparison: ``python -m benchmarks.rerun``.
 
-Begun runs go on, finished ones stay.
+Runs that were stopped go on, and finished runs are not repeated.
 
 The stored runs in ``benchmarks/results/runs`` came from these commands; ``python -m
 benchmarks.compare`` measures them.
@@ -41,24 +41,31 @@ KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations
 
 @dataclass(frozen=True)
 class Args:
-    """Train what is compared, one thread each."""
+    """Train the controllers of the comparison, on one thread each, and store the finished runs.
+
+    Examples:
+      python -m benchmarks.rerun --dry
+      python -m benchmarks.rerun rnn --tasks reach --jobs 1
+    """
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these: rnn, rnn-6, rnn-12, rnn-24, rnn-36, rnn-64, gru, mlp, ppo."""
+    """Controllers to train, all without any: rnn, rnn-6, rnn-12, rnn-24, rnn-36, rnn-64, gru, mlp,
+    ppo.
+    """
     tasks: tuple[str, ...] = EVERY
-    """Only these tasks."""
+    """Tasks to train for."""
     jobs: int = 2
-    """Runs at a time."""
+    """Number of runs at the same time."""
     work: Path = Path("runs/comparison")
-    """Where they are trained."""
+    """Folder that the runs are trained in."""
     stored: Path = STORED
-    """Where finished ones are kept."""
+    """Folder that finished runs are copied to."""
     dry: bool = False
-    """Only print the commands."""
+    """Print the commands, and train nothing."""
 
 
 def commands(args: Args) -> dict[str, list[str]]:
-    """Names of runs, and the modules and arguments that train them."""
+    """Return the names of runs, with the modules and arguments that train them."""
     unknown = set(args.controllers) - set(PLAN)
     if unknown:
         raise ValueError(
@@ -80,7 +87,7 @@ def commands(args: Args) -> dict[str, list[str]]:
 
 
 def keep(folder: Path, kept: Path) -> None:
-    """Copy what a comparison needs of a finished run; it appears whole."""
+    """Copy the files of a finished run that the comparison needs; the folder appears whole."""
     partial = kept.with_name(f".{kept.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -104,7 +111,7 @@ def finish(name: str, line: list[str], args: Args) -> None:
 
 
 def main(args: Args) -> None:
-    """Train what is not there yet."""
+    """Train the runs that are not stored yet."""
     left = {
         name: line
         for name, line in commands(args).items()

@@ -1,8 +1,8 @@
-"""Trained controllers under what they were not trained for: ``python -m benchmarks.robustness``.
+"""Trained controllers under untrained conditions: ``python -m benchmarks.robustness``.
 
-Noise, a heavier or weaker arm, a curl field, a load in the hand, late senses, and targets that jump
-in mid-movement. One run of each kind stands for it, the first seed. Networks of other sizes are
-measured if they are named.
+The conditions are noise, a heavier or weaker arm, a curl field, a load in the hand, a sensory
+delay, and targets that jump during the movement. Of each kind of controller the run with the first
+seed is measured. Networks of other sizes are measured if they are named.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ SECOND_JUMP = 0.2  # [s] after the first
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that is otherwise, and by how much."""
+    """A condition of the measurement: the kind of change, and its amount."""
 
     kind: str
     amount: float
@@ -45,7 +45,7 @@ class Condition:
 
 
 def perturbed(name: str, *amounts: float) -> list[Condition]:
-    """Conditions that differ in one field of ``Perturbation``."""
+    """Return conditions that differ in one field of ``Perturbation``."""
     return [
         Condition(name, amount, {"perturbation": Perturbation(**{name: amount})})
         for amount in amounts
@@ -78,23 +78,28 @@ AS_TRAINED = {"noise": NOISE, "mass": 1.0, "strength": 1.0, "curl": 0.0, "load":
 
 @dataclass(frozen=True)
 class Args:
-    """Measure stored controllers under perturbations."""
+    """Measure stored controllers under perturbations, and write robustness.csv, .md and .png.
+
+    Examples:
+      python -m benchmarks.robustness
+      python -m benchmarks.robustness rnn --movements 50 --output runs/robustness
+    """
 
     controllers: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Only these; other rows stay as they are."""
+    """Controllers to measure, all without any. The rows of others stay as they are."""
     movements: int = 500
-    """Movements in each condition."""
+    """Number of movements in each condition."""
     table_only: bool = False
-    """Measure nothing: table and figure from the rows that there are."""
+    """Measure nothing, and make tables and figure from the existing rows."""
     runs: Path = STORED
     """Folder of the stored runs."""
     output: Path = RESULTS
-    """Folder of robustness.csv, robustness.md and robustness.png."""
+    """Folder that robustness.csv, robustness.md and robustness.png are written to."""
 
 
 @dataclass(frozen=True)
 class DoubleStep:
-    """Every arm's targets (3, B, 2): the second after 1 s, the third ``SECOND_JUMP`` later."""
+    """A schedule of targets (3, B, 2): the second after 1 s, the third ``SECOND_JUMP`` later."""
 
     targets: np.ndarray
     hold: float = SECOND_JUMP
@@ -106,7 +111,7 @@ class DoubleStep:
 
 
 def double_step(controller: Controller, env_id: str, movements: int) -> dict[str, Any]:
-    """Measures of reaching for a target that jumps again in mid-movement."""
+    """Return the measures of reaching for a target that jumps again during the movement."""
     task = task_of_environment(env_id)
     arm = arm_env.Arm()
     targets = task.sample_commands(np.random.default_rng(SEED), 3 * movements, arm).reshape(
@@ -123,7 +128,7 @@ def double_step(controller: Controller, env_id: str, movements: int) -> dict[str
 def rows_of(
     name: str, controller: Controller, env_id: str, movements: int
 ) -> Iterator[dict[str, Any]]:
-    """A row for each condition."""
+    """Yield a row for each condition."""
     shown = {"controller": name, "environment": env_id, "seed": SEED}
     for condition in CONDITIONS:
         measures = arm_env.evaluate(
@@ -145,7 +150,7 @@ def rows_of(
 
 
 def markdown(rows: Rows, env_id: str) -> str:
-    """Success under each condition, a line for each controller."""
+    """Return a Markdown table of success under each condition, a line for each controller."""
     here = [row for row in rows if row["environment"] == env_id]
     columns = list(dict.fromkeys((row["condition"], row["amount"]) for row in here))
     lines = []
@@ -171,7 +176,7 @@ def markdown(rows: Rows, env_id: str) -> str:
 
 @rc_context(STYLE)
 def figure(rows: Rows) -> Figure:
-    """Success against the size of every perturbation, a line for each controller."""
+    """Draw success against the size of every perturbation, a line for each controller."""
     environments = measured(rows)
     colours = colours_of(row["controller"] for row in rows)
     whole = Figure(figsize=(12, 2.6 * len(environments)), layout="constrained")
@@ -212,7 +217,10 @@ def write_report(path: Path, rows: Rows) -> Iterator[Path]:
 
 
 def chosen(args: Args) -> list[Entry]:
-    """The first run in each environment of the controllers named, or of all but ``UNASKED``."""
+    """Return the first run in each environment of the named controllers.
+
+    Without names these are all but ``UNASKED``.
+    """
     first: dict[tuple[str, str], Entry] = {}
     for entry in entries(args.runs):
         first.setdefault((entry.name, entry.environment), entry)
@@ -227,7 +235,7 @@ def chosen(args: Args) -> list[Entry]:
 
 
 def main(args: Args) -> None:
-    """Measure, condition by condition, and draw."""
+    """Measure under each condition, and write tables and figure."""
     path = args.output / "robustness.csv"
     rows = read_rows(path)
     for entry in tqdm([] if args.table_only else chosen(args), desc="controllers"):

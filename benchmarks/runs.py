@@ -1,4 +1,4 @@
-"""Stored runs: trained controllers, how their training went, and where they lie.
+"""Stored runs: trained controllers, and the records of their training.
 
 A run is a folder ``CONTROLLER-ENVIRONMENT-SEED`` with a ``run.json``: algorithm, environment, seed,
 settings, number of parameters, and the learning curve, a list of measures at the steps and seconds
@@ -6,10 +6,12 @@ of training at which they were taken.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tyro
 
@@ -17,7 +19,10 @@ import arm_env
 from arm_env.control.controllers import Controller
 from arm_env.tasks.registry import ENVIRONMENTS, TASKS
 from benchmarks.places import RECORD, STORED
+from rnn_controller.options import OPTIONS, show
 from rnn_controller.training.trainer import TrainingError
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     TaskName = str
@@ -30,14 +35,14 @@ CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
 
 
 def curve_point(controller: Controller, env_id: str, steps: int, seconds: float) -> dict[str, Any]:
-    """Measures of a controller in training, after so many environment steps and seconds of it."""
+    """Return the measures of a controller after that many steps and seconds of training."""
     measures = arm_env.evaluate(controller, env_id, movements=CURVE_MOVEMENTS, seed=CURVE_SEED)
     return {"steps": steps, "seconds": seconds, **measures.as_dict()}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run."""
+    """A stored run: the folder, and the record of the training."""
 
     folder: Path
     algorithm: str
@@ -57,7 +62,7 @@ class Run:
         return self.curve[-1]["seconds"]
 
     def controller(self) -> Controller:
-        """What was trained."""
+        """Return the trained controller."""
         if (self.folder / "policy.pt").exists():
             from benchmarks.baselines import load_baseline
 
@@ -68,7 +73,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """The run in a folder; ValueError if its record is not one."""
+    """Return the run in a folder. Raises ValueError if its record is damaged."""
     try:
         record = json.loads((folder / RECORD).read_text())
         names = ("algorithm", "environment", "seed", "parameters", "curve")
@@ -80,18 +85,29 @@ def read_run(folder: Path) -> Run:
 
 
 def stored_runs(root: Path = STORED) -> Iterator[Run]:
-    """All runs below a folder, by name."""
+    """Return all runs below a folder, by name."""
     for path in sorted(root.glob(f"*/{RECORD}")):
         yield read_run(path.parent)
 
 
+def parsed(kind: type[T]) -> T:
+    """Return the dataclass of a command's options, read from the command line."""
+    show(kind)
+    with OPTIONS:
+        return tyro.cli(
+            kind,
+            prog=f"python -m benchmarks.{Path(sys.argv[0]).stem}",
+            description=cleandoc(kind.__doc__ or ""),
+        )
+
+
 def command_line(main: Callable[[Any], object], arguments: Any) -> None:
-    """Run a command with the arguments behind its name.
+    """Run a command with the arguments of the command line.
 
     A user's mistake and Ctrl-C end it in one line.
     """
     try:
-        main(tyro.cli(arguments))
+        main(parsed(arguments))
     except KeyboardInterrupt:
         raise SystemExit(
             "interrupted; what is done is kept, and the same command goes on "

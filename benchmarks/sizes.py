@@ -1,9 +1,9 @@
-"""Quality against size: ``python -m benchmarks.sizes`` measures reaching networks of five sizes.
+"""Measure reaching networks of five sizes: ``python -m benchmarks.sizes``.
 
-Success, error and value are those of 1000 held-out jumps under noise. The error without noise is
-that of the same jumps. A command has a stable attractor if the noise-free closed loop has a stable
-fixed point for it; the starts are random ones, and the hand of those counted ends within 2 mm of it
-(``rnn_controller.analysis.attractors``).
+Success, error and value are measured on 1000 held-out jumps under noise, and the error without
+noise on the same jumps. A command has a stable attractor if the closed loop without noise has a
+stable fixed point for it. The share of starts counts the random starts whose hand ends within 2 mm
+of that attractor (``rnn_controller.analysis.attractors``).
 """
 
 from collections.abc import Iterator
@@ -61,24 +61,29 @@ PANELS: tuple[tuple[str, float, dict[str, str]], ...] = (
 
 @dataclass(frozen=True)
 class Args:
-    """Measure networks of several sizes; table and figure."""
+    """Measure networks of several sizes, and write sizes.csv, sizes.md and sizes.png.
+
+    Examples:
+      python -m benchmarks.sizes
+      python -m benchmarks.sizes --again --movements 100 --output runs/sizes
+    """
 
     again: bool = False
-    """Measure also those that have a row."""
+    """Also measure the networks that have a row."""
     movements: int = 1000
-    """Jumps that each is measured over."""
+    """Number of jumps that each network is measured on."""
     commands: int = 100
-    """Commands whose attractors are looked for."""
+    """Number of commands whose attractors are searched."""
     starts: int = 20
-    """Random starts for each command."""
+    """Number of random starts for each command."""
     runs: Path = STORED
     """Folder of the stored runs."""
     output: Path = RESULTS
-    """Folder of sizes.csv, sizes.md and sizes.png."""
+    """Folder that sizes.csv, sizes.md and sizes.png are written to."""
 
 
 def row(run: Run, args: Args) -> dict[str, Any]:
-    """One line of the table."""
+    """Return one row of the table."""
     checkpoint = load_checkpoint(run.folder)
     controller = run.controller()
     noisy, quiet = (
@@ -109,7 +114,7 @@ def row(run: Run, args: Args) -> dict[str, Any]:
 
 
 def stored(args: Args) -> list[Run]:
-    """The runs of seed 0; ValueError if some are missing."""
+    """Return the runs of seed 0. Raises ValueError if some are missing."""
     folders = [args.runs / f"{name}-{ENVIRONMENT}-0" for name in NETWORKS]
     missing = [folder.name for folder in folders if not (folder / RECORD).exists()]
     if missing:
@@ -119,7 +124,7 @@ def stored(args: Args) -> list[Run]:
 
 
 def markdown(rows: Rows) -> str:
-    """The table."""
+    """Return the Markdown table."""
     lines = [
         "| neurons | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
         "|---:|" + "---:|" * len(COLUMNS),
@@ -132,7 +137,7 @@ def markdown(rows: Rows) -> str:
 
 @rc_context(STYLE)
 def figure(rows: Rows) -> Figure:
-    """Every measure against the number of neurons."""
+    """Draw every measure against the number of neurons."""
     whole = Figure(figsize=(12, 2.8), layout="constrained")
     sizes = [row["neurons"] for row in rows]
     for axes, (label, factor, names) in zip(whole.subplots(1, len(PANELS)), PANELS, strict=True):
@@ -161,7 +166,7 @@ def write_report(rows: Rows, output: Path) -> Iterator[Path]:
 
 
 def main(args: Args) -> None:
-    """Measure what has no row yet, and draw."""
+    """Measure the networks that have no row yet, and write table and figure."""
     path = args.output / "sizes.csv"
     rows = {row["controller"]: row for row in read_rows(path)}
     for run in tqdm(stored(args), desc="sizes"):

@@ -1,6 +1,6 @@
-"""Speed as ratios: everything timed in turn in one run, medians.
+"""Measure the speed of gradients and environments: ``python -m benchmarks.speed``.
 
-``python -m benchmarks.speed [--json FILE]``.
+All are timed in turn in one run. The results are ratios of median times.
 """
 
 import json
@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from tqdm import tqdm
 
 import arm_env  # noqa: F401  (registers the environments)
@@ -23,8 +22,10 @@ from arm_env.dynamics import plant
 from arm_env.dynamics.parameters import Arm, CostWeights
 from arm_env.files import write_whole
 from arm_env.tasks.reach import Reach
+from benchmarks.runs import parsed
 from rnn_controller import NetworkConfig, RecurrentController
 from rnn_controller.networks.modules import Baseline, ModuleConfig
+from rnn_controller.options import value
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.plant import rollout
 from rnn_controller.training.objective import risk_sensitive, torch_values, values
@@ -39,16 +40,21 @@ BETA = 3.0
 
 @dataclass(frozen=True)
 class Args:
-    """Measure the speed of gradient, single environment and vector environment."""
+    """Time the gradient, the single and the vector environment, and print a table.
 
-    json: Path | None = None
-    """Also write the figures to this file."""
+    Examples:
+      python -m benchmarks.speed
+      python -m benchmarks.speed --rounds 3 --json runs/speed.json
+    """
+
+    json: Annotated[Path | None, value("FILE")] = None
+    """File that the numbers are also written to, as JSON."""
     rounds: int = 7
-    """How often each is timed; the median counts."""
+    """Number of timings of each, of which the median is taken."""
 
 
 def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each function; a warm-up, then all of them in turn, ``rounds`` times."""
+    """Return median seconds of each function: after a warm-up, all in turn, ``rounds`` times."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
         function()
@@ -62,7 +68,7 @@ def interleaved(functions: dict[str, Callable[[], object]], rounds: int) -> dict
 
 @dataclass(frozen=True)
 class Problem:
-    """Movements, and the network that makes them."""
+    """Movements, and the network that is trained on them."""
 
     network: Any
     m: TrialBatch
@@ -78,7 +84,7 @@ class Problem:
         )
 
     def ours(self) -> None:
-        """The gradient, compiled."""
+        """Compute the gradient, compiled."""
         self.network.zero_grad()
         m = self.m
         x, u, _ = pontryagin.rollout(self.network, Arm(), m.x0, m.y0, m.commands, m.noise)
@@ -87,7 +93,7 @@ class Problem:
         ).backward()
 
     def eager(self) -> None:
-        """The gradient by torch's own automatic differentiation."""
+        """Compute the gradient by torch's automatic differentiation."""
         self.network.zero_grad()
         m = self.m
         x, u = rollout(self.network, Arm(), m.x0, m.commands, m.noise, state=m.y0, compiled=False)
@@ -96,17 +102,17 @@ class Problem:
 
 
 def recurrent(neurons: int) -> RecurrentController:
-    """The paper's network."""
+    """Return the paper's network."""
     return RecurrentController(NetworkConfig(neurons=neurons), 2, torch.Generator().manual_seed(0))
 
 
 def gated(neurons: int) -> Baseline:
-    """The gated recurrent unit."""
+    """Return the gated recurrent unit."""
     return Baseline(ModuleConfig("gru", neurons), Reach(), Arm(), torch.Generator().manual_seed(0))
 
 
 def gradient_runs() -> dict[str, Callable[[], object]]:
-    """The gradient of the objective over the paper's batch, compiled and eager, and a GRU's."""
+    """Return the gradients over the paper's batch: compiled, eager, and of a GRU."""
     paper = Problem.of(MOVEMENTS, recurrent(12))
     gru = Problem.of(MOVEMENTS, gated(32))
 
@@ -126,7 +132,7 @@ def gradient_runs() -> dict[str, Callable[[], object]]:
 
 
 def single_run(env_id: str) -> Callable[[], None]:
-    """A loop over one environment made with ``gym.make``, resets included."""
+    """Return steps of one environment from ``gym.make``, with resets."""
     env = gym.make(env_id)
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -142,7 +148,7 @@ def single_run(env_id: str) -> Callable[[], None]:
 
 
 def vector_run(arms: int, steps: int) -> Callable[[], object]:
-    """Steps of the vector environment with its noise, rewards, infos and resets."""
+    """Return steps of the vector environment, with noise, rewards, infos and resets."""
     envs = gym.make_vec("ReachArm-v0", num_envs=arms)
     envs.reset(seed=0)
     actions = envs.action_space.sample().astype(np.float64)
@@ -155,7 +161,7 @@ def vector_run(arms: int, steps: int) -> Callable[[], object]:
 
 
 def kernel_run(arms: int, steps: int) -> Callable[[], object]:
-    """The physics kernel alone."""
+    """Return steps of the physics kernel alone."""
     envs = gym.make_vec("ReachArm-v0", num_envs=arms)
     envs.reset(seed=0)
     actions = envs.action_space.sample().astype(np.float64)
@@ -171,7 +177,7 @@ def kernel_run(arms: int, steps: int) -> Callable[[], object]:
 
 
 def measure(rounds: int, vector_steps: int = 50) -> dict[str, float]:
-    """All figures of the speed table."""
+    """Return all numbers of the speed table."""
     singles = {"cartpole": single_run("CartPole-v1"), "reach": single_run("ReachArm-v0")}
     many = {"vector": vector_run(ARMS, vector_steps), "kernel": kernel_run(ARMS, vector_steps)}
     seconds = interleaved({**gradient_runs(), **singles, **many}, rounds)
@@ -189,7 +195,7 @@ def measure(rounds: int, vector_steps: int = 50) -> dict[str, float]:
 
 
 def main(args: Args) -> None:
-    """Measure, print a table, write JSON."""
+    """Measure, print a table, and write JSON."""
     figures = measure(args.rounds)
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads")
     print("\n".join(f"{name:42s} {value:12.4g}" for name, value in figures.items()))
@@ -198,4 +204,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    main(parsed(Args))

@@ -9,16 +9,16 @@ Scores = Sequence[float] | np.ndarray
 
 
 def interquartile_mean(scores: Scores) -> float:
-    """Mean of the middle half; of fewer than four scores, of all."""
+    """Return the mean of the middle half of the scores; of fewer than four, of all."""
     return float(trim_mean(np.asarray(scores, dtype=float), 0.25))
 
 
 def interval(
     strata: Sequence[Scores], rng: np.random.Generator, level: float = 0.95, resamples: int = 5000
 ) -> tuple[float, float]:
-    """Percentile interval of the interquartile mean over all strata (tasks).
+    """Return the bootstrap interval of the interquartile mean over all strata (tasks).
 
-    Runs are drawn anew within each.
+    Runs are resampled within each stratum. Raises ValueError for an empty stratum.
     """
     if not strata or not all(len(scores) for scores in strata):
         raise ValueError("every stratum needs one score at least")

@@ -1,7 +1,8 @@
 """Train a baseline: ``python -m benchmarks.train_baseline --algo ppo --env ReachArm-v0 --seed 0``.
 
-A run goes in legs. Each begins with what the last one saved, new episodes and random numbers of its
-own, so one that was interrupted and resumed ends where an uninterrupted one does.
+A run is divided into legs. Each begins with the files that the last one saved, with new episodes,
+and with its own random numbers. A run that was stopped and resumed therefore ends as an
+uninterrupted one does.
 """
 
 import json
@@ -9,7 +10,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -29,34 +30,42 @@ from benchmarks.runs import (
     command_line,
     curve_point,
 )
+from rnn_controller.options import value
 
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
 
 @dataclass(frozen=True)
 class Args:
-    """Train one of stable-baselines3's algorithms on an arm. Settings: benchmarks/settings.toml."""
+    """Train an algorithm of stable-baselines3, with the settings in benchmarks/settings.toml.
+
+    The policy and the learning curve are written to the folder --output.
+
+    Examples:
+      python -m benchmarks.train_baseline --algo ppo --env ReachArm-v0
+      python -m benchmarks.train_baseline --steps 200000 --output runs/short-ppo
+    """
 
     algo: Literal["ppo", "recurrent-ppo", "sac", "tqc"] = "ppo"
-    """The algorithm."""
+    """Algorithm to train."""
     env: EnvironmentId = "ReachArm-v0"
-    """The task."""
+    """Environment id."""
     seed: int = 0
-    """Seed of weights, movements, noise and exploration."""
-    steps: int | None = None
-    """Environment steps, instead of the settings'."""
+    """Seed of the weights, the movements, the noise and the exploration."""
+    steps: Annotated[int | None, value(default="that of the settings")] = None
+    """Number of environment steps."""
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """A change of the settings, such as model.gamma=0.95; may be repeated."""
-    output: Path | None = None
-    """Folder of the run (default: runs/ALGO-ENV-SEED)."""
+    """Change of one setting, such as model.gamma=0.95. This option may be repeated."""
+    output: Annotated[Path | None, value("FOLDER", default="runs/ALGO-ENV-SEED")] = None
+    """Folder of the run."""
     resume: bool = False
-    """Go on with the run in that folder."""
+    """Continue the run in that folder."""
     tensorboard: bool = False
     """Log for TensorBoard into that folder."""
 
 
 class Progress(BaseCallback):
-    """Shows the steps done."""
+    """A progress bar of the steps that are done."""
 
     def __init__(self, bar: Any):
         super().__init__()
@@ -71,7 +80,7 @@ class Progress(BaseCallback):
 
 @dataclass
 class Run:
-    """A run in its folder, and how far it has come."""
+    """A run in its folder, with the progress so far."""
 
     args: Args
     settings: Settings
@@ -80,16 +89,16 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Environment steps done."""
+        """Number of environment steps that are done."""
         return self.record["curve"][-1]["steps"] if self.record["curve"] else 0
 
     @property
     def last(self) -> Path:
-        """Where the last leg was saved."""
+        """Folder that the last leg was saved in."""
         return self.folder / f"leg-{len(self.record['curve'])}"
 
     def go(self) -> None:
-        """All the legs that are left."""
+        """Train the legs that are left."""
         legs = np.linspace(0, self.settings.steps, self.settings.legs + 1).astype(int).tolist()
         title = f"{self.args.algo} {self.args.env}"
         with tqdm(total=legs[-1], initial=self.steps, desc=title, unit_scale=True) as bar:
@@ -103,7 +112,7 @@ class Run:
                 self.save(model)
 
     def prepare(self) -> BaseAlgorithm:
-        """The model at the beginning of the next leg."""
+        """Return the model at the beginning of the next leg."""
         s = self.settings
         number = len(self.record["curve"])
         progress = number / s.legs
@@ -157,7 +166,7 @@ class Run:
         return point
 
     def save(self, model: BaseAlgorithm) -> None:
-        """Write all that the next leg needs, in a folder that appears whole, and the controller."""
+        """Write the controller, and a folder with all that the next leg needs."""
         partial = self.folder / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -175,7 +184,10 @@ class Run:
 
 
 def open_run(args: Args) -> Run:
-    """A new run, or the one that is in the folder; SystemExit if it is another."""
+    """Return a new run, or the one in the folder.
+
+    Raises SystemExit if that has other settings.
+    """
     changes = args.change if args.steps is None else (*args.change, f"steps={args.steps}")
     s = settings(args.algo, args.env, changes)
     folder = args.output or Path("runs") / f"{args.algo}-{args.env}-{args.seed}"
@@ -205,7 +217,7 @@ def open_run(args: Args) -> Run:
 
 
 def main(args: Args) -> None:
-    """Train on one thread: small networks gain nothing from more."""
+    """Train on one thread; small networks are not faster on more."""
     torch.set_num_threads(1)
     run = open_run(args)
     run.go()

@@ -1,14 +1,14 @@
-"""Train a network by the gradient through the arm, and take its learning curve on the way.
+"""Train a network by the gradient through the arm, and record its learning curve.
 
-``python -m benchmarks.train_network rnn reach --seed 3``: the paper's network as ``python -m
-rnn_controller train`` trains it, or a GRU or MLP in its place, on the same movements and objective.
+``python -m benchmarks.train_network rnn reach --seed 3`` trains the paper's network as ``python -m
+rnn_controller train`` does. A GRU or MLP is trained on the same trials and objective.
 """
 
 import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -18,6 +18,7 @@ from arm_env.tasks.registry import TASKS
 from benchmarks.places import RECORD
 from benchmarks.runs import TaskName, command_line, curve_point
 from rnn_controller.networks.modules import ModuleConfig
+from rnn_controller.options import value
 from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
 
@@ -27,33 +28,40 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gru": {"network": ModuleConfig("gru", 16), **SHORTER},
     "mlp": {"network": ModuleConfig("mlp", 32), **SHORTER},
 }
-"""How the settings differ from those of ``python -m rnn_controller train``."""
+"""Settings that differ from those of ``python -m rnn_controller train``, by network."""
 
 
 @dataclass(frozen=True)
 class Args:
-    """Train a network by the gradient through the arm, on one thread."""
+    """Train a network by the gradient through the arm, on one thread.
+
+    The checkpoint and the learning curve are written to the folder --output.
+
+    Examples:
+      python -m benchmarks.train_network rnn reach --seed 3
+      python -m benchmarks.train_network gru reach --iterations 100 --output runs/short-gru
+    """
 
     network: tyro.conf.Positional[Literal["rnn", "gru", "mlp"]]
-    """The paper's network, a gated recurrent unit, or a perceptron without memory."""
+    """Network. rnn: that of the paper; gru: a gated recurrent unit; mlp: a perceptron."""
     task: tyro.conf.Positional[TaskName]
-    """What to train it on."""
+    """Task to train for."""
     seed: int = 0
-    """Seed of weights and movements."""
-    neurons: int | None = None
-    """Number of neurons, instead of the settings'; the run is then called NETWORK-NEURONS."""
-    iterations: int | None = None
-    """Instead of the settings'."""
+    """Seed of the weights and the trials."""
+    neurons: Annotated[int | None, value(default="that of the settings")] = None
+    """Number of neurons. If it is given, the run is named NETWORK-NEURONS."""
+    iterations: Annotated[int | None, value(default="that of the settings")] = None
+    """Number of iterations."""
     points: int = 20
-    """Points of the learning curve."""
-    output: Path | None = None
-    """Folder of the run (default: runs/NETWORK-ENV-SEED)."""
+    """Number of points of the learning curve."""
+    output: Annotated[Path | None, value("FOLDER", default="runs/NETWORK-ENV-SEED")] = None
+    """Folder of the run."""
     resume: bool = False
-    """Go on with the run in that folder."""
+    """Continue the run in that folder."""
 
     @property
     def config(self) -> TrainConfig:
-        """What determines the run."""
+        """The configuration of the run."""
         config = replace(DEFAULTS[self.task], **VARIANTS[self.network], seed=self.seed)
         if self.neurons is not None:
             config = replace(config, network=replace(config.network, neurons=self.neurons))
@@ -61,13 +69,13 @@ class Args:
 
     @property
     def name(self) -> str:
-        """What the comparison calls it."""
+        """Name of the network in the comparison."""
         return self.network if self.neurons is None else f"{self.network}-{self.neurons}"
 
 
 @dataclass
 class Curve:
-    """Takes a point every so many iterations. What that lasts is no training, and doesn't count."""
+    """A log that measures the network every few iterations, outside the time of training."""
 
     trainer: Trainer
     name: str
@@ -81,7 +89,7 @@ class Curve:
             self.take()
 
     def take(self) -> None:
-        """Measure the network as it stands, and write the record."""
+        """Measure the network in its present state, and write the record."""
         begun = time.monotonic()
         config = self.trainer.config
         at = self.trainer.state
@@ -104,7 +112,10 @@ class Curve:
 
 
 def open_run(args: Args) -> Curve:
-    """A new run or the one in the folder, and its learning curve; ValueError if it is another."""
+    """Return a new run, or the one in the folder, with its learning curve.
+
+    Raises ValueError if that has another configuration.
+    """
     config = args.config
     folder = args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}"
     trainer = Trainer(config, folder)
@@ -127,7 +138,7 @@ def open_run(args: Args) -> Curve:
 
 
 def main(args: Args) -> None:
-    """Train, or go on, and say where the run is."""
+    """Train, or continue, and print where the run is."""
     torch.set_num_threads(1)
     curve = open_run(args)
     curve.trainer.run()

@@ -1,6 +1,6 @@
-"""From ``predict`` to a row in the table of controllers.
+"""Add your own controller to the table of controllers.
 
-``python -m benchmarks.compare examples.a_row_in_the_table:controller``
+``python -m benchmarks.compare examples.a_row_in_the_table:controller`` measures it.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import arm_env
 
 
 class Sluggish:
-    """Joint PD control whose excitations go half of the way to what feedback asks for."""
+    """A joint PD controller that changes its excitations by half of the wanted change."""
 
     def __init__(self):
         self.feedback = arm_env.JointPD()

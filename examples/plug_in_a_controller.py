@@ -1,4 +1,4 @@
-"""Plug in a controller of your own and score it beside the others."""
+"""Run your own controller, and compare its measures with those of others."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Step the environment by hand: what goes in, what comes out."""
+"""Step the environment by hand, and print observation, reward and position of the hand."""
 
 import gymnasium as gym
 

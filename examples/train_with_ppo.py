@@ -1,8 +1,8 @@
 """Train stable-baselines3's PPO to reach, then save, load, evaluate and film it.
 
-Some ten minutes of one core. Training begins without noise and with a wide target; both become
-those of ``ReachArm-v0`` on the way, by ``set_attr``, which acts from the next reset. ``--steps
-200000`` shows that it runs.
+Training takes some ten minutes on one core. It begins without noise and with a wide target. Both
+approach those of ``ReachArm-v0`` during training, by ``set_attr``, which acts from the next reset.
+``--steps 200000`` is a short run.
 """
 
 import argparse

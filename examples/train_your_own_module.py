@@ -1,7 +1,7 @@
-"""Train any ``nn.Module`` through the differentiable plant: here a GRU, on single jumps.
+"""Train any ``nn.Module`` through the differentiable arm; here a GRU learns to reach.
 
-The arm itself runs compiled. ``--iterations 1000`` learns to reach, in some two and a half minutes
-of one core; ``benchmarks/train_network.py`` goes further.
+The arm runs compiled. ``--iterations 1000`` learns to reach in some two and a half minutes on one
+core. ``benchmarks/train_network.py`` trains a GRU with the settings of this package.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Load the shipped controller and watch it reach; ``--headless`` prints instead."""
+"""Load the shipped controller and watch it reach; ``--headless`` prints text instead."""
 
 import sys
 

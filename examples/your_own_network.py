@@ -2,8 +2,8 @@
 
 The second layer moves the arm. Here a loop of this script trains the network, and a checkpoint
 stores it. ``TrainConfig(network=TwoLayersConfig())`` trains it with this package's recipes. Only
-this script can load the checkpoint, because it defines the classes. If they are in a module of
-their own, every program that can import the module loads it, the command line too.
+this script can load the checkpoint, because it defines the classes. If they are in another
+module, every program that can import that module can load it, also the command line.
 """
 
 import math
@@ -23,7 +23,7 @@ from rnn_controller.training.trials import sample
 
 
 class Weights(NamedTuple):
-    """What is trained."""
+    """The weights, which are trained."""
 
     inputs: torch.Tensor  # (N, 20)
     within: torch.Tensor  # (N, N)
@@ -33,7 +33,7 @@ class Weights(NamedTuple):
 
 
 class Constants(NamedTuple):
-    """What is not."""
+    """The constants, which are not trained."""
 
     fast: float
     slow: float
@@ -41,7 +41,7 @@ class Constants(NamedTuple):
 
 @dataclass(frozen=True)
 class TwoLayersConfig(EquationConfig):
-    """What a checkpoint keeps beside the weights, and how the network is made from it."""
+    """The configuration, which a checkpoint stores and the network is made from."""
 
     neurons: int = 8  # of each layer
 

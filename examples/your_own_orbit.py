@@ -1,4 +1,4 @@
-"""A limit cycle of your own shape: a stadium, two straights and two half circles, in ten lines.
+"""Define an orbit of your own shape: a stadium of two straight lines and two half circles.
 
 ``train(dataclasses.replace(DEFAULTS["circle"], orbit=Stadium()), "runs/stadium")`` of
 ``rnn_controller.training.trainer`` trains a network on it. If the class is in a module of its own,

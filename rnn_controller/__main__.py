@@ -1,7 +1,7 @@
-"""``python -m rnn_controller``: how it starts, and how it ends when it is stopped.
+"""The command line ``python -m rnn_controller``: its start, and its end when it is stopped.
 
-The commands are in ``rnn_controller.commands``, whose imports take seconds. Ctrl-C may come in
-those, too.
+The commands are in ``rnn_controller.commands``, whose imports take seconds. Ctrl-C may come during
+these imports, too.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 def react(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Handle the signals so, but for those that are ignored, as Ctrl-C is in a background job."""
+    """Set the handler of all signals but the ignored ones, as Ctrl-C in a background job."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)

@@ -65,22 +65,29 @@ TRAINED: Traversable = files("rnn_controller") / "trained"
 
 @dataclass
 class Checkpoint:
-    """A controller, what it was trained for, and where its training stands."""
+    """A controller, the task and arm that it was trained for, and the state of its training.
+
+    Attributes:
+        network: The network with its weights.
+        task: Name of the task. An orbit that is given here becomes the ``orbit`` of the task
+            circle.
+        arm: Parameters of the body without perturbation, by default the task's. A perturbation of
+            the training is in ``training``.
+        weights: Weights of the cost.
+        noise: Standard deviation of the process noise at a step of 5 ms.
+        training: Configuration and counters of the training run, as JSON values.
+        tensors: State of the optimiser, and objective and target radius of every iteration.
+        orbit: Orbit of the training, if it is not the circle.
+    """
 
     network: EquationModule
     task: str = "reach"
-    """reach or circle; an orbit, given here, becomes the ``orbit`` of circle."""
     arm: Any = None
-    """Parameters of the body, by default those of the task's. They are the unperturbed ones: what
-    the body was perturbed by stands in ``training``."""
     weights: CostWeights = field(default_factory=CostWeights)
     noise: float = 0.2
     training: dict[str, Any] = field(default_factory=dict)
-    """Configuration and position of the training run; JSON values."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    """State of the optimiser and the history of the objective."""
     orbit: Task | None = None
-    """What it was trained to run along, if not along circles."""
 
     def __post_init__(self) -> None:
         self.task, self.orbit = task_and_orbit(self.task, self.orbit)
@@ -94,7 +101,7 @@ class Checkpoint:
 
     @property
     def goal(self) -> Task:
-        """The task itself, with the orbit."""
+        """The task that the controller was trained for, with its orbit."""
         return task_of(self.task, self.orbit)
 
     @plain_torch()
@@ -132,7 +139,10 @@ class Checkpoint:
 
 
 def find(name: Path | str) -> Traversable:
-    """The file of a shipped controller's name, of a checkpoint, or of a run's folder."""
+    """Return the file of a shipped controller, of a checkpoint's path, or in a run's folder.
+
+    Raises CheckpointError if there is none.
+    """
     there = TRAINED.iterdir() if TRAINED.is_dir() else ()
     shipped: dict[str, Traversable] = {
         file.name.removesuffix(".safetensors"): file
@@ -145,13 +155,16 @@ def find(name: Path | str) -> Traversable:
     path = path / "checkpoint.safetensors" if path.is_dir() else path
     if not path.is_file():
         known = f", or one of: {', '.join(shipped)}" if shipped else ""
-        raise CheckpointError(f"there is no checkpoint {str(path)!r}; a path is wanted{known}")
+        raise CheckpointError(f"there is no checkpoint {str(path)!r}; give a path{known}")
     return path
 
 
 @plain_torch()
 def load_checkpoint(name: Path | str) -> Checkpoint:
-    """Read a checkpoint by path, by run folder or by the name of a shipped controller."""
+    """Read a checkpoint, given its path, its run's folder, or the name of a shipped controller.
+
+    Raises CheckpointError if there is none, or if the file is damaged or contradicts itself.
+    """
     path = find(name)
     try:
         with as_file(path) as on_disk, safetensors.safe_open(on_disk, "pt") as file:
@@ -219,7 +232,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
 
 
 def _of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of one part, by their names in it."""
+    """Return the tensors of one part of the file, by their names without the prefix."""
     return {
         key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
     }

@@ -1,4 +1,4 @@
-"""The parts of a checkpoint's header: how an object is stored, and made from what is stored."""
+"""The header of a checkpoint: how objects are stored in it, and made from it again."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
-    """A file that is no usable checkpoint."""
+    """An error that says why a file is not a usable checkpoint."""
 
 
 class ClassError(CheckpointError):
-    """A file that names a class of a user's own, which is not to be had here."""
+    """An error that says that a class, which a file names, can't be imported here."""
 
 
 def task_of(name: str, orbit: Task | None) -> Task:
-    """The task of that name, or the one of its kind that a user gave."""
+    """Return the given orbit or task of a user, or else the registered task of that name."""
     return TASKS[name] if orbit is None else orbit
 
 
 def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Task | None]:
-    """The name of a task, and itself if it is not the registered one, such as an orbit.
+    """Return the name of a task, and the task itself if it differs from the registered one.
 
-    A user may give a name, a name and an orbit, or the task itself.
+    A user may give a name, a name and an orbit, or the task itself. Raises ValueError otherwise.
     """
     own = task if orbit is None else orbit
     if isinstance(own, Task) and (own is task or task == task_of_environment(own.env_id).name):
@@ -65,7 +65,7 @@ def task_and_orbit(task: Any, orbit: Any) -> tuple[str, Task | None]:
 
 
 def form(name: str, value: Any) -> dict[str, Any]:
-    """The mapping that a file holds for an orbit, or for a network's configuration.
+    """Return the mapping that a file holds for an orbit, or for a network's configuration.
 
     Raises ValueError if the same object could not be made from it again.
     """
@@ -85,7 +85,7 @@ def form(name: str, value: Any) -> dict[str, Any]:
 
 
 def network_form(network: Any, task: Task, arm: Parameters) -> dict[str, Any]:
-    """The mapping that a file holds for a network's configuration.
+    """Return the mapping that a file holds for a network's configuration.
 
     Raises ValueError if the same network could not be made from it again.
     """
@@ -112,15 +112,17 @@ def network_form(network: Any, task: Task, arm: Parameters) -> dict[str, Any]:
 
 
 def arm_form(arm: Parameters) -> dict[str, Any]:
-    """The mapping that a file holds for a body's parameters: with their class, unless that is
-    ``Arm``.
+    """Return the mapping that a file holds for a body's parameters.
+
+    It names their class, unless that is ``Arm``.
     """
     return asdict(arm) if type(arm) is Arm else form("arm", arm)
 
 
 def stored_arm(values: Any, body: Body) -> Parameters:
-    """The body's parameters that a file holds; earlier files have an arm with constant moment
-    arms.
+    """Return the body's parameters that a file holds.
+
+    Files of earlier versions have an arm with constant moment arms.
     """
     kind = type(body.parameters)
     if "kind" in mapping("arm", values) or kind is not Arm:
@@ -138,22 +140,22 @@ def stored_arm(values: Any, body: Body) -> Parameters:
 
 
 def stored_network(values: Any) -> AnyConfig:
-    """The configuration of a network that a file holds."""
+    """Return the configuration of a network that a file holds."""
     if ":" in str(mapping("network", values).get("kind")):
         return stored_own("network", values, {}, EquationConfig)
     return stored(config_type(values), "network", values)
 
 
 def stored_orbit(values: Any) -> Task:
-    """The orbit, or other task of a user's own, that a file holds."""
+    """Return the orbit, or another task of a user, that a file holds."""
     return stored_own("orbit", values, ORBITS, Task)
 
 
 def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T]) -> T:
-    """The object that a file holds as a mapping of its fields.
+    """Return the object that a file holds as a mapping of its fields.
 
-    Its class is one of the ``kinds``, or one of a user's own, named as ``module:Class``. It must be
-    derived from ``base``; nothing else is made.
+    Its class is one of the ``kinds``, or a user's class, named as ``module:Class``. It must be
+    derived from ``base``. Raises ClassError if it can't be made.
     """
     kind = mapping(name, values).get("kind")
     try:
@@ -167,7 +169,10 @@ def stored_own(name: str, values: Any, kinds: Mapping[str, type], base: type[T])
 
 
 def stored(kind: type[T], name: str, values: Any, later: tuple[str, ...] = ()) -> T:
-    """A group of settings from a file, which must hold every field not among ``later`` ones."""
+    """Return a group of settings from a file.
+
+    Raises ValueError unless the file holds every field, except those of ``later`` versions.
+    """
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     values = with_present_names(kind, mapping(name, values))
     exactly(name, values, known - (set(later) - set(values)))

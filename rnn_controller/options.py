@@ -1,9 +1,13 @@
-"""How the command line reads options, beside what tyro does by itself."""
+"""How the command line reads its options, and how ``--help`` shows them.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+``tyro`` makes the parser from dataclasses. This module adds the rules that ``tyro`` lacks: groups
+of options under a title, a name for the value of each option, and one line for each default.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import tyro
 from tyro.constructors import (
@@ -11,21 +15,64 @@ from tyro.constructors import (
     PrimitiveConstructorSpec,
     PrimitiveTypeInfo,
     StructConstructorSpec,
+    StructFieldSpec,
     StructTypeInfo,
 )
 
 from arm_env.checked import Checked
 from rnn_controller.watching import remark
 
-
-def by_default(text: str) -> Any:
-    """Return what help says of an option that may be left out."""
-    return tyro.conf.arg(help_behavior_hint=f"(default: {text})")
-
-
+DEFAULTS_IN_WORDS = {"True": "on", "False": "off", "inf": "infinite", "": "none"}
+METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", str: "NAME", tuple[str, ...]: "[NAME ...]"}
 OPTIONS = ConstructorRegistry()
-_types: dict[type, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the fields of a dataclass appear on the command line.
+
+    The dataclass itself says nothing of it, so that it can be used without a command line.
+    """
+
+    types: Mapping[str, Any] = field(default_factory=dict)
+    """Types, by field, where the field's own type does not say how it is read."""
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Fields, by the title of the box of ``--help`` that they are shown in."""
+
+
+class Box:
+    """Base of the types that stand for one box of options each; ``tyro`` reads it as a dict."""
+
+    fields: tuple[StructFieldSpec, ...] = ()
+
+
+_shown: dict[type, Shown] = {}
 _asked: list[StructTypeInfo] = []
+
+
+def show(group: type, *, groups: Mapping[str, Sequence[str]] | None = None, **types: Any) -> None:
+    """Say how the fields of a dataclass appear on the command line; see ``Shown``."""
+    _shown[group] = Shown(types, groups or {})
+
+
+def value(
+    metavar: str | None = None, *, default: str | None = None, text: str | None = None
+) -> Any:
+    """Return an annotation that says how ``--help`` shows an option.
+
+    ``metavar`` is the name of its value, ``default`` describes None as the default, and ``text``
+    replaces the field's docstring.
+    """
+    hint = None
+    if default is not None:
+        # The words stand for None; another default, as of one task, is shown itself.
+        hint = lambda shown: default_line(default if shown in ("none", "None") else shown)  # noqa: E731
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, help=text)
+
+
+def default_line(text: str) -> str:
+    """Return the line of ``--help`` that says the default of an option."""
+    return f"\n(default: {DEFAULTS_IN_WORDS.get(text, text)})"
 
 
 @OPTIONS.primitive_rule
@@ -46,7 +93,7 @@ def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
 
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar={str: "NAME"}.get(kind, kind.__name__.upper()),
+        metavar={str: "NAME", Path: "PATH", int: "N", float: "NUMBER"}[kind],
         instance_from_str=read,
         is_instance=lambda value: value is None or isinstance(value, kind),
         str_from_instance=lambda value: ["none" if value is None else str(value)],
@@ -55,25 +102,16 @@ def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
 
 @OPTIONS.primitive_rule
 def pair(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How tyro reads two numbers that may be left out."""
+    """Return how tyro reads two numbers that may be left out."""
     if set(get_args(info.type)) != {tuple[float, float], type(None)}:
         return None
     return PrimitiveConstructorSpec(
         nargs=2,
-        metavar="FLOAT FLOAT",
+        metavar="LOW HIGH",
         instance_from_str=lambda texts: tuple(map(float, texts)),
         is_instance=lambda value: value is None or isinstance(value, tuple),
         str_from_instance=lambda value: ["none"] if value is None else list(map(str, value)),
     )
-
-
-def read_as(group: type, **types: Any) -> None:
-    """Say how fields of a group of settings appear on the command line.
-
-    ``types`` has the fields whose own type does not say it alone. So the group itself knows no
-    command line.
-    """
-    _types[group] = types
 
 
 class OptionError(Exception):
@@ -81,33 +119,81 @@ class OptionError(Exception):
 
 
 @OPTIONS.struct_rule
-def checked(info: StructTypeInfo) -> StructConstructorSpec | None:
-    """Return how tyro makes a group of settings that checks itself.
+def box(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Return how tyro reads the options of one box, or None for any other type."""
+    if not (isinstance(info.type, type) and issubclass(info.type, Box)):
+        return None
+    return StructConstructorSpec(instantiate=dict, fields=info.type.fields)
 
-    It makes the group as it makes any; refused values are reported in our own words.
+
+@OPTIONS.struct_rule
+def settings(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Return how tyro makes a group of settings that checks itself, or that ``show`` was told of.
+
+    tyro makes the group as usual. Values that the group refuses are reported in its own words.
     """
     if any(info is asked for asked in _asked) or not (
-        isinstance(info.type, type) and issubclass(info.type, Checked)
+        isinstance(info.type, type) and (issubclass(info.type, Checked) or info.type in _shown)
     ):
         return None
-    _asked.append(info)  # so that the next line comes to the other rules
+    # Once this type is in the list, tyro's own rules are asked for it.
+    _asked.append(info)
     try:
         spec = ConstructorRegistry.get_struct_spec(info)
     finally:
         _asked.pop()
     if not isinstance(spec, StructConstructorSpec):
         return None
-    types = _types.get(info.type, {})
+    shown = _shown.get(info.type, Shown())
+    fields = {f.name: with_help(f, shown.types.get(f.name, f.type)) for f in spec.fields}
     make = spec.instantiate
 
     def instantiate(**values: Any) -> Any:
+        for title in shown.groups:
+            values |= values.pop(title)
         try:
             return make(**values)
         except ValueError as error:
             raise OptionError(error) from None
 
-    fields = tuple(replace(f, type=types.get(f.name, f.type)) for f in spec.fields)
-    return replace(spec, instantiate=instantiate, fields=fields)
+    boxes = [
+        boxed(title, [fields.pop(name) for name in names]) for title, names in shown.groups.items()
+    ]
+    return replace(spec, instantiate=instantiate, fields=(*boxes, *fields.values()))
+
+
+def boxed(title: str, fields: Sequence[StructFieldSpec]) -> StructFieldSpec:
+    """Return one field that holds others, which ``--help`` shows in a box of their own."""
+    kind = type("Box", (Box,), {"fields": tuple(fields)})
+    kind.__doc__ = ""
+    # The box changes no option's name.
+    unprefixed: Any = Annotated[kind, tyro.conf.OmitArgPrefixes]
+    return StructFieldSpec(name=title, type=unprefixed, default=kind(), helptext="")
+
+
+def with_help(f: StructFieldSpec, kind: Any) -> StructFieldSpec:
+    """Return a field of the given type with what ``--help`` says of it."""
+    plain, *given = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    if isinstance(f.default, Checked):
+        # A union of groups of settings is read as the group that it holds by default.
+        plain = type(f.default)
+    shown = tyro.conf.arg(
+        metavar=METAVARS.get(plain),
+        help_behavior_hint=default_line,
+    )
+    # What was given comes later, so that it takes precedence.
+    annotated: Any = Annotated[(plain, shown, *given)]
+    return replace(f, type=annotated, helptext=in_one_line(f.helptext))
+
+
+def in_one_line(text: str | Callable[[], str | None] | None) -> Callable[[], str | None]:
+    """Return a function that returns a help text without the line breaks of its docstring."""
+
+    def joined() -> str | None:
+        found = text() if callable(text) else text
+        return None if found is None else " ".join(found.split())
+
+    return joined
 
 
 def with_present_options(arguments: Sequence[str], earlier: Mapping[str, str]) -> list[str]:
@@ -117,9 +203,9 @@ def with_present_options(arguments: Sequence[str], earlier: Mapping[str, str]) -
     """
     present = []
     for argument in arguments:
-        name, equals, value = argument.partition("=")
+        name, equals, given = argument.partition("=")
         if name in earlier:
             remark(f"note: {name} is now called {earlier[name]}")
-            argument = f"{earlier[name]}{equals}{value}"
+            argument = f"{earlier[name]}{equals}{given}"
         present.append(argument)
     return present

@@ -1,4 +1,4 @@
-"""Where results are written: each place is tried before the work whose result it is for."""
+"""Checks that a result can be written to a place, made before the work begins."""
 
 import os
 import tempfile
@@ -29,12 +29,15 @@ def output_file(path: Path | str, suffixes: Sequence[str], what: str) -> Path:
 
 
 def output_folder(path: Path | str) -> Path:
-    """Return the path of a folder that is there or can be made, and written to; else OSError."""
+    """Return the path of a folder that exists or can be made, and that can be written to.
+
+    Raises OSError otherwise.
+    """
     path = there = Path(path)
     while not there.exists():
         there = there.parent
     if not there.is_dir():
-        raise NotADirectoryError(f"{str(there)!r} is no folder, so nothing can be written under it")
+        raise NotADirectoryError(f"{str(there)!r} is not a folder, so nothing can be written in it")
     try:
         if not os.access(there, os.W_OK):
             raise PermissionError("it is read-only")

@@ -1,4 +1,4 @@
-"""A trained network behind ``predict``: the form in which every controller of this package runs."""
+"""Controllers: a trained network with a method ``predict``, which environments can be run with."""
 
 import copy
 from pathlib import Path
@@ -23,7 +23,7 @@ from rnn_controller.rollouts.pontryagin import (
 
 
 class _Predicting:
-    """``predict`` with all its checks, over one step of a batch."""
+    """Base of controllers: ``predict`` with its checks, around one step of a batch."""
 
     network: Any
 
@@ -42,7 +42,10 @@ class _Predicting:
         return period_of(self.network)
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Excitations (B, M) and next states (B, N), for observations (B, 3 M + K) and states."""
+        """Return excitations (B, M) and next states (B, N).
+
+        The observations are (B, 3 M + K), the states (B, N).
+        """
         raise NotImplementedError
 
     def predict(
@@ -52,10 +55,12 @@ class _Predicting:
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[np.ndarray, Any]:
-        """Excitations (B, M) float32 for observations (B, 3 M + K), and the neural state (B, N).
+        """Return excitations (B, M) float32 and the next neural state (B, N).
 
-        One observation (3 M + K,) gives one action (M,). The network is at rest where
-        ``episode_start``; it is deterministic itself, its noise is the environment's.
+        The observations are (B, 3 M + K), or one of (3 M + K,), which gives one action (M,).
+        ``state`` is the neural state (B, N) that the last call returned; None is the state at rest.
+        Arms whose ``episode_start`` is true begin at rest. The network is deterministic:
+        ``deterministic`` has no effect. Raises ValueError for shapes that do not fit.
         """
         o = checked_observation(observation, self._signals)
         batch = o if o.ndim == 2 else o[None]
@@ -77,7 +82,7 @@ class _Predicting:
 
 
 class Policy(_Predicting):
-    """A network given by its equations, as a controller that runs the code it was trained with."""
+    """A controller that runs a network by the same compiled code that it was trained with."""
 
     def __init__(self, network: EquationNetwork, arm: Parameters | None = None):
         super().__init__(network, np.zeros(network.state_size), arm)
@@ -97,9 +102,10 @@ class Policy(_Predicting):
 
 
 class ModuleController(_Predicting):
-    """Any module that ``plant.rollout`` can train as a controller of the environments.
+    """A controller that runs any module that ``plant.rollout`` can train.
 
-    The module is copied. Its state must be a tensor (B, N), N may be 0.
+    The module is copied. Its state must be a tensor (B, N), where N may be 0; TypeError is raised
+    otherwise.
     """
 
     def __init__(self, module: Any, arm: Parameters | None = None):
@@ -121,10 +127,13 @@ class ModuleController(_Predicting):
 
 
 def controller_of(checkpoint: Checkpoint) -> Policy:
-    """The controller that a checkpoint holds."""
+    """Return the controller that a checkpoint holds."""
     return Policy(checkpoint.network, checkpoint.arm)
 
 
 def load(name: Path | str) -> Policy:
-    """Load a controller: a shipped name such as "reach", a checkpoint's path or a run's folder."""
+    """Load a controller, given a shipped name such as "reach", a checkpoint, or a run's folder.
+
+    Raises CheckpointError if there is none, or if the file is damaged.
+    """
     return controller_of(load_checkpoint(name))

@@ -1,4 +1,4 @@
-"""Checks of what a file holds, and how messages show it."""
+"""Checks of the values that a file holds, and how messages show them."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def mapping(name: str, value: Any) -> Mapping[str, Any]:
-    """The value, if it is a mapping."""
+    """Return the value. Raises ValueError unless it is a mapping."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{name} must be a mapping, not {in_one_line(value)}")
     return value
@@ -38,6 +38,6 @@ def real_and_finite(name: str, value: Tensor, limit: float = math.inf) -> None:
 
 
 def in_one_line(value: Any) -> str:
-    """A value or an error as a message shows it."""
+    """Return a value or an error as text of one line and at most 300 characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= 300 else f"{text[:297]}..."

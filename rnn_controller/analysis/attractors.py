@@ -1,9 +1,9 @@
-"""The attractors of body and controller together: where they are, and how stable.
+"""The attractors of body and controller together, and their stability.
 
-Huh & Todorov (2009), section IV, ask that every command have one stable attractor and that the
-system forget where it came from. Here that is measured, noise-free, for any controller that
-``rnn_controller.rollouts.plant.rollout`` can drive, through F: one control period of the closed
-loop, from q = [x; y] (body and neural state) to the next.
+Huh & Todorov (2009), section IV, ask that every command has one stable attractor, which the state
+reaches from any start. This module measures that without noise, for any controller that
+``rnn_controller.rollouts.plant.rollout`` can run. F is the map of one control period of the closed
+loop, from a state q = [x; y] (body and neural state) to the next.
 
 Point attractors are fixed points of F (``points``), limit cycles those of a return map
 (``cycles``).
@@ -43,14 +43,15 @@ __all__ = [
 
 
 def grid(task: Task, arm: Arm, number: int) -> np.ndarray:
-    """Return ``number`` commands (n, K) spread evenly over the task's own."""
+    """Return ``number`` commands (n, K), spread evenly over the range of the task's commands."""
     return task.grid(arm, count("number", number, 1))
 
 
 def random_starts(rng: np.random.Generator, loop: ClosedLoop, number: int) -> Tensor:
-    """Draw states (number, n) from which to start: in any posture, moving, neurons anyhow.
+    """Draw random states (number, n) to start from.
 
-    They have then been driven for half a second by some other command.
+    Posture, velocity, muscle activation and neural state are random. The closed loop then runs for
+    half a second under another random command.
     """
     task = loop.task
     arm = loop.arm
@@ -69,7 +70,11 @@ def analyse(
     seed: int = 0,
     progress: bool = True,
 ) -> Analysis:
-    """Find, test and count the attractors of ``commands`` (n, K)."""
+    """Find the attractors of ``commands`` (n, K), and test their stability.
+
+    For each command, ``starts`` random states are simulated until they have converged; ``seed`` is
+    theirs. Raises ValueError for commands that the task does not have, or none.
+    """
     starts = count("starts", starts, 1)
     seed = count("seed", seed)
     if not len(commands):
@@ -87,13 +92,16 @@ def analyse(
         on.append(states)
         towards.append(paths[:4, ::5].reshape(-1, loop.size))  # some of them
     both = components(torch.cat(on)), components(torch.cat(towards))
-    # an orbit of one's own may be called otherwise
+    # a user's orbit may have another name
     name = task_of_environment(loop.task.env_id).name
     return Analysis(name, attractors, seed, starts, both, loop.task.dimensions)
 
 
 def components(states: Tensor, share: float = 0.95) -> int:
-    """How many principal components of standardised states (n, ·) hold a share of the variance."""
+    """Return how many principal components hold a share of the variance of states (n, ·).
+
+    The states are standardised first.
+    """
     deviation = states.std(0, correction=0)
     varying = states[:, deviation > 1e-9]
     if not varying.shape[1]:

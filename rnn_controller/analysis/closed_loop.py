@@ -1,4 +1,4 @@
-"""The noise-free closed loop of body and controller as one map, and its linearisation."""
+"""The closed loop of body and controller without noise, as a map, and its linearisation."""
 
 from typing import Any
 
@@ -20,7 +20,11 @@ CHUNK = 500  # states whose Jacobians are computed at once
 
 
 class ClosedLoop:
-    """The map F of states q = [x; y], body and neural state, over one control period."""
+    """The map F of states q = [x; y], body and neural state, over one control period.
+
+    The body is the arm. The controller's state must be a tensor (B, N); TypeError is raised
+    otherwise. A state q has n = 10 + N components.
+    """
 
     def __init__(
         self, controller: Any, task: Task, arm: Arm | None = None, control_period: float = 0.01
@@ -43,13 +47,16 @@ class ClosedLoop:
         self.size = STATE_SIZE + self.neurons
 
     def initial(self, command: Tensor, rng: np.random.Generator) -> Tensor:
-        """The body on the commanded attractor (K,), the controller at rest: (1, n)."""
+        """Return the state (1, n) with the body on the attractor of a command (K,).
+
+        The controller is at rest.
+        """
         body = self.task.attractor_state(rng, self.arm, command[None].numpy())
         rest = self.controller.initial_state(1).to(torch.float64)
         return torch.cat([torch.from_numpy(body), rest], -1)
 
     def step(self, q: Tensor, command: Tensor) -> Tensor:
-        """The states (B, n) one control period later; differentiable."""
+        """Return the states (B, n) one control period later; differentiable."""
         x = q[..., :STATE_SIZE]
         y = q[..., STATE_SIZE:]
         silence = torch.zeros(
@@ -59,7 +66,7 @@ class ClosedLoop:
         return torch.cat([x, y], -1)
 
     def jacobian(self, q: Tensor, command: Tensor) -> Tensor:
-        """∂F/∂q, (B, n, n), at states (B, n) under commands (B, K)."""
+        """Return ∂F/∂q, (B, n, n), at states (B, n) under commands (B, K)."""
         n = self.size
         # Row i of a Jacobian is the gradient of component i. Each state is copied n times, so that
         # one backward pass gives all rows; in parts, since n copies of a long path take memory.
@@ -72,7 +79,7 @@ class ClosedLoop:
         return torch.cat(rows)
 
     def run(self, q: Tensor, command: Tensor, steps: int) -> Tensor:
-        """States (B, steps + 1, n) from q (B, n) under constant commands (B, K)."""
+        """Return states (B, steps + 1, n) from q (B, n) on, under constant commands (B, K)."""
         x = q[:, :STATE_SIZE].contiguous()
         y = q[:, STATE_SIZE:].contiguous()
         commands = command[:, None].expand(-1, steps, -1).contiguous()
@@ -91,10 +98,10 @@ class ClosedLoop:
             return torch.stack(states, 1)
 
     def hand_coordinates(self, q: Tensor) -> tuple[Tensor, Tensor]:
-        """The hand's x and y [m], (...) each, of states (..., n); differentiable."""
+        """Return the hand's x and y [m], (...) each, of states (..., n); differentiable."""
         x, y, _, _ = equations.hand(TORCH, self._numbers, q[..., :STATE_SIZE])
         return x, y
 
     def hand(self, q: Tensor) -> np.ndarray:
-        """Hand positions [m], (..., 2), of states (..., n)."""
+        """Return hand positions [m], (..., 2), of states (..., n)."""
         return torch.stack(self.hand_coordinates(q), -1).numpy()

@@ -23,19 +23,26 @@ from rnn_controller.analysis.results import (
     time_constant,
 )
 
-LAPS = 12.0  # that starts are given to converge
-SHORTEST = 4.0  # [s] that they are given at least
-ROUNDS = 20  # laps that a limit cycle is given before it is polished
+LAPS = 12.0  # laps that starts are given to converge
+SHORTEST = 4.0  # [s] shortest time that starts are given to converge
+ROUNDS = 20  # laps of simulation before Newton's method begins
 
 
 @dataclass(frozen=True)
 class Lap:
-    """One application of the return map."""
+    """One application of the return map.
 
-    end: Tensor  # (n,) on the section again
-    steps: float  # control periods that it took
-    path: Tensor  # (T, n) the states on the way
-    jacobian: Tensor  # (n, n) of end along the start
+    Attributes:
+        end: (n,) state at the next crossing of the section.
+        steps: Control periods until then.
+        path: (T, n) states on the way.
+        jacobian: (n, n) derivative of the end along the start.
+    """
+
+    end: Tensor
+    steps: float
+    path: Tensor
+    jacobian: Tensor
 
 
 def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap | None:
@@ -47,7 +54,7 @@ def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap
     """
     path = follow(start)
     heights = crossing(path)
-    # not the one it starts on
+    # the crossing that the path starts on does not count
     upward = torch.nonzero((heights[1:-1] < 0) & (heights[2:] >= 0))[:, 0] + 1
     if not len(upward):
         return None
@@ -75,8 +82,9 @@ def return_map(follow: Map, jacobians: Map, crossing: Map, start: Tensor) -> Lap
 def limit_cycle(
     go_round: Callable[[Tensor], Lap | None], start: Tensor, tries: int = 12
 ) -> tuple[Lap | None, float]:
-    """Find a fixed point of the return map by Newton's method, and its residual.
+    """Find a fixed point of the return map by Newton's method.
 
+    Returns the lap from it and its residual, the largest component of |end − start|. The lap is
     None if the path does not meet the section.
     """
     best = None
@@ -101,7 +109,7 @@ def find_cycle(
 ) -> tuple[Attractor, Tensor, Tensor]:
     """Find a command's limit cycle, and run from the random starts ``begin`` (B, n).
 
-    Returns what it is, states on it (·, n), and the paths to it (B, T, n).
+    Returns its measures, states on it (·, n), and the paths from the starts (B, T, n).
     """
     lap_steps = float(loop.task.period(command[None].numpy())[0]) / loop.period
     way = -1.0 if command[3] > 0 else 1.0  # clockwise crosses the ray downwards
@@ -130,7 +138,7 @@ def find_cycle(
     distance = _distance_from(track, hands)
     last = hands[:, -round(lap_steps) :]
     final = distance[:, -round(lap_steps) :].max(1)
-    # a hand that runs along the same curve the other way is on another cycle
+    # a hand that moves along the same curve in the other direction is on another cycle
     same_way = way * _swept_area(last - command[:2].numpy()) > 0
     period = lap.steps * loop.period
     found = Attractor(
@@ -182,6 +190,6 @@ def _distance_from(track: np.ndarray, hands: np.ndarray) -> np.ndarray:
 
 
 def _swept_area(turn: np.ndarray) -> np.ndarray:
-    """Return twice the area (B,) that hands (B, T, 2) sweep; positive counterclockwise."""
+    """Return twice the area (B,) [m²] that hands (B, T, 2) sweep; positive counterclockwise."""
     crossed = turn[:, :-1, 0] * turn[:, 1:, 1] - turn[:, :-1, 1] * turn[:, 1:, 0]
     return crossed.sum(1)

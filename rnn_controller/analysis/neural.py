@@ -1,7 +1,7 @@
-"""Tuning of the neurons to place and direction, and the population's trajectory.
+"""Tuning of the neurons to position and direction, and the trajectory of the population.
 
-The paper's introduction calls for these analyses (HT09; preferred directions after Georgopoulos et
-al. 1982). Everything is noise-free and for the recurrent network on the reaching task.
+The introduction of Huh & Todorov (2009) asks for these analyses; preferred directions are those of
+Georgopoulos et al. (1982). All is without noise, for the recurrent network on the reaching task.
 """
 
 from dataclasses import dataclass
@@ -19,32 +19,48 @@ from rnn_controller.rollouts import pontryagin
 
 DIRECTIONS = 16
 LENGTH = 0.10  # [m] of the centre-out reaches
-# [s] on the centre, and after the jump
-HOLD = 1.5
-MOVE = 1.0
+HOLD = 1.5  # [s] on the centre
+MOVE = 1.0  # [s] after the jump
 EARLY = (0.05, 0.30)  # [s] after the jump: the window in which a movement's activity is averaged
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """Each of N neurons' tuning."""
+    """The tuning of N neurons, measured at P places and in D directions of reaching.
 
-    places: np.ndarray  # (P, 2) [m] targets on which the hand was held
-    held: np.ndarray  # (P, N) activity there
-    place_gradient: np.ndarray  # (N, 2) [1/m] of the plane fitted to it
-    place_r2: np.ndarray  # (N,) how much of its variance the plane explains
-    directions: np.ndarray  # (D,) [rad] of the centre-out reaches
-    early: np.ndarray  # (D, N) mean activity in the early window
-    preferred: np.ndarray  # (N,) [rad] preferred direction of the cosine fitted to it
-    modulation: np.ndarray  # (N,) its amplitude
-    direction_r2: np.ndarray  # (N,)
-    time: np.ndarray  # (T,) [s] after the jump
-    courses: np.ndarray  # (D, T, N) activity in the centre-out reaches
-    hands: np.ndarray  # (D, T, 2) [m]
-    # (3, N) principal components of the courses about the mean over directions
+    Attributes:
+        places: (P, 2) [m] targets on which the hand was held.
+        held: (P, N) activity at these places.
+        place_gradient: (N, 2) [1/m] slope of the plane fitted to the activity.
+        place_r2: (N,) share of the activity's variance that the plane explains.
+        directions: (D,) [rad] directions of the centre-out reaches.
+        early: (D, N) mean activity in the early window.
+        preferred: (N,) [rad] preferred direction: peak of the cosine fitted to it.
+        modulation: (N,) amplitude of the cosine.
+        direction_r2: (N,) share of the variance that the cosine explains.
+        time: (T,) [s] after the jump.
+        courses: (D, T, N) activity in the centre-out reaches.
+        hands: (D, T, 2) [m] hand positions in these reaches.
+        components: (3, N) principal components of the courses about the mean over directions.
+        explained: (N,) share of variance of each principal component.
+        rotation_r2: Share of the first six components' rate of change that a rotation explains
+            (jPCA).
+    """
+
+    places: np.ndarray
+    held: np.ndarray
+    place_gradient: np.ndarray
+    place_r2: np.ndarray
+    directions: np.ndarray
+    early: np.ndarray
+    preferred: np.ndarray
+    modulation: np.ndarray
+    direction_r2: np.ndarray
+    time: np.ndarray
+    courses: np.ndarray
+    hands: np.ndarray
     components: np.ndarray
-    explained: np.ndarray  # (N,) share of variance of each principal component
-    # share of the first six components' rate of change that a rotation explains (jPCA)
+    explained: np.ndarray
     rotation_r2: float
 
 
@@ -62,9 +78,10 @@ def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
 
 
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
-    """Return how far a flow is a rotation (jPCA): R² of change (n, k) = points (n, k) Mᵀ.
+    """Return the share R² of a flow that a rotation explains (jPCA).
 
-    M is skew-symmetric. R² is 0 without any change, as of neurons that are all silent.
+    The fit is change (n, k) = points (n, k) Mᵀ with a skew-symmetric M. R² is 0 without any change,
+    as of neurons that are all silent.
     """
     k = points.shape[1]
     pairs = [(i, j) for i in range(k) for j in range(i)]
@@ -82,7 +99,7 @@ def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
 def play(
     network: RecurrentController, arm: Arm, start: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Play a hold at ``start`` and a jump to ``targets``, (B, 2) each.
+    """Simulate a hold at ``start`` and a jump to ``targets``, (B, 2) [m] each, without noise.
 
     Returns body (B, T + 1, 10) and neural states (B, T + 1, N) from the jump on.
     """
@@ -105,7 +122,10 @@ def play(
 def analyse(
     network: RecurrentController, arm: Arm | None = None, centre: tuple[float, float] = (0.0, 0.38)
 ) -> Tuning:
-    """Tuning of a reaching network's neurons."""
+    """Return the tuning of a reaching network's neurons, for reaches from ``centre`` [m].
+
+    Raises ValueError for a network of another task, or a centre too near the workspace's edge.
+    """
     if network.command_size != Reach().command_size:
         raise ValueError(
             "tuning is that of a reaching network, with commands of 2 numbers, "

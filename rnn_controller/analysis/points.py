@@ -16,15 +16,16 @@ from rnn_controller.analysis.results import (
     time_constant,
 )
 
-TIME = 20.0  # [s] that starts are given to converge
+TIME = 20.0  # [s] simulated for the starts to converge
 
 Map = Callable[[Tensor], Tensor]
 
 
 def fixed_point(step: Map, jacobian: Map, start: Tensor) -> tuple[Tensor, float]:
-    """Find a fixed point by Newton's method (MINPACK's hybrid); also its residual max |F(q) − q|.
+    """Find a fixed point (n,) of F by Newton's method (MINPACK's hybrid).
 
-    Where the method ends further from one than it began, the start is returned.
+    Returns the point and its residual max |F(q) − q|. If that is larger than at the start, the
+    start and its residual are returned.
     """
     solution = optimize.root(
         lambda q: (step(torch.from_numpy(q)) - torch.from_numpy(q)).numpy(),
@@ -45,7 +46,7 @@ def find_point(
 ) -> tuple[Attractor, Tensor, Tensor]:
     """Find a command's point attractor, and run from the random starts ``begin`` (B, n).
 
-    Returns what it is, its state (1, n), and the paths to it (B, T, n).
+    Returns its measures, its state (1, n), and the paths from the starts (B, T, n).
     """
     steps = round(TIME / loop.period)
     # Newton's method begins where the closed loop itself has come to rest. From elsewhere it might

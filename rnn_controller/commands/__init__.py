@@ -5,7 +5,9 @@ A command checks its options and every place that it will write to before its wo
 
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from inspect import cleandoc
+from typing import Annotated, Any, Union
 
 import tyro
 
@@ -20,7 +22,13 @@ from rnn_controller.commands.measuring import (
     short_name,
     table,
 )
-from rnn_controller.commands.training import EARLIER_OPTIONS, Run, Train, going_on
+from rnn_controller.commands.training import (
+    EARLIER_OPTIONS,
+    Run,
+    Train,
+    going_on,
+    train_command,
+)
 from rnn_controller.options import OPTIONS, OptionError, with_present_options
 from rnn_controller.training.trainer import TrainingError
 
@@ -51,26 +59,50 @@ COMMANDS: dict[str, Any] = {
     "attractors": Attractors,
     "demo": Demo,
 }
+DESCRIPTION = """\
+Train, measure and draw recurrent network controllers of a model of the human arm
+(Huh & Todorov, 2009).
+
+Examples:
+  python -m rnn_controller demo
+  python -m rnn_controller evaluate reach
+
+Each command has its own --help."""
 
 
-def parsed() -> Any:
-    """Return the command that ``sys.argv`` gives; without any, print help."""
-    arguments = sys.argv[1:] or ["--help"]
+def parsed(arguments: Sequence[str] | None = None) -> Any:
+    """Return the command that the arguments give, by default those of the process.
+
+    Without any argument, print help.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if arguments[0] == "train":
         arguments = with_present_options(arguments, EARLIER_OPTIONS)
-    with OPTIONS:
-        return tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="python -m rnn_controller",
-            description=(
-                "The recurrent controller of Huh & Todorov (2009): train it, measure it, draw it."
+    asked, task = [*arguments, ""][:2]
+    described = [
+        Annotated[
+            Any,
+            tyro.conf.subcommand(
+                name, description=description(command, in_full=name == asked), constructor=command
             ),
-            args=arguments,
+        ]
+        for name, command in {**COMMANDS, "train": train_command(task)}.items()
+    ]
+    commands: Any = Union[tuple(described)]  # noqa: UP007
+    with OPTIONS:
+        return tyro.cli(
+            commands, prog="python -m rnn_controller", description=DESCRIPTION, args=arguments
         )
 
 
+def description(command: Any, in_full: bool) -> str:
+    """Return the text on a command: all of it, or the first line for the list of commands."""
+    text = cleandoc(command.__doc__)
+    return text if in_full else text.splitlines()[0]
+
+
 def main() -> None:
-    """Run a command; what a user got wrong, and that it was stopped, is said in one line."""
+    """Run a command. Report a user's mistake, or that the command was stopped, in one line."""
     try:
         try:
             parsed().run()
@@ -83,7 +115,7 @@ def main() -> None:
         raise SystemExit(143 if reason == "terminated" else 130) from None
     except BrokenPipeError:
         drop_output()
-        raise SystemExit(141) from None  # nobody reads on, as in "| head"
+        raise SystemExit(141) from None  # the reader of the pipe has ended, as in "| head"
     except (
         OptionError,
         CheckpointError,

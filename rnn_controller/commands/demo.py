@@ -9,9 +9,7 @@ from arm_env.files import write_whole
 from rnn_controller.checkpoint import load_checkpoint
 from rnn_controller.commands.measuring import environment_of, measure, short_name, table
 from rnn_controller.commands.training import going_on
-from rnn_controller.options import (
-    by_default,
-)
+from rnn_controller.options import show, value
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.training.trainer import TrainConfig, train
@@ -19,16 +17,23 @@ from rnn_controller.training.trainer import TrainConfig, train
 
 @dataclass(frozen=True)
 class Demo:
-    """Train a reach controller on a short budget, run it, and leave everything under one folder."""
+    """Train a reaching controller in some minutes, then measure, draw and animate it.
 
-    output: Path = Path("runs/demo")
-    """Folder for checkpoint, measures, figure and animation; a finished training there is used
-    again.
+    Writes checkpoint.safetensors, measures.json, figure6.png and reach.gif.
+
+    If the folder holds a training that was stopped, the demo goes on with it.
+
+    Examples:
+      python -m rnn_controller demo
+      python -m rnn_controller demo --iterations 100 --output runs/quick-demo
     """
+
+    output: Annotated[Path, value("FOLDER")] = Path("runs/demo")
+    """Folder for all results. A finished training there is used again."""
     iterations: Annotated[
-        int | None, by_default("the short recipe's, about three minutes on two cores")
+        int | None, value(default="those of the recipe short, about three minutes on two cores")
     ] = None
-    """Iterations of training."""
+    """Number of training iterations."""
 
     def run(self) -> None:
         """Train, evaluate, draw, and print a table with the paths."""
@@ -57,3 +62,6 @@ class Demo:
             }
         print(table(measures))
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
+
+
+show(Demo)

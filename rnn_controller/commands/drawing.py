@@ -11,9 +11,7 @@ from arm_env.tasks.registry import TASKS, task_of_environment
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.commands.measuring import LARGEST_SEED, LOUDEST, environment_of, short_name
 from rnn_controller.networks.recurrent import RecurrentController
-from rnn_controller.options import (
-    by_default,
-)
+from rnn_controller.options import value
 from rnn_controller.outputs import output_file
 from rnn_controller.policy import controller_of
 
@@ -27,25 +25,35 @@ else:  # on the command line, one of those that there are
 
 @dataclass(frozen=True)
 class Figure(Checked):
-    """Draw a figure of the paper, what the neurons do, or an episode of a task."""
+    """Draw one of the figures 5 to 8, the tuning of the neurons, or an episode of a task.
+
+    The figure is written to the file --output.
+
+    Examples:
+      python -m rnn_controller figure 6
+      python -m rnn_controller figure reach runs/reach-0 --output runs/episode.pdf
+    """
 
     which: tyro.conf.Positional[FigureName]
-    """5: the arm and its muscles; 6: reaching and following; 7: circles; 8: drawings; tuning: what
-    neurons do; a task's name: an episode of it under random commands.
+    """Figure to draw. 5: the arm and its muscles; 6: reaching and following; 7: circles;
+    8: drawings; tuning: directions in which the neurons are most active; the name of a task: an
+    episode under random commands.
     """
     controller: tyro.conf.Positional[
-        Annotated[str | None, by_default("the shipped one that fits")]
+        Annotated[str | None, value("[CONTROLLER]", default="the shipped controller of the task")]
     ] = None
-    """Whose: a shipped name, a checkpoint or a run's folder."""
-    output: Annotated[Path | None, by_default("runs/figureWHICH.png")] = None
-    """File to write, .png, .pdf or .svg."""
+    """Controller to show: a shipped one (reach, circle, follow, reach-paper, circle-paper), a
+    checkpoint file, or the folder of a training run.
+    """
+    output: Annotated[Path | None, value("FILE", default="runs/figureWHICH.png")] = None
+    """File to write. Its name ends in .png, .pdf or .svg."""
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the noise."""
+    """Seed of the random commands and the noise."""
     noise: float = within(0.2, 0, LOUDEST)
-    """Standard deviation of the process noise at a 5 ms step."""
+    """Standard deviation of the process noise at a step of 5 ms. 0 turns the noise off."""
 
     def run(self) -> None:
-        """Draw, and say where the figure is."""
+        """Draw, and print where the figure is."""
         from rnn_controller import figures
 
         path = self.output or Path("runs") / f"figure{self.which}.png"
@@ -90,24 +98,34 @@ class Figure(Checked):
 
 @dataclass(frozen=True)
 class Animate(Checked):
-    """Write an animation of what a figure's panel shows, or of an episode of a task."""
+    """Animate the movements of one panel of a figure, or an episode of a task.
+
+    The animation is written to the file --output.
+
+    Examples:
+      python -m rnn_controller animate 6a
+      python -m rnn_controller animate circle runs/circle-0 --output runs/circles.mp4
+    """
 
     which: tyro.conf.Positional[SceneName]
-    """6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a clover; a task's
-    name: an episode of it under random commands."""
+    """Movements to show. 6a: reaching; 6d: following; 7a, 7b: circles; 8a: a figure of eight; 8b: a
+    clover; the name of a task: an episode under random commands.
+    """
     controller: tyro.conf.Positional[
-        Annotated[str | None, by_default("the shipped one that fits")]
+        Annotated[str | None, value("[CONTROLLER]", default="the shipped controller of the task")]
     ] = None
-    """Whose: a shipped name, a checkpoint or a run's folder."""
-    output: Annotated[Path | None, by_default("runs/animationWHICH.gif")] = None
-    """File to write, .gif or .mp4."""
+    """Controller to show: a shipped one (reach, circle, follow, reach-paper, circle-paper), a
+    checkpoint file, or the folder of a training run.
+    """
+    output: Annotated[Path | None, value("FILE", default="runs/animationWHICH.gif")] = None
+    """File to write. Its name ends in .gif or .mp4."""
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the noise."""
+    """Seed of the random commands and the noise."""
     noise: float = within(0.2, 0, LOUDEST)
-    """Standard deviation of the process noise at a 5 ms step."""
+    """Standard deviation of the process noise at a step of 5 ms. 0 turns the noise off."""
 
     def run(self) -> None:
-        """Run, draw, and say where the animation is."""
+        """Simulate, draw, and print where the animation is."""
         from rnn_controller import figures
 
         scene = figures.SCENES[self.which]
@@ -130,10 +148,13 @@ class Animate(Checked):
 
 
 def trained(name: str | None, task: str) -> Checkpoint:
-    """Return a checkpoint of a controller for the task; the shipped one without a name."""
+    """Return the named checkpoint, or the task's shipped one without a name.
+
+    Raises ValueError if it was trained for another task.
+    """
     checkpoint = load_checkpoint(task if name is None else name)
     if checkpoint.task != task:
         raise ValueError(
-            f"a controller for {task} is wanted, and {name} is one for {checkpoint.task}"
+            f"this needs a controller for {task}, and {name} is one for {checkpoint.task}"
         )
     return checkpoint

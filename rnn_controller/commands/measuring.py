@@ -13,47 +13,46 @@ from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
-from rnn_controller.options import (
-    by_default,
-)
+from rnn_controller.options import show, value
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
 from rnn_controller.training.config import LARGEST_SEED
 from rnn_controller.watching import Watched, remark
 
-LOUDEST = 10.0  # [-] noise level
-
-
-MOST_MOVEMENTS = 20_000  # evaluated at once: some 5 GB
-
-
-MOST_COMMANDS, MOST_STARTS = 2000, 1000  # of attractors: some 1 GB
+LOUDEST = 10.0  # [-] largest noise level
+MOST_MOVEMENTS = 20_000  # they are simulated at once, and need some 5 GB of memory
+MOST_COMMANDS, MOST_STARTS = 2000, 1000  # the attractors of all need some 1 GB of memory
 
 
 @dataclass(frozen=True)
 class Evaluate(Checked):
-    """Measure a controller in the environment, on held-out random jumps.
+    """Measure a controller on random movements, and print a table of the results.
 
-    The arm is the unperturbed one, whatever the training was under, with the perturbation given
-    here.
+    No file is written. The movements are not those of training.
+
+    The arm has only the perturbations that are given here, also if the training had others.
+
+    Examples:
+      python -m rnn_controller evaluate reach
+      python -m rnn_controller evaluate runs/reach-0 --noise 0 --curl 13 --json
     """
 
-    controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, follow, reach-paper, circle-paper), a checkpoint,
-    or a run's folder.
+    controller: tyro.conf.Positional[Annotated[str, value("CONTROLLER")]]
+    """A shipped controller (reach, circle, follow, reach-paper, circle-paper), a checkpoint file,
+    or the folder of a training run.
     """
     movements: int = within(1000, 1, MOST_MOVEMENTS)
     """Number of movements, up to 20,000."""
     seed: int = within(1_000_000, 0, LARGEST_SEED)
-    """Seed of starts, targets and noise; training seeds never meet the default."""
+    """Seed of starts, targets and noise."""
     noise: float = within(0.2, 0, LOUDEST)
-    """Standard deviation of the process noise at a 5 ms step; 0 is off."""
-    perturbation: Annotated[Perturbation, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = (
-        field(default_factory=Perturbation)
+    """Standard deviation of the process noise at a step of 5 ms. 0 turns the noise off."""
+    perturbation: Annotated[Perturbation, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=Perturbation
     )
-    """What the arm is measured under."""
+    """Changes of the arm during the measurement."""
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print the measures as JSON instead of a table."""
 
     def run(self) -> None:
         """Evaluate and print."""
@@ -67,32 +66,45 @@ class Evaluate(Checked):
         print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
 
 
+show(
+    Evaluate,
+    groups={"measurement": ("movements", "seed", "noise"), "output": ("json",)},
+)
+
+
 @dataclass(frozen=True)
 class Attractors(Checked):
-    """Find a controller's attractors, test their stability, and count what else there is.
+    """Find the attractors of a controller and test their stability, without noise.
 
-    The results are a figure and a table.
+    Under a constant command, arm and network converge to an attractor: a resting
+     point, or a cycle.
+
+    Prints measures, and writes attractors.png, attractors.csv and measures.json.
+
+    Examples:
+      python -m rnn_controller attractors reach
+      python -m rnn_controller attractors runs/circle-0 --commands 20 --starts 10
     """
 
-    controller: tyro.conf.Positional[str]
-    """A shipped controller's name (reach, circle, follow, reach-paper, circle-paper), a checkpoint,
-    or a run's folder.
+    controller: tyro.conf.Positional[Annotated[str, value("CONTROLLER")]]
+    """A shipped controller (reach, circle, follow, reach-paper, circle-paper), a checkpoint file,
+    or the folder of a training run.
     """
-    output: Annotated[Path | None, by_default("runs/attractors-TASK")] = None
-    """Folder for figure, table and measures."""
-    commands: Annotated[int | None, by_default("200 for points, 100 for cycles")] = within(
+    output: Annotated[Path | None, value("FOLDER", default="runs/attractors-TASK")] = None
+    """Folder for the figure, the table and the measures."""
+    commands: Annotated[int | None, value(default="200 for points, 100 for cycles")] = within(
         None, 1, MOST_COMMANDS, whole=True
     )
-    """Number of commands, up to 2000, evenly over the workspace."""
+    """Number of commands, up to 2000, spread evenly over the workspace."""
     starts: int = within(50, 1, MOST_STARTS)
-    """Random starts for each command, up to 1000."""
+    """Number of random starts for each command, up to 1000."""
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the starts."""
+    """Seed of the random starts."""
     json: bool = False
-    """Print JSON instead of a table."""
+    """Print the measures as JSON instead of a table."""
 
     def run(self) -> None:
-        """Analyse, print the measures, and write figure and table.
+        """Find the attractors, print the measures, and write figure and table.
 
         Commands without a stable attractor are printed, too.
         """
@@ -131,15 +143,21 @@ class Attractors(Checked):
         print("\n".join(f"{name:36s} {path}" for name, path in paths.items()))
 
 
+show(
+    Attractors,
+    groups={"search": ("commands", "starts", "seed"), "output": ("output", "json")},
+)
+
+
 def short_name(controller: str) -> str:
-    """Return what a figure calls a controller: its shipped name, or that of its folder or file."""
+    """Return the name of a controller in figures: its shipped name, or its folder's or file's."""
     path = Path(controller).resolve()
     path = path.parent if path.name == "checkpoint.safetensors" else path
     return path.name.removesuffix(".safetensors")
 
 
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what a controller was trained for, as arguments of an environment."""
+    """Return the arguments of the environment that a controller was trained for."""
     period = checkpoint.network.config.control_period
     return {
         "arm": checkpoint.arm,
@@ -158,7 +176,8 @@ def measure(
 ) -> Measures:
     """Evaluate a checkpoint's controller on the arm, cost and control period it was trained for.
 
-    A perturbation of its training is not part of that arm: only the one given here is applied.
+    The arm has no perturbation but the one given here. A line on stderr says so if the training
+    had another one. ``noise`` is the standard deviation of the process noise at a 5 ms step.
     """
     perturbation = perturbation or Perturbation()
     before = checkpoint.training.get("config", {}).get("perturbation")
@@ -175,7 +194,7 @@ def measure(
 
 
 def table(measures: Measures) -> str:
-    """Return the measures, a line each."""
+    """Return the measures as text, one measure a line."""
     shown = {
         name: f"{value:.4g}" if isinstance(value, float) else value
         for name, value in asdict(measures).items()

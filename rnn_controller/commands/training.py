@@ -2,29 +2,100 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from arm_env.dynamics.parameters import CostWeights
+from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.registry import TASKS
-from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.networks.recurrent import NetworkConfig
-from rnn_controller.options import (
-    by_default,
-    read_as,
-)
+from rnn_controller.options import show, value
 from rnn_controller.outputs import output_folder
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, train
 
-read_as(
+OF_RECIPE = "that of the recipe"
+show(
     TrainConfig,
+    groups={
+        "task": ("task", "orbit", "settling", "noise"),
+        "training": (
+            *("recipe", "iterations", "batch_size", "learning_rate", "beta", "seed"),
+            *("quiet", "quiet_second", "quiet_noise_scale", "thrown"),
+        ),
+    },
     task=Annotated[str, tyro.conf.Suppress, tyro.conf.Fixed],  # the subcommand says it
-    network=Annotated[NetworkConfig | ModuleConfig, tyro.conf.AvoidSubcommands],
-    orbit=Annotated[str | None, by_default("circles")],
+    orbit=Annotated[str | None, value("ORBIT", default="circles of commanded radius and speed")],
+    settling=Annotated[float, value("SECONDS")],
+    iterations=Annotated[int | None, value(default=OF_RECIPE)],
+    batch_size=Annotated[int | None, value(default=OF_RECIPE)],
+    learning_rate=Annotated[float | None, value(default=OF_RECIPE)],
+    quiet=Annotated[float | None, value("SHARE", default=OF_RECIPE)],
+    quiet_second=Annotated[tuple[float, float] | None, value(default=OF_RECIPE)],
+    quiet_noise_scale=Annotated[tuple[float, float] | None, value(default=OF_RECIPE)],
+    thrown=Annotated[float | None, value("SHARE", default=OF_RECIPE)],
 )
-
+show(
+    NetworkConfig,
+    time_constant=Annotated[float, value("SECONDS")],
+    activation=Literal["relu", "tanh", "sigmoid"],
+    control_period=Annotated[float, value("SECONDS")],
+)
+show(
+    CostWeights,
+    alpha=Annotated[float, value(text="Weight α of the velocity term.")],
+    gamma=Annotated[float, value(text="Weight γ of the effort term.")],
+    target_radius=Annotated[
+        float,
+        value(
+            "METRES",
+            text="Width d0 of the distance term at the end of training.",
+        ),
+    ],
+    brake_radius=Annotated[
+        float,
+        value(
+            "METRES",
+            text="Width d0 of the velocity term. Training does not change it.",
+        ),
+    ],
+    reference_speed=Annotated[
+        float, value("SPEED", text="Speed v0 [m/s] that the velocity term compares with.")
+    ],
+)
+show(
+    Perturbation,
+    mass=Annotated[
+        float, value("FACTOR", text="Factor on the mass and inertia of both links, from 0.5 to 4.")
+    ],
+    strength=Annotated[
+        float, value("FACTOR", text="Factor on the largest force of every muscle, from 0.05 to 2.")
+    ],
+    curl=Annotated[
+        float,
+        value(
+            text="Strength [N s/m] of a velocity-dependent force field on the hand, from -200 to "
+            "200. A positive one pushes to the right of the movement."
+        ),
+    ],
+    load=Annotated[
+        float,
+        value(
+            "KILOGRAMS",
+            text="Point mass in the hand, from 0 to 10. It adds inertia only: the plane is "
+            "horizontal.",
+        ),
+    ],
+    delay=Annotated[
+        float,
+        value(
+            "SECONDS",
+            text="Delay of all sensory signals, from 0 to 1, a multiple of the control period.",
+        ),
+    ],
+)
 
 EARLIER_OPTIONS = {
     f"--{earlier}": f"--{name.replace('_', '-')}"
@@ -35,18 +106,18 @@ EARLIER_OPTIONS = {
 
 @dataclass(frozen=True)
 class Run:
-    """Train a controller from scratch; Ctrl-C leaves a checkpoint that --resume goes on from."""
+    """Train a controller of one task from scratch, and write its checkpoint."""
 
     config: Annotated[TrainConfig, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes]
-    output: Annotated[Path | None, by_default("runs/TASK-SEED")] = None
+    output: Annotated[Path | None, value("FOLDER", default="runs/TASK-SEED")] = None
     """Folder for the checkpoint."""
     resume: bool = False
-    """Go on with the run in that folder; with more --iterations than it had, extend it."""
+    """Continue the run in that folder. With more iterations than it had, the run is extended."""
     tensorboard: bool = False
     """Log the objective for TensorBoard into that folder."""
 
     def run(self) -> None:
-        """Train, and say where the checkpoint is."""
+        """Train, and print where the checkpoint is."""
         output = output_folder(
             self.output or Path("runs") / f"{self.config.task}-{self.config.seed}"
         )
@@ -58,31 +129,71 @@ class Run:
         print(f"checkpoint: {checkpoint}")
 
 
-RunOfTask: Any = tyro.extras.subcommand_type_from_defaults(
-    {name: Run(config) for name, config in DEFAULTS.items()},
-    {name: task.summary for name, task in TASKS.items()},
-)
+show(Run, groups={"output": ("output", "resume", "tensorboard")})
+
+
+def run_of_task(explained: str | None) -> Any:
+    """Return the type of the subcommands, one for each task that is registered.
+
+    The task ``explained`` has its whole help text, the others their first line only.
+    """
+    texts = {
+        name: task.summary if name != explained else help_of_task(name)
+        for name, task in TASKS.items()
+    }
+    return tyro.extras.subcommand_type_from_defaults(
+        {name: Run(config) for name, config in DEFAULTS.items()}, texts
+    )
+
+
+def help_of_task(name: str) -> str:
+    """Return the text at the head of the help on training for a task."""
+    summary = TASKS[name].summary
+    return f"""Train a controller from scratch: {summary[0].lower()}{summary[1:]}
+
+The network is written to the file checkpoint.safetensors in the folder --output.
+
+Ctrl-C stops the training and keeps the checkpoint; --resume goes on from there.
+
+Examples:
+  python -m rnn_controller train {name} --seed 1
+  python -m rnn_controller train {name} --iterations 200 --output runs/short-{name}"""
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a controller from scratch; Ctrl-C leaves a checkpoint that --resume goes on from."""
+    """Train a controller of one task from scratch, and write its checkpoint.
 
-    task: Annotated[
-        RunOfTask,
-        tyro.conf.arg(name=""),
-        tyro.conf.OmitArgPrefixes,
-        tyro.conf.OmitSubcommandPrefixes,
-    ]
+    Each task has its own settings, which `train TASK --help` shows.
+
+    Examples:
+      python -m rnn_controller train reach
+      python -m rnn_controller train circle --seed 1 --output runs/my-circles
+    """
+
+    task: Run
 
     def run(self) -> None:
         """Train the task's controller."""
         self.task.run()
 
 
+def train_command(explained: str | None) -> type[Train]:
+    """Return ``Train`` with a subcommand for each task, of which ``explained`` has a full help."""
+    task: Any = Annotated[
+        run_of_task(explained),
+        tyro.conf.arg(name=""),
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.OmitSubcommandPrefixes,
+    ]
+    return make_dataclass(
+        "Train", [("task", task)], bases=(Train,), frozen=True, namespace={"__doc__": Train.__doc__}
+    )
+
+
 @contextmanager
 def going_on(checkpoint: Path, how: str) -> Iterator[None]:
-    """A stopped command's last line says how to go on with it, once there is a checkpoint."""
+    """Let a stopped command's last line say how to go on, once there is a checkpoint."""
     try:
         yield
     except KeyboardInterrupt as stop:

@@ -1,4 +1,4 @@
-"""Figures of Huh & Todorov (2009) for this arm and any controller of it.
+"""Figures as those of Huh & Todorov (2009), for this arm and any controller of it.
 
 There are more of them than the paper has room for. Every figure is a ``matplotlib.figure.Figure``
 of its own: no display, no global state.
@@ -14,7 +14,7 @@ from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, mov
 from rnn_controller.figures.tuning import figure_tuning
 
 OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
-"""Figures of the paper that show a controller's movements, and the task that it is for."""
+"""Figures that show a controller's movements, each with the task of that controller."""
 
 __all__ = [
     "COLOURS",

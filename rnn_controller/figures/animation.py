@@ -128,7 +128,7 @@ def _mp4(frames: list[Image.Image]) -> bytes:
 
 
 WRITERS: dict[str, Callable[[list[Image.Image]], bytes]] = {".gif": _gif, ".mp4": _mp4}
-"""How an animation becomes the bytes of a file, by its suffix."""
+"""Functions that make the bytes of a file from an animation, by the file's suffix."""
 
 
 def _quantised(frames: list[Image.Image]) -> list[Image.Image]:

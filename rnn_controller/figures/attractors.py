@@ -1,4 +1,4 @@
-"""A map of a controller's attractors."""
+"""Maps of a controller's attractors over the workspace."""
 
 import numpy as np
 from matplotlib import rc_context
@@ -103,7 +103,7 @@ def _draw_histograms(panels: dict[str, Axes], found: Analysis) -> None:
 
 
 def _edges(values: np.ndarray) -> list[float]:
-    """Edges of 30 bins; values that differ in their last digits only come into one of them."""
+    """Return the edges of 30 bins; values that differ in their last digits share one."""
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
     least = 1e-6 * max(abs(low), abs(high)) or 1.0
     return np.linspace(low, high if high - low > least else low + least, 31).tolist()

@@ -1,4 +1,4 @@
-"""The parts that all figures share: style, a recorded run, the arm's workspace, saving."""
+"""Parts of all figures: style, recorded runs, the workspace of the arm, and saving."""
 
 import io
 from pathlib import Path
@@ -40,21 +40,31 @@ STYLE: dict[Any, Any] = {
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 NOISY = 3  # runs with noise behind one without
 BEHIND: dict[str, Any] = {"lw": 0.7, "alpha": 0.4, "zorder": 1.5}
-"""How a noisy run is drawn."""
+"""Line style of a run with noise."""
 IN_FRONT: dict[str, Any] = {"lw": 1.5, "zorder": 2}
-"""How the run without noise is drawn."""
+"""Line style of the run without noise."""
 
 
 class Run(NamedTuple):
-    """The movement of one arm, at T + 1 instants."""
+    """The movement of one arm, at T + 1 instants.
+
+    Attributes:
+        arm: Parameters of the arm.
+        time: (T + 1,) [s] the instants.
+        angles: (T + 1, 2) [rad] angles of shoulder and elbow.
+        hand: (T + 1, 2) [m] positions of the hand.
+        velocity: (T + 1, 2) [m/s] velocities of the hand.
+        command: (T, K) command between each two instants.
+        task: The task of the environment.
+    """
 
     arm: Arm
-    time: np.ndarray  # (T + 1,) [s]
-    angles: np.ndarray  # (T + 1, 2) [rad]
-    hand: np.ndarray  # (T + 1, 2) [m]
-    velocity: np.ndarray  # (T + 1, 2) [m/s]
-    command: np.ndarray  # (T, K) in force between two instants
-    task: Any  # a Task
+    time: np.ndarray
+    angles: np.ndarray
+    hand: np.ndarray
+    velocity: np.ndarray
+    command: np.ndarray
+    task: Any
 
     @property
     def speed(self) -> np.ndarray:
@@ -103,7 +113,7 @@ def run(
 
 
 def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[Run, list[Run]]:
-    """A run without noise, and ``NOISY`` runs with it, whose seeds count up from ``seed``.
+    """Return a run without noise, and ``NOISY`` runs with it, of seeds from ``seed`` on.
 
     There are none of those if ``noise`` is 0. The arguments are those of ``run``.
     """
@@ -113,12 +123,12 @@ def runs(*arguments: Any, seed: int, noise: float, **environment: Any) -> tuple[
 
 
 def in_order(quiet: Run, noisy: list[Run]) -> list[tuple[Run, dict[str, Any]]]:
-    """Runs and the styles of their lines, the one without noise last and in front."""
+    """Return the runs and their line styles; the run without noise is last and in front."""
     return [*((shown, BEHIND) for shown in noisy), (quiet, IN_FRONT)]
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:
-    """Refuse a controller made for another control period or another maximum excitation."""
+    """Raise ValueError for a controller of another control period or maximum excitation."""
     check_period(controller, simulation.control_period)
     wanted = getattr(controller, "max_excitation", None)
     given = simulation.arm.max_excitation
@@ -163,7 +173,7 @@ def explain(figure: Figure, noise: float, dashed: str) -> None:
 
 
 def sign(figure: Figure, name: str | None) -> None:
-    """Say in the lower right corner which controller is shown, if it has a name."""
+    """Write the name of the controller, if it has one, in the lower right corner."""
     if name:
         text = "controller: " + (name if len(name) <= 40 else name[:39] + "…")
         style = {"size": 6.5, "color": INK, "ha": "right", "va": "bottom"}

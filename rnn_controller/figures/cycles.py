@@ -51,12 +51,11 @@ def figure_7(
     name: str | None = None,
     **environment: Any,
 ) -> Figure:
-    """Circles: (a) at a sequence of centres; (b) of varying radius and speed, (c, d) their courses.
+    """Draw circles: (a) at a sequence of centres; (b to d) of varying radius and speed.
 
     With the environment's argument ``orbit`` these are other curves, and (c) shows how far outside
-    them the hand is.
-    A positive speed is clockwise. Runs under noise are drawn behind one without. ``name`` is the
-    controller's. What else is given, such as ``arm``, goes to the environment.
+    them the hand is. A positive speed is clockwise. Runs under noise are drawn behind one without.
+    ``name`` is the controller's. Other arguments, such as ``arm``, go to the environment.
     """
     options = {"env_id": "CircleArm-v0", "before": 0, "seed": seed, "noise": noise, **environment}
     moving = runs(controller, AT_PLACES, HOLD * len(CENTRES), **options)
@@ -87,7 +86,7 @@ def figure_7(
 
 
 def _parts(shown: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
-    """Colour, command and instants of each command's time."""
+    """Yield the colour, the command and the instants of each command."""
     changes = np.flatnonzero(np.any(np.diff(shown.command, axis=0), axis=1)) + 1
     for i, (start, end) in enumerate(pairwise([0, *changes, len(shown.command)])):
         yield PARTS[i % len(PARTS)], shown.command[start], slice(start, end + 1)
@@ -108,18 +107,18 @@ def _draw_circles(axes: Axes, quiet: Run, noisy: list[Run], title: str) -> None:
 
 
 def _radius(shown: Run) -> np.ndarray:
-    """Distance from the commanded centre [cm], (T,)."""
+    """Return the distance from the commanded centre [cm], (T,)."""
     return 100 * np.linalg.norm(shown.hand[1:] - shown.target, axis=-1)
 
 
 def _outside(shown: Run) -> np.ndarray:
-    """Distance from the commanded orbit [cm], (T,), negative inside."""
+    """Return the distance from the commanded orbit [cm], (T,), negative inside."""
     x, y = (shown.hand[1:] - shown.target).T
     return 100 * shown.task.outline(NUMPY, x, y, shown.command[:, 2])[0]
 
 
 def _clockwise_speed(shown: Run) -> np.ndarray:
-    """Speed along the clockwise tangent [m/s], (T,)."""
+    """Return the speed along the clockwise tangent [m/s], (T,)."""
     x, y = (shown.hand[1:] - shown.target).T
     vx, vy = shown.velocity[1:].T
     if not isinstance(shown.task, Circle):
@@ -150,24 +149,24 @@ def _draw_course(
 
 
 def figure_of_eight(phase: float) -> np.ndarray:
-    """A lying eight [m], (2,), once round for a phase from 0 to 1."""
+    """Return a point [m], (2,), of a lying figure of eight at a phase from 0 to 1."""
     angle = 2 * np.pi * phase
     return np.array([MIDDLE[0] + 0.14 * np.sin(angle), MIDDLE[1] + 0.07 * np.sin(2 * angle)])
 
 
 def clover(phase: float) -> np.ndarray:
-    """A clover of three leaves [m], (2,)."""
+    """Return a point [m], (2,), of a clover of three leaves at a phase from 0 to 1."""
     angle = 2 * np.pi * phase
     distance = 0.075 + 0.035 * np.cos(3 * angle)
     return np.array([MIDDLE[0] + distance * np.sin(angle), MIDDLE[1] + distance * np.cos(angle)])
 
 
 def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
-    """Commands (4,) over time [s] whose circles roll along a curve, once round in ``lap`` [s].
+    """Return commands (4,) over time [s] whose circles move along a curve, in ``lap`` [s] a round.
 
     At every instant the command is the circle that osculates the curve there, in the direction of
-    travel; where the curve is straighter or tighter than a circle of the trained range, the nearest
-    such circle that touches it.
+    travel. Where its radius is outside the trained range, the command is the circle of the nearest
+    radius in that range that touches the curve.
     """
 
     def command(time: float) -> np.ndarray:
@@ -191,7 +190,7 @@ DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Cl
 
 
 def check_planned_for(orbit: Any) -> None:
-    """Raise ValueError if commands of that orbit are no circles, as figure 8 plans them."""
+    """Raise ValueError unless the orbit is a circle, as figure 8 needs it."""
     if not isinstance(as_orbit(orbit), Circle):
         raise ValueError(
             f"figure 8 plans its drawings of circles, and this controller runs along {orbit}"
@@ -206,10 +205,10 @@ def figure_8(
     name: str | None = None,
     **environment: Any,
 ) -> Figure:
-    """Drawings by planned commands: a figure of eight and a clover, three rounds each.
+    """Draw a figure of eight and a clover by planned commands, three rounds each.
 
-    Runs under noise are drawn behind one without. ``name`` is the controller's. What else is given,
-    such as ``arm``, goes to the environment.
+    Runs under noise are drawn behind one without. ``name`` is the controller's. Other arguments,
+    such as ``arm``, go to the environment.
     """
     check_planned_for(environment.get("orbit"))
     options = {"env_id": "CircleArm-v0", "seed": seed, "noise": noise, **environment}
@@ -236,6 +235,6 @@ def figure_8(
 
 
 def median_gap(shown: list[Run], curve: np.ndarray) -> float:
-    """Median distance [mm] from the hand to the nearest point of a curve [m], (n, 2)."""
+    """Return the median distance [mm] from the hand to a curve [m], (n, 2)."""
     hand = np.concatenate([each.hand for each in shown])
     return float(1000 * np.median(np.linalg.norm(hand[:, None] - curve, axis=-1).min(1)))

@@ -37,7 +37,7 @@ SHOWN_LENGTHS = (0.4, 1.6)  # [L0] of the force curves, if the workspace doesn't
 
 
 def figure_5(arm: Arm | None = None, *, name: str | None = None) -> Figure:
-    """(a) Arm and muscles. (b) Tension. (c, d) Joint torques at rest. (e) Lengths in the workspace.
+    """Draw (a) arm and muscles, (b) tension, (c, d) joint torques at rest, (e) muscle lengths.
 
     Tension is drawn against length and velocity, torque against the joint's angle, both of fully
     active muscles. Lengths are in optimal lengths, tensions in maximum isometric forces.
@@ -74,7 +74,7 @@ def figure_5(arm: Arm | None = None, *, name: str | None = None) -> Figure:
 
 
 def workspace_angles() -> np.ndarray:
-    """Joint angles [rad], (45, 45, 2), over the workspace; the first axis is the shoulder's."""
+    """Return joint angles [rad], (45, 45, 2), over the workspace; axis 0 is the shoulder's."""
     shoulder, elbow = (np.linspace(*limits, 45) for limits in (Reach.shoulder, Reach.elbow))
     return np.stack(np.meshgrid(shoulder, elbow, indexing="ij"), -1)
 
@@ -104,7 +104,7 @@ def _draw_muscles(axes: Axes, arm: Arm, angles: np.ndarray) -> None:
 
 
 def _draw_angle(axes: Axes, centre: np.ndarray, start: float, angle: float, label: str) -> None:
-    """A dotted line from the joint at ``start`` [rad], and an arc of ``angle`` [rad] from it."""
+    """Draw a dotted line from a joint at ``start`` [rad], and an arc of ``angle`` [rad]."""
     reference = centre + np.outer((0, 0.16), (np.cos(start), np.sin(start)))
     axes.plot(*reference.T, ":", color=INK, lw=1)
     first, last = np.rad2deg([start, start + angle])
@@ -137,7 +137,7 @@ def _draw_tension(axes: Axes3D) -> None:
 
 
 def _draw_torques(axes: Axes, joint: int, angles: np.ndarray, torques: np.ndarray) -> None:
-    """Torques [N m], (n, n, 6), about a joint against its angles [deg], (n, n, 2).
+    """Draw torques [N m], (n, n, 6), about a joint against its angles [deg], (n, n, 2).
 
     Lines are drawn with the other joint in the middle of its range, bands over all of that range.
     """
@@ -163,7 +163,7 @@ def _draw_torques(axes: Axes, joint: int, angles: np.ndarray, torques: np.ndarra
 
 
 def _draw_lengths(curve: Axes, strips: Axes, arm: Arm, angles: np.ndarray) -> None:
-    """The force-length curve, and under it the range of each muscle's length over the workspace."""
+    """Draw the force-length curve, and under it the range of each muscle's length."""
     lengths = muscle_length(arm.arrays(), angles).reshape(-1, len(MUSCLES))
     shortest = lengths.min(0)
     longest = lengths.max(0)

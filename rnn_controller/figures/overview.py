@@ -1,4 +1,4 @@
-"""One episode of any task under a controller: where the hand goes, how far off, and how fast."""
+"""One episode of any task under a controller: path, error and speed of the hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,8 +37,8 @@ def figure_overview(
     """Draw (a) the hand's path, (b) its coordinates, (c) its distance from the goal, (d) its speed.
 
     The commands are the environment's random ones, from a reset with ``seed``. Runs under noise are
-    drawn behind one without. ``name`` is the controller's. What else is given, such as ``arm``,
-    goes to the environment.
+    drawn behind one without. ``name`` is the controller's. Other arguments, such as ``arm``, go to
+    the environment.
     """
     _, seconds = task.measured(task.hold)
     options = {"env_id": task.env_id, "before": 0, **task.arguments, **environment}
@@ -88,7 +88,7 @@ def figure_overview(
 
 
 def _replay(shown: Run) -> Callable[[float], np.ndarray]:
-    """The commands of a run as a function of time [s], so that other runs have the same."""
+    """Return the commands of a run as a function of time [s], for other runs to have the same."""
 
     def command(time: float) -> np.ndarray:
         index = round(time / shown.time[1])
@@ -113,7 +113,7 @@ def _draw_paths(axes: Axes, quiet: Run, noisy: list[Run]) -> None:
 
 
 def _different(shown: Run) -> np.ndarray:
-    """The commands of a run that does not move, (n, K), in their order; one of a run that does."""
+    """Return the different commands (n, K) of a run in their order; one if they move."""
     changes = np.flatnonzero(np.any(np.diff(shown.command, axis=0), axis=1)) + 1
     return shown.command[:1] if shown.task.moving else shown.command[[0, *changes]]
 

@@ -33,13 +33,13 @@ LONGEST_LAG = 1.0  # [s] that is looked for
 
 
 def moving_target(time: float) -> np.ndarray:
-    """A figure of eight [m], (2,), within the task's workspace."""
+    """Return a point [m], (2,), of a figure of eight within the task's workspace."""
     phase = 2 * np.pi * time / ROUND
     return np.array([0.05 + 0.22 * np.sin(phase), 0.42 + 0.09 * np.sin(2 * phase)])
 
 
 def tracking_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> int:
-    """How many instants a hand follows behind a target, (T, 2) each: at most ``longest``.
+    """Return the delay of a hand behind a target, (T, 2) each, in instants up to ``longest``.
 
     It is the delay of the target for which the median distance is least. All delays are compared
     over the same hand positions, those after the first ``longest``.
@@ -50,7 +50,7 @@ def tracking_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> int:
 
 
 def median_distance(hand: np.ndarray, target: np.ndarray) -> float:
-    """Median [m] over time of the distance between positions, (T, 2) each."""
+    """Return the median [m] over time of the distance between positions, (T, 2) each."""
     return float(np.median(np.linalg.norm(hand - target, axis=-1)))
 
 
@@ -62,13 +62,13 @@ def figure_6(
     name: str | None = None,
     **environment: Any,
 ) -> Figure:
-    """(a) Reaching four consecutive targets, (b) distance and (c) speed.
+    """Draw (a) reaching for four targets in turn, with (b) distance and (c) speed.
 
-    (d) Following a moving target.
+    Panel (d) shows following of a moving target.
 
     The curves behind (a) and (d) are those of constant shoulder and of constant elbow angle.
-    ``name`` is the controller's. What else is given, such as ``arm`` and ``control_period``, goes
-    to the environment.
+    ``name`` is the controller's. Other arguments, such as ``arm`` and ``control_period``, go to the
+    environment.
     """
     commands = CommandList(np.vstack([START, TARGETS]), HOLD)
     reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise, **environment)
@@ -92,7 +92,7 @@ def figure_6(
 
 
 def _movements(reaching: Run) -> Iterator[tuple[str, np.ndarray, slice]]:
-    """Colour, target and instants of each movement, from one jump to the next."""
+    """Yield the colour, target and instants of each movement, from one jump to the next."""
     jumps = [int((reaching.target == target).all(-1).argmax()) for target in TARGETS]
     for colour, target, (start, end) in zip(
         COLOURS, TARGETS, pairwise([*jumps, len(reaching.target)]), strict=True
@@ -177,5 +177,5 @@ def _draw_tracking(axes: Axes, tracking: Run) -> None:
 
 
 def _note(axes: Axes, text: str) -> None:
-    """Text in the lower right corner, below the arm."""
+    """Write a text in the lower right corner, below the arm."""
     axes.text(0.99, 0.02, text, transform=axes.transAxes, ha="right", linespacing=1.3)

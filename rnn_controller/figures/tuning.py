@@ -23,7 +23,7 @@ def figure_tuning(
     *,
     name: str | None = None,
 ) -> Figure:
-    """(a) Weights. (b) Preferred directions. (c) Cosine tuning. (d) Preferred places. (e) R².
+    """Draw (a) weights, (b) preferred directions, (c) cosine tuning, (d) preferred places, (e) R².
 
     (f) Population.
     """
@@ -116,7 +116,7 @@ def _draw_directions(axes: Any, found: Tuning) -> None:
 
 
 def _largest(sizes: np.ndarray) -> float:
-    """The size above which the ``MOST_NUMBERED`` largest lie."""
+    """Return the size above which the ``MOST_NUMBERED`` largest values are."""
     return float(np.sort(sizes)[-MOST_NUMBERED - 1]) if len(sizes) > MOST_NUMBERED else 0.0
 
 

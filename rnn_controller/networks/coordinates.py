@@ -1,10 +1,11 @@
-"""The flat vector that is optimised: a network's weights as they are, or on standardised signals.
+"""Maps between the weights of a network and the flat vector that training optimises.
 
-Muscle lengths, velocities and tensions, and commands, vary by different amounts. With W' = W σ and
-b' = b + W μ, a step of the same size matters alike for each, and does not shift what a mean signal
-does. The network itself keeps the weights of eq. 2; ``Coordinates`` are a linear change of
-variables, a preconditioner, and change no function. Networks that standardise their signals
-themselves are trained in ``FlatWeights``.
+Muscle lengths, velocities, tensions and commands vary by different amounts. ``Coordinates``
+therefore optimise W' = W σ and b' = b + W μ, where μ and σ are the mean and the standard deviation
+of the signals. A step of the same size then has a similar effect for every signal, and a step of W'
+does not change the response to the mean signal. This is a linear change of variables (a
+preconditioner): the network keeps the weights of eq. 2. Networks that standardise their signals
+themselves use ``FlatWeights``.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from rnn_controller.networks.plain_torch import plain_torch
 
 
 def sensory_scale(body: Body) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the body's sensory signals, (3 M,) each."""
+    """Return mean and standard deviation of the body's sensory signals, (3 M,) each."""
     with plain_torch():
         mean, deviation = (
             torch.tensor(each, dtype=torch.float64).repeat_interleave(body.muscle_count)
@@ -31,7 +32,7 @@ def sensory_scale(body: Body) -> tuple[Tensor, Tensor]:
 
 
 def command_scale(task: Task, arm: Parameters) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the task's commands, (K,) each."""
+    """Return mean and standard deviation of the task's commands, (K,) each."""
     commands = torch.from_numpy(task.sample_commands(np.random.default_rng(0), 1000, arm))
     return commands.mean(0), commands.std(0)
 
@@ -40,16 +41,16 @@ class FlatVector(Protocol):
     """The map between a network's weights and the flat vector that is optimised."""
 
     def vector(self) -> Tensor:
-        """The network's present weights as a vector."""
+        """Return the network's present weights as a vector (n,)."""
 
     def receivers(self) -> list[Tensor]:
-        """The indices of each unit's incoming weights in the vector."""
+        """Return, for each unit, the indices of its incoming weights in the vector."""
 
     def assign(self, vector: Tensor) -> None:
         """Give the network the weights of a vector."""
 
     def gradient(self, vector: Tensor) -> Tensor:
-        """The gradient along the vector, from that which the network's weights hold."""
+        """Return the gradient (n,) along the vector, from the network's gradients."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ class FlatWeights:
     module: nn.Module
 
     def vector(self) -> Tensor:
-        """The module's present weights."""
+        """Return the module's present weights as a vector (n,)."""
         return torch.cat([p.detach().flatten() for p in self.module.parameters()])
 
     def receivers(self) -> list[Tensor]:
-        """For each row of a matrix the indices of its entries; a vector of weights is one row."""
+        """Return the indices of each matrix row's entries; a vector of weights is one row."""
         sizes = [p.numel() for p in self.module.parameters()]
         index = torch.arange(sum(sizes), device="cpu").split(sizes)
         pairs = zip(index, self.module.parameters(), strict=True)
@@ -76,7 +77,7 @@ class FlatWeights:
         nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())
 
     def gradient(self, vector: Tensor) -> Tensor:
-        """The gradient that the module's weights hold."""
+        """Return the gradient (n,) that the module's weights hold."""
         held = ((p, p.grad) for p in self.module.parameters())
         return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for p, g in held])
 
@@ -93,11 +94,11 @@ class Coordinates:
 
     @classmethod
     def of(cls, network: Any, task: Task, arm: Parameters) -> "Coordinates":
-        """Coordinates for a network that receives the task's commands."""
+        """Return the coordinates of a network that receives the task's commands."""
         return cls(network, *sensory_scale(task.body), *command_scale(task, arm))
 
     def vector(self) -> Tensor:
-        """The network's present weights as a vector."""
+        """Return the network's present weights as a vector (n,)."""
         w = self.network
         neural = w.neural_bias + w.sensory @ self.sensory_mean + w.command @ self.command_mean
         motor = w.motor_bias + w.reflex @ self.sensory_mean
@@ -112,7 +113,7 @@ class Coordinates:
         )
 
     def parts(self, vector: Tensor) -> dict[str, Tensor]:
-        """The vector's entries by the weights that they stand for."""
+        """Return the vector's entries as matrices, by the names of the weights."""
         w = self.network
         names = ["recurrent", "motor", "sensory", "command", "reflex"] + [
             "neural_bias",
@@ -126,7 +127,7 @@ class Coordinates:
         }
 
     def weights(self, vector: Tensor) -> dict[str, Tensor]:
-        """Weights by name; differentiable."""
+        """Return the network's weights for a vector, by name; differentiable."""
         w = self.network
         result = self.parts(vector)
         result["sensory"] = result["sensory"] / self.sensory_deviation
@@ -139,7 +140,7 @@ class Coordinates:
         return result
 
     def receivers(self) -> list[Tensor]:
-        """The indices of each unit's incoming weights in the vector."""
+        """Return, for each unit, the indices of its incoming weights in the vector."""
         index = self.parts(torch.arange(len(self.vector()), device="cpu"))
         neural = ["recurrent", "sensory", "command"]
         motor = ["motor", "reflex"]
@@ -159,7 +160,7 @@ class Coordinates:
                 getattr(self.network, name).copy_(value)
 
     def gradient(self, vector: Tensor) -> Tensor:
-        """The gradient along the vector, from that which the network's weights hold."""
+        """Return the gradient (n,) along the vector, from the network's gradients."""
         point = vector.detach().requires_grad_()
         weights = self.weights(point)
         received = [getattr(self.network, name).grad for name in weights]

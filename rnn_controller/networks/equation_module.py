@@ -1,4 +1,6 @@
-"""What every network has that is given by its equations, and how one of a user's own is configured.
+"""Base classes of networks that are given by their equations, and of their configurations.
+
+Your own network needs a subclass of each:
 
 >>> @dataclass(frozen=True)
 ... class LeakyConfig(EquationConfig):
@@ -7,8 +9,8 @@
 ...     def build(self, task, arm, generator):
 ...         return Leaky(self, task.command_size, generator)
 
-With ``Leaky`` an ``EquationModule``, ``TrainConfig(network=LeakyConfig())`` trains it. Checkpoints
-name the configuration as ``module:LeakyConfig``, and loading one imports that module.
+With ``Leaky`` a subclass of ``EquationModule``, ``TrainConfig(network=LeakyConfig())`` trains it.
+Checkpoints name the configuration as ``module:LeakyConfig``, and loading one imports that module.
 """
 
 from dataclasses import dataclass
@@ -29,21 +31,21 @@ CONTROL_PERIODS = (0.0001, 0.1)
 
 
 class EquationModule(nn.Module):
-    """A network that is given by its equations, from which it is compiled.
+    """A network that is given by its equations; its compiled code is made from them.
 
     A subclass has ``config``, ``command_size``, ``state_size``, ``weights``, ``constants`` and
     ``equations``, as ``rnn_controller.rollouts.pontryagin.EquationNetwork`` says. All weights are
     float64 parameters.
 
-    That is enough to be trained. ``coordinates``, ``training_state``, ``revive``,
-    ``can_fall_silent`` and ``wake_silent_units`` are what the trainer asks beyond it; each has a
-    default that suits any network, and a subclass that knows better overrides it.
+    That is enough for training. The trainer also calls ``coordinates``, ``training_state``,
+    ``revive`` and ``wake_silent_units``, and reads ``can_fall_silent``. Each has a default that
+    suits any network; a subclass may override it.
     """
 
     body: Body = ARM
-    """What it is for, of M muscles; ``build`` makes it the task's."""
+    """The body that the network controls, with M muscles; ``build`` sets it to the task's."""
     can_fall_silent: bool = False
-    """Whether units may be silent in all trials, so that they have no gradient and stay silent."""
+    """Whether a unit that is silent in all trials has no gradient, and so stays silent."""
 
     if TYPE_CHECKING:  # attributes or properties of the subclass
         config: Any
@@ -59,18 +61,22 @@ class EquationModule(nn.Module):
         def constants(self) -> Any: ...
 
     def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
-        """Excitations (…, M) and the next state (…, N), computed with the primitives ``xp``."""
+        """Return excitations (…, M) and the next state (…, N), computed with the primitives ``xp``.
+
+        ``w`` and ``c`` are the weights and constants, the observation is (…, 3 M + K), the state
+        (…, N). ``rnn_controller.rollouts.network_primitives`` lists what ``xp`` has.
+        """
         raise NotImplementedError
 
     def initial_state(self, batch: int) -> Tensor:
-        """The state at rest, zeros (batch, N)."""
+        """Return the state at rest: zeros (batch, N)."""
         zeros: Tensor = self.weights[0].new_zeros(batch, self.state_size)
         return zeros
 
-    # What training asks.
+    # The methods that only training calls.
 
     def coordinates(self, task: Task, arm: Parameters) -> FlatVector:
-        """The flat vector in which the network is trained: its weights as they are."""
+        """Return the map to the vector that training optimises: the weights as they are."""
         return FlatWeights(self)
 
     def training_state(self, drawn: Tensor) -> Tensor:
@@ -84,8 +90,8 @@ class EquationModule(nn.Module):
     def revive(self, untrained: Any) -> bool:
         """Excite the muscles again when none is excited in any trial.
 
-        The new weights are those of an untrained network of the same kind. Returns False, and
-        changes nothing, if the network knows no way.
+        The new weights are those of an untrained network of the same kind. Returns whether the
+        weights were changed; by default they are not.
         """
         return False
 
@@ -97,16 +103,25 @@ class EquationModule(nn.Module):
         """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Excitations (B, M) and the next state (B, N), from (B, 3 M + K) and (B, N)."""
+        """Return excitations (B, M) and the next state (B, N).
+
+        The observation is (B, 3 M + K), the state (B, N).
+        """
         return self.equations(TENSORS, self.weights, self.constants, observation, state)
 
 
 @dataclass(frozen=True)
 class EquationConfig(Checked):
-    """Size and constants of a network of one's own: numbers, names, and tuples of them."""
+    """Base class of the configuration of your own network.
+
+    A subclass adds fields: numbers, names, and tuples of them.
+
+    Attributes:
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
+    """
 
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time between two evaluations Δt [s], equal to the environment's."""
 
     def build(self, task: Task, arm: Parameters, generator: torch.Generator) -> EquationModule:
         """Return a fresh network for the task, with this configuration as its ``config``."""

@@ -1,8 +1,7 @@
-"""Baselines beside the paper's network: a gated recurrent unit and a memoryless perceptron.
+"""Baselines to compare the paper's network with: a gated recurrent unit and a perceptron.
 
-Both see standardised signals (a fixed shift and scale, as ``coordinates`` gives the paper's
-network) and excite every muscle within [0, max_excitation]. Each is given by its equations alone,
-from which it is compiled.
+The perceptron has no memory. Both standardise their signals by a fixed shift and scale, and excite
+every muscle within [0, max_excitation]. Their compiled code is made from their equations.
 """
 
 import math
@@ -22,19 +21,23 @@ from rnn_controller.networks.coordinates import command_scale, sensory_scale
 from rnn_controller.networks.equation_module import CONTROL_PERIODS, EquationConfig, EquationModule
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 
-MEMORY = 0.1  # [s] time constant of a gated unit before it has learnt
+MEMORY = 0.1  # [s] time constant of an untrained gated unit
 
 
 @dataclass(frozen=True)
 class ModuleConfig(Checked):
-    """Kind and size of a baseline."""
+    """Kind and size of a baseline.
+
+    Attributes:
+        kind: gru: a gated recurrent unit; mlp: a perceptron of two tanh layers, without memory.
+        neurons: Number of hidden units: of the state of a gru, of each layer of an mlp.
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
+    """
 
     kind: Literal["gru", "mlp"] = "gru"
-    """gru: a gated recurrent unit; mlp: two layers of tanh, without memory."""
     neurons: int = within(32, 1, 10_000)
-    """Size of the hidden state, or of each hidden layer."""
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time between two evaluations Δt [s], equal to the environment's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,7 +45,7 @@ class ModuleConfig(Checked):
 
 
 class Scaling(NamedTuple):
-    """What a baseline does not learn."""
+    """The constants of a baseline, which are not trained."""
 
     shift: Any  # (3 M + K,) mean of each signal
     scale: Any  # (3 M + K,) standard deviation of each
@@ -64,7 +67,7 @@ class GatedWeights(NamedTuple):
 
 
 class PerceptronWeights(NamedTuple):
-    """Weights of two layers."""
+    """Weights of a perceptron of two hidden layers."""
 
     first: Any  # (N, 3 M + K)
     first_bias: Any  # (N,)
@@ -76,7 +79,7 @@ class PerceptronWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class GatedUnit:
-    """The gated recurrent unit of Cho et al. (2014), with torch's place for the reset gate."""
+    """The gated recurrent unit of Cho et al. (2014); the reset gate acts where torch has it."""
 
     config: ModuleConfig
     weights = GatedWeights
@@ -87,17 +90,17 @@ class GatedUnit:
         return self.config.neurons
 
     def core(self, inputs: int, **kind: Any) -> nn.Module:
-        """Torch's module, which holds the weights, without numbers in them."""
+        """Return the torch module that holds the weights; they are not initialised."""
         return nn.utils.skip_init(nn.GRUCell, inputs, self.config.neurons, **kind)
 
     def remember(self, core: Any) -> None:
-        """Begin with a memory of 100 ms: the update gate z keeps its share of the state."""
+        """Set the bias of the update gate z so that the state decays with 100 ms."""
         n = self.config.neurons
         kept = math.exp(-self.config.control_period / MEMORY)
         core.bias_ih[n : 2 * n] = math.log(kept / (1 - kept))  # h' = z h + (1 − z) …
 
     def hidden(self, xp: Any, w: GatedWeights, signal: Any, state: Any) -> tuple[Any, Any]:
-        """What the muscles are excited by, and the next state: the same."""
+        """Return the hidden units, which excite the muscles, and again as the next state."""
         n = self.config.neurons
         received = xp.product(w.inputs, signal) + w.input_bias
         recalled = xp.product(w.recurrent, state) + w.recurrent_bias
@@ -122,22 +125,22 @@ class Perceptron:
         return 0
 
     def core(self, inputs: int, **kind: Any) -> nn.Module:
-        """Torch's modules, which hold the weights, without numbers in them."""
+        """Return the torch modules that hold the weights; they are not initialised."""
         n = self.config.neurons
         layers = [nn.utils.skip_init(nn.Linear, size, n, **kind) for size in (inputs, n)]
         return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh())
 
     def remember(self, core: Any) -> None:
-        """Nothing: there is no memory."""
+        """Do nothing, since there is no memory."""
 
     def hidden(self, xp: Any, w: PerceptronWeights, signal: Any, state: Any) -> tuple[Any, Any]:
-        """What the muscles are excited by, and the empty state."""
+        """Return the hidden units that excite the muscles, and the empty state."""
         first = xp.tanh(xp.product(w.first, signal) + w.first_bias)
         return xp.tanh(xp.product(w.second, first) + w.second_bias), state
 
 
 CELLS: dict[str, type[GatedUnit | Perceptron]] = {"gru": GatedUnit, "mlp": Perceptron}
-"""What a baseline is made of, by its configuration's kind."""
+"""Classes of baselines, by the kind in their configuration."""
 
 
 class Baseline(EquationModule):
@@ -173,7 +176,7 @@ class Baseline(EquationModule):
         self._draw(generator)
 
     def _draw(self, generator: torch.Generator | None) -> None:
-        """Weights of deviation 1/√inputs, weak motor ones; a little tonic excitation."""
+        """Draw the weights, with a deviation of 1/√inputs, and weaker motor weights."""
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.zero_()
@@ -185,7 +188,7 @@ class Baseline(EquationModule):
 
     @property
     def cell(self) -> GatedUnit | Perceptron:
-        """What it is made of."""
+        """The equations of the baseline, and the shapes of its weights."""
         return CELLS[self.config.kind](self.config)
 
     @property
@@ -195,25 +198,25 @@ class Baseline(EquationModule):
 
     @property
     def weights(self) -> GatedWeights | PerceptronWeights:
-        """What is trained, in the order of ``parameters``."""
+        """The trained weights, in the order of ``parameters``."""
         return self.cell.weights(*self.parameters())
 
     @property
     def constants(self) -> Scaling:
-        """What is not."""
+        """The constants, which are not trained."""
         return Scaling(self.shift, self.scale, self.max_excitation)
 
     def equations(
         self, xp: Any, w: Any, c: Scaling, observation: Any, state: Any
     ) -> tuple[Any, Any]:
-        """Excitations and the next state, with the primitives ``xp``."""
+        """Return excitations (…, M) and the next state (…, N), with the primitives ``xp``."""
         signal = (observation - c.shift) / c.scale
         hidden, state = self.cell.hidden(xp, w, signal, state)
         return c.max_excitation * xp.sigmoid(xp.product(w.motor, hidden) + w.motor_bias), state
 
 
 AnyConfig = NetworkConfig | ModuleConfig | EquationConfig
-"""The configuration of what the trainer trains and a checkpoint holds."""
+"""The configuration of any network that the trainer trains and a checkpoint holds."""
 CONFIGS: dict[str, type[NetworkConfig | ModuleConfig]] = {
     "": NetworkConfig,
     **dict.fromkeys(CELLS, ModuleConfig),
@@ -223,16 +226,16 @@ NETWORKS: dict[type, type[EquationModule]] = {
     NetworkConfig: RecurrentController,
     ModuleConfig: Baseline,
 }
-"""What is built from each; a network of a user's own is built by its configuration."""
+"""Classes of networks, by the class of their configuration. Your own one builds itself."""
 
 
 def config_type(values: Mapping[str, Any]) -> type[NetworkConfig | ModuleConfig]:
-    """The class of the configuration that a mapping of its fields stands for."""
+    """Return the class of the configuration that a mapping of its fields stands for."""
     return CONFIGS.get(str(values.get("kind", "")), ModuleConfig)  # which refuses unknown kinds
 
 
 def network_config(value: Any) -> AnyConfig:
-    """The configuration itself, or one made from a mapping of the fields of either."""
+    """Return the configuration itself, or one made from a mapping of its fields."""
     if isinstance(value, NetworkConfig | ModuleConfig | EquationConfig):
         return value
     kind = config_type(value) if isinstance(value, Mapping) else NetworkConfig
@@ -242,7 +245,7 @@ def network_config(value: Any) -> AnyConfig:
 def build(
     config: AnyConfig, task: Task, arm: Parameters, generator: torch.Generator
 ) -> EquationModule:
-    """A fresh network for the task."""
+    """Return an untrained network for the task, with weights drawn by the generator."""
     if isinstance(config, EquationConfig):
         network: Any = config.build(task, arm, generator)
         if body_of(network) != task.body:

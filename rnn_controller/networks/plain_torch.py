@@ -1,6 +1,6 @@
-"""Torch as this package computes with it: float64 on the CPU.
+"""The settings of torch that this package computes with: float64 on the CPU, with gradients.
 
-It does so whatever the program around it has set.
+They hold inside this package, whatever the program around it has set.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from rnn_controller.rollouts.parallel import threads_for_kernels
 def plain_torch() -> Iterator[None]:
     """Compute on the CPU and with gradients, as a context or a decorator.
 
-    A default device, ``no_grad`` and ``inference_mode`` around it end here. The default type of
-    numbers and autocast do not matter: all tensors of this package are made as float64, which
-    autocast leaves alone.
+    A default device, ``no_grad`` and ``inference_mode`` of the program around have no effect
+    inside. The default type and autocast don't matter: this package makes all tensors as float64,
+    which autocast does not change.
     """
     # a device's context slows every call of torch, so there is one only where it is needed
     on_cpu: Any = nullcontext()
@@ -43,8 +43,8 @@ def training_conditions() -> Iterator[None]:
 def float64(name: str, value: Tensor) -> Tensor:
     """Return a copy in float64 on the CPU, in memory of its own.
 
-    That memory begins where torch's memory does. Linear algebra rounds otherwise at an address that
-    is no multiple of 64 bytes, such as that of a part of a file.
+    Raises ValueError for numbers that are not real. The memory is aligned as torch aligns it:
+    linear algebra rounds differently at an address that is no multiple of 64 bytes.
     """
     if value.is_meta or not value.dtype.is_floating_point:
         raise ValueError(f"{name} must hold real numbers, but is {value.dtype} on {value.device}")
@@ -53,5 +53,5 @@ def float64(name: str, value: Tensor) -> Tensor:
 
 
 def float64_array(name: str, value: Tensor) -> np.ndarray:
-    """Return the same as an array."""
+    """Return a copy as a float64 array. Raises ValueError for numbers that are not real."""
     return float64(name, value).numpy()

@@ -20,18 +20,22 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 @dataclass(frozen=True)
 class NetworkConfig(Checked):
-    """Size and constants of the network."""
+    """Size and constants of the paper's network.
+
+    Attributes:
+        neurons: Number of neurons N. The paper has 12 for reaching and 36 for circles.
+        time_constant: Time constant τ_y [s] of the neurons. The paper gives none.
+        activation: Transfer function σ_y of the neurons: relu as in the paper, tanh, or sigmoid.
+        bias: Whether neurons and muscles have a bias, a constant input. The paper's eq. 2 has none.
+        control_period: Time Δt [s] between two evaluations of the network, the environment's
+            control period.
+    """
 
     neurons: int = within(36, 1, 10_000)
-    """Number of neurons N (in the paper 12 for reaching, 36 for circles)."""
     time_constant: float = within(0.1, 0.0001, 100)
-    """Neural time constant τ_y [s]; the paper gives none."""
     activation: str = "relu"
-    """Neural transfer function σ_y: relu (the paper's), tanh or sigmoid."""
     bias: bool = True
-    """Whether neurons and muscles have a tonic drive (the paper's eq. 2 shows none)."""
     control_period: float = within(0.01, *CONTROL_PERIODS)
-    """Time between two evaluations Δt [s], equal to the environment's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,28 +43,42 @@ class NetworkConfig(Checked):
 
 
 class Weights(NamedTuple):
-    """The weights of eq. 2; a row for each neuron or muscle that receives."""
+    """The weights of eq. 2. A matrix has a row for each neuron or muscle that receives.
 
-    recurrent: Any  # W_yy (N, N)
-    sensory: Any  # W_ys (N, 3 M)
-    command: Any  # W_yk (N, K)
-    motor: Any  # W_uy (M, N)
-    reflex: Any  # W_us (M, 3 M)
-    neural_bias: Any  # b_y (N,)
-    motor_bias: Any  # b_u (M,)
+    Attributes:
+        recurrent: W_yy (N, N).
+        sensory: W_ys (N, 3 M).
+        command: W_yk (N, K).
+        motor: W_uy (M, N).
+        reflex: W_us (M, 3 M).
+        neural_bias: b_y (N,).
+        motor_bias: b_u (M,).
+    """
+
+    recurrent: Any
+    sensory: Any
+    command: Any
+    motor: Any
+    reflex: Any
+    neural_bias: Any
+    motor_bias: Any
 
 
 class Constants(NamedTuple):
-    """What is not trained."""
+    """The constants of eq. 2, which are not trained."""
 
-    leak: Any  # what is left of the neural state after one control period
+    leak: Any  # share of the neural state that is left after one control period
 
 
 class RecurrentController(EquationModule):
-    """τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊.
+    """The recurrent network of Huh & Todorov (2009), eq. 2.
 
-    Integrated exactly for inputs held over one control period. There is no direct route from the
-    command to the muscles. All weights are float64.
+    τ_y ẏ = −y + σ_y(W_yy y + W_ys s + W_yk k + b_y),  u = [W_uy y + W_us s + b_u]₊
+
+    y (N,) is the neural state, s (3 M,) the sensory signal, k (K,) the command, u (M,) the
+    excitation of the muscles. The equation is integrated exactly for inputs that are constant over
+    one control period. The command reaches the muscles through the neurons only. All weights are
+    float64.
     """
 
     def __init__(
@@ -96,7 +114,7 @@ class RecurrentController(EquationModule):
 
     @property
     def leak(self) -> float:
-        """What is left of the neural state after one control period."""
+        """Share exp(−Δt / τ_y) of the neural state that is left after one control period."""
         exponent = -self.config.control_period / self.config.time_constant
         return float(torch.exp(torch.tensor(exponent, dtype=torch.float64, device="cpu")))
 
@@ -110,7 +128,7 @@ class RecurrentController(EquationModule):
 
     @property
     def constants(self) -> Constants:
-        """What the equations hold beside weights."""
+        """The numbers in the equations that are not trained."""
         return Constants(self.leak)
 
     @property
@@ -121,7 +139,7 @@ class RecurrentController(EquationModule):
     def equations(
         self, xp: Any, w: Weights, c: Constants, observation: Any, state: Any
     ) -> tuple[Any, Any]:
-        """Eq. 2 over one control period, with the primitives ``xp``."""
+        """Return excitations and the next state by eq. 2, with the primitives ``xp``."""
         sensors = self.body.sensory_size
         s, k = observation[..., :sensors], observation[..., sensors:]
         drive = (
@@ -134,10 +152,10 @@ class RecurrentController(EquationModule):
         u = xp.relu(xp.product(w.motor, state) + xp.product(w.reflex, s) + w.motor_bias)
         return u, c.leak * state + (1 - c.leak) * rate
 
-    # What training asks.
+    # The methods that only training calls.
 
     def coordinates(self, task: Task, arm: Parameters) -> FlatVector:
-        """The flat vector in which the network is trained: weights on standardised signals."""
+        """Return the map to the vector that training optimises: weights on standardised signals."""
         return Coordinates.of(self, task, arm)
 
     def training_state(self, drawn: Tensor) -> Tensor:
@@ -170,9 +188,9 @@ class RecurrentController(EquationModule):
     ) -> None:
         """Give neurons and muscles that were silent in all trials weights of an untrained network.
 
-        Neurons get new inputs, and outputs of zero: nothing changes at once. Muscles that were
-        never excited above the tone get the weak tonic excitation and the weights that they would
-        begin with.
+        Silent neurons get new incoming weights, and outgoing weights of zero, so that the
+        excitations don't change at first. Muscles that were never excited above the tone get the
+        bias and the incoming weights of the untrained network.
         """
         slack = ~(u > tone).any(0).any(0)  # (M,)
         for name in ("motor", "reflex", "motor_bias"):

@@ -1,4 +1,4 @@
-"""A body under torch, for any module to be trained through: eager on tensors, or compiled.
+"""A body as torch functions, so that any module can be trained through it: eager, or compiled.
 
 Both map the body's state to its sensory signal, and to the state one control period later, with
 gradients. The compiled one runs the kernels of ``arm_env.dynamics.plant`` and their exact adjoints.
@@ -34,22 +34,25 @@ step_vjp_rows: Any = None
 
 
 def tensors(parameters: Parameters, dtype: torch.dtype = torch.float64, device: Any = "cpu") -> Any:
-    """The group's fields as tensors."""
+    """Return the group of parameters with tensors as fields."""
     return parameters.map(lambda value: torch.tensor(value, dtype=dtype, device=device))
 
 
 class TorchBody(Protocol):
-    """A batch of bodies that does not hold their states x, (B, S), but maps them."""
+    """A batch of bodies as functions of their states x (B, S), which it does not hold."""
 
     def sense(self, x: Tensor) -> Tensor:
-        """Sensory signals (B, 3 M), noise-free."""
+        """Return the sensory signals (B, 3 M), without noise."""
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """States (B, S) one control period later, under excitations u and their noise (B, M)."""
+        """Return the states (B, S) one control period later.
+
+        The excitations u and their noise are (B, M).
+        """
 
 
 class EagerBody:
-    """The equations on tensors of any type, on any device, differentiable any number of times."""
+    """A body by torch's operations: any type and device, differentiable any number of times."""
 
     def __init__(
         self,
@@ -66,19 +69,21 @@ class EagerBody:
         self.step = torch.tensor(control_period / substeps, dtype=dtype, device=device)
 
     def sense(self, x: Tensor) -> Tensor:
+        """Return the sensory signals (B, 3 M), without noise."""
         return self.body.sense(TORCH, self.numbers, x)
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        """Return the states (B, S) one control period later."""
         excitation = self.body.excitation(TORCH, self.numbers, u, noise)
         for _ in range(self.substeps):
             x = self.body.step(TORCH, self.numbers, x, excitation, self.step)
         return x
 
 
-# Rows, not lanes: torch's tensors hold one arm a row, and the kernels of rows move them into lanes
-# and back themselves.
+# These kernels take one arm a row, as torch's tensors hold it, and not the lanes that the compiled
+# closed loop works on. They copy the rows into lanes and back.
 class CompiledBody:
-    """The compiled kernels, for float64 on the CPU; differentiable once, not along the noise."""
+    """A body by compiled kernels: float64 on the CPU, differentiable once, not along the noise."""
 
     def __init__(self, arm: Parameters, control_period: float, substeps: int, body: Body = ARM):
         self.body = body
@@ -86,9 +91,11 @@ class CompiledBody:
         self.substeps = substeps
 
     def sense(self, x: Tensor) -> Tensor:
+        """Return the sensory signals (B, 3 M), without noise."""
         return _Sense.apply(x, self.body, self.constants[0])
 
     def move(self, x: Tensor, u: Tensor, noise: Tensor) -> Tensor:
+        """Return the states (B, S) one control period later."""
         return _Move.apply(x, u, noise, self.body, self.constants, self.substeps)
 
 
@@ -124,7 +131,7 @@ def move_vjp(first, last, arm, control, path, cotangents):
 
 @functools.cache
 def movements_of(body: Body) -> Kernels:
-    """``move`` and ``move_vjp``, compiled for a body."""
+    """Return ``move`` and ``move_vjp``, compiled for a body."""
     source = "\n\n".join(inspect.getsource(function) for function in (move, move_vjp))
     return compile_source("move", source, **physics_of(body))
 

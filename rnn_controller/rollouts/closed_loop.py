@@ -1,12 +1,17 @@
-"""Body and network in closed loop, and the costate equations backwards through it, for any network.
+"""The closed loop of body and network, and the costate equations backwards through it.
 
 These functions are compiled for each kind of network together with its ``network_step`` and
 ``network_vjp`` (``rnn_controller.rollouts.network_emitting``). They take ``LANES`` movements at a
 time, a block, from the longest to the shortest. Within a block an array of n components holds
 component i of all its movements in [LANES i : LANES (i + 1)].
 
-The modified maximum principle (Huh & Todorov 2009, III.A): ṗ = −f_qᵀ p − c_qᵀ backwards from p(t_f)
-= 0, and dV/dW = ∫ (pᵀ f_W + c_W) dt. In discrete time this is the exact adjoint of the steps.
+The gradient is that of the modified maximum principle (Huh & Todorov 2009, III.A). With the state
+q = [x; y], its dynamics f, the cost c and the costate p:
+
+    ṗ = −f_qᵀ p − c_qᵀ,  backwards from p(t_f) = 0
+    dV/dW = ∫ (pᵀ f_W + c_W) dt
+
+In discrete time this is the exact adjoint of the integrator's steps.
 """
 
 import inspect
@@ -45,7 +50,7 @@ TILE = 16
 
 
 class Physics(NamedTuple):
-    """The body's parameters, and the steps of its physics."""
+    """The body's parameters, and the length and number of its integration steps."""
 
     p: np.ndarray
     h: float  # [s]
@@ -62,7 +67,7 @@ class Given(NamedTuple):
 
 
 class Path(NamedTuple):
-    """What the costate equations need of the movements, a block a row."""
+    """The trajectories that the costate equations need, a block a row."""
 
     x: np.ndarray  # (blocks, T substeps + 1, S LANES) body states
     y: np.ndarray  # (blocks, T + 1, N LANES) neural states
@@ -87,7 +92,7 @@ def to_lanes(values, members, lengths, begin, end, later, first, lanes):
 
 
 def from_lanes(lanes, members, lengths, begin, end, later, steps, values):
-    """Take values[b, t + later] from the lanes after so many periods of so many steps."""
+    """Take values[b, t + later] from the lanes, which hold ``steps`` entries for each period."""
     for lane in range(len(members)):
         b = members[lane]
         for t in range(begin + later, min(end, lengths[b]) + later):
@@ -105,8 +110,8 @@ def clear(members, lengths, later, values):
 
 def silence(members, lengths, t, lanes):
     """Set the lanes of movements that have ended to zero."""
-    # Their block goes on. Nobody reads their values, but the costate pass multiplies them by zero
-    # and adds the products to those of other lanes: an overflow would make that sum NaN.
+    # Their block goes on. No result contains their values, but the costate pass multiplies them by
+    # zero and adds the products to those of other lanes: an overflow would make that sum NaN.
     for lane in range(len(members)):
         if t >= lengths[members[lane]]:
             for i in range(len(lanes) // LANES):
@@ -279,7 +284,7 @@ ZERO, ONE = np.int64(0), np.int64(1)
 
 
 def closed_loop(network: Traced, body: Body = ARM) -> Kernels:
-    """``forward``, ``costate`` and ``steps``, compiled for a network's record and a body.
+    """Return ``forward``, ``costate`` and ``steps``, compiled for a network's record and a body.
 
     Networks of one kind for one body share them, whatever their sizes.
     """

@@ -40,7 +40,7 @@ def emit_transposed_product(builder: Any, matrix: Matrix, g: Any, out: Any, add:
 def _emit_product(
     builder: Any, matrix: Matrix, strides: tuple[Any, Any], v: Any, out: Any, add: bool
 ) -> None:
-    """The same, where element (i, j) of M lies at i and j times the strides."""
+    """Emit the same product for a matrix whose element (i, j) is at i and j times the strides."""
     down, right = strides
 
     def rows(first: Any, number: int) -> None:
@@ -95,7 +95,7 @@ def emit_outer(builder: Any, g: Any, v: Any, out: Matrix) -> None:
 
 
 def sum_of_lanes(vector: Number) -> Number:
-    """The sum of all lanes, in the order of those of an outer product."""
+    """Emit the sum of all lanes, in the same order as an outer product's."""
     quarters = _quarters(vector)
     total = quarters[0]
     for quarter in quarters[1:]:
@@ -104,7 +104,7 @@ def sum_of_lanes(vector: Number) -> Number:
 
 
 def _quarters(vector: Number) -> list[Number]:
-    """The lanes in parts of ``COLUMNS``."""
+    """Return the lanes in parts of ``COLUMNS``."""
     return [
         vector.shuffled(vector, range(first, first + COLUMNS)) for first in range(0, LANES, COLUMNS)
     ]
@@ -120,7 +120,7 @@ def _sum_of_quarters(row: list[Number], column: Number) -> Number:
 
 
 def _sums_within(vectors: list[Number]) -> Number:
-    """A vector of the sums of four vectors of four."""
+    """Emit a vector of the sums of four vectors of four."""
     a, b, c, d = vectors
     # neighbours are added: (a0 + a1, b0 + b1, a2 + a3, b2 + b3)
     first = a.shuffled(b, (0, 4, 2, 6)) + a.shuffled(b, (1, 5, 3, 7))

@@ -1,4 +1,8 @@
-"""The adjoint of a network's record as instructions: cotangents go back through its statements."""
+"""The adjoint of a network's record, as instructions.
+
+The cotangent of an array is the derivative of the objective along it. Cotangents are carried
+backwards through the statements of the record.
+"""
 
 from typing import Any
 
@@ -28,19 +32,19 @@ class Adjoint(Network):
         self.filled: set[str] = set()
 
     def load(self, name: str, index: Any) -> Number:
-        """Component of an array, or of a cotangent, whose name begins with ``g_``."""
+        """Emit a component of an array, or of a cotangent, whose name begins with ``g_``."""
         if name.startswith("g_"):
             return component(self.builder, self.cotangents[name.removeprefix("g_")], index)
         return super().load(name, index)
 
     def receive(self, name: str, index: Any, number: Number) -> None:
-        """Add a number to an array's cotangent, or begin it with that."""
+        """Emit that a number is added to an array's cotangent, or is its first value."""
         if name in self.filled:
             number = self.load(f"g_{name}", index) + number
         store(self.builder, self.cotangents[name], index, number)
 
     def begin(self, *names: str) -> None:
-        """Fill cotangents with zeros that have got nothing yet."""
+        """Emit zeros for the cotangents that nothing was added to yet."""
         for name in names:
             if name not in self.filled:
                 with self.each(name) as index:
@@ -105,7 +109,7 @@ class Adjoint(Network):
             self._hand_on_through(s)
 
     def _hand_on_through(self, s: Statement) -> None:
-        """The same through an expression."""
+        """Emit the same for an array that an expression computes."""
         expression = s.operands[0]
         received = element(f"g_{s.name}")
         if s.operation in FUNCTIONS:
@@ -127,7 +131,7 @@ class Adjoint(Network):
         self.filled |= {leaf.args[0] for leaf in leaves} - set(self.spread)
 
     def gradient(self, name: str) -> Any:
-        """Where the gradient of a weight lies: in that of all blocks."""
+        """Return the address of a weight's gradient for the present block."""
         number = self.builder.mul(self.given["block"], self.given[f"{name} 0"])
         if f"{name} 1" in self.given:
             number = self.builder.mul(number, self.given[f"{name} 1"])

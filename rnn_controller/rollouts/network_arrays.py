@@ -1,4 +1,4 @@
-"""A network's record as instructions: where its arrays are, and how they are computed."""
+"""A network's record as instructions: the places of its arrays, and their computation."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from rnn_controller.rollouts.statements import FUNCTIONS, Statement, Traced
 
 
 class Network:
-    """A network whose instructions are being emitted: where its arrays are, and how long."""
+    """A network whose instructions are being emitted, with the places and lengths of its arrays."""
 
     def __init__(self, traced: Traced, builder: Any, given: Given):
         self.traced = traced
@@ -47,7 +47,7 @@ class Network:
         self.arrays = {name: given[name] for name in ("signal", "state")}
 
     def _size(self, s: Statement) -> Any:
-        """The number of a statement's components, from those of the arrays it takes."""
+        """Return the number of components of a statement's result, from those of its operands."""
         if s.operation in ("product", "spread"):
             return self.given[f"{s.operands[0]} 0"]
         if s.operation == "concatenate":
@@ -62,28 +62,28 @@ class Network:
         return self.sizes[s.operands[1]]
 
     def matrix(self, name: str) -> Matrix:
-        """A matrix of the weights or constants."""
+        """Return a matrix of the weights or constants."""
         return Matrix(self.given[name], self.given[f"{name} 0"], self.given[f"{name} 1"])
 
     def part(self, array: Any, first: Any) -> Any:
-        """An array from one of its components on."""
+        """Return the address of an array from its component ``first`` on."""
         first = first if isinstance(first, ir.Value) else WHOLE(first)
         return address(self.builder, array, self.builder.mul(first, WHOLE(LANES)))
 
     @contextlib.contextmanager
     def each(self, name: str) -> Iterator[Any]:
-        """Emit what is in this context for every component of an array."""
+        """Emit a loop over the components of an array; its body is what this context emits."""
         with cgutils.for_range(self.builder, self.sizes[name], intp=WHOLE) as loop:
             yield loop.index
 
     def load(self, name: str, index: Any) -> Number:
-        """Component of an array."""
+        """Emit a component of an array."""
         if name in self.spread:
             return element(self.builder, self.given[self.spread[name]], index)
         return component(self.builder, self.arrays[name], index)
 
     def emission(self, index: Any) -> Emission:
-        """What emits expressions in elements of arrays, at a component."""
+        """Return the emitter of expressions in the elements ``index`` of arrays."""
         return Emission(self.builder, self.given, lambda name, _: self.load(name, index))
 
     def forward(self, targets: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From the record of a network's equations to instructions: the step, and its adjoint.
+"""Emits a network's step and its adjoint as instructions, from the record of its equations.
 
 Sizes are read from the weights when the code runs. So networks of one kind share their compiled
 code, whatever their size.
@@ -26,7 +26,7 @@ VJP = ("g_u", "g_following", "work", "g_signal", "g_state", "gw", "block")
 
 
 def network_functions(traced: Traced) -> dict[str, Any]:
-    """``network_scratch``, ``network_step`` and ``network_vjp``, for compiled code.
+    """Return ``network_scratch``, ``network_step`` and ``network_vjp``, for compiled code.
 
     ``network_scratch`` gives the length of ``work``, the array that the others work in.
     ``network_step`` fills the excitations ``u`` and the state ``following``. ``network_vjp`` takes
@@ -53,7 +53,7 @@ def network_functions(traced: Traced) -> dict[str, Any]:
 
 
 def described(traced: Traced) -> str:
-    """The record as text, by which compiled code is known."""
+    """Return the record as text, which identifies the compiled code in the cache."""
     lines = [f"signal {traced.excitations} {traced.state} {LANES}"]
     for s in traced.statements:
         operands = [_printed(o) if isinstance(o, Symbol) else str(o) for o in s.operands]

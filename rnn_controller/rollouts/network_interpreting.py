@@ -1,4 +1,4 @@
-"""A network's record run by torch, for debuggers: where nothing is compiled."""
+"""A network's record run by torch, for debugging with Numba's compiler turned off."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ OPERATIONS: dict[str, Any] = {
 
 
 def interpreted_functions(traced: Traced) -> dict[str, Any]:
-    """What ``network_emitting.network_functions`` gives, not compiled."""
+    """Return the functions of ``network_emitting.network_functions``, not compiled."""
 
     def network_scratch(w: Any, c: Any, signal: np.ndarray, state: np.ndarray) -> int:
         return 0
@@ -62,7 +62,7 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 def _arrays(traced: Traced, given: Any, signal: Any, state: Any) -> dict[str, Tensor]:
-    """The arrays (components, LANES) of all statements, and the signal and state."""
+    """Return the arrays (components, LANES) of all statements, the signal and the state."""
     arrays = {
         name: torch.tensor(value).reshape(-1, LANES).requires_grad_()
         for name, value in (("signal", signal), ("state", state))
@@ -90,7 +90,7 @@ def _value(s: Statement, arrays: dict[str, Tensor], given: Any) -> Tensor:
 
 
 def _found(given: Any, name: str) -> Tensor:
-    """A weight, w[i], or a constant, c[i]."""
+    """Return the weight that is called w[i], or the constant c[i]."""
     group, number = re.fullmatch(r"(\w)\[(\d+)\]", name).groups()  # type: ignore[union-attr]
     return given[group][int(number)]
 

@@ -14,9 +14,9 @@ NETWORKS_MAY_HOLD = (
 
 
 class NetworkPrimitives(NamedTuple):
-    """The functions that a network's equations get as ``xp``.
+    """The functions that a network's equations may call, given to them as ``xp``.
 
-    Beside them the equations may use arithmetic of vectors and slices [..., a:b] of them.
+    The equations may also use + − · / of vectors and numbers, and slices [..., a:b] of vectors.
     """
 
     product: Any  # product(matrix, vector)

@@ -1,4 +1,4 @@
-"""Arithmetic of what stands for values while a network's equations are traced."""
+"""The arithmetic of stand-ins for values, while a network's equations are traced."""
 
 from collections.abc import Callable
 from typing import Any

@@ -20,7 +20,7 @@ def _workers() -> ThreadPoolExecutor:
 
 
 class _Threads:
-    """How many threads the kernels have, while torch itself has one."""
+    """The number of threads that kernels have while torch itself has one."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -53,7 +53,7 @@ def threads_for_kernels() -> Iterator[None]:
                 torch.set_num_threads(_threads.number)
 
 
-def _begin_anew_in_a_forked_child() -> None:
+def _forget_threads_in_a_forked_child() -> None:
     """Forget the threads of the pool and of torch, which did not survive the fork.
 
     The child would wait for them for ever. Torch can't start its threads again, so the child has
@@ -66,7 +66,7 @@ def _begin_anew_in_a_forked_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_in_a_forked_child)
+    os.register_at_fork(after_in_child=_forget_threads_in_a_forked_child)
 
 
 def in_parallel(kernel: Callable[..., None], batch: int, *arguments: Any, share: int = 1) -> None:

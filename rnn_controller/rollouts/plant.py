@@ -19,13 +19,13 @@ __all__ = ["TORCH", "DifferentiableController", "advance", "rollout", "tensors"]
 
 
 class DifferentiableController(Protocol):
-    """What ``rollout`` trains; an ``nn.Module`` with these two methods."""
+    """A controller that ``rollout`` can train: an ``nn.Module`` with these two methods."""
 
     def initial_state(self, batch: int) -> Any:
-        """The controller's state before the first observation."""
+        """Return the controller's state before the first observation, for a batch of that size."""
 
     def __call__(self, observation: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Excitations (B, M) and the next state, from the observation (B, 3 M + K)."""
+        """Return excitations (B, M) and the next state, from the observation (B, 3 M + K)."""
 
 
 def advance(
@@ -50,9 +50,9 @@ class Timing(TypedDict, total=False):
     """The time between two evaluations of the controller, and how the body's physics divides it."""
 
     control_period: float
-    """[s], 0.01 unless it is given."""
+    """Time between two evaluations [s], by default 0.01."""
     substeps: int
-    """Steps of the physics in a control period, 2 unless they are given."""
+    """Steps of the physics in a control period, by default 2."""
 
 
 def rollout(
@@ -99,7 +99,7 @@ def rollout(
 
 
 def _obstacle(x0: Tensor, noise: Tensor) -> str | None:
-    """What keeps the compiled body from running, if anything."""
+    """Return in words why the compiled body can't run; None if it can."""
     for name, value in (("x0", x0), ("noise", noise)):
         if value.dtype != torch.float64 or value.device.type != "cpu":
             return (

@@ -23,20 +23,20 @@ from rnn_controller.rollouts.vector_tracing import Traced, trace
 
 
 class EquationNetwork(Protocol):
-    """A network that is given by its equations, and so can be compiled.
+    """The attributes and methods of a network that is given by its equations.
 
-    It is one for the arm, or for the body that it has as ``body``, of M muscles.
+    It controls the arm, or the body of M muscles that it has as ``body``.
     """
 
     command_size: int
 
     @property
     def config(self) -> Any:
-        """Its configuration, with ``control_period`` [s]."""
+        """The network's configuration, with ``control_period`` [s]."""
 
     @property
     def state_size(self) -> int:
-        """Size N of its state."""
+        """Size N of the state."""
 
     @property
     def weights(self) -> Any:
@@ -44,14 +44,14 @@ class EquationNetwork(Protocol):
 
     @property
     def constants(self) -> Any:
-        """A named tuple of the numbers, vectors and matrices that are not."""
+        """A named tuple of the numbers, vectors and matrices that are not trained."""
 
     def equations(self, xp: Any, w: Any, c: Any, observation: Any, state: Any) -> tuple[Any, Any]:
-        """Excitations (…, M) and the next state (…, N), computed with ``NetworkPrimitives``."""
+        """Return excitations (…, M) and the next state (…, N), by ``NetworkPrimitives``."""
 
 
 def has_equations(network: Any) -> bool:
-    """Whether it is an ``EquationNetwork``."""
+    """Return whether a network is given by its equations, as an ``EquationNetwork`` is."""
     return callable(getattr(network, "equations", None))
 
 
@@ -61,7 +61,7 @@ def _trace_for_body(network: EquationNetwork) -> tuple[Traced, Body]:
 
 @once_for_each_trace(_trace_for_body)
 def kernels_of(traced: tuple[Traced, Body]) -> Kernels:
-    """The compiled closed loop of a network's kind and its body."""
+    """Return the compiled closed loop of a network's kind and its body."""
     return closed_loop(*traced)
 
 
@@ -90,7 +90,7 @@ def _plain(name: str, value: Any) -> float | np.ndarray:
 
 
 def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
-    """Return the weights as compiled code takes them: a plain tuple; a number is a vector of one.
+    """Return the weights as a plain tuple of arrays, in which a number is a vector of one.
 
     A named tuple's class would be part of the compiled code, which might then outlive the class.
     """
@@ -98,7 +98,7 @@ def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
 
 
 class _Loop(NamedTuple):
-    """What a rollout takes beside tensors."""
+    """The arguments of a rollout that are not tensors."""
 
     kernels: Kernels
     body: Body
@@ -181,7 +181,7 @@ def rollout(
     substeps: int = 2,
     lengths: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Run body and network in closed loop, compiled; gradients are those of the maximum principle.
+    """Run body and network in closed loop, compiled, with gradients by the maximum principle.
 
     The body is the network's ``body``, or the arm, of S states and M muscles. x0 (B, S), y0 (B, N),
     commands (B, T, K), noise (B, T, 3 M + K + M), all float64. Returns body states (B, T + 1, S),

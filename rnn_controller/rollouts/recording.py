@@ -12,7 +12,7 @@ from rnn_controller.rollouts.statements import Statement, element
 
 
 class Record:
-    """The statements in order, the size of every array, and the names that users know them by."""
+    """The statements in order, the size of every array, and its name in messages."""
 
     def __init__(self, sizes: dict[str, int], labels: dict[str, str]) -> None:
         self.statements: list[Statement] = []
@@ -57,7 +57,10 @@ class Vector(Operand):
         return f"{label} ({self.size})" if self.like else "a number"
 
     def name(self) -> str:
-        """Return the array that holds it; one is recorded if there is none."""
+        """Return the array that holds this vector; one is recorded if there is none.
+
+        Raises TypeError for a number.
+        """
         if self.size is None:
             raise TypeError("a number stands where a vector must: multiply it by a vector of ones")
         # the expression becomes the array's element, so that nothing is computed twice

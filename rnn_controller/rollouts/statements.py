@@ -55,4 +55,4 @@ FUNCTIONS: dict[str, tuple[Callable[[Symbol], Symbol], Callable[[Symbol], Symbol
     "exp": (Symbol.exp, lambda y: y),
     "sqrt": (Symbol.sqrt, lambda y: 0.5 / y),
 }
-"""Functions of one number, and their slopes as functions of their value."""
+"""Functions of one number, each with its derivative as a function of its value."""

@@ -1,4 +1,4 @@
-"""From a network's equations to the record of what they compute.
+"""Tracing: makes the record of a network's computations from its equations.
 
 ``trace`` runs a network's ``equations`` on vectors that record what is computed. From the record,
 ``network_emitting`` makes compiled code and its adjoint. So a network is written once: the same
@@ -97,7 +97,10 @@ def _recorded(record: Record, group: str, values: Any) -> Any:
 
 
 def trace(network: Any) -> Traced:
-    """Run the equations of a network on recording vectors, whose lengths must fit."""
+    """Return the record of a network's equations, which are run on recording vectors.
+
+    Raises TypeError or ValueError where lengths don't fit.
+    """
     body = body_of(network)
     sizes = {"signal": body.sensory_size + network.command_size, "state": network.state_size}
     record = Record(sizes, {"signal": "the observation", "state": "the state"})

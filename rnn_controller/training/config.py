@@ -1,4 +1,4 @@
-"""The configuration of a training run: all that determines it."""
+"""The configuration of a training run, which determines its result."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -33,66 +33,74 @@ OF_ALL_STAGES = (
     *("batch_size", "learning_rate"),
     *("quiet", "quiet_second", "quiet_noise_scale", "thrown"),
 )
-"""Settings of ``TrainConfig`` that replace those of every stage, unless they are None."""
+"""Fields of ``TrainConfig`` that replace those of every stage, unless they are None."""
 
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """Everything that determines a training run.
+    """All settings of a training run; equal settings give equal weights.
 
-    ``network``, ``cost`` and ``perturbation`` may be given as mappings of the fields that differ
-    from their defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of a network
-    of your own. An orbit of your own is given as ``orbit`` of the task circle, or as ``task``.
-    Begin with ``dataclasses.replace(DEFAULTS["circle"], orbit=...)``: the defaults here are those
-    for reaching.
+    The defaults are those for reaching. For another task, begin with
+    ``dataclasses.replace(DEFAULTS["circle"], seed=1)``, or whatever shall differ. ``network``,
+    ``cost`` and ``perturbation`` may be given as mappings of the fields that differ from their
+    defaults. ``network`` may also be the ``rnn_controller.EquationConfig`` of your own network.
+    Your own orbit is given as ``orbit`` of the task circle, or as ``task``. Settings of the recipe
+    that are None here stay as the recipe has them. Raises ValueError for a value out of its range.
+
+    Attributes:
+        task: Name of the task to train for: reach, circle, follow, or one that you have registered.
+        recipe: Stages of training. default: SOAP with 3000 iterations; full-noise: the same for
+            circles, with full noise; short: a demonstration of about three minutes; adam: the
+            default with another optimiser; conjugate-gradient: one batch for the whole training;
+            paper: as the paper describes it.
+        network: Size and constants of the network.
+        cost: Weights of the cost, which the paper's eqs. 6 and 7 define.
+        settling: Time τ_c [s] to converge to a new attractor. Each command is held for about τ_c
+            plus T, which is 0.5 s for points and one period for cycles.
+        noise: Standard deviation of the process noise at a step of 5 ms. The noise is
+            multiplicative.
+        beta: Risk sensitivity β of the objective, eq. 5': 0 is the mean over the trials, inf the
+            maximum.
+        seed: Seed of the initial weights and of all trials. The same seed gives the same weights.
+        iterations: Number of iterations. All stages of the recipe are scaled to it in proportion.
+        batch_size: Number of trials in a batch.
+        learning_rate: Learning rate at the start; it falls to zero along a cosine.
+        quiet: Share of quiet trials in a batch. These have less noise, and most of them last
+            longer.
+        quiet_second: Range of the time that the second command of a quiet trial is held, in
+            multiples of τ_c + T.
+        quiet_noise_scale: Range of the noise of a quiet trial, as a share of the run's noise.
+        thrown: Share of trials in a batch that start from a random posture with a random velocity.
+        perturbation: Changes of the arm during training. The delay must be 0.
+        orbit: Shape of the path for the task circle: circle, ellipse, rounded-polygon, or
+            module:Class of your own shape.
     """
 
     earlier_names = MappingProxyType({"movements": "batch_size", "rate": "learning_rate"})
 
     task: str = "reach"
-    """What to train: the name of a registered task."""
     recipe: Literal["default", "full-noise", "short", "adam", "conjugate-gradient", "paper"] = (
         "default"
     )
-    """default; full-noise; short (a demonstration); adam; conjugate-gradient (one batch); paper
-    (untouched).
-    """
     network: OrMapping[NetworkConfig | ModuleConfig] = fresh(NetworkConfig)
-    """Size and constants of the network."""
     cost: OrMapping[CostWeights] = fresh(CostWeights)
-    """Weights of eqs. 6 and 7."""
     settling: float = within(0.5, 0, 100)
-    """τ_c [s]: each command is held for this and a period of the task, times what a stage draws."""
     noise: float = within(0.2, 0, 10)
-    """Standard deviation of the process noise at a 5 ms step."""
     beta: float = within(3.0, 0, 1e6, infinite=True)
-    """Risk sensitivity β of eq. 5': 0 is the mean, inf the maximum."""
     seed: int = within(0, 0, LARGEST_SEED)
-    """Seed of the first weights and of all trials."""
     iterations: int | None = within(None, 1, MOST_ITERATIONS, whole=True)
-    """Iterations in all, to stretch or shrink the recipe."""
     batch_size: int | None = within(None, 1, LARGEST_BATCH, whole=True)
-    """Trials in a batch, instead of the recipe's."""
     learning_rate: float | None = within(None, 0, 10, above=True)
-    """Learning rate at the start, instead of the recipe's."""
     quiet: float | None = within(None, 0, 1)
-    """Share of quiet trials in a batch, instead of the recipe's."""
     quiet_second: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """How long the second command of a quiet trial is held, as multiples of τ_c + T, instead of
-    the recipe's.
-    """
     quiet_noise_scale: Range | None = within(None, 0, 100, ascending=True, shape=(2,))
-    """How noisy a quiet trial is, as a share of the run's noise, instead of the recipe's."""
     thrown: float | None = within(None, 0, 1)
-    """Share of a batch that starts anywhere and moving, instead of the recipe's."""
     perturbation: OrMapping[Perturbation] = fresh(Perturbation)
-    """What the body is trained under, without a sensory delay."""
-    orbit: Any = None  # an orbit, its name, or a mapping of its fields
-    """Orbit to run along: circle, ellipse, rounded-polygon, or module:Class of one of your own."""
+    orbit: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # The dataclass is frozen; this is how it makes what was given plain.
+        # A frozen dataclass sets its own fields this way.
         task, orbit = task_and_orbit(self.task, self.orbit)
         object.__setattr__(self, "task", task)
         object.__setattr__(self, "orbit", orbit)
@@ -104,7 +112,7 @@ class TrainConfig(Checked):
         # The compiled closed loop and its adjoint see the present signals only.
         if perturbation.delay:
             raise ValueError(
-                f"training knows no sensory delay, so it must be 0, not {perturbation.delay}"
+                f"training has no sensory delay, so it must be 0, not {perturbation.delay}"
             )
 
     def form(self) -> dict[str, Any]:
@@ -120,7 +128,7 @@ class TrainConfig(Checked):
         return values
 
     def stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages, scaled to ``iterations`` and with what replaces their own."""
+        """Return the recipe's stages, with ``iterations`` and the settings that are not None."""
         given = {name: getattr(self, name) for name in OF_ALL_STAGES}
         changes: Mapping[str, Any] = {
             name: value for name, value in given.items() if value is not None
@@ -137,7 +145,7 @@ class TrainConfig(Checked):
 
 
 class _Defaults(Mapping[str, TrainConfig]):
-    """A configuration for each task that is registered now, also those of one's own."""
+    """The default configuration of each registered task, by its name."""
 
     def __getitem__(self, name: str) -> TrainConfig:
         task = TASKS[name]

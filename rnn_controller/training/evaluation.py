@@ -1,4 +1,4 @@
-"""The objective of a batch of trials, and its gradient: a function of the weights alone."""
+"""The objective of a batch of trials and its gradient, as a function of the weights."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ from rnn_controller.rollouts.plant import TORCH, tensors
 from rnn_controller.training.objective import of_parts, risk_sensitive, values
 from rnn_controller.training.trials import TrialBatch
 
-LARGEST_NEURAL_STATE = 1e4  # a rate beyond this is an exploding state
+LARGEST_NEURAL_STATE = 1e4  # a neural state beyond this has diverged
 TOGETHER = 512  # trials whose trajectories are in memory at once: some 150 kB each
 
 
 class Failure(Enum):
-    """Failures of an evaluation; each value is the text of a message."""
+    """The ways in which an evaluation can fail; each value is the text of a message."""
 
     SILENT = "the network is dead: no muscle is excited in any movement"
     EXPLODED = f"the neural state exceeds {LARGEST_NEURAL_STATE:g}"
@@ -35,17 +35,25 @@ class Failure(Enum):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at one vector of weights, over one batch of trials."""
+    """The objective at one vector of weights, over one batch of trials.
 
-    value: float  # A of eq. 5'; infinite if the neural state exploded
-    gradient: Tensor  # (n,) along the vector
+    Attributes:
+        value: Objective A of eq. 5'; infinite if the neural state diverged.
+        gradient: (n,) gradient of A along the vector.
+        failure: None if the evaluation went well.
+        on_target: Share of the trials that end on target.
+        steps: Number of control periods that were simulated.
+    """
+
+    value: float
+    gradient: Tensor
     failure: Failure | None
-    on_target: float  # share of the trials that end on target
-    steps: int  # control periods that were simulated
+    on_target: float
+    steps: int
 
 
 class Part(NamedTuple):
-    """The contribution of one part of a batch."""
+    """The result of one part of a batch."""
 
     objective: Tensor
     gradient: Tensor  # (n,)
@@ -57,13 +65,21 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Evaluates vectors of weights of one network for one task."""
+    """The objective of one network and task, as a function of the vector of weights.
+
+    Attributes:
+        network: The network, whose own weights stay as they are.
+        coordinates: Map between vectors and weights.
+        task: The task whose cost is evaluated.
+        arm: Parameters of the task's body.
+        beta: Risk sensitivity of eq. 5'.
+    """
 
     network: EquationModule
     coordinates: FlatVector
     task: Task
-    arm: Any  # parameters of the task's body
-    beta: float  # risk sensitivity of eq. 5'
+    arm: Any
+    beta: float
 
     def __post_init__(self) -> None:
         # compiled code takes no other numbers
@@ -74,7 +90,10 @@ class Evaluator:
                 )
 
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
-        """The objective of eq. 5' and its gradient, of ``TOGETHER`` trials at a time."""
+        """Return the objective of eq. 5' and its gradient at a vector (n,).
+
+        ``TOGETHER`` trials at most are simulated at a time.
+        """
         batches = list(trials.parts(TOGETHER))
         with self.weights_of(vector):
             parts = [self._part(vector, batch, cost) for batch in batches]
@@ -101,7 +120,7 @@ class Evaluator:
 
     @contextmanager
     def weights_of(self, vector: Tensor) -> Iterator[None]:
-        """Give the network the weights of a vector, and its own back in the end."""
+        """Let the network have the weights of a vector inside this context."""
         # The compiled rollout reads the weights from the network, so they have to be lent to it.
         own = [parameter.detach().clone() for parameter in self.network.parameters()]
         self.coordinates.assign(vector)
@@ -145,7 +164,7 @@ class Evaluator:
     def share_on_target(self, x: Tensor, trials: TrialBatch) -> Tensor:
         """Return the share of trials that end on target.
 
-        In these the mean distance over the last 0.2 s is within the task's tolerance.
+        A trial does so if its mean distance over the last 0.2 s is within the task's tolerance.
         """
         span = max(1, round(SETTLED / self.network.config.control_period))
         # Trials end at different times, and only zeros follow; each has its own last periods.

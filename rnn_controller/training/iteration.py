@@ -35,7 +35,7 @@ def no_log(name: str, value: float, step: int) -> None:
 
 
 class Optimization:
-    """A network that is being trained, in memory: its state, and what an iteration does to it."""
+    """A network in training, without its files: the state, and the step of an iteration."""
 
     @training_conditions()
     def __init__(self, config: TrainConfig, log: Log | None = None):
@@ -55,16 +55,16 @@ class Optimization:
 
     @property
     def vector(self) -> Tensor:
-        """The vector that is optimised, as it is now."""
+        """The vector (n,) that is optimised, as it is now."""
         return self.state.vector
 
     @training_conditions()
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
-        """The objective of eq. 5' and its gradient in ``coordinates``. It changes nothing."""
+        """Return the objective of eq. 5' and its gradient in ``coordinates``; change nothing."""
         return self.evaluator.evaluate(vector, trials, cost)
 
     def _iterate(self, stage: Stage) -> Evaluation:
-        """Take a step of the optimiser, or repair what went wrong; return the last evaluation."""
+        """Take a step of the optimiser, or repair a failure; return the last evaluation."""
         at = self.state
         cost = stage.cost_at(at.iteration, self.config.cost)
         trials = self._trials(stage)
@@ -93,7 +93,7 @@ class Optimization:
                 steps += more
         if new.stalls == PATIENCE:
             remark(
-                f"iteration {at.done}: the line search finds no descent any more; "
+                f"iteration {at.done}: the line search finds no lower objective; "
                 f"{stage.optimizer} ends here"
             )
         new = new.counted(stage, steps)
@@ -108,12 +108,12 @@ class Optimization:
         return seen[-1]
 
     def _untrained(self, number: int = 0) -> EquationModule:
-        """The network as the run's seed begins it, or another one for each ``number``."""
+        """Return the untrained network of the run's seed plus ``number``."""
         generator = torch.Generator("cpu").manual_seed(self.config.seed + number)
         return build(self.config.network, self.task, self.arm, generator)
 
     def _trials(self, stage: Stage) -> TrialBatch:
-        """The trials of this iteration: drawn anew, or those of the stage's first."""
+        """Return the trials of this iteration: new ones, or those of the stage's first."""
         at = self.state
         if stage.resample or self._batch is None:
             index = at.iteration if stage.resample else 0
@@ -131,7 +131,7 @@ class Optimization:
         return self._batch
 
     def _optimizer(self, stage: Stage, trials: TrialBatch, cost: CostWeights) -> Any:
-        """The stage's optimiser as this iteration finds it."""
+        """Return the stage's optimiser with its state and learning rate in this iteration."""
         at = self.state
         optimizer = OPTIMIZERS[stage.optimizer]()
         optimizer.state = at.optimizer
@@ -151,7 +151,10 @@ class Optimization:
         return optimizer
 
     def _repaired(self, failure: repair.Failure) -> TrainState:
-        """The state to go on from after a failure; LastingFailureError after too many in a row."""
+        """Return the state to go on from after a failure.
+
+        Raises LastingFailureError after too many failures in a row.
+        """
         at = self.state
         failures = at.failures + 1
         if failures > PATIENCE:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 Function = Callable[[Tensor], tuple[float, Tensor]]
-"""A vector of weights to the objective and its gradient there."""
+"""A function of a vector of weights (n,) that returns the objective and its gradient (n,)."""
 
 
 def line_search(
@@ -20,10 +20,11 @@ def line_search(
     curvature: float,
     evaluations: int = 20,
 ) -> tuple[float, float, Tensor]:
-    """A step length that meets the strong Wolfe conditions.
+    """Find a step length that meets the strong Wolfe conditions.
 
-    Nocedal & Wright (2006), algorithms 3.5 and 3.6. Returns length, value and gradient there; the
-    best point seen if the conditions can't be met. Values that are not finite count as too high.
+    The algorithms are 3.5 and 3.6 of Nocedal & Wright (2006). Returns the step length, and the
+    value and gradient there. If the conditions can't be met, that is the best point seen. Values
+    that are not finite count as too high.
     """
     slope = float(gradient @ direction)
     # The bracket [low, high] holds a point that meets the conditions, once it has a high end. Low
@@ -46,7 +47,7 @@ def line_search(
             or (new_value >= low_value and low > 0)
         ):
             high = length
-        # flat enough, too, and not only low enough: both conditions are met
+        # the slope is small, too, so both conditions are met
         elif abs(new_slope) <= -curvature * slope:
             return length, new_value, new_gradient
         else:
@@ -70,7 +71,10 @@ def line_search(
 def _interpolate(
     low: float, low_value: float, low_slope: float, high: float, value: float, tried: float
 ) -> float:
-    """The minimum of the parabola through the low end and the point tried, inside the bracket."""
+    """Return the minimum of the parabola through the low end and the point tried.
+
+    It is kept inside the bracket.
+    """
     width = high - low
     guess = low + width / 2
     if tried == high and math.isfinite(value):

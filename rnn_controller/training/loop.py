@@ -1,12 +1,14 @@
-"""The training loop: iterations to the end of the recipe, saved as they go."""
+"""The training loop: iterations to the end of the recipe, with a checkpoint now and then."""
 
 import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from arm_env.arguments import number
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
@@ -17,16 +19,17 @@ from rnn_controller.training.iteration import Log, Optimization, no_log
 from rnn_controller.training.repair import LastingFailureError
 from rnn_controller.training.run_folder import CHECKPOINT, TrainingError, claimed
 from rnn_controller.training.state import restored
-from rnn_controller.watching import progress_bar
+from rnn_controller.training.trials import sample
+from rnn_controller.watching import IterationBar, remark
 
 SAVE_EVERY = 30.0  # [s]
 
 
 class Trainer(Optimization):
-    """One run: a network that is being trained, and the folder that it is saved in.
+    """A training run: a network in training, and the folder that it is saved in.
 
-    A copy, also by pickle in another process, goes the same way as the original; it logs nothing
-    until its ``log`` is set.
+    A copy, also by pickle in another process, trains to the same weights as the original. It logs
+    nothing until its ``log`` is set.
     """
 
     def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
@@ -42,7 +45,7 @@ class Trainer(Optimization):
     # Copied under plain torch: a default device around it would take the tensors.
     @plain_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # no memory is shared with the process that sent it
+        # torch shares the memory of pickled tensors with the process that sent them
         self.__dict__.update(copy.deepcopy(state))
 
     def run(self, progress: bool = True) -> Checkpoint:
@@ -66,39 +69,57 @@ class Trainer(Optimization):
         started = time.monotonic()
         saved = -math.inf
         before = self.seconds
-        title = f"train {self.config.task}"
-        with progress_bar(
-            total=total, initial=self.state.done, unit="it", disable=not progress, desc=title
-        ) as bar:
-            # before the work, so that a folder that can't be written to is found at once
-            save()
-            try:
+        # before the work, so that a folder that can't be written to is found at once
+        save()
+        try:
+            if progress:
+                self._announce()
+            with IterationBar(
+                f"train {self.config.task}", total, self.state.done, disable=not progress
+            ) as bar:
                 while self.state.stage < len(self.stages):
                     last = self._iterate(self.stages[self.state.stage])
                     self.seconds = before + time.monotonic() - started
                     value, radius = self.history[-1]
-                    bar.update()
-                    bar.set_postfix_str(
-                        f"A {value:.3f}, d0 {100 * radius:.1f} cm, on target {last.on_target:.0%}"
+                    bar.advance(
+                        f"objective {value:.3f}, target radius {100 * radius:.1f} cm, "
+                        f"{100 * last.on_target:.0f} % within target"
                     )
                     # after the first iteration, then now and then: saving takes time from training
                     if time.monotonic() - saved > SAVE_EVERY:
                         save()
                         saved = time.monotonic()
-            except LastingFailureError as error:
-                raise TrainingError(f"{error}; the last sound weights: {self.path}") from error
-            except MemoryError as error:
-                raise TrainingError(
-                    f"there is not enough memory for so many movements or neurons: {error}"
-                ) from error
-            # Ctrl-C comes here, too: the state is that after the last whole iteration.
-            finally:
-                save()
+        except LastingFailureError as error:
+            raise TrainingError(f"{error}; the last finite weights are in {self.path}") from error
+        except MemoryError as error:
+            raise TrainingError(
+                f"there is not enough memory for so many movements or neurons: {error}"
+            ) from error
+        # Ctrl-C comes here, too: the state is that after the last whole iteration.
+        finally:
+            save()
         return self.checkpoint()
+
+    def _announce(self) -> None:
+        """Say where the results go, and compile all that an iteration needs.
+
+        Without this the first iteration would compile, while the progress bar stands still.
+        """
+        remark(f"train {self.config.task}: the results are written to {self.path.parent}")
+        if self.state.stage < len(self.stages):
+            # One short trial by another generator; the run's own trials and weights don't change.
+            config = self.config
+            stage = replace(self.stages[self.state.stage], quiet=0.0, thrown=0.0)
+            sampling = stage.sampling(0.0, config.noise, config.network.control_period)
+            trials = sample(
+                np.random.default_rng(0), 1, getattr(config.network, "neurons", 0),
+                task=self.task, arm=self.arm, sampling=sampling,
+            )  # fmt: skip
+            self.evaluator.evaluate(self.vector, trials, config.cost)
 
     @training_conditions()
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands after its last whole iteration."""
+        """Return the checkpoint of the run after its last whole iteration."""
         # only here the network takes the weights for good
         self.coordinates.assign(self.state.vector)
         training = {
@@ -122,12 +143,15 @@ class Trainer(Optimization):
         )
 
     def save(self) -> Path:
-        """Write the run's checkpoint."""
+        """Write the run's checkpoint, and return its path."""
         return self.checkpoint().save(self.path)
 
     @classmethod
     def resume(cls, output: Path | str, log: Log | None = None) -> "Trainer":
-        """Go on from the checkpoint in a run's folder."""
+        """Return the run of the checkpoint in a folder, ready to go on.
+
+        Raises CheckpointError if there is none, or if it holds no run that can go on.
+        """
         folder = Path(output)
         resuming.check_begun(folder)
         checkpoint = load_checkpoint(folder / CHECKPOINT)  # never a shipped one

@@ -41,7 +41,7 @@ def values_vjp(first, last, p, w, period, x, u, k, lengths, gv, gx, gu):
 
 @once_for_each_trace(trace_task)
 def value_kernels(traced: TracedTask) -> Kernels:
-    """``values`` of a batch of trials, and their adjoint."""
+    """Return the compiled ``values`` of a batch of trials, and their adjoint."""
     # The cost of one period is traced once; loop and adjoint are made from the same text.
     body = traced.body
     x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
@@ -85,11 +85,12 @@ def values(
     control_period: float,
     lengths: Tensor | None = None,
 ) -> Tensor:
-    """Return V = Σ c Δt of every movement, (B,), with the environment's own cost (eq. 4).
+    """Return the value V = Σ c Δt of every trial, (B,), with the environment's cost c (eq. 4).
 
-    x (B, T + 1, S), u (B, T, M), commands (B, T, K). A period is charged for the state it ends in,
-    those beyond a movement's length (B,) not at all. For float64 on the CPU the sum is
-    compiled, and then differentiable once, along x and u; else it is ``torch_values``.
+    x (B, T + 1, S) are body states, u (B, T, M) excitations, commands (B, T, K). A period is
+    charged the cost of the state that it ends in. Periods beyond a trial's ``lengths`` (B,) cost
+    nothing. For float64 on the CPU the sum is compiled; it is then differentiable once, along x and
+    u. Otherwise it is ``torch_values``. Raises ValueError for shapes that do not fit.
     """
     lengths = torch.full((len(x),), u.shape[1], device=x.device) if lengths is None else lengths
     given = (x, u, commands)
@@ -133,7 +134,10 @@ def torch_values(
 
 
 def risk_sensitive(v: Tensor, beta: float) -> Tensor:
-    """A = (1/β) log mean exp(β V) (eq. 5'); the mean for β = 0, the maximum for β = ∞."""
+    """Return the objective A = (1/β) log mean exp(β V) (eq. 5') of values V (B,).
+
+    It is the mean for β = 0 and the maximum for β = ∞. Raises ValueError for β < 0.
+    """
     if not beta >= 0:
         raise ValueError(f"the risk sensitivity β is 0 or above, not {beta}")
     # Below, the logarithm would have lost all digits.

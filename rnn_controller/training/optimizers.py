@@ -32,7 +32,7 @@ class ConjugateGradient:
         self.state: dict[str, Tensor] = {}
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
-        """The next w, and the objective at the present one."""
+        """Return the next w (n,), and the objective at the present one."""
         # The last line search has evaluated this point already.
         if not self.state:
             value, gradient = function(w)
@@ -81,7 +81,7 @@ class Adam:
         self.state: dict[str, Tensor] = {}
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
-        """The next w, and the objective at the present one."""
+        """Return the next w (n,), and the objective at the present one."""
         value, gradient = function(w)
         if not self.state:
             zero = torch.zeros_like(w)
@@ -120,7 +120,7 @@ class Soap(Adam):
         self.blocks = blocks
 
     def step(self, function: Function, w: Tensor) -> tuple[Tensor, float]:
-        """The next w, and the objective at the present one."""
+        """Return the next w (n,), and the objective at the present one."""
         value, gradient = function(w)
         blocks = torch.arange(len(w), device=w.device)[None] if self.blocks is None else self.blocks
         if not self.state:

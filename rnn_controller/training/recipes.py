@@ -1,4 +1,4 @@
-"""Recipes: the stages of which a training run consists, and how each of them is scheduled."""
+"""Recipes: lists of the stages of a training run, with their settings and schedules."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,21 +16,47 @@ WAKE_EVERY = 100  # iterations between two looks for neurons and muscles that ha
 
 
 def narrowing_radius(progress: float, initial: float, fraction: float, final: float) -> float:
-    """d0 [m] at ``progress`` from 0 to 1: from initial to final, geometrically, over that share."""
-    # Geometrically, so that it halves in equal times: a hand that is led to one radius finds the
-    # next one in sight.
+    """Return the target radius d0 [m] at ``progress`` from 0 to 1.
+
+    It falls geometrically from ``initial`` to ``final`` over the share ``fraction`` of it.
+    """
+    # A geometric fall halves the radius in equal times, so that a hand within one radius is never
+    # far from the next.
     left = max(0.0, 1 - progress / fraction)
     return final * (max(initial, final) / final) ** left
 
 
 def share_of_learning_rate(progress: float) -> float:
-    """The learning rate at ``progress`` from 0 to 1, as a share of that at the start: a cosine."""
+    """Return the learning rate at ``progress`` from 0 to 1, as a share of the first: a cosine."""
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 @dataclass(frozen=True)
 class Stage(Checked):
-    """A stretch of training with one optimiser."""
+    """A stage of training: iterations with one optimiser and one set of schedules.
+
+    τ_c is ``TrainConfig.settling``, and T is the period of the task.
+
+    Attributes:
+        optimizer: Name of the optimiser: soap, adam or conjugate-gradient.
+        iterations: Number of steps of the optimiser.
+        batch_size: Number of trials in a batch.
+        resample: Whether every iteration draws new trials, instead of one batch for the whole
+            stage.
+        learning_rate: Learning rate of adam and soap at the start; it falls to zero along a cosine.
+        initial_target_radius: Radius d0 [m] of the distance term at the start; it narrows
+            geometrically to eq. 6's.
+        anneal_fraction: Share of the iterations over which the radius narrows.
+        first: Range of the time that the first command is held, in multiples of τ_c + T.
+        second: Range of the time that the second command is held, in multiples of τ_c + T.
+        noise_scale: Range of the noise of a trial, as a share of the run's noise.
+        quiet: Share of quiet trials in a batch. These have less noise, and most of them last
+            longer.
+        quiet_second: Range of the time that a quiet trial's second command is held, in multiples of
+            τ_c + T.
+        quiet_noise_scale: Range of the noise of a quiet trial, as a share of the run's noise.
+        thrown: Share of trials that start from a random posture and velocity, the quiet ones first.
+    """
 
     earlier_names = MappingProxyType(
         {
@@ -43,34 +69,19 @@ class Stage(Checked):
     )
 
     optimizer: str = "adam"
-    """soap, adam or conjugate-gradient."""
     iterations: int = within(1000, 1, MOST_ITERATIONS)
-    """Steps of the optimiser."""
     batch_size: int = within(100, 1, LARGEST_BATCH)
-    """Trials in a batch."""
     resample: bool = True
-    """Draw new trials for every iteration, instead of one batch for the whole stage."""
     learning_rate: float = within(0.01, 0, 10, above=True)
-    """Adam's learning rate at the start; it falls to zero along a cosine."""
     initial_target_radius: float = within(0.04, 0, 100)
-    """Radius d0 of the distance term at the start [m]; it narrows geometrically to the exact eq. 6.
-    """
     anneal_fraction: float = within(0.4, 0, 1e9, above=True)
-    """Share of the iterations over which it does."""
     first: Range = within((0.5, 1.5), 0, 100, ascending=True)
-    """How long the first command is held, as multiples of τ_c + T."""
     second: Range = within((1.0, 2.0), 0, 100, ascending=True)
-    """How long the second is."""
     noise_scale: Range = within((0.5, 1.0), 0, 100, ascending=True)
-    """How noisy a trial is, as a share of the run's noise."""
     quiet: float = within(0.0, 0, 1)
-    """Share of the batch that is quiet: trials with little noise, most of them held long."""
     quiet_second: Range = within((2.0, 4.0), 0, 100, ascending=True)
-    """How long the second command of a quiet trial is held, as multiples of τ_c + T."""
     quiet_noise_scale: Range = within((0.0, 0.1), 0, 100, ascending=True)
-    """How noisy a quiet trial is, as a share of the run's noise."""
     thrown: float = within(0.0, 0, 1)
-    """Share of the batch that starts anywhere and moving, the quiet trials first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,11 +93,11 @@ class Stage(Checked):
             )
 
     def target_radius(self, progress: float, final: float) -> float:
-        """d0 [m] of the distance term at ``progress`` from 0 to 1."""
+        """Return the radius d0 [m] of the distance term at ``progress`` from 0 to 1."""
         return narrowing_radius(progress, self.initial_target_radius, self.anneal_fraction, final)
 
     def cost_at(self, iteration: int, cost: CostWeights) -> CostWeights:
-        """The cost of an iteration, with its own target radius."""
+        """Return the cost of an iteration, which has its own target radius."""
         # A run too short for the schedule still ends on the exact radius.
         if iteration == self.iterations - 1:
             return cost
@@ -94,14 +105,14 @@ class Stage(Checked):
         return replace(cost, target_radius=radius)
 
     def wakes_at(self, iteration: int) -> bool:
-        """Whether units that have fallen silent are woken in an iteration."""
-        # Only while the target narrows: what is woken has yet to learn. With one batch for the
-        # whole stage the line search would find that the function has changed.
+        """Return whether an iteration gives silent neurons and muscles new weights."""
+        # This happens only while the target narrows, so that the new weights have time to learn.
+        # With one batch for the whole stage it would change the function of the line search.
         narrowing = iteration / self.iterations < self.anneal_fraction
         return self.resample and narrowing and iteration % WAKE_EVERY == 0
 
     def sampling(self, settling: float, noise: float, control_period: float) -> Sampling:
-        """How the stage's trials are drawn in a run with these settings."""
+        """Return how the stage's trials are drawn in a run with these settings."""
         return Sampling(
             settling=settling,
             first=self.first,
@@ -144,7 +155,7 @@ RECIPES: dict[str, tuple[Stage, ...]] = {
     "conjugate-gradient": (
         Stage("conjugate-gradient", 1000, 200, resample=False, initial_target_radius=WIDE),
     ),
-    # what the paper describes, with nothing of our own
+    # the training as the paper describes it
     "paper": (
         Stage(
             "conjugate-gradient", 1000, 200, resample=False, first=AS_IT_IS, second=AS_IT_IS,

@@ -1,9 +1,9 @@
-"""Repairs of what can go wrong in training.
+"""Repairs of failures in training.
 
-A step that failed is taken back to the last weights whose objective was finite, with the learning
-rate halved. That does not help a network that is silent: no muscle is excited, so there is no
-gradient. It gets new motor weights where it knows some (``EquationModule.revive``). Single neurons
-and muscles that fall silent early are woken now and then, before that costs anything.
+After a failed step, training goes back to the last weights whose objective was finite, and halves
+the learning rate. That does not help a silent network, which excites no muscle and so has no
+gradient. It gets new motor weights, if its class can do so (``EquationModule.revive``). Single
+neurons and muscles that fall silent early in training get new weights every hundred iterations.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from rnn_controller.training.trials import TrialBatch
 
 
 class LastingFailureError(RuntimeError):
-    """A run failed too many times in a row; it stands at the last weights that were sound."""
+    """An error after too many failures in a row; the run keeps its last finite weights."""
 
 
 Untrained = Callable[[int], EquationModule]
@@ -32,15 +32,15 @@ def repaired(
     """Return the state from which a run goes on after a failure, and the remedy in words."""
     failures = state.failures + 1
     vector = state.last_finite
-    remedy = "went back a step and halved the rate"
+    remedy = "training went back one step and halved the learning rate"
     if failure is Failure.SILENT:
         # A network that is drawn from another seed each time: the last one did not help.
         other = untrained(failures)
         with evaluator.weights_of(state.vector):
             if evaluator.network.revive(other):
                 vector = evaluator.coordinates.vector()
-                remedy = "drew its motor weights and reflexes anew"
-    # The optimiser begins anew: its moments, or its search direction, led here.
+                remedy = "its motor weights and reflexes are drawn again"
+    # The optimiser starts from nothing: its moments, or its search direction, led here.
     new = replace(state, vector=vector, last_finite=vector, failures=failures, optimizer={})
     return new, remedy
 

@@ -1,4 +1,4 @@
-"""How a run is stored, gone on with, and extended."""
+"""Reading a stored run, continuing it, and extending it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def check_begun(folder: Path) -> None:
 
 @contextmanager
 def reading(output: Path | str) -> Iterator[None]:
-    """Tell what is wrong with a run's checkpoint as a CheckpointError."""
+    """Raise a ValueError from reading a run's checkpoint as a CheckpointError."""
     try:
         yield
     except CheckpointError:
@@ -60,7 +60,10 @@ def reading(output: Path | str) -> Iterator[None]:
 
 
 def config_of(checkpoint: Checkpoint, training: dict[str, Any]) -> TrainConfig:
-    """The configuration of a stored run, which must be that of the checkpoint around it."""
+    """Return the configuration of a stored run.
+
+    Raises ValueError if the checkpoint holds another network, task, cost or noise.
+    """
     config = stored_config(training["config"])
     # The checkpoint says both; a file in which they differ was put together by hand.
     same = (config.task, config.orbit, config.cost, config.noise, config.network)
@@ -84,12 +87,15 @@ def check_recipe(
     if now != then:
         raise CheckpointError(
             f"the recipe {config.recipe!r} is no longer what {output} was begun with; "
-            "begin anew elsewhere"
+            "begin a new run in another folder"
         )
 
 
 def extensions(values: Any) -> list[list[int]]:
-    """The extensions that a checkpoint tells of: iterations done, and those in all until then."""
+    """Return the extensions in a checkpoint: pairs of iterations done and total until then.
+
+    Raises ValueError for any other value.
+    """
     for pair in values if isinstance(values, list) else [values]:
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(f"extended must be pairs of iterations, not {pair!r}")
@@ -110,7 +116,7 @@ def stretched(
     # progress in the old and in the new schedule, from 0 to 1
     was, now = begun / earlier.iterations, begun / stage.iterations
     radii = [100 * s.target_radius(p, final_radius) for s, p in ((earlier, was), (stage, now))]
-    told = f"d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
+    told = f"the target radius d0 goes from {radii[0]:.1f} to {radii[1]:.1f} cm"
     if issubclass(OPTIMIZERS[stage.optimizer], Adam):
         shares = [100 * share_of_learning_rate(progress) for progress in (was, now)]
         told = (
@@ -121,8 +127,11 @@ def stretched(
 
 
 def is_longer(stored: TrainConfig, given: TrainConfig) -> bool:
-    """Whether a configuration is the stored one with more iterations, of a single stage."""
-    # With several stages, those that are over would have been longer, too.
+    """Return whether a configuration differs from the stored one by more iterations only.
+
+    The recipe must have a single stage.
+    """
+    # With several stages, more iterations would also lengthen those that have ended.
     if replace(given, iterations=stored.iterations) != stored:
         return False
     before = stored.stages()
@@ -131,7 +140,7 @@ def is_longer(stored: TrainConfig, given: TrainConfig) -> bool:
 
 
 def difference(stored: TrainConfig, given: TrainConfig) -> str:
-    """How two configurations differ, in words."""
+    """Return in words how two configurations differ."""
     pairs = [(f.name, getattr(stored, f.name), getattr(given, f.name)) for f in fields(stored)]
     return "; ".join(f"{name} {was} there, {now} here" for name, was, now in pairs if was != now)
 

@@ -14,11 +14,11 @@ from rnn_controller.watching import remark
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = ".training.lock"
 WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EIO}
-"""How file systems say that they know no locks, as some that lie on other machines do."""
+"""Errors of file systems that have no locks, such as some network file systems."""
 
 
 class TrainingError(RuntimeError):
-    """Training can't go on; the message says why, and the last sound checkpoint is kept."""
+    """An error that ends a training. The last checkpoint with finite weights is kept."""
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
 
     Raises TrainingError if another training is in there. The operating system frees the lock when
     its process ends, however it ends; the file stays. Where the file system knows no locks, a
-    remark says that nobody is kept out. The context's value is a function that raises TrainingError
-    if the folder or the lock file has been removed since: then the lock keeps nobody out any more.
+    remark says that the folder is not locked. The context's value is a function that raises
+    TrainingError if the folder or the lock file has been removed since, which ends the lock.
     """
     path = folder / LOCK
     # Not a singleton: two trainings in one process must keep each other out, too.
@@ -53,7 +53,7 @@ def claimed(folder: Path) -> Iterator[Callable[[], None]]:
         ours = path.stat()
 
     def check() -> None:
-        # A lock on a file that has been removed keeps nobody out of the one that replaced it.
+        # A lock on a file that has been removed does not lock the file that replaced it.
         try:
             same = os.path.samestat(path.stat(), ours)
         except (FileNotFoundError, NotADirectoryError):

@@ -26,16 +26,30 @@ History = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class TrainState:
-    """Where a run stands; replaced whole, so that no interruption finds half an iteration."""
+    """The state of a run after an iteration.
 
-    vector: Tensor  # what is optimised
-    last_finite: Tensor  # the last one whose objective was found finite
+    It is replaced as a whole, so that an interrupt never leaves half an iteration.
+
+    Attributes:
+        vector: (n,) the vector that is optimised.
+        last_finite: (n,) the last vector whose objective was finite.
+        stage: Number of the stage.
+        iteration: Iterations done in the stage.
+        done: Iterations in all.
+        failures: Failures in a row.
+        stalls: Line searches in a row that found nothing.
+        steps: Control periods simulated in all.
+        optimizer: State of the optimiser.
+    """
+
+    vector: Tensor
+    last_finite: Tensor
     stage: int = 0
-    iteration: int = 0  # of the stage
-    done: int = 0  # iterations in all
-    failures: int = 0  # in a row
-    stalls: int = 0  # line searches in a row that found nothing
-    steps: int = 0  # of the environment, simulated in all
+    iteration: int = 0
+    done: int = 0
+    failures: int = 0
+    stalls: int = 0
+    steps: int = 0
     optimizer: dict[str, Tensor] = field(default_factory=dict)
 
     def counters(self) -> dict[str, int]:
@@ -43,7 +57,7 @@ class TrainState:
         return {name: getattr(self, name) for name in COUNTERS}
 
     def tensors(self, history: History) -> dict[str, Tensor]:
-        """Everything else, by the names that a checkpoint gives it."""
+        """Return the tensors of the state and the history, by their names in a checkpoint."""
         state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
         # An interrupt may have left one entry more than whole iterations.
         past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
@@ -52,7 +66,7 @@ class TrainState:
     def stepped(
         self, vector: Tensor, optimizer: dict[str, Tensor], stalled: bool = False
     ) -> "TrainState":
-        """The state after a step of the optimiser that went well."""
+        """Return the state after a successful step of the optimiser."""
         # A failure goes back to ``last_finite``. Only a step from further on shows that the way on
         # from there is open again.
         ahead = not torch.equal(self.vector, self.last_finite)
@@ -125,7 +139,7 @@ def restored(
             real_and_finite(name, value)
     history = [(value, radius) for value, radius in rest["history"].tolist()]
     if not all(math.isfinite(radius) and radius > 0 for _, radius in history):
-        raise ValueError("history holds a target radius that is none")
+        raise ValueError("history holds a target radius that is not positive")
     return TrainState(rest["vector"], rest["last_finite"], optimizer=optimizer, **whole), history
 
 

@@ -1,8 +1,8 @@
 """``train``: a training run from its configuration to its checkpoint.
 
-What a run consists of is in the modules around this one: ``config`` and ``recipes`` determine it,
-``loop`` goes through its iterations, ``iteration`` is one of them, ``evaluation`` the objective
-that it lowers, ``repair`` what is done when one fails, ``resuming`` how a stored run goes on.
+The parts of a run are in the modules beside this one. ``config`` and ``recipes`` hold the settings,
+``loop`` runs the iterations, ``iteration`` is one of them, ``evaluation`` computes the objective,
+``repair`` handles failures, and ``resuming`` continues a stored run.
 """
 
 from pathlib import Path
@@ -45,12 +45,15 @@ def train(
     progress: bool = True,
     tensorboard: bool = False,
 ) -> Checkpoint:
-    """Train a controller and keep its checkpoint in ``output``.
+    """Train a controller, write its checkpoint to the folder ``output``, and return it.
 
-    With ``resume``, training goes on from the checkpoint there. A run may be resumed with more
-    iterations than it was begun with, also when it has ended; ``Trainer.extend`` says what that
-    means. Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds
-    another configuration, and TrainingError while another training writes to that folder.
+    With ``resume``, training goes on from the checkpoint in that folder. A run may be resumed with
+    more iterations than before, also when it has ended; see ``Trainer.extend``. ``progress`` shows
+    a bar on stderr, and ``tensorboard`` logs objective and target radius to that folder.
+
+    Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another
+    configuration, CheckpointError if it finds no run, and TrainingError if training fails, or while
+    another training writes to that folder.
     """
     config = group("config", config, TrainConfig, TrainConfig())
     output = Path(output)

@@ -1,4 +1,7 @@
-"""Training trials (Huh & Todorov 2009, IV.C and fig. 4): hold on one attractor, jump to another."""
+"""Training trials: a hold on one attractor, then a jump to another.
+
+Source: Huh & Todorov (2009), section IV.C and figure 4.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,22 +18,30 @@ from arm_env.envs.simulation import noise_deviation
 from arm_env.tasks.task import Task
 
 Range = tuple[float, float]
-THROWN_SPEED = 2.0  # [rad/s] standard deviation of the joints' velocities in a thrown body
+THROWN_SPEED = 2.0  # [rad/s] standard deviation of the joints' velocities in thrown trials
 THROWN_ACTIVATION = 0.5  # [-] largest activation there
 
 
 @dataclass(frozen=True)
 class TrialBatch:
-    """A batch of B trials of up to T control periods: a command is held, then jumps to another."""
+    """A batch of B trials of up to T control periods: a command is held, then jumps to another.
 
-    x0: Tensor  # (B, S) body on the first attractor
-    y0: Tensor  # (B, N) random neural state, from silent to twice as lively as usual
-    commands: Tensor  # (B, T, K)
-    noise: Tensor  # (B, T, 3 M + K + M) ω of s, k and u
-    lengths: Tensor  # (B,) control periods of each; what lies beyond doesn't count
+    Attributes:
+        x0: (B, S) state of the body on the first attractor.
+        y0: (B, N) random neural state.
+        commands: (B, T, K) command in each control period.
+        noise: (B, T, 3 M + K + M) noise ω of the signals s, k and u.
+        lengths: (B,) number of control periods of each trial; later ones don't count.
+    """
+
+    x0: Tensor
+    y0: Tensor
+    commands: Tensor
+    noise: Tensor
+    lengths: Tensor
 
     def parts(self, size: int) -> Iterator["TrialBatch"]:
-        """The trials in order, ``size`` at a time."""
+        """Yield the trials in order, in batches of ``size`` at most."""
         fields = (self.x0, self.y0, self.commands, self.noise, self.lengths)
         yield from (
             TrialBatch(*part) for part in zip(*(field.split(size) for field in fields), strict=True)
@@ -39,20 +50,32 @@ class TrialBatch:
 
 @dataclass(frozen=True)
 class Sampling(Checked):
-    """How trials are drawn.
+    """The random distribution of training trials.
 
-    The paper holds each command for τ_c + T: ``settling`` [s] and the task's period. Here each hold
-    is that times a factor drawn from the ranges ``first`` and ``second``: a network that only ever
-    saw the jump at one time learns to expect it then. Each trial's noise is ``noise`` times a
-    factor from ``noise_scale``: full noise hides the tremor that is there without it.
+    The paper holds each command for τ_c + T, the sum of ``settling`` and the task's period. Here
+    each hold is that time multiplied by a random factor. With a fixed time, a network learns to
+    expect the jump at that time. The noise of each trial is also multiplied by a random factor:
+    with full noise in all trials, a network may tremble without noise.
 
-    The first ``quiet`` share of the trials draw the second hold from ``quiet_second`` and the
-    factor of the noise from ``quiet_noise_scale`` instead. Long holds with little noise show a slow
-    drift, which costs little in a short one and is lost in the noise of a loud one.
+    The first trials of a batch, a share ``quiet`` of it, are quiet: they have ranges of their own
+    for the second hold and the noise. Long holds with little noise make a slow drift costly, which
+    is cheap in a short hold and hidden by noise.
 
-    The bodies of the first ``thrown`` share start anywhere, moving, instead of on the first
-    attractor: a network that only knows starts at rest may hold still at other places, where it
-    gets from elsewhere.
+    A share ``thrown``, also from the first trial on, starts in a random posture with random
+    velocities instead of on the first attractor. A network that was trained from rest only may come
+    to rest at wrong places, when it starts from other states.
+
+    Attributes:
+        settling: Time τ_c [s] to converge to a new attractor.
+        first: Range of the factor of the first hold.
+        second: Range of the factor of the second hold.
+        noise: Standard deviation of the process noise at a step of 5 ms.
+        noise_scale: Range of the factor of the noise.
+        quiet: Share of quiet trials.
+        quiet_second: Range of the factor of a quiet trial's second hold.
+        quiet_noise_scale: Range of the factor of a quiet trial's noise.
+        thrown: Share of trials that start in a random posture and in motion.
+        control_period: Length of a control period [s].
     """
 
     settling: float = within(0.5, 0)
@@ -79,7 +102,10 @@ def sample(
     arm: Parameters,
     sampling: Sampling = AS_IN_THE_PAPER,
 ) -> TrialBatch:
-    """Draw a batch of ``number`` trials."""
+    """Draw a batch of ``number`` trials for a task and the body ``arm``.
+
+    ``neurons`` is the size N of the neural states. All randomness comes from ``rng``.
+    """
     number = count("number", number, 1)
     neurons = count("neurons", neurons)
     s = sampling
@@ -87,7 +113,7 @@ def sample(
     # The order of the draws is part of the format of a run: a seed means these trials.
     courses = task.sample_courses(rng, 2 * number, arm).reshape(2, number, -1)
     targets = task.command_at(courses, np.zeros((2, number)))  # (2, B, K)
-    # The body already is where the first command wants it; what is learnt is the jump, and to stay.
+    # The body starts on the first command's attractor, so a trial teaches to stay and to jump.
     x0 = task.attractor_state(rng, arm, targets[0])
     anywhere = round(s.thrown * number)
     if anywhere:
@@ -107,7 +133,7 @@ def sample(
     omega = np.zeros(shape)
     if s.noise:
         standard_normals(key, 0, omega.reshape(-1))
-    # Neurons start anywhere: trained from rest alone, networks became bistable (docs/choices.md).
+    # Neural states are random: networks trained from rest only became bistable (docs/choices.md).
     y0 = rng.uniform(0, 2, (number, 1)) * rng.uniform(0, 1, (number, neurons))
     scale = noise_deviation(s.noise, s.control_period) * drawn(
         rng, is_quiet, s.noise_scale, s.quiet_noise_scale
@@ -130,7 +156,7 @@ def sample(
 
 
 def thrown_bodies(rng: np.random.Generator, task: Task, number: int) -> np.ndarray:
-    """Body states (number, S) in any posture of the workspace, moving, with active muscles."""
+    """Draw body states (number, S) of random posture, velocity and muscle activation."""
     body = task.body
     angles = task.sample_angles(rng, number)
     velocities = rng.normal(0, THROWN_SPEED, (number, len(body.joints)))

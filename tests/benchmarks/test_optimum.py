@@ -180,7 +180,7 @@ def test_other_movements_are_refused(found):
         main(Args("reach", movements=2, seed=4, output=path))
     with pytest.raises(ValueError, match="ReachArm-v0"):
         optimality_ratios(Still(), "CircleArm-v0", whole)
-    with pytest.raises(ValueError, match="compute it anew"):
+    with pytest.raises(ValueError, match="compute it again"):
         optimality_ratios(Still(), "ReachArm-v0", replace(whole, seed=4))
     with pytest.raises(ValueError, match="another arm"):
         optimality_ratios(

@@ -31,6 +31,15 @@ COMMANDS = {  # by what help is asked for: the smallest run
     ("attractors",): ("reach", "--commands=2", "--starts=1"),
     ("demo",): ("--iterations=1",),
 }
+KINDS = {
+    "N": "INT",
+    **dict.fromkeys(("NUMBER", "SECONDS", "METRES", "KILOGRAMS", "SPEED", "FACTOR"), "FLOAT"),
+    **dict.fromkeys(("SHARE", "LOW HIGH"), "FLOAT"),
+    **dict.fromkeys(("FILE", "FOLDER"), "PATH"),
+    "ORBIT": "NAME",
+    "": "",
+}
+"""Kinds of values, by the names that help gives them."""
 HUGE = "1" + 40 * "0"
 LONG = 300 * "n"
 IMPOSSIBLE = {  # what no option of a kind can mean
@@ -47,7 +56,6 @@ IMPOSSIBLE = {  # what no option of a kind can mean
         f"{LONG}.gif",
         "a\0.gif",
     ),
-    "STR": ("", "ω", "None"),
     "NAME": ("", "ω", "None", "nowhere:Nothing", "subprocess:Popen", "math:pi"),
     "CHOICE": ("", "ω", "None"),
     "": ("x",),
@@ -115,10 +123,13 @@ def options(call, names):
     """Name and kind of every option that a command's help names."""
     text = call(*names, "--help")[1]
     found = re.findall(
-        r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ([A-Z]+|\{\S*))?", text, re.MULTILINE
+        r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ((?:LOW )?[A-Z]+\b|\{\S*))?(?: |$)",
+        text,
+        re.MULTILINE,
     )
+    found = [(name, "CHOICE" if kind.startswith("{") else KINDS[kind]) for name, kind in found]
     assert len(found) > 1 and (("--output", "PATH") in found or names == ("evaluate",))
-    return [(name, "CHOICE" if kind.startswith("{") else kind) for name, kind in found]
+    return found
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)

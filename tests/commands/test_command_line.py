@@ -4,6 +4,8 @@ A refusal is one line, no traceback, and a nonzero status.
 """
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -17,7 +19,7 @@ from rnn_controller import load_checkpoint
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
 from rnn_controller.training import trainer as training
-from rnn_controller.training.trainer import Stage, Trainer
+from rnn_controller.training.trainer import Stage, TrainConfig, Trainer
 
 TINY = ("--neurons", "3", "--settling", "0.1")
 MEASURES = {field.name for field in fields(ReachMeasures)}
@@ -123,9 +125,27 @@ def test_without_arguments_it_prints_help(run):
 )
 def test_help_shows_no_python(run, command):
     out = run(*([command] if isinstance(command, str) else command), "--help")[1]
-    assert "None" not in out and "{" not in out.replace("{5,6,7,8,tuning,", "").replace(
-        "{6a,", ""
-    ).replace("{default,", "")
+    for choices in ("{5,6,7,8,tuning,", "{6a,", "{default,", "{relu,"):
+        out = out.replace(choices, "")
+    assert not [text for text in ("None", "{", "STR", "INT", "(own)", "Box") if text in out]
+
+
+@pytest.mark.parametrize("command", ["", *command_line.COMMANDS, "train reach", "train circle"])
+def test_help_has_two_examples_and_a_sentence_for_every_option(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "90")
+    out = run(*command.split(), "--help")[1]
+    examples = re.findall(r"^  python -m rnn_controller (.*)$", out, re.MULTILINE)
+    assert len(examples) == 2 and all(line.startswith(command) for line in examples)
+    *explained, _ = " ".join(out.replace("│", " ").split()).split("(default: ")
+    assert len(explained) >= len(re.findall(r"^│ --", out, re.MULTILINE))
+    assert all(text.endswith(". ") for text in explained)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "figure", "animate", "attractors", "train reach"])
+def test_the_examples_of_help_are_commands(run, command):
+    out = run(*command.split(), "--help")[1]
+    for example in re.findall(r"^  python -m rnn_controller (.*)$", out, re.MULTILINE):
+        assert command_line.parsed(shlex.split(example))
 
 
 def test_python_m_runs_it(tmp_path):
@@ -150,6 +170,20 @@ def test_train_writes_the_checkpoint_where_it_says(run, tmp_path):
     assert status == 0 and out == f"checkpoint: {tmp_path / 'here' / 'checkpoint.safetensors'}\n"
     written = load_checkpoint(tmp_path / "here")
     assert written.network.config.neurons == 3 and len(written.tensors["history"]) == 2
+
+
+def test_train_says_where_results_are_before_its_bar_which_has_names_that_a_reader_knows(run):
+    err = run("train", "reach", *TINY, "--iterations", 3, "--output", "here")[2]
+    first, bar = err.split("\n", 1)
+    assert first == "train reach: the results are written to here"
+    assert re.search(r"\d left, objective [\d.]+, target radius 4.0 cm, \d+ % within target", bar)
+    assert "compiling" not in bar and "it/s" not in bar
+
+
+def test_the_progress_bar_changes_no_weights(tmp_path):
+    config = TrainConfig(network=NetworkConfig(3), settling=0.1, iterations=2)
+    runs = [training.train(config, tmp_path / str(bar), progress=bar) for bar in (True, False)]
+    assert torch.equal(*(run.tensors["vector"] for run in runs))
 
 
 def test_train_writes_under_runs_by_task_and_seed(run, tmp_path):
@@ -351,9 +385,7 @@ def test_a_run_begun_before_there_were_perturbations_goes_on(run):
 
 
 def test_training_under_a_delay_is_refused(run):
-    refused(
-        run("train", "reach", *TINY, "--delay", 0.04), "training knows no sensory delay", "0.04"
-    )
+    refused(run("train", "reach", *TINY, "--delay", 0.04), "training has no sensory delay", "0.04")
 
 
 # --- evaluate -------------------------------------------------------------------------------------
@@ -459,7 +491,7 @@ def test_evaluations_that_make_no_sense_are_refused(run, controller, option, val
         (("train", "reach", "--recipe", "grandmother"), ["'grandmother'", "'default'"]),
         (("train", "juggle"), ["juggle", "reach, circle"]),
         (("train", "reach", "--seed", "many"), ["--seed", "many"]),
-        (("evaluate",), ["controller's name", "required"]),
+        (("evaluate",), ["A shipped controller", "required"]),
         (("dance",), ["dance", "evaluate"]),
         (("train", "reach", "--output", ""), ["--output", "it is empty"]),
     ],

@@ -4,6 +4,7 @@ They run in real processes.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,11 +67,14 @@ def started(folder, arguments, module, number, delay=0.0):
 
 
 def last_line(process, number):
-    """The line in which it says that it was stopped; before it there is at most a progress bar."""
+    """The line in which it says that it was stopped.
+
+    Before it there is at most the folder of the results, and a progress bar.
+    """
     out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number and not out, err
     *before, last = err.strip().split("\n")
-    assert not [line for line in before if "%|" not in line], err
+    assert not [line for line in before if not re.search("%[|]|results are written", line)], err
     assert last.startswith("interrupted" if number == signal.SIGINT else "terminated"), err
     return last
 

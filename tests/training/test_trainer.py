@@ -954,7 +954,7 @@ def test_a_stage_whose_line_search_finds_nothing_any_more_ends(
     assert len(done.tensors["history"]) == training.PATIENCE + 3
     said = "".join(capsys.readouterr())
     assert (
-        "the line search finds no descent any more; conjugate-gradient ends here" in said
+        "the line search finds no lower objective; conjugate-gradient ends here" in said
         and said.count("\n") == 1
     )
 
