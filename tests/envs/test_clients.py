@@ -65,13 +65,7 @@ def skip_without(package: str) -> None:
 
 @pytest.mark.parametrize(
     "package",
-    [
-        "joblib",
-        "ray",
-        "stable_baselines3",
-        "tianshou",
-        "torchrl",
-    ],
+    ["joblib", "ray", "stable_baselines3", "tianshou", "torchrl"],
 )
 def test_script(package, tmp_path):
     skip_without(package)
