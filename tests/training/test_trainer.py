@@ -883,7 +883,7 @@ def test_lasting_failure_ends_the_run_with_a_sound_checkpoint(
 
     Watched(monkeypatch, change)
     with pytest.raises(
-        TrainingError, match=r"not finite, .* times in a row; the last sound weights.*checkpoint"
+        TrainingError, match=r"not finite, .* times in a row; the last finite weights.*checkpoint"
     ):
         train(config(iterations=40), tmp_path, progress=False)
     left = load_checkpoint(tmp_path)
