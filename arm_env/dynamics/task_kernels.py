@@ -150,7 +150,7 @@ def advance(
 
 
 def cost_outputs(traced: TracedTask) -> list[Symbol]:
-    """What ``COSTS`` names: the terms of the cost, the distance, success, and the hand's place."""
+    """Return the cost's terms, distance, success and hand position, in the order of ``COSTS``."""
     body = traced.body
     hand = body.hand(SYMBOLIC, parameter_symbols(body), load("x", (body.state_size,)))
     distance = SYMBOLIC.sqrt(traced.squared_distance)
