@@ -122,7 +122,8 @@ def arm_form(arm: Parameters) -> dict[str, Any]:
 def stored_arm(values: Any, body: Body) -> Parameters:
     """Return the body's parameters that a file holds.
 
-    Files of earlier versions have an arm with constant moment arms.
+    Files of earlier versions have an arm with constant moment arms. Raises ValueError for fields
+    that are missing, unknown or outside their range.
     """
     kind = type(body.parameters)
     if "kind" in mapping("arm", values) or kind is not Arm:

@@ -1,4 +1,4 @@
-"""How the command line reads its options, and how ``--help`` shows them.
+"""Rules by which the command line reads its options and ``--help`` shows them.
 
 ``tyro`` makes the parser from dataclasses. This module adds the rules that ``tyro`` lacks: groups
 of options under a title, a name for the value of each option, and one line for each default.
@@ -29,15 +29,17 @@ OPTIONS = ConstructorRegistry()
 
 @dataclass(frozen=True)
 class Shown:
-    """How the fields of a dataclass appear on the command line.
+    """The form in which the fields of a dataclass appear on the command line.
 
-    The dataclass itself says nothing of it, so that it can be used without a command line.
+    The dataclass itself does not hold this form, so it can be used without a command line.
+
+    Attributes:
+        types: Types, by field, where the field's own type does not say how it is read.
+        groups: Names of fields, by the title of the box of ``--help`` that shows them.
     """
 
     types: Mapping[str, Any] = field(default_factory=dict)
-    """Types, by field, where the field's own type does not say how it is read."""
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Fields, by the title of the box of ``--help`` that they are shown in."""
 
 
 class Box:
@@ -79,7 +81,8 @@ def default_line(text: str) -> str:
 def option(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     """Return how tyro reads a path, or a number or name that may be left out.
 
-    The word None never stands for a value that is left out, and an empty text is refused.
+    The word None never stands for a value that is left out. The reader raises ValueError for an
+    empty text.
     """
     kinds = [kind for kind in get_args(info.type) or (info.type,) if kind is not type(None)]
     if info.type in (int, float, str) or kinds not in ([int], [float], [str], [Path]):
@@ -130,7 +133,8 @@ def box(info: StructTypeInfo) -> StructConstructorSpec | None:
 def settings(info: StructTypeInfo) -> StructConstructorSpec | None:
     """Return how tyro makes a group of settings that checks itself, or that ``show`` was told of.
 
-    tyro makes the group as usual. Values that the group refuses are reported in its own words.
+    tyro makes the group as usual. If the group refuses a value, OptionError is raised with the
+    group's own message.
     """
     if any(info is asked for asked in _asked) or not (
         isinstance(info.type, type) and (issubclass(info.type, Checked) or info.type in _shown)

@@ -26,7 +26,7 @@ def exactly(name: str, found: Mapping[str, Any], expected: Any) -> None:
 
 
 def real_and_finite(name: str, value: Tensor, limit: float = math.inf) -> None:
-    """Raise ValueError unless a tensor is float64 and finite, its numbers at most the limit."""
+    """Raise ValueError unless a tensor (...) is float64, finite and within ± ``limit``."""
     if value.dtype != torch.float64:
         raise ValueError(f"{name} must be float64, not {value.dtype}")
     if not bool(torch.isfinite(value).all()):

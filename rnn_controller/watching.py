@@ -90,7 +90,7 @@ class Watched:
         return getattr(self._controller, name)
 
     def predict(self, *arguments: Any, **options: Any) -> tuple[np.ndarray, Any]:
-        """Return the action and the state that the controller itself returns."""
+        """Return the actions (B, M) and the state that the controller itself returns."""
         if self._bar is not None:
             self._bar.update()
         elif self._begun:

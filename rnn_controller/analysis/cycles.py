@@ -84,8 +84,9 @@ def limit_cycle(
 ) -> tuple[Lap | None, float]:
     """Find a fixed point of the return map by Newton's method.
 
-    Returns the lap from it and its residual, the largest component of |end − start|. The lap is
-    None if the path does not meet the section.
+    ``start`` is a state (n,), and ``go_round`` returns the lap that begins in a state (n,). Returns
+    the lap from the best point found and its residual, the largest component of |end − start|. They
+    are None and infinity if the path from ``start`` does not meet the section.
     """
     best = None
     best_residual = np.inf

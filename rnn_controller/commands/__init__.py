@@ -102,7 +102,11 @@ def description(command: Any, in_full: bool) -> str:
 
 
 def main() -> None:
-    """Run a command. Report a user's mistake, or that the command was stopped, in one line."""
+    """Run a command. Report a user's mistake, or that the command was stopped, in one line.
+
+    Raises SystemExit with status 1 after an error, 2 if the options can't be read, 130 after
+    Ctrl-C, 143 if the command was terminated, and 141 if the reader of its output has ended.
+    """
     try:
         try:
             parsed().run()

@@ -24,12 +24,20 @@ from rnn_controller.watching import DELAY, progress_bar
 
 
 class Scene(NamedTuple):
-    """The content of an animation: an environment, a schedule of commands, and its length [s]."""
+    """The content of an animation.
+
+    Attributes:
+        env_id: Id of the environment.
+        schedule: Schedule of the commands; None for the environment's random commands.
+        seconds: Length of the animation [s].
+        planned: Whether the commands are planned as circles, which only a controller for circles
+            can follow.
+    """
 
     env_id: str
-    schedule: Any  # of commands; None for the environment's random ones
+    schedule: Any
     seconds: float
-    planned: bool = False  # as circles, so that the controller must be one for circles
+    planned: bool = False
 
 
 SCENES: dict[str, Scene] = {

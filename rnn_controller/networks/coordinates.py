@@ -44,10 +44,10 @@ class FlatVector(Protocol):
         """Return the network's present weights as a vector (n,)."""
 
     def receivers(self) -> list[Tensor]:
-        """Return, for each unit, the indices of its incoming weights in the vector."""
+        """Return, for each unit, the indices of its incoming weights in the vector (n,)."""
 
     def assign(self, vector: Tensor) -> None:
-        """Give the network the weights of a vector."""
+        """Give the network the weights of a vector (n,)."""
 
     def gradient(self, vector: Tensor) -> Tensor:
         """Return the gradient (n,) along the vector, from the network's gradients."""
@@ -55,7 +55,11 @@ class FlatVector(Protocol):
 
 @dataclass(frozen=True)
 class FlatWeights:
-    """A module's weights as they are, in its own order."""
+    """A module's weights as they are, in its own order.
+
+    Attributes:
+        module: The module that holds the n weights.
+    """
 
     module: nn.Module
 
@@ -64,7 +68,10 @@ class FlatWeights:
         return torch.cat([p.detach().flatten() for p in self.module.parameters()])
 
     def receivers(self) -> list[Tensor]:
-        """Return the indices of each matrix row's entries; a vector of weights is one row."""
+        """Return the indices of each matrix row's entries in the vector (n,).
+
+        A module's parameter that is no matrix counts as one row.
+        """
         sizes = [p.numel() for p in self.module.parameters()]
         index = torch.arange(sum(sizes), device="cpu").split(sizes)
         pairs = zip(index, self.module.parameters(), strict=True)
@@ -73,7 +80,7 @@ class FlatWeights:
         ]
 
     def assign(self, vector: Tensor) -> None:
-        """Give the module the weights of a vector."""
+        """Give the module the weights of a vector (n,)."""
         nn.utils.vector_to_parameters(vector.detach().clone(), self.module.parameters())
 
     def gradient(self, vector: Tensor) -> Tensor:
@@ -84,13 +91,21 @@ class FlatWeights:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """The weights of the paper's network (eq. 2) on standardised signals."""
+    """The weights of the paper's network (eq. 2) on standardised signals.
 
-    network: Any  # a RecurrentController, whose module imports this one
-    sensory_mean: Tensor  # (3 M,)
-    sensory_deviation: Tensor  # (3 M,)
-    command_mean: Tensor  # (K,)
-    command_deviation: Tensor  # (K,)
+    Attributes:
+        network: The network, a ``RecurrentController``.
+        sensory_mean: (3 M,) mean of each sensory signal.
+        sensory_deviation: (3 M,) standard deviation of each sensory signal.
+        command_mean: (K,) mean of each component of the command.
+        command_deviation: (K,) standard deviation of each component of the command.
+    """
+
+    network: Any  # the module of its class imports this one
+    sensory_mean: Tensor
+    sensory_deviation: Tensor
+    command_mean: Tensor
+    command_deviation: Tensor
 
     @classmethod
     def of(cls, network: Any, task: Task, arm: Parameters) -> "Coordinates":
@@ -113,7 +128,7 @@ class Coordinates:
         )
 
     def parts(self, vector: Tensor) -> dict[str, Tensor]:
-        """Return the vector's entries as matrices, by the names of the weights."""
+        """Return the entries of a vector (n,) in the shapes of the weights, by their names."""
         w = self.network
         names = ["recurrent", "motor", "sensory", "command", "reflex"] + [
             "neural_bias",
@@ -127,7 +142,7 @@ class Coordinates:
         }
 
     def weights(self, vector: Tensor) -> dict[str, Tensor]:
-        """Return the network's weights for a vector, by name; differentiable."""
+        """Return the network's weights for a vector (n,), by name; differentiable."""
         w = self.network
         result = self.parts(vector)
         result["sensory"] = result["sensory"] / self.sensory_deviation
@@ -140,7 +155,7 @@ class Coordinates:
         return result
 
     def receivers(self) -> list[Tensor]:
-        """Return, for each unit, the indices of its incoming weights in the vector."""
+        """Return, for each unit, the indices of its incoming weights in the vector (n,)."""
         index = self.parts(torch.arange(len(self.vector()), device="cpu"))
         neural = ["recurrent", "sensory", "command"]
         motor = ["motor", "reflex"]
@@ -154,7 +169,7 @@ class Coordinates:
         return [row for matrix in joined for row in matrix]
 
     def assign(self, vector: Tensor) -> None:
-        """Give the network the weights of a vector."""
+        """Give the network the weights of a vector (n,)."""
         with torch.no_grad():
             for name, value in self.weights(vector).items():
                 getattr(self.network, name).copy_(value)

@@ -45,41 +45,68 @@ class ModuleConfig(Checked):
 
 
 class Scaling(NamedTuple):
-    """The constants of a baseline, which are not trained."""
+    """The constants of a baseline, which are not trained.
 
-    shift: Any  # (3 M + K,) mean of each signal
-    scale: Any  # (3 M + K,) standard deviation of each
-    max_excitation: Any  # [-] largest excitation
+    Attributes:
+        shift: (3 M + K,) mean of each signal.
+        scale: (3 M + K,) standard deviation of each signal.
+        max_excitation: Largest excitation [-].
+    """
+
+    shift: Any
+    scale: Any
+    max_excitation: Any
 
 
 class GatedWeights(NamedTuple):
     """Weights of a gated recurrent unit.
 
     Those of reset gate, update gate and candidate are stacked, as in torch.
+
+    Attributes:
+        inputs: (3 N, 3 M + K) weights of the signals.
+        recurrent: (3 N, N) weights of the state.
+        input_bias: (3 N,) bias added to the weighted signals.
+        recurrent_bias: (3 N,) bias added to the weighted state.
+        motor: (M, N) weights from the hidden units to the muscles.
+        motor_bias: (M,) bias of the muscles.
     """
 
-    inputs: Any  # (3 N, 3 M + K)
-    recurrent: Any  # (3 N, N)
-    input_bias: Any  # (3 N,)
-    recurrent_bias: Any  # (3 N,)
-    motor: Any  # (M, N)
-    motor_bias: Any  # (M,)
+    inputs: Any
+    recurrent: Any
+    input_bias: Any
+    recurrent_bias: Any
+    motor: Any
+    motor_bias: Any
 
 
 class PerceptronWeights(NamedTuple):
-    """Weights of a perceptron of two hidden layers."""
+    """Weights of a perceptron of two hidden layers.
 
-    first: Any  # (N, 3 M + K)
-    first_bias: Any  # (N,)
-    second: Any  # (N, N)
-    second_bias: Any  # (N,)
-    motor: Any  # (M, N)
-    motor_bias: Any  # (M,)
+    Attributes:
+        first: (N, 3 M + K) weights from the signals to the first layer.
+        first_bias: (N,) bias of the first layer.
+        second: (N, N) weights from the first layer to the second.
+        second_bias: (N,) bias of the second layer.
+        motor: (M, N) weights from the second layer to the muscles.
+        motor_bias: (M,) bias of the muscles.
+    """
+
+    first: Any
+    first_bias: Any
+    second: Any
+    second_bias: Any
+    motor: Any
+    motor_bias: Any
 
 
 @dataclass(frozen=True)
 class GatedUnit:
-    """The gated recurrent unit of Cho et al. (2014); the reset gate acts where torch has it."""
+    """The gated recurrent unit of Cho et al. (2014); the reset gate acts where torch has it.
+
+    Attributes:
+        config: Kind and size of the baseline.
+    """
 
     config: ModuleConfig
     weights = GatedWeights
@@ -114,7 +141,11 @@ class GatedUnit:
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Two layers of tanh, without memory."""
+    """Two layers of tanh, without memory.
+
+    Attributes:
+        config: Kind and size of the baseline.
+    """
 
     config: ModuleConfig
     weights = PerceptronWeights

@@ -41,7 +41,7 @@ def training_conditions() -> Iterator[None]:
 
 
 def float64(name: str, value: Tensor) -> Tensor:
-    """Return a copy in float64 on the CPU, in memory of its own.
+    """Return a copy (...) in float64 on the CPU, in separate memory.
 
     Raises ValueError for numbers that are not real. The memory is aligned as torch aligns it:
     linear algebra rounds differently at an address that is no multiple of 64 bytes.
@@ -53,5 +53,5 @@ def float64(name: str, value: Tensor) -> Tensor:
 
 
 def float64_array(name: str, value: Tensor) -> np.ndarray:
-    """Return a copy as a float64 array. Raises ValueError for numbers that are not real."""
+    """Return a copy as a float64 array (...). Raises ValueError for numbers that are not real."""
     return float64(name, value).numpy()

@@ -65,9 +65,13 @@ class Weights(NamedTuple):
 
 
 class Constants(NamedTuple):
-    """The constants of eq. 2, which are not trained."""
+    """The constants of eq. 2, which are not trained.
 
-    leak: Any  # share of the neural state that is left after one control period
+    Attributes:
+        leak: Share of the neural state that is left after one control period [-].
+    """
+
+    leak: Any
 
 
 class RecurrentController(EquationModule):
@@ -188,6 +192,7 @@ class RecurrentController(EquationModule):
     ) -> None:
         """Give neurons and muscles that were silent in all trials weights of an untrained network.
 
+        The trials have excitations u (B, T, M) and neural states y (B, T + 1, N).
         Silent neurons get new incoming weights, and outgoing weights of zero, so that the
         excitations don't change at first. Muscles that were never excited above the tone get the
         bias and the incoming weights of the untrained network.

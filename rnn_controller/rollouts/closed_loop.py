@@ -23,6 +23,7 @@ from arm_env.codegen.compiling import Kernels, compile_source
 from arm_env.codegen.lanes import LANES
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.plant import physics_of
+from rnn_controller.rollouts.lane_moves import clear, from_lanes, to_lanes
 from rnn_controller.rollouts.network_emitting import network_functions
 from rnn_controller.rollouts.statements import Traced
 
@@ -50,62 +51,49 @@ TILE = 16
 
 
 class Physics(NamedTuple):
-    """The body's parameters, and the length and number of its integration steps."""
+    """The body's parameters, and the length and number of its integration steps.
+
+    Attributes:
+        p: (P,) the body's parameters as one vector.
+        h: Length of an integration step [s].
+        substeps: Number of integration steps in a control period.
+    """
 
     p: np.ndarray
-    h: float  # [s]
-    substeps: int  # of a control period
+    h: float
+    substeps: int
 
 
 class Given(NamedTuple):
-    """B movements of up to T control periods."""
+    """B movements of up to T control periods.
 
-    order: np.ndarray  # (B,) from the longest to the shortest
-    lengths: np.ndarray  # (B,) control periods
-    commands: np.ndarray  # (B, T, K)
-    noise: np.ndarray  # (B, T, 3 M + K + M) ω of s, k and u
+    Attributes:
+        order: (B,) indices of the movements, from the longest to the shortest.
+        lengths: (B,) numbers of control periods.
+        commands: (B, T, K) commands, in the units of the task.
+        noise: (B, T, 3 M + K + M) noise ω of sensory signals, command and excitations.
+    """
+
+    order: np.ndarray
+    lengths: np.ndarray
+    commands: np.ndarray
+    noise: np.ndarray
 
 
 class Path(NamedTuple):
-    """The trajectories that the costate equations need, a block a row."""
+    """The trajectories that the costate equations need, with one row for each block of movements.
 
-    x: np.ndarray  # (blocks, T substeps + 1, S LANES) body states
-    y: np.ndarray  # (blocks, T + 1, N LANES) neural states
-    o: np.ndarray  # (blocks, T, (3 M + K) LANES) noisy observations
-    u: np.ndarray  # (blocks, T, M LANES) excitations, before their noise
-
-
-def to_lanes(values, members, lengths, begin, end, later, first, lanes):
-    """Put values[b, t + later] into lanes[t − begin], for the periods t from begin on.
-
-    They become the components from ``first`` on. Where a movement has ended, and in lanes without
-    one, they are zero.
+    Attributes:
+        x: (blocks, T substeps + 1, S LANES) body states.
+        y: (blocks, T + 1, N LANES) neural states.
+        o: (blocks, T, (3 M + K) LANES) noisy observations.
+        u: (blocks, T, M LANES) excitations, before their noise.
     """
-    for lane in range(LANES):
-        b = members[min(lane, len(members) - 1)]
-        length = lengths[b] if lane < len(members) else 0
-        for t in range(begin, end):
-            goes_on = t < length
-            for i in range(values.shape[2]):
-                value = values[b, t + later, i] if goes_on else 0.0
-                lanes[t - begin, LANES * (first + i) + lane] = value
 
-
-def from_lanes(lanes, members, lengths, begin, end, later, steps, values):
-    """Take values[b, t + later] from the lanes, which hold ``steps`` entries for each period."""
-    for lane in range(len(members)):
-        b = members[lane]
-        for t in range(begin + later, min(end, lengths[b]) + later):
-            for i in range(values.shape[2]):
-                values[b, t, i] = lanes[t * steps, LANES * i + lane]
-
-
-def clear(members, lengths, later, values):
-    """Set values[b, t + later] to zero after the movements' ends."""
-    for b in members:
-        for t in range(lengths[b] + later, values.shape[1]):
-            for i in range(values.shape[2]):
-                values[b, t, i] = 0.0
+    x: np.ndarray
+    y: np.ndarray
+    o: np.ndarray
+    u: np.ndarray
 
 
 def silence(members, lengths, t, lanes):

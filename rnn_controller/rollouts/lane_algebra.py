@@ -18,7 +18,13 @@ COLUMNS = 4  # of an outer product whose lanes are summed together
 
 
 class Matrix(NamedTuple):
-    """Where a matrix begins, and its numbers of rows and columns."""
+    """A matrix in memory, as values of the code that is emitted.
+
+    Attributes:
+        data: Pointer to the first element; the rows follow one another.
+        rows: Number of rows.
+        columns: Number of columns.
+    """
 
     data: Any
     rows: Any

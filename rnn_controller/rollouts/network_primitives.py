@@ -17,10 +17,19 @@ class NetworkPrimitives(NamedTuple):
     """The functions that a network's equations may call, given to them as ``xp``.
 
     The equations may also use + − · / of vectors and numbers, and slices [..., a:b] of vectors.
+
+    Attributes:
+        product: Product of a matrix and a vector, product(matrix, vector).
+        concatenate: Vectors joined into one, concatenate(vector, …).
+        relu: max(x, 0) of each component.
+        tanh: Hyperbolic tangent of each component.
+        sigmoid: 1 / (1 + exp(−x)) of each component.
+        exp: Exponential function of each component.
+        sqrt: Square root of each component.
     """
 
-    product: Any  # product(matrix, vector)
-    concatenate: Any  # concatenate(vector, …)
+    product: Any
+    concatenate: Any
     relu: Any
     tanh: Any
     sigmoid: Any

@@ -92,7 +92,8 @@ def _plain(name: str, value: Any) -> float | np.ndarray:
 def plain_weights(weights: Iterable[Tensor]) -> tuple[np.ndarray, ...]:
     """Return the weights as a plain tuple of arrays, in which a number is a vector of one.
 
-    A named tuple's class would be part of the compiled code, which might then outlive the class.
+    Matrices (m, n) and vectors (n,) keep their shapes; a number becomes a vector (1,). A named
+    tuple's class would be part of the compiled code, which might then outlive the class.
     """
     return tuple(np.atleast_1d(value.detach().contiguous().numpy()) for value in weights)
 
@@ -188,6 +189,9 @@ def rollout(
     excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. A movement
     may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
     ``torch.set_num_threads`` sets the number of threads.
+
+    Raises TypeError if an argument or a weight is not a tensor, and ValueError for another dtype,
+    device or shape, for ``substeps`` below 1, and for lengths that are not from 0 to T.
     """
     weights = network.weights._asdict()
     given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **weights}

@@ -155,8 +155,9 @@ class Matrix(Operand):
 
 
 def as_number(value: Any) -> float:
-    """Return a number of any library as a float; arrays are refused, and a tensor that is trained.
+    """Return a number of any library as a float.
 
+    Raises TypeError for an array, for a tensor that is trained and for anything that is no number.
     A trained tensor would be printed into the source as a constant, and get no gradient.
     """
     if isinstance(value, int | float | np.number | np.bool_) and not isinstance(

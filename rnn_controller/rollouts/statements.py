@@ -18,6 +18,11 @@ class Statement(NamedTuple):
     | repeat | a vector of one component, a vector as long as the result |
     | sum, which is any expression | the expression, a vector as long as the result |
     | a function of ``FUNCTIONS`` | its argument, an expression; a vector as long as the result |
+
+    Attributes:
+        operation: Name of the operation, as in the table.
+        name: Name of the array that holds the result.
+        operands: Operands of the operation: names of arrays, expressions or numbers.
     """
 
     operation: str
@@ -26,7 +31,13 @@ class Statement(NamedTuple):
 
 
 class Traced(NamedTuple):
-    """A network's record, and the arrays that hold its excitations and its next state."""
+    """A network's record, and the arrays that hold its excitations and its next state.
+
+    Attributes:
+        statements: Statements in the order of their computation.
+        excitations: Name of the array that holds the excitations.
+        state: Name of the array that holds the next state.
+    """
 
     statements: list[Statement]
     excitations: str

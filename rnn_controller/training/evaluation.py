@@ -53,19 +53,30 @@ class Evaluation:
 
 
 class Part(NamedTuple):
-    """The result of one part of a batch."""
+    """The result of one part of a batch.
+
+    Attributes:
+        objective: () objective A of eq. 5' over the trials of this part.
+        gradient: (n,) gradient of A along the vector of weights.
+        on_target: () share of the trials that end on target.
+        excited: Whether any muscle was excited in any trial.
+        bounded: Whether every neural state stayed below ``LARGEST_NEURAL_STATE``.
+        steps: Number of control periods that were simulated.
+    """
 
     objective: Tensor
-    gradient: Tensor  # (n,)
-    on_target: Tensor  # share of its trials
-    excited: bool  # whether any muscle was
-    bounded: bool  # whether no neuron exploded
+    gradient: Tensor
+    on_target: Tensor
+    excited: bool
+    bounded: bool
     steps: int
 
 
 @dataclass(frozen=True)
 class Evaluator:
     """The objective of one network and task, as a function of the vector of weights.
+
+    Raises ValueError if a weight of the network is not float64.
 
     Attributes:
         network: The network, whose own weights stay as they are.
@@ -120,7 +131,7 @@ class Evaluator:
 
     @contextmanager
     def weights_of(self, vector: Tensor) -> Iterator[None]:
-        """Let the network have the weights of a vector inside this context."""
+        """Let the network have the weights of a vector (n,) inside this context."""
         # The compiled rollout reads the weights from the network, so they have to be lent to it.
         own = [parameter.detach().clone() for parameter in self.network.parameters()]
         self.coordinates.assign(vector)
@@ -162,7 +173,7 @@ class Evaluator:
         )
 
     def share_on_target(self, x: Tensor, trials: TrialBatch) -> Tensor:
-        """Return the share of trials that end on target.
+        """Return the share () of trials that end on target, for body states x (B, T + 1, S).
 
         A trial does so if its mean distance over the last 0.2 s is within the task's tolerance.
         """
@@ -179,7 +190,7 @@ class Evaluator:
 def failure_of(value: float, vector: Tensor, seen: Sequence[Evaluation]) -> Failure | None:
     """Return how an optimiser's step failed; None if it did not.
 
-    The step went from a point whose objective is ``value`` to ``vector``. ``seen`` are the
+    The step went from a point whose objective is ``value`` to ``vector`` (n,). ``seen`` are the
     evaluations on the way, the last one last.
     """
     # A line search may have met points that are no use, and turned back. Only where it began and

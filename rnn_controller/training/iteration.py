@@ -60,7 +60,7 @@ class Optimization:
 
     @training_conditions()
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
-        """Return the objective of eq. 5' and its gradient in ``coordinates``; change nothing."""
+        """Return the objective of eq. 5' and its gradient (n,) at a vector (n,); change nothing."""
         return self.evaluator.evaluate(vector, trials, cost)
 
     def _iterate(self, stage: Stage) -> Evaluation:

@@ -22,9 +22,14 @@ def line_search(
 ) -> tuple[float, float, Tensor]:
     """Find a step length that meets the strong Wolfe conditions.
 
+    The search starts at w (n,), where the function has the ``value`` and the ``gradient`` (n,), and
+    goes along the ``direction`` (n,). ``length`` is the first step length that is tried. At most
+    ``evaluations`` points are tried. A point meets the curvature condition if its slope is at most
+    ``curvature`` times the slope at w, both in absolute value.
+
     The algorithms are 3.5 and 3.6 of Nocedal & Wright (2006). Returns the step length, and the
-    value and gradient there. If the conditions can't be met, that is the best point seen. Values
-    that are not finite count as too high.
+    value and gradient (n,) there. If the conditions can't be met, that is the best point seen.
+    Values that are not finite count as too high.
     """
     slope = float(gradient @ direction)
     # The bracket [low, high] holds a point that meets the conditions, once it has a high end. Low

@@ -59,7 +59,11 @@ class Trainer(Optimization):
 
     @training_conditions()
     def run_in_claimed_folder(self, progress: bool, check: Callable[[], None]) -> Checkpoint:
-        """Train; ``check`` is called before every save, and raises where nothing may be written."""
+        """Train, and return the checkpoint of the end.
+
+        ``check`` is called before every save, and raises an error if nothing may be written. Raises
+        TrainingError after too many failures in a row, or if there is not enough memory.
+        """
 
         def save() -> None:
             check()

@@ -125,7 +125,11 @@ def torch_values(
     control_period: float,
     lengths: Tensor,
 ) -> Tensor:
-    """Return ``values`` by torch's own operations, differentiable any number of times."""
+    """Return ``values`` (B,) by torch's own operations, differentiable any number of times.
+
+    The arguments have the shapes of those of ``values``: x (B, T + 1, S), u (B, T, M), commands
+    (B, T, K), lengths (B,).
+    """
     # the same cost, over torch's primitives
     numbers = tensors(arm, x.dtype, x.device), tensors(weights, x.dtype, x.device)
     cost = sum(task.cost(TORCH, *numbers, x[:, 1:], u, commands), x.new_zeros(()))  # (B, T)
@@ -151,8 +155,8 @@ def risk_sensitive(v: Tensor, beta: float) -> Tensor:
 def of_parts(objectives: Tensor, numbers: Tensor, beta: float) -> Tensor:
     """Return the objective of all trials from the objectives of parts of them.
 
-    A part has an objective by ``risk_sensitive`` and as many trials as ``numbers`` says. The
-    gradient along the parts' objectives says how much each part's own gradient weighs.
+    P parts have the ``objectives`` (P,), by ``risk_sensitive``, and the ``numbers`` (P,) of trials.
+    The gradient along the parts' objectives says how much each part's own gradient weighs.
     """
     # log-sum-exp of log-sum-exps; a part weighs as many trials as it has
     share = numbers / numbers.sum()

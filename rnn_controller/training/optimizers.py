@@ -168,10 +168,11 @@ class Soap(Adam):
 
 
 def blocks_of(receivers: Sequence[Tensor], number: int) -> Tensor | None:
-    """Return SOAP's blocks of ``number`` weights.
+    """Return SOAP's blocks (b, k) of a vector (n,) of n = ``number`` weights.
 
-    All weights together are one block (None) while that is cheap. Otherwise each block holds the
-    incoming weights of one unit, whose indices are in ``receivers``.
+    All weights together are one block (None) while that is cheap. Otherwise each row holds the
+    indices of the incoming weights of one unit, which ``receivers`` lists. Short rows are filled up
+    with n.
     """
     if number <= MOST_TOGETHER:
         return None

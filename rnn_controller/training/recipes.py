@@ -35,7 +35,9 @@ def share_of_learning_rate(progress: float) -> float:
 class Stage(Checked):
     """A stage of training: iterations with one optimiser and one set of schedules.
 
-    τ_c is ``TrainConfig.settling``, and T is the period of the task.
+    τ_c is ``TrainConfig.settling``, and T is the period of the task. Raises ValueError for a value
+    outside its range, for an unknown optimiser, and for ``resample`` with conjugate-gradient, which
+    needs one batch for the whole stage.
 
     Attributes:
         optimizer: Name of the optimiser: soap, adam or conjugate-gradient.

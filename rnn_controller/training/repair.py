@@ -48,7 +48,7 @@ def repaired(
 def with_silent_units_woken(
     vector: Tensor, trials: TrialBatch, evaluator: Evaluator, untrained: EquationModule
 ) -> tuple[Tensor, int]:
-    """Return the vector with new weights for units that are silent in all trials.
+    """Return the vector (n,) with new weights for units that are silent in all trials.
 
     With the new weights these units can learn again. The second result is the number of control
     periods that were simulated to find them.

@@ -57,7 +57,11 @@ class TrainState:
         return {name: getattr(self, name) for name in COUNTERS}
 
     def tensors(self, history: History) -> dict[str, Tensor]:
-        """Return the tensors of the state and the history, by their names in a checkpoint."""
+        """Return the tensors of the state and the history, by their names in a checkpoint.
+
+        They are ``vector`` (n,), ``last_finite`` (n,), ``history`` (done, 2) and the state of the
+        optimiser.
+        """
         state = {f"{PREFIX}{name}": value for name, value in self.optimizer.items()}
         # An interrupt may have left one entry more than whole iterations.
         past = torch.tensor(history[: self.done], dtype=torch.float64).reshape(-1, 2)
@@ -66,7 +70,7 @@ class TrainState:
     def stepped(
         self, vector: Tensor, optimizer: dict[str, Tensor], stalled: bool = False
     ) -> "TrainState":
-        """Return the state after a successful step of the optimiser."""
+        """Return the state after a successful step of the optimiser to a vector (n,)."""
         # A failure goes back to ``last_finite``. Only a step from further on shows that the way on
         # from there is open again.
         ahead = not torch.equal(self.vector, self.last_finite)
@@ -97,7 +101,8 @@ def restored(
 ) -> tuple[TrainState, History]:
     """Return the state of a run that trains that many ``weights``, and its history.
 
-    Raises ValueError if no run could be in that state.
+    With n weights, the ``tensors`` hold ``vector`` (n,), ``last_finite`` (n,), ``history``
+    (done, 2) and the state of the optimiser. Raises ValueError if no run could be in that state.
     """
     # A file may have been damaged or edited: nothing is taken that no run could have written.
     exactly("the state", mapping("the state", counters), COUNTERS)
@@ -146,8 +151,8 @@ def restored(
 def check_shapes(tensors: Mapping[str, Tensor], layout: Mapping[str, str], **sizes: int) -> None:
     """Raise ValueError unless the tensors are float64 and have the shapes of the ``layout``.
 
-    A shape has a letter for each axis. A letter means the same size everywhere; ``sizes`` gives
-    those that are known.
+    A shape has a letter for each axis: "n" stands for (n,), "hc" for (h, c). A letter means the
+    same size everywhere; ``sizes`` gives those that are known.
     """
     for name, letters in layout.items():
         value = tensors[name]
