@@ -1,0 +1,36 @@
+// What the traces, the trail and the tuning curves show of the past.
+
+export const LENGTH = 4; // [s]
+export const DIRECTIONS = 12; // of the hand's movement, for tuning
+const SLOWEST = 0.05; // [m/s] below it a hand has no direction
+
+export class History {
+  constructor(neurons, period) {
+    this.most = Math.round(LENGTH / period);
+    this.rows = []; // the oldest first
+    this.counts = new Float64Array(DIRECTIONS);
+    this.sums = Array.from({ length: neurons }, () => new Float64Array(DIRECTIONS));
+  }
+
+  add(simulation, wanted) {
+    const [x, y, vx, vy] = simulation.place;
+    const speed = Math.hypot(vx, vy);
+    const { senses, u } = simulation;
+    this.rows.push({ x, y, speed, wanted, senses: senses.slice(), u: u.slice() });
+    if (this.rows.length > this.most) this.rows.shift();
+    this.learn(simulation.y, vx, vy, speed);
+  }
+
+  learn(activity, vx, vy, speed) {
+    if (speed < SLOWEST) return;
+    const turn = Math.atan2(vy, vx) / (2 * Math.PI);
+    const bin = (Math.round(turn * DIRECTIONS) + DIRECTIONS) % DIRECTIONS;
+    this.counts[bin] += 1;
+    this.sums.forEach((sum, neuron) => (sum[bin] += activity[neuron]));
+  }
+
+  // Mean activity of a neuron by the direction of the hand; NaN for one not seen yet.
+  tuning(neuron) {
+    return Array.from(this.sums[neuron], (sum, bin) => sum / (this.counts[bin] || NaN));
+  }
+}
