@@ -105,7 +105,7 @@ def reference(checkpoint: Checkpoint) -> dict[str, Any]:
     noise = uniform_noise(PERIODS * signals).reshape(1, PERIODS, signals)
     rest = np.zeros((1, network.state_size))
     each = commands.repeat(PERIODS // 2, 0)[None]
-    given = (torch.from_numpy(value) for value in (start, rest, each, noise))
+    x0, y0, k, w = (torch.from_numpy(value) for value in (start, rest, each, noise))
     steps = substeps(network.config.control_period)
-    states = rollout(network, arm, *given, substeps=steps)[0][0].detach()
+    states = rollout(network, arm, x0, y0, k, w, steps)[0][0].detach()
     return {"noise": NOISE, "commands": commands.tolist(), "states": states.tolist()}

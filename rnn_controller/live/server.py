@@ -1,6 +1,8 @@
 """A web server for the live page: this machine only, the page's own files only, reading only."""
 
 import errno
+import os
+import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
@@ -24,7 +26,8 @@ class Server(ThreadingHTTPServer):
     """Serves files that it holds in memory, by their exact paths."""
 
     daemon_threads = True
-    allow_reuse_address = False  # or a second server could take a port that is in use
+    # a port just left is free again; on Windows two servers could then share one
+    allow_reuse_address = os.name != "nt"
 
     def __init__(self, files: Mapping[str, bytes], port: int = 0):
         """Listen at a port; 0 takes any free one. Raises OSError if it is in use."""
@@ -38,6 +41,11 @@ class Server(ThreadingHTTPServer):
             raise OSError(
                 f"port {port} is in use: choose another with --port, or 0 for any free one"
             ) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print an error, unless a browser went away before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -53,11 +61,11 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 30  # [s] for a request to arrive
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Send a file."""
         self._answer(body=True)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send the head of a file."""
         self._answer(body=False)
 

@@ -158,9 +158,12 @@ export class App {
   }
 
   play() {
-    const { time } = this.simulation, { settings } = this;
-    const current = (list, hold) => [...list[Math.floor(time / hold) % list.length]];
-    if (this.kind === "reach") settings.target = current(TARGETS, TARGET_TIME);
-    if (this.kind === "circle") settings.circle = current(CIRCLES, CIRCLE_TIME);
+    const { time } = this.simulation, { settings, kind } = this;
+    const [list, hold] = { reach: [TARGETS, TARGET_TIME], circle: [CIRCLES, CIRCLE_TIME] }[kind] ?? [];
+    const present = list?.[Math.floor(time / hold + 1e-9) % list.length];
+    if (!list || present === this.played) return;
+    this.played = present;
+    settings[kind === "reach" ? "target" : "circle"] = [...present];
+    this.changed();
   }
 }

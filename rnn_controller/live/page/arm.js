@@ -143,11 +143,13 @@ export class ArmView {
     const { rows } = this.app.history, { ink } = this.colours;
     const most = Math.round(TRAIL / this.app.simulation.period);
     const shown = rows.slice(-most).map(({ x, y }) => [x, y]);
+    this.context.lineCap = "butt";
     for (let i = 4; i < shown.length; i += 4) {
       this.context.globalAlpha = 0.55 * (i / shown.length) ** 2;
       this.stroke(shown.slice(i - 4, i + 1), ink, 2.5);
     }
     this.context.globalAlpha = 1;
+    this.context.lineCap = "round";
   }
 
   arm() {
@@ -158,14 +160,14 @@ export class ArmView {
     paths.forEach((path, i) => {
       const silenced = this.app.simulation.muscles.has(i);
       const strength = Math.sqrt(Math.min(activations[i], 1));
-      const width = (0.0045 + 0.013 * strength) * this.scale;
+      const width = (0.006 + 0.014 * strength) * this.scale;
       if (silenced) {
         this.stroke(path, muted, 1.5, [3, 4]);
         return;
       }
       this.stroke(path, panel, width + 2);
       this.stroke(path, bone, width);
-      this.context.globalAlpha = 0.3 + 0.7 * strength;
+      this.context.globalAlpha = 0.35 + 0.65 * strength;
       this.stroke(path, MUSCLE_COLOURS[i], width);
       this.context.globalAlpha = 1;
     });

@@ -29,17 +29,17 @@ export function differenceFromPython(controller) {
   return largest;
 }
 
-// Times real time at which a controller's closed loop runs freely.
+// Times real time at which a controller's closed loop runs freely, in the fastest of five parts.
 export function paceOf(controller, periods = 200) {
   const simulation = new Simulation(controller), { states, commands } = controller.reference;
   simulation.noise = 0.2;
   simulation.x.set(states[0]);
   simulation.look();
-  const run = (count) => {
-    for (let t = 0; t < count; t++) simulation.advance(commands[0]);
-  };
-  run(periods / 4); // the browser compiles meanwhile
-  const begin = performance.now();
-  run(periods);
-  return (periods * simulation.period) / ((performance.now() - begin) / 1000);
+  let shortest = Infinity;
+  for (let part = 0; part < 5; part++) {
+    const begin = performance.now();
+    for (let t = 0; t < periods / 5; t++) simulation.advance(commands[0]);
+    shortest = Math.min(shortest, performance.now() - begin);
+  }
+  return ((periods / 5) * simulation.period) / (shortest / 1000);
 }

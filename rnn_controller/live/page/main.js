@@ -28,10 +28,24 @@ const touched = () => {
   app.changed();
 };
 
-const arm = new ArmView(find("arm"), app);
-const views = [arm, new NetworkView(find("network"), app), new TraceView(find("traces"), app)];
+const arm = new ArmView(find("arm"), app), network = new NetworkView(find("network"), app);
+const views = [arm, network, new TraceView(find("traces"), app)];
 connect(app, touched);
 listen(find("arm"), arm, app, touched);
+
+// For tests, and for the console.
+window.live = {
+  app,
+  python: () => python(app),
+  screen: (place) => arm.screen(place),
+  neuron: (index) => network.layout?.neurons[index],
+  firstFrame: null, // [ms] since the page began to load
+  difference: null,
+  pace: null,
+  get time() { return app.simulation.time; },
+  get hand() { return Array.from(app.simulation.place.subarray(0, 2)); },
+  get target() { return app.target; },
+};
 
 let last = null, owed = 0, frame = 0;
 
@@ -44,6 +58,7 @@ function tick(now) {
     app.advance();
   }
   views.forEach((view) => view.draw());
+  window.live.firstFrame ??= performance.now();
   frame = requestAnimationFrame(tick);
 }
 
@@ -69,18 +84,6 @@ window.addEventListener("hashchange", () => {
   app.scripted = false;
   app.changed();
 });
-
-// For tests, and for the console.
-window.live = {
-  app,
-  python: () => python(app),
-  screen: (place) => arm.screen(place),
-  difference: null,
-  pace: null,
-  get time() { return app.simulation.time; },
-  get hand() { return Array.from(app.simulation.place.subarray(0, 2)); },
-  get target() { return app.target; },
-};
 
 // After the first frames: compare with Python, and measure the pace.
 setTimeout(() => {

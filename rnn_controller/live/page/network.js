@@ -75,6 +75,15 @@ export class NetworkView {
     context.textAlign = "left";
   }
 
+  upright(text, x, y) {
+    const { context } = this;
+    context.save();
+    context.translate(x, y);
+    context.rotate(-Math.PI / 2);
+    this.label(text, 0, 0, "center");
+    context.restore();
+  }
+
   blocks() {
     const { context, layout, images, hovered } = this, { ink, line: edge } = this.colours;
     context.imageSmoothingEnabled = false;
@@ -84,7 +93,10 @@ export class NetworkView {
       context.lineWidth = 1;
       context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
     }
-    for (const { text, x, y, align } of layout.labels) this.label(text, x, y, align);
+    for (const { text, x, y, upright } of layout.labels) {
+      if (upright) this.upright(text, x, y);
+      else this.label(text, x, y);
+    }
     this.senders();
     if (hovered === null) return;
     context.strokeStyle = ink;

@@ -1,22 +1,23 @@
 // Where the parts of the network stand in their panel.
 
 const LEFT = 0.3; // share of a wide panel for neurons and tuning
-const NARROW = 480; // [pixels]
+const HIGH = 0.85; // times as high as wide: then neurons and tuning stand above the weights
+const LARGEST = 20; // [pixels] of a weight
 const HEAD = 22, GAP = 7, SPACE = 20, TUNING_TEXT = 48; // [pixels]
 const SENDERS = { sensory: "senses", command: "command", recurrent: "neurons" };
 
 export function place(controller, width, height) {
-  const narrow = width < NARROW, size = controller.stateSize;
+  const narrow = height > HIGH * width, size = controller.stateSize;
   const side = narrow
-    ? Math.min(0.5 * width, 0.42 * height)
+    ? Math.min(0.46 * width, 0.36 * height)
     : Math.min(LEFT * width, (height - 2 * HEAD - TUNING_TEXT) / 1.75);
   const grid = neurons(size, side, HEAD);
-  const radius = narrow ? 0.36 * side : Math.min(0.36 * side, (height - side - 120) / 2);
+  const radius = narrow ? 0.34 * side : Math.min(0.36 * side, (height - side - 120) / 2);
   const tuning = narrow
-    ? { x: 0.76 * width, y: HEAD + 0.5 * side, radius }
+    ? { x: 0.76 * width, y: HEAD + 0.46 * side, radius }
     : { x: side / 2, y: height - 38 - radius, radius };
   const area = narrow
-    ? { x: 0, y: side + 2.4 * HEAD, width, height: height - side - 2.4 * HEAD }
+    ? { x: 0, y: side + 2 * HEAD, width, height: height - side - 2 * HEAD }
     : { x: side + SPACE, y: 0, width: width - side - SPACE, height };
   const named = controller.blocks.includes("recurrent") ? five(controller, area) : any(controller, area);
   named.labels.push({ text: `activity of ${size} neurons`, x: 0, y: 12 });
@@ -39,18 +40,21 @@ function five({ blocks, weights }, area) {
   const columns = senders.reduce((sum, name) => sum + matrix(name).columns, 0);
   const rows = matrix("recurrent").rows + matrix("motor").rows;
   const room = { width: area.width - 2 * GAP - 18, height: area.height - HEAD - GAP - 4 };
-  const cell = Math.min(room.width / columns, room.height / rows, 14);
+  const cell = Math.min(room.width / columns, room.height / rows, LARGEST);
   const made = [], labels = [], y = area.y + HEAD;
   const below = y + cell * matrix("recurrent").rows + GAP;
   const used = columns * cell + 2 * GAP;
   const left = area.x + Math.max(18, (area.width - used) / 2);
+  const middle = (name) => 0.5 * cell * matrix(name).rows;
+  labels.push({ text: "to neurons", x: left - 7, y: y + middle("recurrent"), upright: true });
+  labels.push({ text: "to muscles", x: left - 7, y: below + middle("motor"), upright: true });
   let x = left;
   for (const name of senders) {
     const { columns: across } = matrix(name);
     made.push({ name, x, y });
     if (name === "sensory") made.push({ name: "reflex", x, y: below });
     if (name === "recurrent") made.push({ name: "motor", x, y: below });
-    labels.push({ text: SENDERS[name], x: x + (across * cell) / 2, y: area.y + 12, align: "center" });
+    labels.push({ text: SENDERS[name], x, y: area.y + 12 });
     x += across * cell + GAP;
   }
   const widened = made.map((block) => {

@@ -3,13 +3,13 @@
 import { MUSCLE_COLOURS, colours, fit } from "./canvas.js";
 import { LENGTH } from "./history.js";
 
-const GUTTER = 92, AXIS = 18, GAP = 8; // [pixels]
-const LADDER = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]; // ends of scales
+const GUTTER = 126, AXIS = 18, GAP = 8; // [pixels]
+const LADDER = [0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 50]; // ends of scales
 const sense = (group) => (row, muscle) => row.senses[6 * group + muscle];
 
 // A strip has a name, a unit, a height, a scale's least end, and its lines.
 const STRIPS = [
-  { name: "hand speed", unit: "m/s", share: 1.5, least: 0.5 },
+  { name: "hand speed", unit: "m/s", share: 1.4, least: 0.5 },
   { name: "muscle length", unit: "rest lengths", share: 1, value: sense(0), range: [0.4, 1.4] },
   { name: "muscle velocity", unit: "lengths/s", share: 1, value: sense(1), both: true, least: 1 },
   { name: "muscle tension", unit: "of largest", share: 1, value: sense(2), least: 0.1 },
