@@ -8,12 +8,12 @@ const find = (id) => document.getElementById(id);
 const UNITS = { curl: " N s/m", load: " kg", delay: " s", mass: " ×", strength: " ×" };
 const HINTS = {
   reach: "Drag the target. ",
-  circle: "Drag the circle by its centre, or by its edge for another radius. ",
+  circle: "Drag the circle, or its edge. ",
   follow: "Drag the target to move its course. ",
   eight: "Drag the target to move its course. ",
   draw: "Draw a curve anywhere. ",
 };
-const WOUND = "Drag the arm to push the hand. Click a muscle or a neuron to silence it.";
+const WOUND = "Drag the arm to push it. Click a muscle or a neuron to silence it.";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const NUDGE = 0.01; // [m]
 

@@ -3,6 +3,7 @@
 export const LENGTH = 4; // [s]
 export const DIRECTIONS = 12; // of the hand's movement, for tuning
 const SLOWEST = 0.05; // [m/s] below it a hand has no direction
+const ENOUGH = 10; // periods in which the hand moved, before a neuron is chosen
 
 export class History {
   constructor(neurons, period) {
@@ -27,6 +28,14 @@ export class History {
     const bin = (Math.round(turn * DIRECTIONS) + DIRECTIONS) % DIRECTIONS;
     this.counts[bin] += 1;
     this.sums.forEach((sum, neuron) => (sum[bin] += activity[neuron]));
+  }
+
+  // The neuron that was most active while the hand moved; null at first.
+  mostActive() {
+    const total = (list) => list.reduce((sum, value) => sum + value, 0);
+    if (!this.sums.length || total(this.counts) < ENOUGH) return null;
+    const totals = this.sums.map(total);
+    return totals.indexOf(Math.max(...totals));
   }
 
   // Mean activity of a neuron by the direction of the hand; NaN for one not seen yet.

@@ -18,7 +18,7 @@ export class NetworkView {
     this.canvas = canvas;
     this.app = app;
     this.hovered = null;
-    this.shown = 0; // the neuron whose tuning is drawn
+    this.shown = null; // the neuron whose tuning is drawn
     this.largest = 0.2;
     onTheme(() => (this.images = null));
     canvas.addEventListener("pointermove", (event) => this.point(event));
@@ -49,7 +49,7 @@ export class NetworkView {
     if (this.controller !== controller) {
       this.controller = controller;
       this.largest = 0.2;
-      this.shown = 0;
+      this.shown = null;
       this.hovered = null;
     }
     this.key = key;
@@ -64,7 +64,8 @@ export class NetworkView {
     this.prepare(width, height);
     this.blocks();
     this.neurons();
-    if (this.app.controller.stateSize) this.tuning();
+    this.shown ??= this.app.history.mostActive();
+    if (this.shown !== null) this.tuning();
   }
 
   label(text, x, y, align = "left") {

@@ -45,16 +45,17 @@ function five({ blocks, weights }, area) {
   const below = y + cell * matrix("recurrent").rows + GAP;
   const used = columns * cell + 2 * GAP;
   const left = area.x + Math.max(18, (area.width - used) / 2);
-  const middle = (name) => 0.5 * cell * matrix(name).rows;
-  labels.push({ text: "to neurons", x: left - 7, y: y + middle("recurrent"), upright: true });
-  labels.push({ text: "to muscles", x: left - 7, y: below + middle("motor"), upright: true });
+  const half = (name) => 0.5 * cell * matrix(name).rows, bottom = area.y + area.height;
+  const sides = { neurons: y + half("recurrent"), muscles: Math.min(below + half("motor"), bottom - 24) };
+  for (const [text, at] of Object.entries(sides)) labels.push({ text, x: left - 7, y: at, upright: true });
   let x = left;
   for (const name of senders) {
     const { columns: across } = matrix(name);
     made.push({ name, x, y });
     if (name === "sensory") made.push({ name: "reflex", x, y: below });
     if (name === "recurrent") made.push({ name: "motor", x, y: below });
-    labels.push({ text: SENDERS[name], x, y: area.y + 12 });
+    const middle = name === "recurrent" ? 0.5 * across * cell - 24 : 0;
+    labels.push({ text: SENDERS[name], x: x + middle, y: area.y + 12 });
     x += across * cell + GAP;
   }
   const widened = made.map((block) => {
