@@ -226,6 +226,19 @@ def test_sliders_change_the_simulation(opened):
     assert page.evaluate("live.app.simulation.past.length") == 4
 
 
+def test_two_controllers_are_compared(opened):
+    page = opened(hash="#task=reach&target=0.1,0.4&noise=0")
+    page.click("#more summary")
+    page.select_option("#compare", "reach-paper")
+    settle(page, 0.2)
+    place = "Array.from(live.app.rival.place.subarray(0, 2))"
+    assert page.evaluate(place) != page.evaluate("live.hand")
+    settle(page, 2.5)
+    assert math.dist(page.evaluate(place), (0.1, 0.4)) < 0.04
+    page.click("[data-task=follow]", force=True)
+    assert page.evaluate("live.app.rival") is None
+
+
 def test_time_stands_still_steps_and_begins_anew(opened):
     page = opened()
     page.keyboard.press("Space")

@@ -3,13 +3,14 @@
 import http.client
 import re
 import socket
+import zipfile
 
 import pytest
 from pages import own_server, serving, shipped_files
 
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.live import files
 from rnn_controller.live.export import export
-from rnn_controller.live.files import page_files
 from rnn_controller.live.server import Server
 
 
@@ -98,12 +99,20 @@ def test_the_export_has_the_bytes_that_are_served(tmp_path):
 
 def test_nothing_is_loaded_from_elsewhere():
     """The only addresses are relative ones, of files that are there; a namespace is none."""
-    files = shipped_files()
-    for name, content in files.items():
+    for name, content in shipped_files().items():
         text = content.decode().replace('xmlns="http://www.w3.org/2000/svg"', "")
         assert not re.search(r"https?://|url\(|@import", text), name
         loaded = re.findall(r'(?:from|import|src=|href=|new URL\() ?"([^"]*)"', text)
-        assert {address.removeprefix("./") for address in loaded} <= set(files), name
+        assert {address.removeprefix("./") for address in loaded} <= set(shipped_files()), name
+
+
+def test_the_page_is_read_from_a_zip(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        for file in files.PAGE.iterdir():
+            archive.writestr(f"page/{file.name}", file.read_bytes())
+    monkeypatch.setattr(files, "PAGE", zipfile.Path(tmp_path / "package.zip", "page/"))
+    reach = {"reach-paper": load_checkpoint("reach-paper")}
+    assert files.page_files(reach).keys() == shipped_files().keys()
 
 
 def test_source_files_are_short():
@@ -118,4 +127,4 @@ def test_a_task_that_the_page_cannot_show_is_refused():
     other = Checkpoint(network=reach.network, task="reach", arm=reach.arm)
     other.task = "another"
     with pytest.raises(ValueError, match="the page shows reach, circle, follow of the arm"):
-        page_files({"mine": other})
+        files.page_files({"mine": other})

@@ -20,6 +20,7 @@ export class App {
     this.course = 0; // [s] along the course of a moving target
     this.listeners = [];
     this.simulation = new Simulation(this.controller);
+    this.rival = null; // the simulation of the controller to compare with
     this.begin();
   }
 
@@ -52,16 +53,38 @@ export class App {
     settings.neurons = known(settings.neurons, controller.stateSize);
     settings.muscles = known(settings.muscles, this.data.muscles.length);
     simulation.neurons = new Set(settings.neurons);
-    simulation.muscles = new Set(settings.muscles);
-    simulation.noise = settings.noise;
-    simulation.delay = settings.delay;
-    simulation.perturb(settings);
+    this.compare();
+    for (const each of this.simulations) {
+      each.muscles = new Set(settings.muscles);
+      each.noise = settings.noise;
+      each.delay = settings.delay;
+      each.perturb(settings);
+    }
+  }
+
+  get simulations() {
+    return this.rival ? [this.simulation, this.rival] : [this.simulation];
+  }
+
+  // Other controllers of the same task.
+  get rivals() {
+    return this.data.controllers.filter((c) => c.task === this.kind && c !== this.controller);
+  }
+
+  // Start the arm to compare with, where the first one is.
+  compare() {
+    const wanted = this.rivals.find((c) => c.name === this.settings.compare) ?? null;
+    if (!wanted) this.settings.compare = "";
+    if (wanted === (this.rival?.controller ?? null)) return;
+    this.rival = wanted && new Simulation(wanted);
+    this.rival?.x.set(this.simulation.x);
+    this.rival?.look();
   }
 
   begin() {
     this.history = new History(this.controller.stateSize, this.controller.controlPeriod);
     this.apply();
-    this.simulation.reset(...anglesAt(this.links, START));
+    for (const each of this.simulations) each.reset(...anglesAt(this.links, START));
     this.course = 0;
   }
 
@@ -140,16 +163,16 @@ export class App {
 
   push([fx, fy]) {
     const size = Math.hypot(fx, fy), scale = size > MOST_FORCE ? MOST_FORCE / size : 1;
-    this.simulation.force = [scale * fx, scale * fy];
+    for (const each of this.simulations) each.force = [scale * fx, scale * fy];
   }
 
   // One control period.
   advance() {
     if (this.scripted) this.play();
     const { command, simulation, settings } = this;
-    simulation.advance(command);
+    for (const each of this.simulations) each.advance(command);
     if (this.kind === "follow") this.course += simulation.period * settings.pace;
-    this.history.add(simulation, this.wantedSpeed(command));
+    this.history.add(simulation, this.wantedSpeed(command), this.rival);
   }
 
   wantedSpeed(command) {

@@ -19,7 +19,7 @@ export class ArmView {
     const edge = workspaceOutline(this.app.links, this.app.data.workspace);
     const xs = edge.map(([x]) => x), ys = edge.map(([, y]) => y);
     const [left, right] = [Math.min(...xs, -0.42) - 0.02, Math.max(...xs, 0.1) + 0.03];
-    const [bottom, top] = [Math.min(...ys, -0.13), Math.max(...ys) + 0.02];
+    const [bottom, top] = [Math.min(...ys, -0.13), Math.max(...ys) + 0.045];
     this.scale = Math.min(width / (right - left), height / (top - bottom));
     this.x = width / 2 - (this.scale * (left + right)) / 2;
     this.y = height / 2 + (this.scale * (bottom + top)) / 2;
@@ -45,6 +45,7 @@ export class ArmView {
     this.backdrop();
     this.goal();
     this.trail();
+    this.rival();
     this.arm();
     this.arrow();
     this.scaleBar(width, height);
@@ -150,6 +151,17 @@ export class ArmView {
     }
     this.context.globalAlpha = 1;
     this.context.lineCap = "round";
+  }
+
+  // The arm of the controller to compare with, without its muscles.
+  rival() {
+    const { rival } = this.app, { high } = this.colours;
+    if (!rival) return;
+    const points = joints(rival.controller.links, rival.x[0], rival.x[1]);
+    this.context.globalAlpha = 0.45;
+    this.stroke(points, high, 0.012 * this.scale);
+    this.context.globalAlpha = 1;
+    this.dot(points[2], 0.01, high);
   }
 
   arm() {

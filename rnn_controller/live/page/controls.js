@@ -38,6 +38,10 @@ export function connect(app, touched) {
     button.addEventListener("click", () => app.setTask(task));
   }
   find("controller").addEventListener("change", () => app.setController(find("controller").value));
+  find("compare").addEventListener("change", () => {
+    app.settings.compare = find("compare").value;
+    app.changed();
+  });
   find("pause").addEventListener("click", () => pause(app));
   find("slow").addEventListener("click", () => {
     app.slow = !app.slow;
@@ -132,6 +136,9 @@ function show(app) {
   const names = app.data.controllers.filter((c) => c.task === app.kind).map((c) => c.name);
   find("controller").replaceChildren(...names.map((name) => new Option(name, name)));
   find("controller").value = controller.name;
+  const none = new Option("none", "");
+  find("compare").replaceChildren(none, ...app.rivals.map(({ name }) => new Option(name, name)));
+  find("compare").value = settings.compare;
   find("size").textContent = `${controller.stateSize}-neuron`;
   find("delay").step = controller.controlPeriod;
   for (const id of ["noise", "mass", "strength", "curl", "load", "delay"]) {

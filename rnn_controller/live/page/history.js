@@ -13,11 +13,11 @@ export class History {
     this.sums = Array.from({ length: neurons }, () => new Float64Array(DIRECTIONS));
   }
 
-  add(simulation, wanted) {
-    const [x, y, vx, vy] = simulation.place;
-    const speed = Math.hypot(vx, vy);
-    const { senses, u } = simulation;
-    this.rows.push({ x, y, speed, wanted, senses: senses.slice(), u: u.slice() });
+  add(simulation, wanted, rival) {
+    const [x, y, vx, vy] = simulation.place, speed = Math.hypot(vx, vy);
+    const senses = simulation.senses.slice(), u = simulation.u.slice();
+    const other = rival ? Math.hypot(rival.place[2], rival.place[3]) : NaN;
+    this.rows.push({ x, y, speed, wanted, other, senses, u });
     if (this.rows.length > this.most) this.rows.shift();
     this.learn(simulation.y, vx, vy, speed);
   }

@@ -15,7 +15,7 @@ export function place(controller, width, height) {
   const radius = narrow ? 0.34 * side : Math.min(0.36 * side, (height - side - 120) / 2);
   const tuning = narrow
     ? { x: 0.76 * width, y: HEAD + 0.46 * side, radius }
-    : { x: side / 2, y: height - 38 - radius, radius };
+    : { x: side / 2, y: Math.min(height - 38, HEAD + side + 34 + 2 * radius) - radius, radius };
   const area = narrow
     ? { x: 0, y: side + 2 * HEAD, width, height: height - side - 2 * HEAD }
     : { x: side + SPACE, y: 0, width: width - side - SPACE, height };

@@ -20,6 +20,7 @@ export function defaults(controllers) {
     courses: { follow: FOLLOW, eight: EIGHT, draw: HEART },
     neurons: [],
     muscles: [],
+    compare: "", // the name of a second controller, which moves an arm of its own
   };
 }
 
@@ -43,6 +44,7 @@ export function toAddress(settings, controllers) {
   }
   if (settings.neurons.length) said.set("neurons", settings.neurons.join(","));
   if (settings.muscles.length) said.set("muscles", settings.muscles.join(","));
+  if (settings.compare) said.set("compare", settings.compare);
   return `#${said.toString().replaceAll("%2C", ",")}`;
 }
 
@@ -67,6 +69,7 @@ export function fromAddress(hash, controllers) {
     const rows = Array.from({ length: terms.length / 4 }, (_, i) => terms.slice(4 * i, 4 * i + 4));
     settings.courses.draw = { duration, terms: rows };
   }
+  settings.compare = said.get("compare") ?? "";
   for (const name of ["neurons", "muscles"]) {
     if (said.get(name)) settings[name] = numbers(said.get(name)).filter(Number.isInteger);
   }

@@ -71,10 +71,11 @@ export class TraceView {
   }
 
   linesOf(strip, rows) {
-    const { ink, goal } = this.colours;
+    const { ink, goal, high } = this.colours;
     if (!strip.value) {
       return [
         { colour: goal, values: rows.map((row) => row.wanted), weight: 1.5 },
+        { colour: high, values: rows.map((row) => row.other), weight: 1.5 },
         { colour: ink, values: rows.map((row) => row.speed), weight: 2 },
       ];
     }
