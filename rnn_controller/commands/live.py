@@ -24,7 +24,11 @@ class Live(Checked):
     """
 
     controllers: Annotated[
-        tyro.conf.Positional[tuple[str, ...]], by_default("all that come with the package")
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="[CONTROLLER ...]",
+            help_behavior_hint="(default: all that come with the package)",
+        ),
     ] = ()
     """Names of shipped controllers, checkpoints, or folders of runs."""
     export: Annotated[Path | None, by_default("serve the page instead")] = None

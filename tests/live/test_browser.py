@@ -7,9 +7,16 @@ import time
 from functools import partial
 
 import pytest
-from pages import chromium, own_server, shipped_files, wait_for
+import torch
+from pages import chromium, own_server, serving, shipped_files, wait_for
 
+from arm_env import Arm
+from arm_env.tasks.registry import TASKS
+from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.live.export import export
+from rnn_controller.live.files import page_files
+from rnn_controller.live.server import Server
+from rnn_controller.networks.modules import ModuleConfig, build
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +244,24 @@ def test_two_controllers_are_compared(opened):
     assert math.dist(page.evaluate(place), (0.1, 0.4)) < 0.04
     page.click("[data-task=follow]", force=True)
     assert page.evaluate("live.app.rival") is None
+
+
+def test_any_network_is_shown(opened):
+    generator = torch.Generator().manual_seed(0)
+    controllers = {}
+    for name in ("gru", "mlp"):
+        network = build(ModuleConfig(kind=name), TASKS["reach"], Arm(), generator)
+        controllers[name] = Checkpoint(network=network, task="reach", arm=Arm())
+    with serving(Server(page_files(controllers))) as server:
+        page = opened(server.url)
+        wait_for(page, "live.difference === 0", 60)
+        assert page.locator("[data-task=circle]").is_hidden()
+        for name in controllers:
+            page.select_option("#controller", name)
+            settle(page, 0.3)
+            for x in range(750, 1400, 50):
+                page.mouse.move(x, 200)
+        page.close()
 
 
 def test_time_stands_still_steps_and_begins_anew(opened):

@@ -99,7 +99,7 @@ export class NetworkView {
       else this.label(text, x, y);
     }
     this.senders();
-    if (hovered === null) return;
+    if (hovered === null || !layout.cell) return;
     context.strokeStyle = ink;
     context.lineWidth = 1.5;
     for (const { name, x, y, width, height } of layout.blocks) {
@@ -117,7 +117,7 @@ export class NetworkView {
   senders() {
     const { context, layout, app } = this;
     const recurrent = layout.blocks.find(({ name }) => name === "recurrent");
-    if (!recurrent) return;
+    if (!recurrent || !layout.cell) return;
     context.fillStyle = this.colours.accent;
     app.simulation.y.forEach((activity, i) => {
       context.globalAlpha = Math.min(Math.abs(activity) / this.largest, 1);
@@ -130,7 +130,8 @@ export class NetworkView {
     const { context, layout, hovered } = this, { simulation, controller } = this.app;
     const { accent, line: edge, muted, high, ink } = this.colours, { y } = simulation;
     this.largest = Math.max(0.2, 0.998 * this.largest, ...y.map(Math.abs));
-    const weights = controller.weights[controller.blocks.indexOf("recurrent")];
+    const recurrent = layout.cell ? controller.blocks.indexOf("recurrent") : -1;
+    const weights = controller.weights[recurrent];
     const strongest = weights && Math.max(...weights.data.map(Math.abs));
     layout.neurons.forEach((spot, i) => {
       const silenced = simulation.neurons.has(i);

@@ -4,6 +4,7 @@ const LEFT = 0.3; // share of a wide panel for neurons and tuning
 const HIGH = 0.85; // times as high as wide: then neurons and tuning stand above the weights
 const LARGEST = 20; // [pixels] of a weight
 const HEAD = 22, GAP = 7, SPACE = 20, TUNING_TEXT = 48; // [pixels]
+const FIVE = ["sensory", "command", "recurrent", "reflex", "motor"];
 const SENDERS = { sensory: "senses", command: "command", recurrent: "neurons" };
 
 export function place(controller, width, height) {
@@ -19,7 +20,8 @@ export function place(controller, width, height) {
   const area = narrow
     ? { x: 0, y: side + 2 * HEAD, width, height: height - side - 2 * HEAD }
     : { x: side + SPACE, y: 0, width: width - side - SPACE, height };
-  const named = controller.blocks.includes("recurrent") ? five(controller, area) : any(controller, area);
+  const known = FIVE.every((name) => controller.blocks.includes(name));
+  const named = known ? five(controller, area) : any(controller, area);
   named.labels.push({ text: `activity of ${size} neurons`, x: 0, y: 12 });
   return { ...grid, tuning, ...named, ...finders(grid, named, size) };
 }
@@ -66,7 +68,7 @@ function five({ blocks, weights }, area) {
   return { blocks: widened, labels, cell };
 }
 
-// The weights of any other network, one below the other.
+// The weights of any other network, one below the other; their cells stand for no neuron.
 function any({ blocks, weights }, area) {
   const shown = weights.map((matrix, index) => ({ ...matrix, index, name: blocks[index] }))
     .filter(({ rows, columns }) => rows > 1 && columns > 1);
