@@ -344,7 +344,7 @@ def test_reduced_motion_waits_for_the_user(opened):
 
 
 def test_everything_explains_itself(opened):
-    page = opened()
+    page = opened(hash="#task=reach&target=-0.1,0.45")
     for selector in ("button", "label", "summary"):
         for element in page.locator(selector).all():
             assert element.get_attribute("title"), element.inner_text()

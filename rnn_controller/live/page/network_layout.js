@@ -68,15 +68,15 @@ function five({ blocks, weights }, area) {
   return { blocks: widened, labels, cell };
 }
 
-// The weights of any other network, one below the other; their cells stand for no neuron.
+// The weights of any other network, side by side; their cells stand for no neuron.
 function any({ blocks, weights }, area) {
   const shown = weights.map((matrix, index) => ({ ...matrix, index, name: blocks[index] }))
     .filter(({ rows, columns }) => rows > 1 && columns > 1);
-  const each = area.height / Math.max(shown.length, 1);
+  const each = area.width / Math.max(shown.length, 1);
   const made = shown.map(({ rows, columns, index, name }, i) => {
-    const cell = Math.min(area.width / columns, (each - HEAD) / rows);
+    const cell = Math.min((each - SPACE) / columns, (area.height - HEAD) / rows);
     const box = { width: columns * cell, height: rows * cell };
-    return { name, index, x: area.x, y: area.y + i * each + HEAD, ...box };
+    return { name, index, x: area.x + i * each, y: area.y + HEAD, ...box };
   });
   const labels = made.map(({ name, x, y }) => ({ text: name, x, y: y - 8 }));
   return { blocks: made, labels, cell: 0 };
