@@ -1,5 +1,6 @@
 """What tests of the live page share: its files, and a browser."""
 
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -57,3 +58,36 @@ def wait_for(page, expression, seconds=20.0):
         assert time.monotonic() < end, f"not within {seconds} s: {expression}"
         time.sleep(0.02)
     return value
+
+
+def spot(page, place):
+    """Where a place [m] lies in the window [pixels]."""
+    box = page.locator("#arm").bounding_box()
+    x, y = page.evaluate("place => live.screen(place)", list(place))
+    return box["x"] + x, box["y"] + y
+
+
+def drag(page, start, end):
+    page.mouse.move(*spot(page, start))
+    page.mouse.down()
+    page.mouse.move(*spot(page, [(a + b) / 2 for a, b in zip(start, end, strict=True)]))
+    page.mouse.move(*spot(page, end))
+    page.mouse.up()
+
+
+def distance(page):
+    return math.dist(page.evaluate("live.hand"), page.evaluate("live.target"))
+
+
+def slide(page, name, value):
+    set_value = """(element, value) => {
+        element.value = value;
+        element.dispatchEvent(new Event("input", { bubbles: true }));
+    }"""
+    page.locator(f"#{name}").evaluate(set_value, value)
+
+
+def settle(page, seconds):
+    """Wait for simulated time."""
+    start = page.evaluate("live.time")
+    wait_for(page, f"live.time > {start + seconds}", 60)

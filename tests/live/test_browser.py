@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import torch
-from pages import chromium, own_server, serving, shipped_files, wait_for
+from pages import distance, drag, serving, settle, shipped_files, slide, spot, wait_for
 
 from arm_env import Arm
 from arm_env.tasks.registry import TASKS
@@ -17,78 +17,6 @@ from rnn_controller.live.export import export
 from rnn_controller.live.files import page_files
 from rnn_controller.live.server import Server
 from rnn_controller.networks.modules import ModuleConfig, build
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def address(browser):
-    with own_server() as server:
-        yield server.url
-
-
-@pytest.fixture
-def opened(browser, address):
-    """A function that opens the page; a console error or a foreign request fails the test."""
-    complaints, contexts = [], []
-
-    def go(url=address, hash="", width=1440, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: r.url.startswith(url) or complaints.append(r.url))
-        page.goto(url + hash)
-        wait_for(page, "Boolean(window.live)")
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert not complaints
-
-
-def spot(page, place):
-    """Where a place [m] lies in the window [pixels]."""
-    box = page.locator("#arm").bounding_box()
-    x, y = page.evaluate("place => live.screen(place)", list(place))
-    return box["x"] + x, box["y"] + y
-
-
-def drag(page, start, end):
-    page.mouse.move(*spot(page, start))
-    page.mouse.down()
-    page.mouse.move(*spot(page, [(a + b) / 2 for a, b in zip(start, end, strict=True)]))
-    page.mouse.move(*spot(page, end))
-    page.mouse.up()
-
-
-def distance(page):
-    return math.dist(page.evaluate("live.hand"), page.evaluate("live.target"))
-
-
-def slide(page, name, value):
-    set_value = """(element, value) => {
-        element.value = value;
-        element.dispatchEvent(new Event("input", { bubbles: true }));
-    }"""
-    page.locator(f"#{name}").evaluate(set_value, value)
-
-
-def settle(page, seconds):
-    """Wait for simulated time."""
-    start = page.evaluate("live.time")
-    wait_for(page, f"live.time > {start + seconds}", 60)
 
 
 def test_a_dragged_target_is_reached(opened):
