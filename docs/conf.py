@@ -53,6 +53,7 @@ COMMANDS = {
     "figure": (),
     "animate": (),
     "demo": (),
+    "live": (),
 }
 
 

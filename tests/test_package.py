@@ -54,6 +54,8 @@ def test_the_wheel_is_typed_and_ships_the_controller(environment):
         "arm_env/py.typed",
         "rnn_controller/py.typed",
         "rnn_controller/trained/reach.safetensors",
+        "rnn_controller/live/page/index.html",
+        "rnn_controller/live/page/main.js",
     ):
         assert (site / name).is_file(), name
     assert not (site / "tests").exists()

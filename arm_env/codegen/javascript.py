@@ -140,7 +140,9 @@ function fma(a, b, c) {
   const e = al * bl - (((p - ah * bh) - al * bh) - ah * bl);  // a b = p + e
   const th = c + e, z1 = th - c, tl = (c - (th - z1)) + (e - z1);  // c + e = th + tl
   const vh = p + th, z2 = vh - p, vl = (p - (vh - z2)) + (th - z2);  // p + th = vh + vl
-  return vh + odd(tl, vl);
+  // vh + tl + vl: mostly, the rounding of tl + vl, up or down, makes no difference
+  const s = tl + vl, sum = vh + s * 0.9999999999999998;
+  return sum === vh + s * 1.0000000000000002 ? sum : vh + odd(tl, vl);
 }
 
 // x + y; if it is not exact, the neighbour whose last bit is 1

@@ -1,4 +1,4 @@
-"""The commands of ``python -m rnn_controller``: train, evaluate, draw, demonstrate.
+"""The commands of ``python -m rnn_controller``: train, evaluate, draw, demonstrate, show live.
 
 A command checks its options and every place that it will write to before its work begins.
 """
@@ -14,6 +14,7 @@ import tyro
 from rnn_controller.checkpoint import CheckpointError
 from rnn_controller.commands.demo import Demo
 from rnn_controller.commands.drawing import Animate, Figure, FigureName, SceneName, trained
+from rnn_controller.commands.live import Live
 from rnn_controller.commands.measuring import (
     Attractors,
     Evaluate,
@@ -39,6 +40,7 @@ __all__ = [
     "Evaluate",
     "Figure",
     "FigureName",
+    "Live",
     "Run",
     "SceneName",
     "Train",
@@ -58,6 +60,7 @@ COMMANDS: dict[str, Any] = {
     "animate": Animate,
     "attractors": Attractors,
     "demo": Demo,
+    "live": Live,
 }
 DESCRIPTION = """\
 Train, measure and draw recurrent network controllers of a model of the human arm
