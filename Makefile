@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check docs lowest speed comparison package clean
+.PHONY: live demo test check docs lowest speed comparison package clean
+
+live: .venv/demo  ## the arm and its network in the browser, until Ctrl-C
+	$(BIN)/python -m rnn_controller live
 
 demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo

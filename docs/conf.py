@@ -30,7 +30,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_extra"]
 nb_execution_mode = "off"  # tests run the code
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -43,9 +43,10 @@ suppress_warnings = ["myst.header"]
 html_theme = "furo"
 html_title = "rnn-motor-control"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
-html_extra_path: list[str] = []
+html_css_files = ["site.css"]
+html_extra_path = ["_extra"]  # the live page
 
+(DOCS / "_extra").mkdir(exist_ok=True)
 COMMANDS = {
     "train": ("reach", "circle", "follow"),
     "evaluate": (),
@@ -161,9 +162,23 @@ def shorten_signature(
     return f"({', '.join(shown)})", returned
 
 
+def export_live_page(app: Any) -> None:
+    """Write the live page, which the site embeds."""
+    from rnn_controller.checkpoint import TRAINED, load_checkpoint
+    from rnn_controller.live.export import export
+    from rnn_controller.live.files import page_files
+
+    names = ("reach", "circle", "follow")
+    shown = {name: load_checkpoint(TRAINED / f"{name}.safetensors") for name in names}
+    folder = DOCS / "_extra" / "live"
+    folder.mkdir(parents=True, exist_ok=True)
+    export(page_files(shown), folder)
+
+
 def setup(app: Any) -> None:
-    """Make Sphinx write the page of the command line, and convert docstrings in Markdown."""
+    """Make Sphinx write what is generated, and convert docstrings in Markdown."""
     app.connect("builder-inited", write_command_line)
+    app.connect("builder-inited", export_live_page)
     app.connect("autodoc-process-docstring", keep_attribute, priority=400)
     app.connect("autodoc-process-docstring", convert_markdown, priority=600)  # napoleon has 500
     app.connect("autodoc-process-signature", shorten_signature)

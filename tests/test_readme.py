@@ -22,6 +22,7 @@ SHORTER = {
     "evaluate": ["--movements", "3"],
     "attractors": ["--commands", "2", "--starts", "2", "--output", "found"],
     "demo": ["--iterations", "1"],
+    "live": ["--export", "page"],
 }
 """What makes a command short; figures and animations are drawn as they are."""
 
