@@ -38,16 +38,19 @@ package: .venv/dev  ## sdist and wheel under dist/
 	$(BIN)/python -m build
 
 .venv/demo: pyproject.toml constraints.txt
+	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e .
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt
+	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[dev]'
 	touch $@ .venv/demo
 
 .venv/docs: pyproject.toml constraints.txt
+	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[docs]'
 	touch $@ .venv/demo

@@ -350,7 +350,11 @@ def test_the_documentation_shows_the_stored_comparison():
 
 @pytest.mark.parametrize(
     ("controller", "name"),
-    [("rnn", "recurrent network"), ("joint-pd", "joint PD controller"), ("ppo", "PPO")],
+    [
+        ("rnn", "recurrent network"),
+        ("joint-pd", "proportional-derivative (PD) control"),
+        ("ppo", "PPO"),
+    ],
 )
 def test_the_readme_shows_numbers_of_the_stored_comparison(controller, name):
     readme = (Path(__file__).parents[2] / "README.md").read_text()

@@ -66,6 +66,10 @@ def started(folder, arguments, module, number, delay=0.0):
     )
 
 
+# the folder of the results, and a progress bar, or its text alone where that is wide
+MAY_STAND_BEFORE = r"results are written|%[|]|^\d\d:\d\d|^$"
+
+
 def last_line(process, number):
     """The line in which it says that it was stopped.
 
@@ -74,7 +78,7 @@ def last_line(process, number):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number and not out, err
     *before, last = err.strip().split("\n")
-    assert not [line for line in before if not re.search("%[|]|results are written", line)], err
+    assert not [line for line in before if not re.search(MAY_STAND_BEFORE, line)], err
     assert last.startswith("interrupted" if number == signal.SIGINT else "terminated"), err
     return last
 

@@ -481,7 +481,7 @@ def test_no_text_overlaps_another_or_the_edge(panels):
     figure = panels["a"].figure
     # all but the ticks' labels
     texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
-    assert len(texts) == 22
+    assert len(texts) == 24
     assert_texts_apart(figure, texts)
 
 
