@@ -218,21 +218,11 @@ def test_the_address_holds_the_state(opened, address):
     assert got == [0.5, 1.2, 0.5, [2, 5], [1]]
 
 
-@pytest.mark.parametrize(
-    "hash",
-    ["#task=nothing&controller=x&noise=abc&mass=-5&neurons=a,999,-1&circle=1,2&curve=1,2,3",
-     "#%E0%A4%A", "#task=circle&circle=9,9,9,9", "#task=draw&curve=0,0,0,0,0"],
-)  # fmt: skip
-def test_an_odd_address_does_no_harm(opened, hash):
-    page = opened(hash=hash)
-    settle(page, 0.5)
-    assert all(map(math.isfinite, page.evaluate("live.hand")))
-
-
 HASHES = (
     "#task=reach&target=0.1,0.4&noise=0.1&mass=1.2&delay=0.02&neurons=2,5&muscles=1",
     "#task=circle&circle=-0.05,0.42,0.08,0.4&noise=0",
     "#task=eight&pace=0.8",
+    "#task=follow&pace=0",
     "#task=draw",
 )
 

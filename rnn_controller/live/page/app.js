@@ -1,13 +1,15 @@
 // The state of the page: settings, the simulation, its past, and the script that plays at first.
 
 import { CIRCLES, TARGETS, commandAt } from "./courses.js";
-import { anglesAt, insideWorkspace, isInside } from "./geometry.js";
+import { anglesAt, between, insideWorkspace, isInside } from "./geometry.js";
 import { History } from "./history.js";
 import { NUMBERS, TASKS, defaults } from "./settings.js";
 import { Simulation } from "./simulation.js";
 
 const TARGET_TIME = 1.3, CIRCLE_TIME = 4; // [s] that the script holds each
 const START = [-0.04, 0.4]; // [m] where the hand begins
+const FASTEST_CIRCLE = 0.6; // [m/s]
+const FASTEST_PACE = 2;
 export const MOST_FORCE = 15; // [N]
 
 export class App {
@@ -52,6 +54,9 @@ export class App {
     const known = (list, size) => list.filter((i) => i >= 0 && i < size);
     settings.neurons = known(settings.neurons, controller.stateSize);
     settings.muscles = known(settings.muscles, this.data.muscles.length);
+    // Python takes no other delays
+    const period = controller.controlPeriod;
+    settings.delay = +(period * Math.round(settings.delay / period)).toFixed(6);
     simulation.neurons = new Set(settings.neurons);
     this.compare();
     for (const each of this.simulations) {
@@ -77,6 +82,7 @@ export class App {
     if (!wanted) this.settings.compare = "";
     if (wanted === (this.rival?.controller ?? null)) return;
     this.rival = wanted && new Simulation(wanted);
+    this.owed = 0; // [s] by which the rival is late
     this.rival?.x.set(this.simulation.x);
     this.rival?.look();
   }
@@ -86,6 +92,21 @@ export class App {
     this.apply();
     for (const each of this.simulations) each.reset(...anglesAt(this.links, START));
     this.course = 0;
+  }
+
+  // Bring what an address said into the ranges that a user can reach.
+  confine() {
+    const { settings, links, data } = this;
+    const inside = (place) => isInside(links, data.workspace, place)
+      ? place : insideWorkspace(links, data.workspace, place);
+    settings.target = inside(settings.target);
+    for (const task of Object.keys(settings.centres)) {
+      settings.centres[task] = inside(settings.centres[task]);
+    }
+    settings.pace = between(settings.pace, 0, FASTEST_PACE);
+    const [x, y, radius, speed] = settings.circle;
+    settings.circle = [...CIRCLES[0]];
+    this.setCircle([x, y, radius, between(speed, -FASTEST_CIRCLE, FASTEST_CIRCLE)]);
   }
 
   reset() {
@@ -170,9 +191,21 @@ export class App {
   advance() {
     if (this.scripted) this.play();
     const { command, simulation, settings } = this;
-    for (const each of this.simulations) each.advance(command);
+    simulation.advance(command);
+    this.advanceRival(command);
     if (this.kind === "follow") this.course += simulation.period * settings.pace;
     this.history.add(simulation, this.wantedSpeed(command), this.rival);
+  }
+
+  // The rival may have another control period.
+  advanceRival(command) {
+    const { rival } = this;
+    if (!rival) return;
+    this.owed += this.simulation.period;
+    while (this.owed > rival.period - 1e-9) {
+      this.owed -= rival.period;
+      rival.advance(command);
+    }
   }
 
   wantedSpeed(command) {

@@ -15,11 +15,11 @@ const HINTS = {
 };
 const WOUND = "Drag the arm to push it. Click a muscle or a neuron to silence it.";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const SLIDERS = ["noise", "mass", "strength", "curl", "load", "delay"];
 const NUDGE = 0.01; // [m]
 
 export function connect(app, touched) {
-  const sliders = ["noise", "mass", "strength", "curl", "load", "delay"];
-  for (const id of sliders) {
+  for (const id of SLIDERS) {
     find(id).addEventListener("input", () => {
       app.settings[id] = find(id).valueAsNumber;
       app.changed();
@@ -65,9 +65,14 @@ export function connect(app, touched) {
   muscleButtons(app);
   keys(app, touched);
   app.listeners.push(() => show(app));
+  confine(app);
+}
+
+// Bring what an address said into the ranges of the workspace and the sliders.
+export function confine(app) {
+  app.confine();
   show(app);
-  // what an address said beyond a slider's range
-  for (const id of sliders) app.settings[id] = find(id).valueAsNumber;
+  for (const id of SLIDERS) app.settings[id] = find(id).valueAsNumber;
   app.apply();
 }
 
@@ -141,7 +146,7 @@ function show(app) {
   find("compare").value = settings.compare;
   find("size").textContent = `${controller.stateSize}-neuron`;
   find("delay").step = controller.controlPeriod;
-  for (const id of ["noise", "mass", "strength", "curl", "load", "delay"]) {
+  for (const id of SLIDERS) {
     find(id).value = settings[id];
     const value = +find(id).valueAsNumber.toFixed(3);
     const said = id === "noise" ? `${Math.round(100 * value)} %` : `${value}${UNITS[id]}`;

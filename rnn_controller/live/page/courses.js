@@ -51,7 +51,8 @@ export const outline = (course, centre, points = 160) =>
     commandAt(course, centre, (course.duration * i) / points).slice(0, 2));
 
 const SPEED = 0.25; // [m/s] mean speed along a drawn curve
-const HARMONICS = 16, SAMPLES = 256;
+export const HARMONICS = 16;
+const SAMPLES = 256;
 const SHORTEST = 0.05; // [m] of a curve
 
 // The course along a drawn curve; an open curve is followed there and back. Null if it is short.

@@ -1,7 +1,7 @@
 // Where joints and muscles are drawn, as in arm_env/envs/muscle_paths.py.
 // This is for the eye only: the physics is that of model.js.
 
-const between = (value, low, high) => Math.min(Math.max(value, low), high);
+export const between = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // Shoulder, elbow and hand [m] at joint angles [rad].
 export function joints([l1, l2], shoulder, elbow) {

@@ -3,7 +3,7 @@
 import { App } from "./app.js";
 import { ArmView } from "./arm.js";
 import { differenceFromPython, paceOf } from "./check.js";
-import { connect, python } from "./controls.js";
+import { confine, connect, python } from "./controls.js";
 import { NetworkView } from "./network.js";
 import { listen } from "./pointer.js";
 import { fromAddress, toAddress } from "./settings.js";
@@ -82,6 +82,7 @@ app.listeners.push(() => {
 window.addEventListener("hashchange", () => {
   app.settings = fromAddress(location.hash, data.controllers);
   app.scripted = false;
+  confine(app);
   app.changed();
 });
 

@@ -50,12 +50,13 @@ export function listen(canvas, view, app, touched) {
   const placeOf = (event) => view.world([event.offsetX, event.offsetY]);
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || gesture) return; // one pointer at a time
     canvas.setPointerCapture(event.pointerId);
     const at = placeOf(event), what = found(view, app, at);
     touched();
     const from = app.target;
     gesture = { ...what, at, from, offset: [from[0] - at[0], from[1] - at[1]], moved: false };
+    gesture.pointer = event.pointerId;
     gesture.screen = [event.offsetX, event.offsetY];
     gesture.centre = app.kind === "follow" ? [...app.centre] : null;
     if (what.kind === "jump") {
@@ -68,6 +69,7 @@ export function listen(canvas, view, app, touched) {
   canvas.addEventListener("pointermove", (event) => {
     const at = placeOf(event);
     if (gesture) {
+      if (event.pointerId !== gesture.pointer) return;
       gesture.moved ||= apart([event.offsetX, event.offsetY], gesture.screen) > CLICK;
       if (gesture.moved) drag(app, gesture, at);
       return;
@@ -77,8 +79,8 @@ export function listen(canvas, view, app, touched) {
     canvas.title = kind === "muscle" ? muscleTitle(app, muscle) : TITLES[kind] ?? "";
   });
 
-  const end = () => {
-    if (!gesture) return;
+  const end = (event) => {
+    if (event.pointerId !== gesture?.pointer) return;
     const { kind, moved, muscle } = gesture;
     if (kind === "muscle" && !moved) app.toggle("muscles", muscle);
     if (kind === "draw") finish(app);

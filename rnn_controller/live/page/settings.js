@@ -1,10 +1,12 @@
 // What a user can set, and how the address and Python say it.
 
-import { CIRCLES, EIGHT, FOLLOW, HEART, TARGETS } from "./courses.js";
+import { CIRCLES, EIGHT, FOLLOW, HARMONICS, HEART, TARGETS } from "./courses.js";
 
 export const TASKS = { reach: "reach", circle: "circle", follow: "follow", eight: "follow", draw: "follow" };
 export const NUMBERS = { noise: 0.2, mass: 1, strength: 1, curl: 0, load: 0, delay: 0, pace: 1 };
 const PERTURBATIONS = ["mass", "strength", "curl", "load", "delay"];
+const [SHORTEST, LONGEST] = [0.1, 1000]; // [s] of a curve that an address says
+const LARGEST = 1; // [m] of its terms
 const IDS = { reach: "ReachArm-v0", circle: "CircleArm-v0", follow: "FollowArm-v0" };
 
 export function defaults(controllers) {
@@ -24,7 +26,7 @@ export function defaults(controllers) {
   };
 }
 
-const numbers = (text) => text.split(",").map(Number);
+const numbers = (text) => text.split(",").map((part) => (part.trim() ? Number(part) : NaN));
 const short = (values) => values.map((value) => +value.toFixed(4)).join(",");
 const finite = (values, size) => values.length === size && values.every(Number.isFinite);
 
@@ -65,13 +67,16 @@ export function fromAddress(hash, controllers) {
   const centre = numbers(said.get("centre") ?? "");
   if (finite(centre, 2) && settings.centres[task]) settings.centres[task] = centre;
   const [duration, ...terms] = numbers(said.get("curve") ?? "");
-  if (duration > 0 && terms.length && finite(terms, 4 * Math.floor(terms.length / 4))) {
+  const size = 4 * Math.min(Math.floor(terms.length / 4), HARMONICS);
+  const bounded = terms.every((term) => Math.abs(term) < LARGEST);
+  if (duration > SHORTEST && duration < LONGEST && size && finite(terms, size) && bounded) {
     const rows = Array.from({ length: terms.length / 4 }, (_, i) => terms.slice(4 * i, 4 * i + 4));
     settings.courses.draw = { duration, terms: rows };
   }
   settings.compare = said.get("compare") ?? "";
   for (const name of ["neurons", "muscles"]) {
-    if (said.get(name)) settings[name] = numbers(said.get(name)).filter(Number.isInteger);
+    const listed = numbers(said.get(name) ?? "").filter(Number.isInteger);
+    settings[name] = [...new Set(listed)];
   }
   return settings;
 }
@@ -115,10 +120,11 @@ function scheduleOf(settings, kind) {
   if (kind === "circle") return [[], `[[${short(settings.circle)}]]`.replaceAll(",", ", ")];
   const { duration, terms } = settings.courses[settings.task];
   const [x, y] = settings.centres[settings.task].map((value) => +value.toFixed(4));
+  const round = settings.pace ? +(duration / settings.pace).toFixed(4) : "math.inf";
   const rows = terms.map((term) => `    (${term.join(", ")}),`);
   return [
     [
-      `duration = ${+(duration / settings.pace).toFixed(4)}  # s of one round`,
+      `duration = ${round}  # s of one round`,
       "terms = [  # cosine and sine of x, cosine and sine of y, in m",
       ...rows,
       "]",
