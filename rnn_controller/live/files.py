@@ -11,6 +11,7 @@ import torch
 from arm_env.dynamics.body import ARM
 from arm_env.dynamics.parameters import Arm
 from arm_env.envs import muscle_paths
+from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.registry import TASKS
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.live.model import controller_data, model_source
@@ -21,7 +22,6 @@ SHOWN = ("reach", "circle", "follow")
 """Tasks that the page can show."""
 PERIODS = 100  # of the reference movements
 NOISE = 0.5  # width of the range of their uniform noise
-PHYSICS_STEP = 0.005  # [s] the longest
 
 
 def page_files(controllers: Mapping[str, Checkpoint]) -> dict[str, bytes]:
@@ -75,11 +75,6 @@ def page_data(controllers: Mapping[str, Checkpoint]) -> dict[str, Any]:
     }
 
 
-def substeps(control_period: float) -> int:
-    """Return the number of physics steps in a control period."""
-    return int(np.ceil(control_period / PHYSICS_STEP - 1e-9))
-
-
 def uniform_noise(number: int) -> np.ndarray:
     """Return numbers (n,) in ±``NOISE`` / 2 of a generator that is easy to write in any language.
 
@@ -106,6 +101,6 @@ def reference(checkpoint: Checkpoint) -> dict[str, Any]:
     rest = np.zeros((1, network.state_size))
     each = commands.repeat(PERIODS // 2, 0)[None]
     x0, y0, k, w = (torch.from_numpy(value) for value in (start, rest, each, noise))
-    steps = substeps(network.config.control_period)
+    steps = substeps_of(network.config.control_period)
     states = rollout(network, arm, x0, y0, k, w, steps)[0][0].detach()
     return {"noise": NOISE, "commands": commands.tolist(), "states": states.tolist()}

@@ -27,6 +27,7 @@ from arm_env.dynamics.body import ARM
 from arm_env.dynamics.perturbations import perturbed_fields
 from arm_env.dynamics.plant import parameter_symbols
 from arm_env.dynamics.task_kernels import cost_outputs, trace_task
+from arm_env.envs.simulation import noise_deviation, substeps_of
 from arm_env.tasks.registry import TASKS
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.rollouts.network_emitting import described
@@ -99,13 +100,16 @@ def _kind(checkpoint: Checkpoint) -> str:
 def controller_data(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     """Return a controller's numbers as JSON values."""
     network = checkpoint.network
+    period = network.config.control_period
     task = TASKS[checkpoint.task]
     weights = network.weights._asdict()
     return {
         "name": name,
         "task": checkpoint.task,
         "commandNames": list(task.command_names),
-        "controlPeriod": network.config.control_period,
+        "controlPeriod": period,
+        "substeps": substeps_of(period),
+        "deviation": noise_deviation(1.0, period),
         "stateSize": network.state_size,
         "parameters": checkpoint.arm.flat().tolist(),
         "costWeights": checkpoint.weights.flat().tolist(),

@@ -4,7 +4,6 @@
 import { step, sense, excite, hand, push, perturb, networks } from "./model.js";
 
 const MUSCLES = 6, SENSES = 18, STATES = 10;
-const NOISE_PERIOD = 0.005; // [s] the step at which a noise level is a standard deviation
 
 export class Simulation {
   constructor(controller) {
@@ -26,7 +25,7 @@ export class Simulation {
     this.neurons = new Set(); // those that are silenced
     this.network = networks[controller.kind];
     this.period = controller.controlPeriod;
-    this.substeps = Math.ceil(this.period / 0.005 - 1e-9);
+    this.substeps = controller.substeps;
     this.y = new Float64Array(controller.stateSize);
     this.signal = new Float64Array(SENSES + controller.commandNames.length);
     this.random = new Float64Array(this.signal.length + MUSCLES);
@@ -93,7 +92,7 @@ export class Simulation {
 
   // Normal numbers (Box & Muller 1958), scaled to the control period as in the environments.
   draw() {
-    const deviation = this.noise * Math.sqrt(NOISE_PERIOD / this.period), z = this.random;
+    const deviation = this.noise * this.controller.deviation, z = this.random;
     for (let i = 0; i < z.length; i += 2) {
       const radius = deviation * Math.sqrt(-2 * Math.log(1 - Math.random()));
       const angle = 2 * Math.PI * Math.random();
