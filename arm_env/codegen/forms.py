@@ -6,6 +6,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils
 
 from arm_env.codegen.callees import (
@@ -131,7 +132,8 @@ FORMS: dict[str, type[Form]] = {"": Form, "_lanes": Lanes, "_rows": Rows}
 def moves(number: int) -> dict[str, Any]:
     """Return ``into_lanes`` and ``out_of_lanes`` for compiled code: rows from ``first``, and lanes.
 
-    They move ``number`` rows. Lanes that are left over hold the last row, too.
+    They move ``number`` rows. Lanes that are left over hold the last row, too. The rows of
+    ``out_of_lanes_32`` are float32.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return _interpreted_moves(number)
@@ -147,6 +149,7 @@ def moves(number: int) -> dict[str, Any]:
     return {
         "into_lanes": function("into_lanes", True),
         "out_of_lanes": function("out_of_lanes", False),
+        "out_of_lanes_32": function("out_of_lanes_32", False),
     }
 
 
@@ -164,19 +167,33 @@ def call_move(
         "lanes": lanes,
     }
 
+    # Vectors are put together by hand: LLVM takes seconds to find them in loops over lanes.
     def emit(builder: Any, given: Given) -> None:
         last = builder.sub(given["last"], WHOLE(1))
-        with _loop(builder, WHOLE(number)) as lane, _loop(builder, given["size"]) as i:
-            row = builder.add(given["first"], lane)
+        starts = []
+        for lane in range(number):
+            row = builder.add(given["first"], WHOLE(lane))
             row = builder.select(builder.icmp_signed("<", row, last), row, last)
-            there = builder.add(builder.mul(row, given["width"]), i)
-            there = address(builder, given["rows"], there)
-            here = builder.add(builder.mul(i, WHOLE(number)), lane)
-            here = address(builder, given["lanes"], here)
-            source, target = (there, here) if into else (here, there)
-            builder.store(builder.load(source), target)
+            starts.append(builder.mul(row, given["width"]))
+        with _loop(builder, given["size"]) as i:
+            place = builder.mul(i, WHOLE(number))
+            here = vector_address(builder, given["lanes"], place, number)
+            there = [address(builder, given["rows"], builder.add(start, i)) for start in starts]
+            if into:
+                vector = ir.VectorType(FLOAT, number)(ir.Undefined)
+                for lane in range(number):
+                    value = builder.load(there[lane])
+                    vector = builder.insert_element(vector, value, WHOLE(lane))
+                builder.store(vector, here, align=ELEMENT)
+                return
+            vector = builder.load(here, align=ELEMENT)
+            for lane in range(number):
+                value = builder.extract_element(vector, WHOLE(lane))
+                kind = there[lane].type.pointee
+                value = value if kind == FLOAT else builder.fptrunc(value, kind)
+                builder.store(value, there[lane])
 
-    label = f"move.{number}.{'into' if into else 'out'}"
+    label = f"move.{number}.{'into' if into else 'out'}.{rows.type.pointee}"
     builder.call(defined(builder.module, label, passed, emit), list(passed.values()))
 
 
@@ -196,4 +213,8 @@ def _interpreted_moves(number: int) -> dict[str, Any]:
         moved = rows[first : first + number]
         moved[:] = lanes.reshape(-1, number).T[: len(moved)]
 
-    return {"into_lanes": into_lanes, "out_of_lanes": out_of_lanes}
+    return {
+        "into_lanes": into_lanes,
+        "out_of_lanes": out_of_lanes,
+        "out_of_lanes_32": out_of_lanes,
+    }

@@ -15,7 +15,7 @@ import numpy as np
 from arm_env.codegen.primitives import Primitives
 
 LEAVES = ("const", "scalar", "load")
-UNIFORM = ("p", "w")
+UNIFORM = ("p", "w", "low", "high")
 """Names of the arguments that hold parameters: the arm's, and the cost's weights."""
 NO_ANSWER = (
     "equations are compiled before their values are known, so they can't test a value: "

@@ -9,6 +9,7 @@ from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_tra
 from arm_env.codegen.emitting import emitted
 from arm_env.codegen.forms import moves
 from arm_env.codegen.lanes import LANES
+from arm_env.codegen.primitives import at_least, at_most
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, load
 from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
@@ -30,12 +31,14 @@ class TracedTask(NamedTuple):
         squared_distance: Squared distance from the attractor [m²].
         success: Number above 0 on the attractor.
         body: Body of the task.
+        command_size: Number of a command's components.
     """
 
     terms: list[Symbol]
     squared_distance: Symbol
     success: Symbol
     body: Body
+    command_size: int
 
 
 def trace_task(task: Any) -> TracedTask:
@@ -54,7 +57,7 @@ def trace_task(task: Any) -> TracedTask:
         error = _parts(f"{name}.error", task.error(SYMBOLIC, k, *hand[:2]), ERROR)
         terms = _parts(f"{name}.cost", task.cost(SYMBOLIC, p, weights, x, u, k), TERMS)
         (success,) = _parts(f"{name}.success", [task.success(SYMBOLIC, k, *hand)], SUCCESS)
-    return TracedTask(terms, error[0], success, body)
+    return TracedTask(terms, error[0], success, body, task.command_size)
 
 
 ERROR = ("squared distance", "desired velocity x", "desired velocity y")
@@ -82,57 +85,29 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
 # {lanes} arms at a time are moved into lanes and back. In the last block, lanes that are left over
 # hold the last arm, too. For one arm there is one lane, and the forms are those of one arm.
 TASK = """
-def noisy(first, signal, noise, before, low, high, observation):
-    # float32 observations (B, 3 M + K): noisy sensory signal and command, within their bounds; the
-    # noise is that from ``before`` on
-    for lane in range(min({lanes}, len(observation) - first)):
-        i = first + lane
-        start = before + i * len(low)
-        for j in range(len(low)):
-            value = signal[{lanes} * j + lane] * (1 + noise[start + j])
-            value = low[j] if value < low[j] else value
-            observation[i, j] = high[j] if value > high[j] else value
-
-def present(p, w, u, deviation, key, draw, k, low, high, history, out, observation):
-    noise = empty(len(u) * len(low))
-    noise_of(deviation, key, draw, noise)
-    before = len(noise) - len(u) * len(low)  # 0, as a number of the usual type
-    x_lanes, u_lanes = empty({lanes} * {states}), empty({lanes} * {muscles})
-    k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
-    signal = empty({lanes} * len(low))
-    for first in range(0, len(u), {lanes}):
-        into_lanes(first, history[-1], x_lanes)
-        into_lanes(first, u, u_lanes)
-        into_lanes(first, k, k_lanes)
-        cost{form}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
-        out_of_lanes(first, out, out_lanes)
-        into_lanes(first, history[0], x_lanes)
-        sense{form}(p, x_lanes, signal)
-        into_lanes(first, k, signal[{lanes} * {signals}:])
-        noisy(first, signal, noise, before, low, high, observation)
-
 def advance(
     p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
     observation
 ):
-    for age in range(len(history) - 1):
+    moves = substeps > 0
+    for age in range(len(history) - 1 if moves else 0):
         for i in range(history.shape[1]):
             for j in range(history.shape[2]):
                 history[age, i, j] = history[age + 1, i, j]
-    before = len(u) * {muscles}
+    before = len(u) * {muscles} if moves else 0  # the noise of the excitations is drawn first
     noise = empty(before + len(u) * len(low))
     noise_of(deviation, key, draw, noise)
+    u_noise = noise[: len(u) * {muscles}].reshape((len(u), {muscles}))
+    signal_noise = noise[before:].reshape((len(u), len(low)))
     x_lanes, u_lanes = empty({lanes} * {states}), empty({lanes} * {muscles})
     k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
     excitation, signal = empty({lanes} * {muscles}), empty({lanes} * len(low))
+    signal_noise_lanes = empty({lanes} * len(low))
     for first in range(0, len(u), {lanes}):
         into_lanes(first, history[-1], x_lanes)
         into_lanes(first, u, u_lanes)
         into_lanes(first, k, k_lanes)
-        for lane in range({lanes}):
-            row = min(first + lane, len(u) - 1)
-            for i in range({muscles}):
-                excitation[{lanes} * i + lane] = noise[{muscles} * row + i]
+        into_lanes(first, u_noise, excitation)
         excite{form}(p, u_lanes, excitation, excitation)
         for _ in range(substeps):
             step{form}(p, h, x_lanes, excitation, x_lanes)
@@ -143,9 +118,11 @@ def advance(
             into_lanes(first, history[0], x_lanes)
         sense{form}(p, x_lanes, signal)
         into_lanes(first, command, signal[{lanes} * {signals}:])
-        noisy(first, signal, noise, before, low, high, observation)
+        into_lanes(first, signal_noise, signal_noise_lanes)
+        observe{form}(signal_noise_lanes, low, high, signal)
+        out_of_lanes_32(first, observation, signal)
     for i in range(len(elapsed)):
-        elapsed[i] += 1
+        elapsed[i] += moves
 """
 
 
@@ -158,20 +135,33 @@ def cost_outputs(traced: TracedTask) -> list[Symbol]:
     return flatten([*traced.terms, distance, success, *hand[:2]])
 
 
+def observations(size: int) -> list[Symbol]:
+    """Return the noisy signals, held to their bounds."""
+    signal, noise, low, high = (load(name, (size,)) for name in ("signal", "noise", "low", "high"))
+    noisy = signal * (1 + noise)
+    return flatten([at_most(SYMBOLIC, at_least(SYMBOLIC, noisy, low), high)])
+
+
 def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     """Return kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
     ``history`` holds the latest states, (D + 1, B, 2 J + M), for a delay of D control periods: the
-    last ones are the present, and the first ones are sensed. ``present`` fills out (B, 7), whose
-    columns ``arm_env.dynamics.layout`` names, and the observations. ``advance`` is the whole step
-    of an environment in one call. It moves ``history`` up by one control period, counts the period
-    in ``elapsed``, (B,), and then does the same as ``present``. Costs are those under the command
-    in force during the step; observations show the command that follows. The noise is that of the
-    ``key`` and the number of the ``draw``.
+    last ones are the present, and the first ones are sensed. ``advance`` is the whole step of an
+    environment in one call. It moves ``history`` up by one control period, counts the period in
+    ``elapsed``, (B,), and fills out (B, 7), whose columns ``arm_env.dynamics.layout`` names, and
+    the observations. Costs are those under the command in force during the step; observations show
+    the command that follows. The noise is that of the ``key`` and the number of the ``draw``. With
+    0 ``substeps`` nothing moves: costs and observations are those of the present states.
     """
     body = traced.body
     results = {"out": cost_outputs(traced)}
-    known = moves(lanes) | emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
+    size = body.sensory_size + traced.command_size
+    known = {
+        **moves(lanes),
+        **physics_of(body),
+        **emitted("cost", ["p", "w", "x", "u", "k"], results),
+        **emitted("observe", ["noise", "low", "high"], {"signal": observations(size)}),
+    }
     source = TASK.format(
         lanes=lanes,
         form="" if lanes == 1 else "_lanes",

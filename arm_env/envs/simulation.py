@@ -62,6 +62,7 @@ class Simulation(OwnArrays):
         self._coming: Settings | None = None
         self._kernels = (compile_task_of_one if number == 1 else compile_task)(task)
         self.low, self.high = observation_bounds(task, self.settings.arm)
+        self._bounds = self.low.astype(float), self.high.astype(float)
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
         self._max_excitation = float(self.settings.arm.max_excitation)
@@ -228,20 +229,9 @@ class Simulation(OwnArrays):
         changes = self._commands.changes(rng, self.elapsed)
         command = self.command
         self._commands.take(changes, self.elapsed)
-        costs, observation = self._blank()
-        self._draws += 1
-        self._kernels.advance(
-            self._p, self._w, self._step, self.substeps, u,
-            self._deviation, self._key, self._draws, command, self.command,
-            self.low, self.high, self.history, self.elapsed, costs, observation,
-        )  # fmt: skip
+        results = self._advance(self.substeps, u, command)
         self._commands.tick(self.elapsed)
-        return costs, observation
-
-    def _blank(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.empty((self.number, COSTS)), np.empty(
-            (self.number, len(self.low)), dtype=np.float32
-        )
+        return results
 
     def present(self) -> tuple[np.ndarray, np.ndarray]:
         """Return costs and observations of the present states, under no excitation.
@@ -249,12 +239,19 @@ class Simulation(OwnArrays):
         The costs are (B, 7): terms, distance, success and the hand. The observations are noisy, (B,
         3 M + K) float32: delayed sensory signals and the present command.
         """
-        costs, observation = self._blank()
         still = np.zeros((self.number, self.body.muscle_count))
+        return self._advance(0, still, self.command)
+
+    def _advance(
+        self, substeps: int, u: np.ndarray, command: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        costs = np.empty((self.number, COSTS))
+        observation = np.empty((self.number, len(self.low)), dtype=np.float32)
         self._draws += 1
-        self._kernels.present(
-            self._p, self._w, still, self._deviation, self._key, self._draws,
-            self.command, self.low, self.high, self.history, costs, observation,
+        self._kernels.advance(
+            self._p, self._w, self._step, substeps, u,
+            self._deviation, self._key, self._draws, command, self.command,
+            *self._bounds, self.history, self.elapsed, costs, observation,
         )  # fmt: skip
         return costs, observation
 

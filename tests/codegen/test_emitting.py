@@ -59,8 +59,8 @@ def test_a_single_environment_compiles_what_it_needs_once(tmp_path):
     subprocess.run([sys.executable, "-c", COLD], env=environment, check=True)
     compiled = Counter(path.name.split(".")[1].split("-")[0] for path in tmp_path.rglob("*.nbc"))
     needed = [
-        *("advance", "present", "noise_of"),
-        *("noisy", "hold_to_action_space"),
+        *("advance", "noise_of"),
+        *("observe", "hold_to_action_space"),
         *("step", "sense", "excite", "cost"),
     ]
     assert compiled == dict.fromkeys(needed, 1)

@@ -102,7 +102,9 @@ def test_the_present_of_many_has_the_bits_of_the_present_of_one(task):
     def present(kernels):
         costs = np.empty((37, layout.COSTS))
         seen = np.empty((37, len(bounds[0])), dtype=np.float32)
-        kernels.present(P, W, u, 0.3, 7, 2, command, *bounds, x[None], costs, seen)
+        clock = np.zeros(37, dtype=np.int64)
+        given = (P, W, H, 0, u, 0.3, 7, 2, command, command, *map(np.float64, bounds))
+        kernels.advance(*given, x[None], clock, costs, seen)
         return np.hstack([costs, seen])
 
     alone, together = task_kernels.compile_task_of_one(task), task_kernels.compile_task(task)

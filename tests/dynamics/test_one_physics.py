@@ -100,11 +100,20 @@ def compiled_costs(arm, x, u, command, task=None, weights=WEIGHTS):
 
 def costs_of(kernels, p, w, x, u, command):
     """Costs (B, 7), without their observations."""
-    out, unbounded = np.empty((len(x), layout.COSTS)), np.full(18 + command.shape[1], np.inf)
-    bounds = -unbounded.astype(np.float32), unbounded.astype(np.float32)
-    seen = np.empty((len(x), len(unbounded)), dtype=np.float32)
-    kernels.present(p, w, u, 0.0, 0, 0, command, *bounds, x[None], out, seen)
-    return out
+    unbounded = np.full(18 + command.shape[1], np.inf)
+    return present(kernels, p, w, x, u, command, (0.0, 0, 0), (-unbounded, unbounded))[0]
+
+
+def present(kernels, p, w, x, u, command, noise, bounds):
+    """Costs (B, 7) and observations (B, n) of arms that do not move."""
+    costs, seen = np.empty((len(x), layout.COSTS)), np.empty((len(x), len(bounds[0])), np.float32)
+    clock = np.zeros(len(x), dtype=np.int64)
+    before = x.copy()
+    kernels.advance(
+        p, w, SUBSTEP, 0, u, *noise, command, command, *bounds, x[None], clock, costs, seen
+    )
+    assert not clock.any() and np.array_equal(x, before)
+    return costs, seen
 
 
 def compiled_step(arm, x, u):
@@ -180,12 +189,10 @@ def test_observation_is_the_noisy_sensory_signal_and_command(arm):
     noise = np.empty((300, 20))
     standard_normals(5, 6, noise.reshape(-1))
     noise *= 0.2
-    low, high = np.full(20, -3, dtype=np.float32), np.full(20, 3, dtype=np.float32)
-    observation = np.empty((300, 20), dtype=np.float32)
-    present = task_kernels.compile_task(Reach()).present
-    costs, still = np.empty((300, layout.COSTS)), np.zeros((300, 6))
-    given = (arm.flat(), WEIGHTS.flat(), still, 0.2, 5, 6)
-    present(*given, command, low, high, x[None], costs, observation)
+    bounds = np.full(20, -3.0), np.full(20, 3.0)
+    given = (arm.flat(), WEIGHTS.flat(), x, np.zeros((300, 6)), command)
+    kernels = task_kernels.compile_task(Reach())
+    _, observation = present(kernels, *given, (0.2, 5, 6), bounds)
     signal = np.concatenate([equations.sense(NUMPY, numbers(arm), x), command], -1) * (1 + noise)
     assert (np.abs(signal) > 3).any()
     np.testing.assert_allclose(observation, np.clip(signal, -3, 3), rtol=1e-6, atol=1e-9)  # float32
@@ -207,7 +214,7 @@ def test_the_whole_step_of_an_environment_is_its_kernels_in_turn(arm, task):
     key = 2**62 + 5
     draw = 17
     standard_normals(key, draw, drawn)
-    low, high = np.full(18 + size, -3, dtype=np.float32), np.full(18 + size, 3, dtype=np.float32)
+    low, high = np.full(18 + size, -3.0), np.full(18 + size, 3.0)
     kernels = task_kernels.compile_task(task)
     numbers_of_arm = numbers(arm)
     given = (arm.flat(), WEIGHTS.flat())

@@ -271,8 +271,8 @@ def distance(task):
 
 def test_equal_tasks_share_kernels_and_different_ones_do_not():
     assert (
-        task_kernels.compile_task(Squashed(factor=0.5)).present
-        is task_kernels.compile_task(Squashed()).present
+        task_kernels.compile_task(Squashed(factor=0.5)).advance
+        is task_kernels.compile_task(Squashed()).advance
     )
     assert distance(Squashed(factor=0.25)) == pytest.approx(distance(Squashed(factor=0.5)) / 2)
 
@@ -330,11 +330,11 @@ CHANGES = {
 def test_what_equations_read_may_change_in_a_running_process(change, monkeypatch):
     """As in a notebook with autoreload: kernels belong to what was traced, not to the class."""
     task = Raised()
-    before = task_kernels.compile_task(task).present
+    before = task_kernels.compile_task(task).advance
     change(monkeypatch)
-    assert task_kernels.compile_task(task).present is not before
+    assert task_kernels.compile_task(task).advance is not before
     monkeypatch.undo()
-    assert task_kernels.compile_task(task).present is before
+    assert task_kernels.compile_task(task).advance is before
 
 
 def test_equations_that_are_others_each_time_are_refused(monkeypatch):
@@ -352,7 +352,7 @@ class Elsewhere(arm_env.Reach):
 
 def test_a_copy_does_not_depend_on_another_task_with_the_same_equations():
     kernels = task_kernels.compile_task(arm_env.Reach())
-    assert task_kernels.compile_task(Elsewhere()).present is kernels.present
+    assert task_kernels.compile_task(Elsewhere()).advance is kernels.advance
     assert b"Elsewhere" not in pickle.dumps(kernels)
 
 

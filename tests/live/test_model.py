@@ -116,11 +116,10 @@ def test_costs(page, task):
     x, u = states(200)
     command = task.sample_commands(np.random.default_rng(3), 200, Arm())
     expected = np.empty((200, layout.COSTS))
-    far = np.full(18 + task.command_size, np.inf, dtype=np.float32)
+    far = np.full(18 + task.command_size, np.inf)
     seen = np.empty((200, len(far)), dtype=np.float32)
-    task_kernels.compile_task(task).present(
-        P, W, u, 0.0, 0, 0, command, -far, far, x[None], expected, seen
-    )
+    given = (P, W, H, 0, u, 0.0, 0, 0, command, command, -far, far, x[None])
+    task_kernels.compile_task(task).advance(*given, np.zeros(200, dtype=np.int64), expected, seen)
     for i in range(200):
         call = f"costs.{task.name}({text(P, W, x[i], u[i], command[i])}, out)"
         np.testing.assert_array_equal(page.filled(layout.COSTS, call), expected[i])
