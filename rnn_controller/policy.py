@@ -32,7 +32,7 @@ class _Predicting:
         parameters: Any = arm or body.parameters
         self.network = network
         self.max_excitation = parameters.max_excitation
-        self._rest = rest
+        self.rest_state = rest
         size = getattr(network, "command_size", None)
         self._signals = size and body.sensory_size + size
 
@@ -64,8 +64,10 @@ class _Predicting:
         """
         o = checked_observation(observation, self._signals)
         batch = o if o.ndim == 2 else o[None]
-        shape = (len(batch), self._rest.size)
-        y = np.array(np.broadcast_to(self._rest, shape) if state is None else state, dtype=float)
+        shape = (len(batch), self.rest_state.size)
+        y = np.array(
+            np.broadcast_to(self.rest_state, shape) if state is None else state, dtype=float
+        )
         if y.shape != shape:
             raise ValueError(f"the state of {len(batch)} arms is {shape}, not {y.shape}")
         if episode_start is not None:
@@ -75,7 +77,7 @@ class _Predicting:
                     f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}"
                 )
             if starts.any():
-                y[starts] = self._rest
+                y[starts] = self.rest_state
         u, y_next = self._step(batch, y)
         action = np.minimum(np.maximum(u, 0), self.max_excitation)  # np.clip takes twice as long
         return action.astype(np.float32).reshape((*o.shape[:-1], u.shape[-1])), y_next
