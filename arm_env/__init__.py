@@ -25,11 +25,12 @@ from arm_env.moved import Moved
 from arm_env.recording import record
 from arm_env.tasks.orbits import CycleMeasures, Orbit
 from arm_env.tasks.reach import Reach, ReachMeasures
-from arm_env.tasks.recording import Labels, Recording
+from arm_env.tasks.recording import Recording
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
 from arm_env.tasks.shapes import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.task import Task
+from arm_env.tasks.variables import Labels
 from arm_env.tasks.workspace import hand_position, joint_angles
 
 _EARLIER = {

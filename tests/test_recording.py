@@ -12,7 +12,7 @@ from arm_env import Body, JointPD, Labels, Recording, record
 from arm_env.dynamics.body import ARM
 from arm_env.tasks.measures import Recording as EarlierRecording
 from arm_env.tasks.reach import Reach
-from arm_env.tasks.recording import command_variable
+from arm_env.tasks.variables import command_variable
 from rnn_controller import load
 
 ARRAYS = [field.name for field in fields(Recording)][:8]
@@ -139,7 +139,7 @@ def test_a_network_s_first_state_is_the_one_at_rest(recording):
         lambda b: np.zeros((b + 1, 2)),
         lambda b: np.zeros((1, b, 2)),
         lambda b: np.full((b, 1), "x"),
-        lambda b, sizes=[1]: np.zeros((b, sizes.append(1) or len(sizes))),  # noqa: B006
+        lambda b, sizes=[1]: np.zeros((b, sizes.append(1) or len(sizes))),
     ],
     ids=["None", "list", "tuple", "(B,)", "(B,0)", "(B+1,2)", "(1,B,2)", "text", "growing"],
 )

@@ -1,71 +1,14 @@
-"""Recordings of movements: their arrays, and the names and units of what these hold."""
+"""Recordings of movements."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from arm_env.dynamics.body import ARM
-
-AXES = ("x", "y")
-SENSES = ("length", "velocity", "tension")
-"""Signals of each muscle, in the order of the sensory signal."""
-
-
-class Variable(NamedTuple):
-    """One variable of a recording at T + 1 instants of B episodes.
-
-    Attributes:
-        name: Name of the variable, such as ``hand``.
-        values: Values, (T + 1, B), or (T + 1, B, n) of a variable with n components.
-        unit: Unit, such as ``m/s``; ``1`` without a dimension, and empty if it is not known.
-        meaning: Meaning in words.
-        dimension: Name of the axis of the components; empty for a variable without components.
-        components: Names of the components, n strings or numbers.
-    """
-
-    name: str
-    values: np.ndarray
-    unit: str
-    meaning: str
-    dimension: str = ""
-    components: tuple[str | int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The names and units of what the arrays of a recording hold.
-
-    Attributes:
-        joints: Names of the J joints.
-        muscles: Names of the M muscles.
-        commands: Names of a command's K components.
-        command_units: Units of these, empty where the unit is not known.
-        sensory_units: Units of muscle lengths, velocities and tensions.
-    """
-
-    joints: tuple[str, ...]
-    muscles: tuple[str, ...]
-    commands: tuple[str, ...]
-    command_units: tuple[str, ...]
-    sensory_units: tuple[str, str, str] = ARM.sensory_units
-
-    @classmethod
-    def numbered(cls, joints: int, muscles: int, commands: int) -> "Labels":
-        """Return the names of the arm, where it has that many joints or muscles, or numbers."""
-
-        def names(number: int, known: tuple[str, ...], kind: str) -> tuple[str, ...]:
-            return known if len(known) == number else tuple(f"{kind}{i}" for i in range(number))
-
-        return cls(
-            joints=names(joints, ARM.joints, "joint"),
-            muscles=names(muscles, ARM.muscles, "muscle"),
-            commands=names(commands, (), ""),
-            command_units=("",) * commands,
-        )
+from arm_env.tasks.recording_formats import dataframe, dataset, load, save
+from arm_env.tasks.variables import Labels, Variable, variables_of
 
 
 @dataclass(frozen=True)
@@ -131,40 +74,7 @@ class Recording:
         Commands, actions and rewards of a period stand at the instant at which it begins. They are
         NaN at the last instant.
         """
-        joints, muscles = self.labels.joints, self.labels.muscles
-        j = len(joints)
-        by_joint, by_muscle = ("joint", joints), ("muscle", muscles)
-        found = [
-            Variable("hand", self.hand, "m", "position of the hand", "axis", AXES),
-            Variable("hand_velocity", self.velocity, "m/s", "velocity of the hand", "axis", AXES),
-            Variable("hand_speed", self.speed, "m/s", "speed of the hand"),
-        ]
-        for i, (name, unit) in enumerate(
-            zip(self.labels.commands, self.labels.command_units, strict=True)
-        ):
-            values = _padded(self.commands[..., i])
-            found.append(Variable(command_variable(name), values, unit, f"command {name}"))
-        angles, velocities, activations = np.split(self.states, [j, 2 * j], axis=-1)
-        excitations = "excitation by the controller, before noise"
-        found += [
-            Variable("action", _padded(self.actions), "1", excitations, *by_muscle),
-            Variable("activation", activations, "1", "activation of the muscle", *by_muscle),
-            Variable("joint_angle", angles, "rad", "angle of the joint", *by_joint),
-            Variable("joint_velocity", velocities, "rad/s", "velocity of the joint", *by_joint),
-            Variable("reward", _padded(self.rewards), "1", "reward, minus cost times period"),
-        ]
-        if self.senses is not None:
-            parts = np.split(self.senses, 3, axis=-1)
-            for signal, values, unit in zip(SENSES, parts, self.labels.sensory_units, strict=True):
-                meaning = f"{signal} of the muscle, without noise"
-                found.append(Variable(f"muscle_{signal}", values, unit, meaning, *by_muscle))
-        if self.neural_states is not None:
-            neurons = tuple(range(self.neural_states.shape[-1]))
-            meaning = "state of the controller's neuron"
-            found.append(
-                Variable("neural_state", self.neural_states, "1", meaning, "neuron", neurons)
-            )
-        return found
+        return variables_of(self)
 
     def to_dataframe(self) -> Any:
         """Return a tidy pandas DataFrame, with one row for each episode and time.
@@ -173,8 +83,6 @@ class Recording:
         that of the component, and the unit, such as ``hand_x_m`` and ``hand_velocity_x_m_s``. Its
         ``attrs["units"]`` has the unit of each column. Raises ImportError without pandas.
         """
-        from arm_env.tasks.recording_formats import dataframe
-
         return dataframe(self)
 
     def to_xarray(self) -> Any:
@@ -183,8 +91,6 @@ class Recording:
         Its dimensions are ``time``, ``episode``, ``axis``, ``muscle``, ``joint`` and ``neuron``.
         Raises ImportError without xarray.
         """
-        from arm_env.tasks.recording_formats import dataset
-
         return dataset(self)
 
     def save(
@@ -197,8 +103,6 @@ class Recording:
         written, and gives them back one by one, as ``tqdm`` does.
         Raises ValueError for another suffix, and ImportError without the packages of the format.
         """
-        from arm_env.tasks.recording_formats import save
-
         return save(self, path, progress)
 
     @classmethod
@@ -207,17 +111,4 @@ class Recording:
 
         Raises ValueError for another file, and OSError for one that can't be read.
         """
-        from arm_env.tasks.recording_formats import load
-
-        return load(path)
-
-
-def command_variable(name: str) -> str:
-    """Return the name of the variable that holds a component of the command."""
-    return "command_" + re.sub(r"\W+", "_", name)  # netCDF takes no slash
-
-
-def _padded(values: np.ndarray) -> np.ndarray:
-    """Return values of periods, (T, ...), at T + 1 instants; the last ones are NaN."""
-    kind = values.dtype if values.dtype == np.float32 else np.dtype(float)
-    return np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)]).astype(kind)
+        return cls(**load(path))

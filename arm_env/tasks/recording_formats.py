@@ -14,7 +14,7 @@ import numpy as np
 from arm_env.arguments import shown
 from arm_env.extras import needed
 from arm_env.files import whole_file
-from arm_env.tasks.recording import SENSES, Labels, Recording, Variable, command_variable
+from arm_env.tasks.variables import SENSES, Labels, Variable, command_variable
 
 EXTRA = "data"
 ARRAYS = ("states", "commands", "actions", "rewards", "hand", "velocity")
@@ -35,7 +35,7 @@ def column(variable: Variable, component: str | int | None = None) -> str:
     return "_".join(re.sub(r"\W+", "_", part).strip("_") for part in parts if part.strip("_%"))
 
 
-def columns(recording: Recording) -> dict[str, tuple[np.ndarray, str]]:
+def columns(recording: Any) -> dict[str, tuple[np.ndarray, str]]:
     """Return the columns of the tidy table and their units, by name: B (T + 1) rows, (n,) each."""
     instants, episodes = recording.states.shape[:2]
     found = {
@@ -49,7 +49,7 @@ def columns(recording: Recording) -> dict[str, tuple[np.ndarray, str]]:
     return found
 
 
-def dataframe(recording: Recording) -> Any:
+def dataframe(recording: Any) -> Any:
     """Return the DataFrame of ``Recording.to_dataframe``."""
     pandas = needed("pandas", EXTRA, "a DataFrame")
     found = columns(recording)
@@ -59,7 +59,7 @@ def dataframe(recording: Recording) -> Any:
     return table
 
 
-def dataset(recording: Recording) -> Any:
+def dataset(recording: Any) -> Any:
     """Return the Dataset of ``Recording.to_xarray``."""
     xarray = needed("xarray", EXTRA, "a Dataset")
     coordinates: dict[str, Any] = {
@@ -83,7 +83,7 @@ def dataset(recording: Recording) -> Any:
     return xarray.Dataset(variables, coordinates, attributes)
 
 
-def _about(recording: Recording) -> str:
+def _about(recording: Any) -> str:
     return json.dumps(
         {
             "control_period": recording.control_period,
@@ -93,18 +93,18 @@ def _about(recording: Recording) -> str:
     )
 
 
-def _recording(about: str, arrays: dict[str, np.ndarray]) -> Recording:
+def _fields(about: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     told = json.loads(about)
     labels = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in told["labels"].items()
     }
-    return Recording(
+    return {
         **arrays,
-        control_period=told["control_period"],
-        labels=Labels(**labels),
-        source=told["source"],
-    )
+        "control_period": told["control_period"],
+        "labels": Labels(**labels),
+        "source": told["source"],
+    }
 
 
 def check_format(path: Path | str) -> Path:
@@ -124,7 +124,7 @@ def check_format(path: Path | str) -> Path:
     return path
 
 
-def save(recording: Recording, path: Path | str, progress: Progress = iter) -> Path:
+def save(recording: Any, path: Path | str, progress: Progress = iter) -> Path:
     """Write a recording, as ``Recording.save`` says."""
     path = check_format(path)
     with whole_file(path) as partial:
@@ -132,7 +132,7 @@ def save(recording: Recording, path: Path | str, progress: Progress = iter) -> P
     return path
 
 
-def _save_npz(recording: Recording, path: Path, progress: Progress) -> None:
+def _save_npz(recording: Any, path: Path, progress: Progress) -> None:
     found = {name: getattr(recording, name) for name in (*ARRAYS, *PERHAPS)}
     arrays: dict[str, Any] = {name: array for name, array in found.items() if array is not None}
     arrays[ABOUT] = np.array(_about(recording))
@@ -140,14 +140,14 @@ def _save_npz(recording: Recording, path: Path, progress: Progress) -> None:
         np.savez(file, **arrays)
 
 
-def _save_netcdf(recording: Recording, path: Path, progress: Progress) -> None:
+def _save_netcdf(recording: Any, path: Path, progress: Progress) -> None:
     data = dataset(recording)
     for name in data.variables:
         data[name].encoding["_FillValue"] = None  # NaN stays as it is
     data.to_netcdf(path, engine="h5netcdf")
 
 
-def _save_csv(recording: Recording, path: Path, progress: Progress) -> None:
+def _save_csv(recording: Any, path: Path, progress: Progress) -> None:
     names, found = zip(*columns(recording).items(), strict=True)
     table = [values for values, _ in found]
     # one format for a whole row takes a quarter of the time of the csv module
@@ -169,8 +169,11 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 WRITERS = {".npz": _save_npz, ".nc": _save_netcdf, ".csv": _save_csv}
 
 
-def load(path: Path | str) -> Recording:
-    """Read a recording, as ``Recording.load`` says."""
+def load(path: Path | str) -> dict[str, Any]:
+    """Return the fields of the recording that a file holds, as ``Recording.load`` says.
+
+    Raises ValueError for a file that holds none, and FileNotFoundError if there is none.
+    """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -194,13 +197,13 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _load_npz(path: Path) -> Recording:
+def _load_npz(path: Path) -> dict[str, Any]:
     with _explained(path), np.load(path, allow_pickle=False) as file:
         names = [*ARRAYS, *(name for name in PERHAPS if name in file)]
-        return _recording(str(file[ABOUT]), {name: file[name] for name in names})
+        return _fields(str(file[ABOUT]), {name: file[name] for name in names})
 
 
-def _load_netcdf(path: Path) -> Recording:
+def _load_netcdf(path: Path) -> dict[str, Any]:
     xarray, _ = (needed(package, EXTRA, "a .nc file") for package in PACKAGES[".nc"])
     try:
         data = xarray.load_dataset(path, engine="h5netcdf", decode_cf=False)
@@ -222,7 +225,7 @@ def _load_netcdf(path: Path) -> Recording:
             arrays["senses"] = _joined(data, *senses)
         if "neural_state" in data:
             arrays["neural_states"] = data["neural_state"].values
-        return _recording(data.attrs[ABOUT], arrays)
+        return _fields(data.attrs[ABOUT], arrays)
 
 
 def _joined(data: Any, *names: str) -> np.ndarray:

@@ -16,7 +16,8 @@ from arm_env.codegen.primitives import Array, Primitives
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.tasks.measures import SETTLED, Measures, ShownMeasure
-from arm_env.tasks.recording import Labels, Recording
+from arm_env.tasks.recording import Recording
+from arm_env.tasks.variables import Labels
 from arm_env.tasks.workspace import hand_position, nearest_angles
 
 FASTEST = 2.0  # [m/s] no command is faster
