@@ -28,7 +28,7 @@ def to_json(controller: Any, path: Path | str) -> Path:
     >>> to_json("reach", "reach.json")
     """
     path = check_json(path)
-    return write_whole(path, json.dumps(contents(Exported.of(controller)), indent=1) + "\n")
+    return write_whole(path, printed(contents(Exported.of(controller))))
 
 
 def contents(exported: Exported) -> dict[str, Any]:
@@ -43,3 +43,17 @@ def contents(exported: Exported) -> dict[str, Any]:
         **steps_of(exported.traced, exported.sizes, exported.values, exported.names),
         **arrays,
     }
+
+
+def printed(told: dict[str, Any]) -> str:
+    """Return JSON in which each weight, step and signal has one line."""
+    lines = []
+    for name, value in told.items():
+        text = json.dumps(value)
+        if isinstance(value, dict) and value:
+            parts = [f"  {json.dumps(key)}: {json.dumps(part)}" for key, part in value.items()]
+            text = "{\n" + ",\n".join(parts) + "\n }"
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            text = "[\n" + ",\n".join(f"  {json.dumps(part)}" for part in value) + "\n ]"
+        lines.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"

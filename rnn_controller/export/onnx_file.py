@@ -29,28 +29,29 @@ def check_onnx(path: Path | str) -> Path:
     return path
 
 
-def to_onnx(controller: Any, path: Path | str, float32: bool = False) -> Path:
+def to_onnx(controller: Any, path: Path | str, single_precision: bool = False) -> Path:
     """Write one step of a controller as an ONNX graph; return the path.
 
     ``controller`` is a name such as "reach", a path, a ``Checkpoint``, or what ``load`` gave. The
     graph takes ``observation`` (batch, 3 M + K), as the environment gives it, and ``state``
     (batch, N), which is zero at the start of an episode. It gives ``action`` (batch, M), within its
     limits, and ``next_state`` (batch, N). A network without memory has no state. All are float64,
-    or float32 if asked for. The file's metadata has names, units, task and control period. Raises
-    ValueError for another suffix or controller, and ImportError without the package onnx.
+    or float32 in ``single_precision``. The file's metadata has names, units, task and control
+    period. Raises ValueError for another suffix or controller, and ImportError without the package
+    onnx.
 
     >>> to_onnx("reach", "reach.onnx")
     """
     path = check_onnx(path)
     exported = Exported.of(controller)
-    return write_whole(path, model_of(exported, float32).SerializeToString())
+    return write_whole(path, model_of(exported, single_precision).SerializeToString())
 
 
-def model_of(exported: Exported, float32: bool = False) -> Any:
+def model_of(exported: Exported, single_precision: bool = False) -> Any:
     """Return the ONNX model of a controller's step, checked by the package onnx."""
     onnx = needed("onnx", "export", "an .onnx file")
     helper = onnx.helper
-    kind = np.float32 if float32 else np.float64
+    kind = np.float32 if single_precision else np.float64
     graph = Graph(exported.traced, exported.sizes, exported.values, exported.names)
     highest = float(exported.policy.max_excitation)
     # not Clip, which onnxruntime 1.32 merges with Relu wrongly: it then takes no float64

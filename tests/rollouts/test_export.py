@@ -65,7 +65,7 @@ def test_a_thousand_steps_in_onnxruntime_are_ours(kind, tmp_path):
 
 
 def test_float32_is_less_exact(tmp_path):
-    path = to_onnx("reach", tmp_path / "controller.onnx", float32=True)
+    path = to_onnx("reach", tmp_path / "controller.onnx", single_precision=True)
     expected, found = (
         driven(load("reach"), "ReachArm-v0"),
         driven(Runner(path, np.float32), "ReachArm-v0"),
