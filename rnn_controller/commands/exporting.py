@@ -37,7 +37,10 @@ class Export(Checked):
     """Let the ONNX graph compute with float32, which is less exact, instead of float64."""
 
     def run(self) -> None:
-        """Export, and print where the file is."""
+        """Export, and print where the file is.
+
+        Raises ValueError for another suffix, and for single precision in JSON.
+        """
         from rnn_controller.export import to_json, to_onnx
         from rnn_controller.export.onnx_file import check_onnx
 
