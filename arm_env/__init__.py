@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from arm_env.comparison import Comparison, compare
 from arm_env.control.arm_problem import ArmProblem
 from arm_env.control.controllers import Controller, JointPD, Random, Still
 from arm_env.control.ilqr import Solution, solve
@@ -19,15 +20,17 @@ from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights, Parameters
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
 from arm_env.envs.registration import register_task
-from arm_env.evaluation import evaluate, record
+from arm_env.evaluation import evaluate
 from arm_env.moved import Moved
-from arm_env.tasks.measures import Recording
+from arm_env.recording import record
 from arm_env.tasks.orbits import CycleMeasures, Orbit
 from arm_env.tasks.reach import Reach, ReachMeasures
+from arm_env.tasks.recording import Recording
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps, Schedule
 from arm_env.tasks.shapes import Circle, Ellipse, RoundedPolygon
 from arm_env.tasks.task import Task
+from arm_env.tasks.variables import Labels
 from arm_env.tasks.workspace import hand_position, joint_angles
 
 _EARLIER = {
@@ -68,12 +71,14 @@ __all__ = [
     "Circle",
     "CircleArmEnv",
     "CommandList",
+    "Comparison",
     "Controller",
     "CostWeights",
     "CycleMeasures",
     "Ellipse",
     "JointPD",
     "JointSense",
+    "Labels",
     "MovingCommand",
     "Orbit",
     "Parameters",
@@ -90,6 +95,7 @@ __all__ = [
     "Solution",
     "Still",
     "Task",
+    "compare",
     "evaluate",
     "hand_position",
     "joint_angles",

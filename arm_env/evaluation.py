@@ -3,12 +3,11 @@
 from typing import Any, Literal, overload
 
 import gymnasium as gym
-import numpy as np
 
-from arm_env.arguments import count, detached
-from arm_env.codegen.primitives import NUMPY
-from arm_env.control.controllers import SIGNATURE, as_controller, check_period
+from arm_env.arguments import count
+from arm_env.control.controllers import as_controller
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
+from arm_env.recording import record
 from arm_env.tasks.measures import (  # noqa: F401  some for old imports
     DEPARTED,
     LONG_ENOUGH,
@@ -17,7 +16,6 @@ from arm_env.tasks.measures import (  # noqa: F401  some for old imports
     TARGET_SIZE,
     TOWARD,
     Measures,
-    Recording,
     closest_minimum_jerk,
     path_deviation,
     settling_steps,
@@ -27,63 +25,11 @@ from arm_env.tasks.measures import (  # noqa: F401  some for old imports
 )
 from arm_env.tasks.orbits import CycleMeasures, cycle_measures  # noqa: F401
 from arm_env.tasks.reach import ReachMeasures, reach_measures  # noqa: F401
+from arm_env.tasks.recording import Recording  # noqa: F401
 from arm_env.tasks.schedules import hold_of
 
 MOST_MOVEMENTS = 10**6
 LONGEST = 3600.0  # [s] all of a recording is in memory
-
-
-def record(
-    controller: Any, envs: gym.vector.VectorEnv, steps: int, seed: int, options: Any = None
-) -> Recording:
-    """Return a recording of B arms that a controller drives for ``steps`` control periods.
-
-    ``envs`` is a vector environment of this package, from ``gymnasium.make_vec``. It is reset with
-    ``seed`` and the ``options`` of ``reset``. ``controller`` is an object with ``predict``, a
-    function of the observations, or a model of stable-baselines3. The arrays of the ``Recording``
-    are (T, B, ...), T being ``steps``. Raises ValueError for another environment or controller, and
-    for a controller of another control period.
-
-    >>> envs = gymnasium.make_vec("ReachArm-v0", num_envs=10)
-    >>> recording = record(JointPD(), envs, steps=200, seed=0)
-    >>> recording.hand.shape
-    (201, 10, 2)
-    """
-    if not isinstance(envs.unwrapped, ArmVectorEnv):
-        raise ValueError(
-            "envs must be a vector environment of this package, from gymnasium.make_vec, not "
-            f"{envs}"
-        )
-    simulation = envs.unwrapped.simulation
-    steps = count("steps", steps)
-    controller = as_controller(controller, simulation.control_period)
-    check_period(controller, simulation.control_period)
-    observation, info = envs.reset(seed=seed, options=options)
-    states = [np.array(info["state"])]
-    commands = []
-    actions = []
-    rewards = []
-    memory = None
-    start = np.ones(envs.num_envs, dtype=bool)
-    for _ in range(steps):
-        predicted = controller.predict(observation, memory, start, deterministic=True)
-        if not isinstance(predicted, tuple) or len(predicted) != 2:
-            raise ValueError(
-                f"{type(controller).__name__}.predict must return (action, state): {SIGNATURE}"
-            )
-        action, memory = predicted
-        commands.append(simulation.command.copy())
-        observation, reward, _, _, info = envs.step(action)
-        start = np.zeros(envs.num_envs, dtype=bool)
-        states.append(np.array(info["state"]))
-        # a copy, since the controller may write to its array again
-        actions.append(np.array(detached(action)))
-        rewards.append(np.array(reward))
-    x, y, vx, vy = simulation.body.hand(NUMPY, simulation.arm.arrays(), np.array(states))
-    return Recording(
-        np.array(states), np.array(commands), np.array(actions), np.array(rewards),
-        np.stack([x, y], -1), np.stack([vx, vy], -1),
-    )  # fmt: skip
 
 
 @overload
@@ -167,6 +113,6 @@ def evaluate(
             "which part is measured"
         )
     start, end = (round(time / period) for time in times)
-    recording = record(controller, envs, end, seed)
+    recording = record(controller, envs, end, seed, neural_states=False)
     envs.close()
     return simulation.task.measures(recording, start, period, seed=seed, noise=noise)

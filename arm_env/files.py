@@ -12,6 +12,17 @@ def write_whole(path: Path | str, data: bytes | str) -> Path:
     Several processes may write the same file at once, also from several machines; the last one is
     kept. Raises OSError, with the path that can't be written and the reason.
     """
+    with whole_file(path) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+    return Path(path)
+
+
+@contextmanager
+def whole_file(path: Path | str) -> Iterator[Path]:
+    """Give the temporary path under which a file is to be written; rename it at the end.
+
+    Its folder is made. Raises OSError as ``write_whole`` does. After an error nothing is left.
+    """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with says_why(path):
@@ -19,11 +30,10 @@ def write_whole(path: Path | str, data: bytes | str) -> Path:
             raise IsADirectoryError("it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            partial.write_bytes(data.encode() if isinstance(data, str) else data)
+            yield partial
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-    return path
 
 
 @contextmanager

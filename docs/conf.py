@@ -50,11 +50,14 @@ html_extra_path = ["_extra"]  # the live page
 COMMANDS = {
     "train": ("reach", "circle", "follow"),
     "evaluate": (),
+    "record": (),
     "attractors": (),
     "figure": (),
     "animate": (),
     "demo": (),
     "live": (),
+    "export": (),
+    "list": (),
 }
 
 

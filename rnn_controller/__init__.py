@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+    from rnn_controller.export import to_json, to_onnx
     from rnn_controller.networks.equation_module import EquationConfig, EquationModule
     from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
     from rnn_controller.policy import Policy, load
@@ -45,6 +46,7 @@ _EARLIER = {
 }
 _MODULES = {
     "checkpoint": ("Checkpoint", "CheckpointError", "load_checkpoint"),
+    "export": ("to_json", "to_onnx"),
     "networks.equation_module": ("EquationConfig", "EquationModule"),
     "networks.recurrent": ("NetworkConfig", "RecurrentController"),
     "policy": ("Policy", "load"),
@@ -63,6 +65,8 @@ __all__ = [
     "TrainingError",
     "load",
     "load_checkpoint",
+    "to_json",
+    "to_onnx",
     "train",
 ]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from arm_env.control.controllers import checked_observation, period_of
 from arm_env.dynamics.body import body_of
 from arm_env.dynamics.parameters import Parameters
+from arm_env.tasks.task import Task
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
 from rnn_controller.rollouts.pontryagin import (
@@ -32,7 +33,7 @@ class _Predicting:
         parameters: Any = arm or body.parameters
         self.network = network
         self.max_excitation = parameters.max_excitation
-        self._rest = rest
+        self.rest_state = rest
         size = getattr(network, "command_size", None)
         self._signals = size and body.sensory_size + size
 
@@ -64,8 +65,10 @@ class _Predicting:
         """
         o = checked_observation(observation, self._signals)
         batch = o if o.ndim == 2 else o[None]
-        shape = (len(batch), self._rest.size)
-        y = np.array(np.broadcast_to(self._rest, shape) if state is None else state, dtype=float)
+        shape = (len(batch), self.rest_state.size)
+        y = np.array(
+            np.broadcast_to(self.rest_state, shape) if state is None else state, dtype=float
+        )
         if y.shape != shape:
             raise ValueError(f"the state of {len(batch)} arms is {shape}, not {y.shape}")
         if episode_start is not None:
@@ -75,29 +78,36 @@ class _Predicting:
                     f"episode_start is one flag an arm, shape ({len(batch)},), not {starts.shape}"
                 )
             if starts.any():
-                y[starts] = self._rest
+                y[starts] = self.rest_state
         u, y_next = self._step(batch, y)
         action = np.minimum(np.maximum(u, 0), self.max_excitation)  # np.clip takes twice as long
         return action.astype(np.float32).reshape((*o.shape[:-1], u.shape[-1])), y_next
 
 
 class Policy(_Predicting):
-    """A controller that runs a network by the same compiled code that it was trained with."""
+    """A controller that runs a network by the same compiled code that it was trained with.
 
-    def __init__(self, network: EquationNetwork, arm: Parameters | None = None):
+    ``arm`` is the body's parameters, and ``task`` the task that the network was trained for, if
+    that is known.
+    """
+
+    def __init__(
+        self, network: EquationNetwork, arm: Parameters | None = None, task: Task | None = None
+    ):
         super().__init__(network, np.zeros(network.state_size), arm)
+        self.task = task
         self._muscles = body_of(network).muscle_count
         self._kernels = kernels_of(network)
         weights = network.weights._asdict().items()
-        self._weights = plain_weights(float64(name, w) for name, w in weights)
-        self._constants = copy.deepcopy(tuple(plain_constants(network)))
+        self.plain_weights = plain_weights(float64(name, w) for name, w in weights)
+        self.plain_constants = copy.deepcopy(tuple(plain_constants(network)))
 
     def _step(self, observation: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         o = np.ascontiguousarray(observation)[:, None]
         y = np.ascontiguousarray(state)[:, None]
         u = np.empty((len(state), 1, self._muscles))
         following = np.empty_like(y)
-        self._kernels.steps(self._weights, self._constants, o, y, u, following)
+        self._kernels.steps(self.plain_weights, self.plain_constants, o, y, u, following)
         return u[:, 0], following[:, 0]
 
 
@@ -128,7 +138,7 @@ class ModuleController(_Predicting):
 
 def controller_of(checkpoint: Checkpoint) -> Policy:
     """Return the controller that a checkpoint holds."""
-    return Policy(checkpoint.network, checkpoint.arm)
+    return Policy(checkpoint.network, checkpoint.arm, checkpoint.goal)
 
 
 def load(name: Path | str) -> Policy:

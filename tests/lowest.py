@@ -52,7 +52,8 @@ def smoke() -> None:
             gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json())).spec == env.spec
         )
     assert arm_env.evaluate(load("reach"), movements=20).fraction_within_target > 0.8
-    kinds = ("train", "evaluate", "demo", "figure", "animate", "attractors", "live")
+    kinds = ("train", "evaluate", "record", "demo", "figure", "animate", "attractors")
+    kinds += ("live", "export", "list")
     commands = [["--help"], ["train", "reach", "--help"], *([kind, "--help"] for kind in kinds)]
     with tempfile.TemporaryDirectory() as folder:
         train(TrainConfig(iterations=2, batch_size=8), folder, progress=False)

@@ -11,20 +11,22 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "arm_env": (
-        "arguments checked files moved",
+        "arguments checked extras files moved",
         "codegen",
         "dynamics",
         "tasks",
         "envs",
         "control",
+        "recording",
         "evaluation",
+        "comparison",
         "sb3_model",
         "sb3",
     ),
     "rnn_controller": (
         *("options outputs validation watching", "rollouts", "networks"),
         *("checkpoint_header", "checkpoint", "policy"),
-        *("training", "analysis", "figures live", "commands", "__main__"),
+        *("export training", "analysis", "figures live", "commands", "__main__"),
     ),
 }
 """Folders and files from the ground up: none imports one that comes later."""
@@ -224,6 +226,7 @@ def test_what_serves_any_body_knows_no_size_of_the_arm():
 def loaded_after(code):
     """Which of the heavy modules a fresh interpreter has loaded after this code."""
     heavy = ("torch", "pygame", "stable_baselines3", "matplotlib", "moviepy", "rnn_controller")
+    heavy += ("pandas", "xarray", "h5netcdf", "onnx")
     code += f"\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

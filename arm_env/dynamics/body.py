@@ -47,6 +47,8 @@ class Body:
             are scaled by them.
         sensory_deviation: Approximate standard deviations of the same.
         drawing: Address, as module:Class, of the ``Drawing`` that shows the body.
+        sensory_units: Units of lengths, velocities and tensions. L0 is the optimal length of a
+            muscle, F0 its maximum isometric force.
     """
 
     parameters: Parameters
@@ -62,6 +64,7 @@ class Body:
     sensory_mean: tuple[float, float, float]
     sensory_deviation: tuple[float, float, float]
     drawing: str = "arm_env.envs.drawing:Drawing"
+    sensory_units: tuple[str, str, str] = ("L0", "L0/s", "F0")
 
     def __post_init__(self) -> None:
         missing = [name for name in ASKED if not hasattr(self.parameters, name)]

@@ -17,6 +17,7 @@ from arm_env.envs.own_arrays import OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
 from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
+from arm_env.tasks.variables import SENSES
 
 NOISE_PERIOD = 0.005  # [s] the step at which a noise level is a standard deviation
 LONGEST_SUBSTEP = 0.005  # [s] of the physics; see docs/choices.md
@@ -269,9 +270,9 @@ def observation_bounds(task: Task, arm: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def observation_names(task: Task) -> tuple[str, ...]:
     """Return the names of the observation's components, such as ``length_SF`` and ``target_x``."""
-    sensory = [
-        f"{signal}_{muscle}"
-        for signal in ("length", "velocity", "tension")
-        for muscle in task.body.muscles
-    ]
-    return (*sensory, *task.command_names)
+    return (*sensory_names(task.body), *task.command_names)
+
+
+def sensory_names(body: Body) -> tuple[str, ...]:
+    """Return the names of the components of a body's sensory signal, such as ``length_SF``."""
+    return tuple(f"{signal}_{muscle}" for signal in SENSES for muscle in body.muscles)

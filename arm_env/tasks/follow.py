@@ -102,6 +102,7 @@ class Follow(Task):
     dimensions = (2, 4)
 
     command_names = ("target_x", "target_y", "velocity_x", "velocity_y")
+    command_units = {"target_x": "m", "target_y": "m", "velocity_x": "m/s", "velocity_y": "m/s"}
     tolerance = 0.04
     weights = CostWeights(alpha=2.0, gamma=0.05)
     # A trial is 1.5 times as long as one of reaching, and fewer iterations make as good a network.

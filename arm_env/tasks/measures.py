@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from arm_env.tasks.recording import Recording  # noqa: F401  for old imports
+
 TARGET_SIZE = 0.04  # [m] within the target: d0 of eq. 6
 SETTLED = 0.2  # [s] the end of a movement over which its endpoint error is the mean distance
 # [m] direction and straightness are measured on jumps of this length or longer: targets have a
@@ -49,36 +51,6 @@ class Measures:
         None.
         """
         return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A recording of B episodes over T control periods, as ``arm_env.record`` returns it.
-
-    J is the number of joints, M that of muscles, K that of a command's components: 2, 6 and 2 for
-    ``ReachArm-v0``. States, hand and rewards are the true ones, without sensory noise.
-
-    Attributes:
-        states: Body states, (T + 1, B, 2 J + M): joint angles [rad], angular velocities [rad/s],
-            activations [-]. The first is the state at the start.
-        commands: Commands in force during each period, (T, B, K), in the units of the task.
-        actions: Excitations that the controller returned [-], (T, B, M).
-        rewards: Rewards −c Δt, (T, B).
-        hand: Hand positions from the shoulder [m], (T + 1, B, 2).
-        velocity: Hand velocities [m/s], (T + 1, B, 2).
-    """
-
-    states: np.ndarray
-    commands: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    hand: np.ndarray
-    velocity: np.ndarray
-
-    @property
-    def speed(self) -> np.ndarray:
-        """Hand speed [m/s], (T + 1, B)."""
-        return np.linalg.norm(self.velocity, axis=-1)
 
 
 def trailing_mean(signal: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -122,6 +122,7 @@ class Orbit(Task):
     speed_tolerance = SPEED_TOLERANCE
 
     command_names = ("centre_x", "centre_y", "radius", "speed")
+    command_units = {"centre_x": "m", "centre_y": "m", "radius": "m", "speed": "m/s"}
     tolerance = 0.015
     hold = 3.0
     weights = CostWeights(alpha=2.0, gamma=0.05)

@@ -11,7 +11,6 @@ from arm_env.tasks.measures import (
     SETTLED,
     TARGET_SIZE,
     Measures,
-    Recording,
     ShownMeasure,
     closest_minimum_jerk,
     mean_or_nan,
@@ -20,6 +19,7 @@ from arm_env.tasks.measures import (
     settling_time,
     starts_toward,
 )
+from arm_env.tasks.recording import Recording
 from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import hand_position, joint_angles, resting_state
 
@@ -92,6 +92,7 @@ class Reach(Task):
     )
 
     command_names = ("target_x", "target_y")
+    command_units = {"target_x": "m", "target_y": "m"}
     tolerance = 0.04
     hold = 1.0
     weights = CostWeights()

@@ -15,7 +15,9 @@ from arm_env.checked import Checked, within
 from arm_env.codegen.primitives import Array, Primitives
 from arm_env.dynamics.body import ARM, Body
 from arm_env.dynamics.parameters import CostWeights
-from arm_env.tasks.measures import SETTLED, Measures, Recording, ShownMeasure
+from arm_env.tasks.measures import SETTLED, Measures, ShownMeasure
+from arm_env.tasks.recording import Recording
+from arm_env.tasks.variables import Labels
 from arm_env.tasks.workspace import hand_position, nearest_angles
 
 FASTEST = 2.0  # [m/s] no command is faster
@@ -75,6 +77,7 @@ class Task(Checked):
         training: Settings of ``rnn_controller.TrainConfig`` that differ from its defaults, except
             the cost.
         command_names: Names of the K components of a command.
+        command_units: Units of components of a command, by their names.
         tolerance: Distance within which a hand is on the attractor [m].
         hold: Default time for which an environment holds a command [s], a finite number. A task
             that holds a command for ever also defines ``measured``.
@@ -104,6 +107,7 @@ class Task(Checked):
     training: ClassVar[Mapping[str, Any]] = {}
 
     command_names: ClassVar[tuple[str, ...]]
+    command_units: ClassVar[Mapping[str, str]] = {}
     tolerance: ClassVar[float]
     hold: ClassVar[float]
     weights: ClassVar[CostWeights]
@@ -112,6 +116,17 @@ class Task(Checked):
     def command_size(self) -> int:
         """Number K of a command's components."""
         return len(self.command_names)
+
+    @property
+    def labels(self) -> Labels:
+        """Names and units of a recording of the task."""
+        return Labels(
+            joints=self.body.joints,
+            muscles=self.body.muscles,
+            commands=tuple(self.command_names),
+            command_units=tuple(self.command_units.get(name, "") for name in self.command_names),
+            sensory_units=self.body.sensory_units,
+        )
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands of ``python -m rnn_controller``: train, evaluate, draw, demonstrate, show live.
+"""The commands of ``python -m rnn_controller``: train, evaluate, record, draw, export and others.
 
 A command checks its options and every place that it will write to before its work begins.
 """
@@ -14,6 +14,8 @@ import tyro
 from rnn_controller.checkpoint import CheckpointError
 from rnn_controller.commands.demo import Demo
 from rnn_controller.commands.drawing import Animate, Figure, FigureName, SceneName, trained
+from rnn_controller.commands.exporting import Export
+from rnn_controller.commands.listing import List
 from rnn_controller.commands.live import Live
 from rnn_controller.commands.measuring import (
     Attractors,
@@ -23,6 +25,7 @@ from rnn_controller.commands.measuring import (
     short_name,
     table,
 )
+from rnn_controller.commands.recording import Record
 from rnn_controller.commands.training import (
     EARLIER_OPTIONS,
     Run,
@@ -38,9 +41,12 @@ __all__ = [
     "Attractors",
     "Demo",
     "Evaluate",
+    "Export",
     "Figure",
     "FigureName",
+    "List",
     "Live",
+    "Record",
     "Run",
     "SceneName",
     "Train",
@@ -56,11 +62,14 @@ __all__ = [
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "evaluate": Evaluate,
+    "record": Record,
     "figure": Figure,
     "animate": Animate,
     "attractors": Attractors,
     "demo": Demo,
     "live": Live,
+    "export": Export,
+    "list": List,
 }
 DESCRIPTION = """\
 Train, measure and draw recurrent network controllers of a model of the human arm

@@ -8,7 +8,8 @@ from typing import Annotated
 import tyro
 
 from arm_env.checked import Checked, within
-from rnn_controller.checkpoint import TRAINED, Checkpoint, load_checkpoint
+from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.commands.listing import shipped
 from rnn_controller.commands.measuring import short_name
 from rnn_controller.options import value
 from rnn_controller.outputs import output_folder
@@ -60,13 +61,6 @@ class Live(Checked):
             hint = "" if opened else "; open this address in a browser"
             print(f"{server.url} (Ctrl-C ends it{hint})", flush=True)
             server.serve_forever()
-
-
-def shipped() -> list[str]:
-    """Return the names of the controllers that come with the package, reach first."""
-    names = [file.name.removesuffix(".safetensors") for file in TRAINED.iterdir()]
-    order = ("reach", "circle", "follow", "reach-paper", "circle-paper")
-    return sorted(names, key=lambda name: (order.index(name) if name in order else 9, name))
 
 
 def chosen(names: tuple[str, ...] | list[str]) -> dict[str, Checkpoint]:

@@ -1,6 +1,7 @@
 """Commands that measure a controller: evaluate, and attractors."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from arm_env.checked import Checked, within
+from arm_env.comparison import Comparison
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
@@ -26,14 +28,15 @@ MOST_COMMANDS, MOST_STARTS = 2000, 1000  # the attractors of all need some 1 GB 
 
 @dataclass(frozen=True)
 class Evaluate(Checked):
-    """Measure a controller on random movements, and print a table of the results.
+    """Measure controllers on random movements, and print a table of the results.
 
-    No file is written. The movements are not those of training.
+    Several controllers make the same movements, and are shown side by side. No file is written. The
+    movements are not those of training.
 
     The arm has only the perturbations that are given here, also if the training had others.
 
     Examples:
-      python -m rnn_controller evaluate reach
+      python -m rnn_controller evaluate reach reach-paper
       python -m rnn_controller evaluate runs/reach-0 --noise 0 --curl 13 --json
     """
 
@@ -41,6 +44,11 @@ class Evaluate(Checked):
     """A shipped controller (reach, circle, follow, reach-paper, circle-paper), a checkpoint file,
     or the folder of a training run.
     """
+    others: Annotated[
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="[CONTROLLER ...]", help_behavior_hint="(default: none)"),
+    ] = ()
+    """Further controllers to compare it with."""
     movements: int = within(1000, 1, MOST_MOVEMENTS)
     """Number of movements, up to 20,000."""
     seed: int = within(1_000_000, 0, LARGEST_SEED)
@@ -56,14 +64,20 @@ class Evaluate(Checked):
 
     def run(self) -> None:
         """Evaluate and print."""
-        measures = measure(
-            load_checkpoint(self.controller),
-            self.movements,
-            self.seed,
-            self.noise,
-            self.perturbation,
-        )
-        print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
+        checkpoints = {
+            name: load_checkpoint(given)
+            for name, given in distinct((self.controller, *self.others)).items()
+        }
+        found = {
+            name: measure(checkpoint, self.movements, self.seed, self.noise, self.perturbation)
+            for name, checkpoint in checkpoints.items()
+        }
+        several = Comparison(found)
+        if len(found) == 1:
+            (measures,) = found.values()
+            print(json.dumps(measures.as_dict(), indent=2) if self.json else table(measures))
+        else:
+            print(json.dumps(several.as_dict(), indent=2) if self.json else several)
 
 
 show(
@@ -156,6 +170,18 @@ def short_name(controller: str) -> str:
     return path.name.removesuffix(".safetensors")
 
 
+def distinct(controllers: Sequence[str]) -> dict[str, str]:
+    """Return the controllers by short names, or as they are given if two have one short name.
+
+    Raises ValueError if one is given twice.
+    """
+    if len(set(controllers)) < len(controllers):
+        raise ValueError(f"each controller is given once, not {' '.join(controllers)}")
+    short = [short_name(controller) for controller in controllers]
+    names = short if len(set(short)) == len(short) else controllers
+    return dict(zip(names, controllers, strict=True))
+
+
 def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the arguments of the environment that a controller was trained for."""
     period = checkpoint.network.config.control_period
@@ -180,9 +206,7 @@ def measure(
     had another one. ``noise`` is the standard deviation of the process noise at a 5 ms step.
     """
     perturbation = perturbation or Perturbation()
-    before = checkpoint.training.get("config", {}).get("perturbation")
-    if before not in (None, asdict(Perturbation()), asdict(perturbation)):
-        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
+    note_perturbation(checkpoint, perturbation)
     environment = environment_of(checkpoint)
     _, end = checkpoint.goal.measured(checkpoint.goal.hold)
     steps = round(end / environment["control_period"])
@@ -191,6 +215,13 @@ def measure(
             controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,
             perturbation=perturbation, **environment,
         )  # fmt: skip
+
+
+def note_perturbation(checkpoint: Checkpoint, perturbation: Perturbation) -> None:
+    """Print a line to stderr if the training had another perturbation."""
+    before = checkpoint.training.get("config", {}).get("perturbation")
+    if before not in (None, asdict(Perturbation()), asdict(perturbation)):
+        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
 
 
 def table(measures: Measures) -> str:

@@ -1,7 +1,9 @@
 """The record of a network's equations: a list of statements, each of which computes one array."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from arm_env.codegen.tracing import Symbol, constant
 
@@ -42,6 +44,29 @@ class Traced(NamedTuple):
     statements: list[Statement]
     excitations: str
     state: str
+
+
+def sizes_of(
+    traced: Traced, given: Mapping[str, int], values: Mapping[str, np.ndarray]
+) -> dict[str, int]:
+    """Return the number of components of each array, by its name.
+
+    ``given`` are those of ``signal`` and ``state``; ``values`` are the weights (m, n) or (m,) and
+    the constants, by the names w[i] and c[i].
+    """
+    sizes = dict(given)
+    for s in traced.statements:
+        match s.operation:
+            case "product" | "spread":
+                sizes[s.name] = len(values[s.operands[0]])
+            case "concatenate":
+                sizes[s.name] = sum(sizes[part] for part in s.operands)
+            case "slice":
+                source, start, stop = s.operands
+                sizes[s.name] = (sizes[source] if stop is None else stop) - (start or 0)
+            case _:
+                sizes[s.name] = sizes[s.operands[1]]
+    return sizes
 
 
 def element(array: str) -> Symbol:

@@ -26,6 +26,8 @@ COMMANDS = {  # by what help is asked for: the smallest run
     ("train", "reach"): SMALL,
     ("train", "circle"): SMALL,
     ("evaluate",): ("reach", "--movements=2"),
+    ("record",): ("reach-paper", "--episodes=1", "--seconds=0.02"),
+    ("export",): ("reach-paper",),
     ("figure",): ("6",),
     ("animate",): ("6a",),
     ("attractors",): ("reach", "--commands=2", "--starts=1"),
@@ -163,7 +165,18 @@ def test_json_is_all_of_stdout(call, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["evaluate", "attractors", "figure 5", "figure 6", "figure tuning", "animate 7a"]
+    "command",
+    [
+        "evaluate",
+        "evaluate reach",
+        "record",
+        "export",
+        "attractors",
+        "figure 5",
+        "figure 6",
+        "figure tuning",
+        "animate 7a",
+    ],
 )
 def test_any_controller_s_name_is_refused_in_a_sentence(call, command):
     for name in NAMES:

@@ -1,16 +1,28 @@
 """A body of one joint and two muscles goes through environment, trainer and evaluation."""
 
+import json
 from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
+import onnx
 from gymnasium.utils.env_checker import check_env
 
-from arm_env import Body, CostWeights, Parameters, Reach, Still, evaluate, register_task
+from arm_env import (
+    Body,
+    CostWeights,
+    Parameters,
+    Reach,
+    Recording,
+    Still,
+    evaluate,
+    record,
+    register_task,
+)
 from arm_env.checked import within
 from arm_env.dynamics.equations import excitation
 from arm_env.tasks.registry import ENVIRONMENTS, TASKS
-from rnn_controller import Policy, TrainConfig, Trainer, load_checkpoint
+from rnn_controller import Policy, TrainConfig, Trainer, load_checkpoint, to_json, to_onnx
 from rnn_controller.training.trials import sample
 
 
@@ -76,5 +88,14 @@ def test_a_body_of_one_joint_and_two_muscles(tmp_path, monkeypatch):
     stored = load_checkpoint(trainer.run(progress=False) and trainer.path)
     assert trainer.evaluate(trainer.vector, trials, Hold.weights).value < 0.8 * before
     assert stored.goal == Hold() and stored.arm == Lever()
+    envs = gym.make_vec(Hold.env_id, 3)
+    recording = record(Policy(stored.network, stored.arm), envs, 4, seed=0, senses=True)
+    again = Recording.load(recording.save(tmp_path / "lever.nc"))
+    assert again.senses.tobytes() == recording.senses.tobytes() and again.senses.shape == (5, 3, 6)
+    assert "joint_angle_hinge_rad" in recording.to_dataframe()
+    told = json.loads(to_json(stored, tmp_path / "lever.json").read_text())
+    assert len(told["observation"]) == 8 and told["task"] == "hold"
+    model = onnx.load(to_onnx(stored, tmp_path / "lever.onnx"))
+    assert [array.name for array in model.graph.output] == ["action", "next_state"]
     trained = evaluate(Policy(stored.network, stored.arm), Hold.env_id, movements=50)
     assert trained.mean_value < evaluate(Still(2), Hold.env_id, movements=50).mean_value
