@@ -1,0 +1,123 @@
+"""Rows of the table: a quantity of the model, that of people, and a verdict."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from arm_env.files import write_whole
+
+LIKE, PARTLY, UNLIKE = "like people", "partly", "not like people"
+READ = "read in the abstract"
+MEMORY = "from memory of the paper, not checked"
+EXACT = "follows from a formula"
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity of the model beside that of people.
+
+    Attributes:
+        experiment: Name of the experiment.
+        quantity: Name of the quantity.
+        unit: Unit, empty for a pure number.
+        value: Value of the model.
+        low: Least of the values that ``over`` names.
+        high: Largest of these values.
+        over: What the values differ in, such as directions or networks.
+        people: The human number or finding, in words.
+        source: Paper, with the table or figure and the protocol.
+        checked: How the human number was checked.
+        verdict: like people, partly, or not like people.
+        why: The reason, in a sentence.
+    """
+
+    experiment: str
+    quantity: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    over: str
+    people: str
+    source: str
+    checked: str
+    verdict: str
+    why: str
+
+    @property
+    def shown(self) -> str:
+        """Value with its unit and range, as the table shows them."""
+        unit = f" {self.unit}" if self.unit else ""
+        if self.low == self.high:
+            return f"{rounded(self.value)}{unit}"
+        return (
+            f"{rounded(self.value)}{unit} ({rounded(self.low)} to {rounded(self.high)}, {self.over})"
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a human number is from, and how it was checked."""
+
+    text: str
+    checked: str
+
+
+def rounded(value: float) -> str:
+    """Return a number with three significant digits, two from 0.1 to 10, and none above 100."""
+    if not np.isfinite(value):
+        return "none" if np.isnan(value) else "infinite"
+    size = abs(value)
+    digits = 0 if size >= 20 else 1 if size >= 10 else 2
+    text = f"{value:.{digits}f}"
+    return "0" if float(text) == 0 and size < 5e-4 else text if float(text) else f"{value:.1g}"
+
+
+def judged(value: float, like: Range, partly: Range) -> str:
+    """Return the verdict on a value, from the ranges that count as like people and as partly."""
+    if like[0] <= value <= like[1]:
+        return LIKE
+    return PARTLY if partly[0] <= value <= partly[1] else UNLIKE
+
+
+def middle(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """Return the median of values, their least and their largest."""
+    array = np.asarray(values, dtype=float)
+    return float(np.median(array)), float(array.min()), float(array.max())
+
+
+def to_csv(path: Path, rows: Iterable[Row]) -> Path:
+    """Write the rows to a CSV file."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return write_whole(path, text.getvalue())
+
+
+def read_csv(path: Path) -> list[Row]:
+    """Return the rows of a CSV file that ``to_csv`` wrote, or none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [
+            Row(**{k: float(v) if k in ("value", "low", "high") else v for k, v in line.items()})
+            for line in csv.DictReader(file)
+        ]
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return a Markdown table of rows of one experiment."""
+    lines = ["| quantity | model | people | verdict | why |", "|---|---|---|---|---|"]
+    for row in rows:
+        people = f"{row.people} ({row.source}; {row.checked})"
+        lines.append(
+            f"| {row.quantity} | {row.shown} | {people} | **{row.verdict}** | {row.why} |"
+        )
+    return "\n".join(lines)
