@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
+from scipy.stats import linregress
 
 import arm_env
+from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
 from benchmarks.human.movements import PERIOD, Commands, recorded
 from rnn_controller.figures.cycles import plan
@@ -82,58 +84,55 @@ def planned(orbit: arm_env.Orbit, commands: np.ndarray, seconds: float) -> Comma
 def driven(
     controller: Controller,
     orbit: arm_env.Orbit,
+    commands: np.ndarray,
     *,
     planning: bool,
     noise: float,
     seed: int,
-    commands: np.ndarray | None = None,
-) -> tuple[Exponents, arm_env.Recording]:
-    """Return the power laws of a controller that runs along an orbit, and the recording.
+) -> np.ndarray:
+    """Return the paths of the hand [m], (T, B, 2), along the orbits of commands (B, 4).
 
     With ``planning`` the controller is one of circles and is given circles that touch the curve.
     """
-    commands = commands_of() if commands is None else commands
     seconds = BEFORE + SHOWN
+    schedule, environment = Commands(commands[None], seconds), {"orbit": orbit}
     if planning:
         schedule, environment = planned(orbit, commands, seconds), {}
-    else:
-        schedule, environment = Commands(commands[None], seconds), {"orbit": orbit}
     recording = recorded(
         controller, "CircleArm-v0", schedule, seconds, noise=noise, seed=seed, **environment
     )
-    return exponents(recording.hand[round(BEFORE / PERIOD) :], orbit, commands), recording
+    return recording.hand[round(BEFORE / PERIOD) :]
 
 
-def exponents(hand: np.ndarray, orbit: arm_env.Orbit, commands: np.ndarray) -> Exponents:
-    """Return the power laws of hand paths (T, B, 2) [m] along the orbits of commands (B, 4)."""
-    sos = butter(2, CUTOFF, fs=1 / PERIOD, output="sos")
-    path = sosfiltfilt(sos, hand, axis=0)
+def local(hand: np.ndarray, commands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return speeds [m/s] and curvatures [1/m], (T', B) each, of hand paths (T, B, 2) [m].
+
+    The paths are smoothed by a low-pass filter, and their ends are cut. A curvature is above 0
+    where the path turns in the direction of its command, (B, 4).
+    """
+    path = sosfiltfilt(butter(2, CUTOFF, fs=1 / PERIOD, output="sos"), hand, axis=0)
     velocity = np.gradient(path, PERIOD, axis=0)
     acceleration = np.gradient(velocity, PERIOD, axis=0)
     edge = round(EDGE / PERIOD)
     vx, vy = np.moveaxis(velocity[edge:-edge], -1, 0)
     ax, ay = np.moveaxis(acceleration[edge:-edge], -1, 0)
     speed = np.hypot(vx, vy)
-    way = -np.sign(commands[:, 3])  # 1 for anticlockwise
-    curvature = way * (vx * ay - vy * ax) / speed**3
-    turned = np.unwrap(np.arctan2(vy, vx), axis=0)
-    rounds = way * (turned[-1] - turned[0]) / (2 * np.pi * PERIOD * (len(turned) - 1))
-    place = hand - commands[:, :2]
-    distance = orbit.error(arm_env_numpy(), commands, hand[..., 0], hand[..., 1])[0] ** 0.5
-    del place
+    return speed, -np.sign(commands[:, 3]) * (vx * ay - vy * ax) / speed**3
+
+
+def exponents(hand: np.ndarray, orbit: arm_env.Orbit, commands: np.ndarray) -> Exponents:
+    """Return the power laws of hand paths (T, B, 2) [m] along the orbits of commands (B, 4)."""
+    speed, curvature = local(hand, commands)
     keep = curvature > STRAIGHT / commands[:, 2]
-    laws = [power_law(speed[k, i], curvature[k, i]) for i, k in enumerate(keep.T)]
-    beta, r2 = np.array(laws).T
-    return Exponents(beta, r2, rounds, np.median(distance, 0), keep.mean(0))
-
-
-def arm_env_numpy():
-    from arm_env.codegen.primitives import NUMPY
-    return NUMPY
+    beta, r2 = np.array([power_law(speed[k, i], curvature[k, i]) for i, k in enumerate(keep.T)]).T
+    turned = (speed * curvature).mean(0)  # [rad/s]
+    squared = orbit.error(NUMPY, commands, hand[..., 0], hand[..., 1])[0]
+    off = np.median(np.sqrt(squared), 0)
+    return Exponents(beta, r2, turned / (2 * np.pi), off, keep.mean(0))
 
 
 def power_law(speed: np.ndarray, curvature: np.ndarray) -> tuple[float, float]:
     """Return β of v ∝ κ^−β by regression of log v on log κ, (n,) each, and R²."""
     v, k = np.log(speed), np.log(curvature)
-    slope = np.cov(k, v)[0, 1] / np.var(k, ddof=1)
-    return -float(slope), float(np.corrcoef(k, v)[0, 1] ** 2)
+    fit = linregress(k, v)
+    return -float(fit.slope), float(fit.rvalue**2)

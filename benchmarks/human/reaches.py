@@ -7,6 +7,7 @@ the last instant around its peak at which the speed is above 5 % of the peak.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.signal import find_peaks
 
 import arm_env
 from arm_env.codegen.primitives import NUMPY
@@ -17,7 +18,7 @@ from arm_env.tasks.workspace import jacobian, joint_angles
 from benchmarks.human.movements import PERIOD, Commands, recorded
 
 CENTRE = (0.0, 0.42)  # [m]
-DISTANCES = (0.05, 0.10, 0.15)  # [m]
+DISTANCES = (0.04, 0.08, 0.16)  # [m]
 DIRECTIONS = 2 * np.pi * np.arange(8) / 8  # [rad]
 HOLD = 1.5  # [s] on the centre
 AFTER = 1.5  # [s] on the target
@@ -62,7 +63,9 @@ class Reaches(NamedTuple):
     @property
     def peak_to_mean(self) -> np.ndarray:
         """Peak speed over mean speed of each movement, (N,)."""
-        means = [s[a : b + 1].mean() for s, a, b in zip(self.speed.T, self.onset, self.end)]
+        means = [
+            s[a : b + 1].mean() for s, a, b in zip(self.speed.T, self.onset, self.end, strict=True)
+        ]
         return self.peak / np.array(means)
 
     @property
@@ -78,6 +81,13 @@ class Reaches(NamedTuple):
             path = self.hand[a : b + 1, i : i + 1]
             values.append(path_deviation(path, path[0], path[-1])[0])
         return np.array(values)
+
+    @property
+    def peaks(self) -> np.ndarray:
+        """Number of peaks of the speed that stand out by a tenth of the highest, (N,)."""
+        return np.array(
+            [len(find_peaks(np.r_[0, s, 0], prominence=0.1 * s.max())[0]) for s in self.speed.T]
+        )
 
     @property
     def peak_acceleration(self) -> np.ndarray:
@@ -101,9 +111,7 @@ def reaches(
     targets = centre + distance[:, None] * np.stack([np.cos(direction), np.sin(direction)], -1)
     # the schedule's segments are as long as the hold on the centre
     schedule = Commands(np.stack([centre, targets]), HOLD)
-    recording = recorded(
-        controller, "ReachArm-v0", schedule, HOLD + AFTER, noise=noise, seed=seed
-    )
+    recording = recorded(controller, "ReachArm-v0", schedule, HOLD + AFTER, noise=noise, seed=seed)
     start = round(HOLD / PERIOD)
     hand, speed = recording.hand[start:], recording.speed[start:]
     return Reaches(distance, direction, hand, speed, *extent(speed))
@@ -118,6 +126,16 @@ def extent(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     onset = np.where(before.any(0), len(speed) - 1 - before[::-1].argmax(0), 0)
     end = np.where(after.any(0), after.argmax(0), len(speed) - 1)
     return onset, end
+
+
+def resting_scatter(controller: Controller, *, noise: float, seed: int, number: int) -> float:
+    """Return the scatter [m] of ``number`` hands that are held on the centre for 3 s.
+
+    It is the geometric mean of the standard deviations along both axes.
+    """
+    still = Commands(np.broadcast_to(CENTRE, (1, number, 2)), 3.0)
+    recording = recorded(controller, "ReachArm-v0", still, 3.0, noise=noise, seed=seed)
+    return float(np.linalg.det(np.cov(recording.hand[-1].T)) ** 0.25)
 
 
 class Scatter(NamedTuple):

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ MEMORY = "from memory of the paper, not checked"
 EXACT = "follows from a formula"
 
 Range = tuple[float, float]
+Values = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,8 @@ class Row:
         unit = f" {self.unit}" if self.unit else ""
         if self.low == self.high:
             return f"{rounded(self.value)}{unit}"
-        return (
-            f"{rounded(self.value)}{unit} ({rounded(self.low)} to {rounded(self.high)}, {self.over})"
-        )
+        spread = f"{rounded(self.low)} to {rounded(self.high)}, {self.over}"
+        return f"{rounded(self.value)}{unit} ({spread})"
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,42 @@ def rounded(value: float) -> str:
     return "0" if float(text) == 0 and size < 5e-4 else text if float(text) else f"{value:.1g}"
 
 
-def judged(value: float, like: Range, partly: Range) -> str:
-    """Return the verdict on a value, from the ranges that count as like people and as partly."""
-    if like[0] <= value <= like[1]:
-        return LIKE
-    return PARTLY if partly[0] <= value <= partly[1] else UNLIKE
+def judged(values: Values, like: Range, partly: Range) -> str:
+    """Return the verdict on values: directions, places or networks.
 
-
-def middle(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
-    """Return the median of values, their least and their largest."""
+    They are like people if three quarters of them lie in the range ``like``, and partly if half of
+    them lie in the wider range ``partly``.
+    """
     array = np.asarray(values, dtype=float)
-    return float(np.median(array)), float(array.min()), float(array.max())
+
+    def share(limits: Range) -> float:
+        return float(((array >= limits[0]) & (array <= limits[1])).mean())
+
+    if share(like) >= 0.75:
+        return LIKE
+    return PARTLY if share(partly) >= 0.5 else UNLIKE
+
+
+def row(
+    quantity: str,
+    unit: str,
+    values: Values,
+    over: str,
+    people: str,
+    source: Source,
+    limits: tuple[Range, Range],
+    why: str,
+) -> Row:
+    """Return a row of the median and the range of values, with the verdict on them.
+
+    ``limits`` are the ranges that count as like people and as partly. The name of the experiment is
+    empty; whoever collects the rows of an experiment fills it in.
+    """
+    array = np.asarray(values, dtype=float)
+    return Row(
+        "", quantity, unit, float(np.median(array)), float(array.min()), float(array.max()), over,
+        people, source.text, source.checked, judged(array, *limits), why,
+    )  # fmt: skip
 
 
 def to_csv(path: Path, rows: Iterable[Row]) -> Path:
@@ -105,11 +131,13 @@ def read_csv(path: Path) -> list[Row]:
     """Return the rows of a CSV file that ``to_csv`` wrote, or none if there is no file."""
     if not path.exists():
         return []
+    numbers = ("value", "low", "high")
+
+    def read(line: dict[str, Any]) -> Row:
+        return Row(**{**line, **{name: float(line[name]) for name in numbers}})
+
     with path.open(newline="") as file:
-        return [
-            Row(**{k: float(v) if k in ("value", "low", "high") else v for k, v in line.items()})
-            for line in csv.DictReader(file)
-        ]
+        return [read(line) for line in csv.DictReader(file)]
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -117,7 +145,5 @@ def table(rows: Iterable[Row]) -> str:
     lines = ["| quantity | model | people | verdict | why |", "|---|---|---|---|---|"]
     for row in rows:
         people = f"{row.people} ({row.source}; {row.checked})"
-        lines.append(
-            f"| {row.quantity} | {row.shown} | {people} | **{row.verdict}** | {row.why} |"
-        )
+        lines.append(f"| {row.quantity} | {row.shown} | {people} | **{row.verdict}** | {row.why} |")
     return "\n".join(lines)

@@ -25,6 +25,8 @@ DIRECTIONS = 2 * np.pi * np.arange(8) / 8  # [rad]
 REST = 6.0  # [s] before the displacement
 RAMP = 0.1  # [s]
 WINDOW = (0.3, 0.5)  # [s] after the displacement
+EARLY = 0.1  # [s] after the displacement
+GROWTH = 1.5  # a force that grows by this factor from ``EARLY`` to the end grows
 
 
 class Ellipse(NamedTuple):
@@ -96,25 +98,30 @@ def seen(arm: Any, state: np.ndarray, command: np.ndarray) -> np.ndarray:
     return np.concatenate([arm_env.ARM.sense(NUMPY, arm, state), command], -1)
 
 
+def shifts_of(places: int) -> np.ndarray:
+    """Return the displacements [m], (D, P, 2), of hands at P places."""
+    shift = DISPLACEMENT * np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], -1)
+    return np.repeat(shift[:, None], places, 1)
+
+
 def displaced(
     controller: Controller, rest: np.ndarray, memory: np.ndarray, command: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the forces [N] of hands that a servo displaces, (D, P, 2), and displacements (D, P, 2).
+) -> np.ndarray:
+    """Return the forces [N], (T, D, P, 2), of hands from the end of their displacement on.
 
     The arms rest in states (P, 10), their networks in ``memory``, (P, N), under commands (P, 2).
     """
     body, arm = arm_env.ARM, arm_env.Arm().arrays()
-    shift = DISPLACEMENT * np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], -1)
-    directions, places = len(shift), len(rest)
+    directions, places = len(DIRECTIONS), len(rest)
     state = np.tile(rest, (directions, 1))
     neural = np.tile(memory, (directions, 1))
     commands = np.tile(command, (directions, 1))
     start = np.stack(body.hand(NUMPY, arm, state)[:2], -1)
-    shifts = np.repeat(shift, places, 0)
+    shifts = shifts_of(places).reshape(-1, 2)
     substeps = substeps_of(PERIOD)
-    ramp, (first, last) = round(RAMP / PERIOD), (round(t / PERIOD) for t in WINDOW)
+    ramp = round(RAMP / PERIOD)
     forces = []
-    for period in range(ramp + last):
+    for period in range(ramp + round(WINDOW[1] / PERIOD)):
         u, neural = controller.predict(seen(arm, state, commands), neural)
         excitation = body.excitation(NUMPY, arm, np.asarray(u, dtype=float), 0.0)
         angles = joint_angles(arm, start + min(1.0, (period + 1) / ramp) * shifts)
@@ -124,24 +131,47 @@ def displaced(
         state[:, body.angles] = angles  # the servo is stiff
         state[:, body.velocities] = turning if period + 1 < ramp else 0.0
         forces.append(hand_force(arm, angles, state[:, body.activations]))
-    mean = np.mean(forces[ramp + first :], 0)
-    return mean.reshape(directions, places, 2), shifts.reshape(directions, places, 2)
+    return np.array(forces[ramp:]).reshape(-1, directions, places, 2)
 
 
-def ellipses(controller: Controller, *, network: bool) -> list[Ellipse]:
-    """Return the stiffness at all places, in the order of ``targets``, with or without network."""
+class Stiffness(NamedTuple):
+    """The stiffness of one network's hand at P places, in the order of ``targets``.
+
+    Attributes:
+        muscles: P ellipses of the muscles alone.
+        network: P ellipses with the network.
+        activation: (P,) largest activation at rest [-].
+        growing: (D, P) whether the force under the servo grows by half while it is held.
+    """
+
+    muscles: list[Ellipse]
+    network: list[Ellipse]
+    activation: np.ndarray
+    growing: np.ndarray
+
+
+def stiffness(controller: Controller) -> Stiffness:
+    """Return the stiffness of the hand at all places, alone and with the network."""
     places = targets()
     rest, memory = held(controller, places)
     arm = arm_env.Arm().arrays()
     hands = np.stack(arm_env.ARM.hand(NUMPY, arm, rest)[:2], -1)
     activations = rest[:, arm_env.ARM.activations]
     before = hand_force(arm, rest[:, arm_env.ARM.angles], activations)
-    if network:
-        forces, shifts = displaced(controller, rest, memory, places)
-    else:
-        shift = DISPLACEMENT * np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], -1)
-        shifts = np.broadcast_to(shift[:, None], (len(shift), *hands.shape))
-        forces = np.stack(
-            [hand_force(arm, joint_angles(arm, hands + each), activations) for each in shifts]
-        )
-    return [ellipse(shifts[:, i], forces[:, i] - before[i], hands[i]) for i in range(len(places))]
+    shifts = shifts_of(len(places))
+    alone = np.stack(
+        [hand_force(arm, joint_angles(arm, hands + each), activations) for each in shifts]
+    )
+    course = displaced(controller, rest, memory, places) - before  # (T, D, P, 2)
+    size = np.linalg.norm(course, axis=-1)
+    held_for = slice(*(round(t / PERIOD) for t in WINDOW))
+
+    def fitted(forces: np.ndarray) -> list[Ellipse]:
+        return [ellipse(shifts[:, i], forces[:, i], hand) for i, hand in enumerate(hands)]
+
+    return Stiffness(
+        fitted(alone - before),
+        fitted(course[held_for].mean(0)),
+        activations.max(-1),
+        size[-1] > GROWTH * size[round(EARLY / PERIOD)],
+    )
