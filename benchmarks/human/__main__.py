@@ -84,7 +84,7 @@ def main(args: Args) -> None:
     """Measure, and write the table and the figures."""
     torch.set_num_threads(1)
     names = chosen(args.only)
-    settings = Settings(count("seed", args.seed), count("repeats", args.repeats, 2), runs=args.runs)
+    settings = Settings(count("seed", args.seed), count("repeats", args.repeats, 3), runs=args.runs)
     path = args.output / "human.csv"
     rows = [row for row in read_csv(path) if row.experiment not in names]
     progress = tqdm(names)

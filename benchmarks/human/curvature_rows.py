@@ -23,14 +23,13 @@ HUH = Source(
     " for other shapes; the value of this shape",
     MEMORY,
 )
-ELLIPSE = Source("Huh & Sejnowski 2015, PNAS 112:E3950, abstract: −1/3 for ellipses", READ)
-MATIC = Source(
-    "Matić 2022, bioRxiv 2022.07.20.500761, abstract: people who track a target along an ellipse at"
-    " 1 Hz and above show the law, whatever the speed profile of the target",
+ELLIPSE = Source(
+    "Huh & Sejnowski 2015, PNAS 112:E3950, abstract: −1/3 for ellipses. Matić 2022, bioRxiv"
+    " 2022.07.20.500761, abstract: people who track a target along an ellipse at 1 Hz and above"
+    " show the law, whatever the speed profile of the target",
     READ,
 )
-
-
+NOISE = Source("Maoz et al. 2005, NeurIPS 18:851, abstract: white noise also obeys the law", READ)
 VARIANCE = Source("Huh & Sejnowski 2015 and others, R² of the regression for ellipses", MEMORY)
 
 
@@ -65,11 +64,12 @@ speed, so β is 0 if the network obeys; what it makes of the curve beyond that i
 MOVEMENTS = "18 movements"
 ROUND = np.linspace(0, 2 * np.pi, 200)  # [rad]
 WHY = {
-    "circles": "A planned circle is followed with a lag, so the hand cuts the corners and slows"
-    " down there; the direction is that of people, the size about half.",
-    "effort": "The cost weighs effort (γ = 20) against a weak wish for even speed (α = 0.1): the"
-    " fairest test here, since nothing else of the network's training knows the law.",
-    "speed": "The cost asks for even speed (α = 2, γ = 0.05) and the network obeys.",
+    "circles": "The commands are circles that touch the curve, and the hand follows them with a"
+    " lag: it cuts the corners, and the path is rounder than the curve.",
+    "effort": "The cost is effort (γ = 20) beside a weak wish for even speed (α = 0.1). Nothing in"
+    " this training knows the law, so this is the fairest test here.",
+    "speed": "The cost asks for even speed (α = 2, γ = 0.05). This β is what the network does not"
+    " suppress.",
 }
 
 
@@ -78,6 +78,7 @@ def rows(found: Found) -> list[Row]:
     made = []
     for (kind, curve), driven in found.items():
         predicted = PREDICTED[curve]
+        off = 1000 * np.median(driven.quiet.off)
         turns = driven.quiet.rounds
         made.append(
             row(
@@ -88,7 +89,7 @@ def rows(found: Found) -> list[Row]:
                 f"{predicted:.2f}",
                 ELLIPSE if curve == "ellipse" else HUH,
                 ((0.75 * predicted, 1.25 * predicted), (0.4 * predicted, 1.6 * predicted)),
-                f"{WHY[kind]} The hand is {1000 * np.median(driven.quiet.off):.0f} mm off the curve.",
+                f"{WHY[kind]} The hand is {off:.0f} mm off the curve.",
             )
         )
     circles = {curve: driven for (kind, curve), driven in found.items() if kind == "circles"}
@@ -111,11 +112,11 @@ def across_curves(found: Mapping[str, Driven]) -> list[Row]:
             "ellipse, network trained on circles: share of the variance of log speed that the law"
             " explains", "%", 100 * found["ellipse"].quiet.r2, MOVEMENTS,
             "above 80 % at 1 round a second and above", VARIANCE, ((75, 100), (50, 100)),
-            "Half of the changes in speed come from the posture of the arm instead.",
+            "The rest are differences of speed between places of the same curvature.",
         ),
         row(
             "ellipse, network trained on circles, with noise: β", "", found["ellipse"].noisy.beta,
-            MOVEMENTS, "0.33, which white noise alone would also give (Maoz et al. 2005)", ELLIPSE,
+            MOVEMENTS, "0.33, which white noise alone gives too", NOISE,
             ((0.25, 0.41), (0.13, 0.53)),
             "Noise alone obeys such a law, so only the noise-free values are evidence.",
         ),

@@ -123,8 +123,8 @@ def extent(speed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slow = speed < THRESHOLD * speed.max(0)
     time = np.arange(len(speed))[:, None]
     before, after = slow & (time < peak), slow & (time > peak)
-    onset = np.where(before.any(0), len(speed) - 1 - before[::-1].argmax(0), 0)
-    end = np.where(after.any(0), after.argmax(0), len(speed) - 1)
+    onset = np.where(before.any(0), len(speed) - before[::-1].argmax(0), 0)
+    end = np.where(after.any(0), after.argmax(0) - 1, len(speed) - 1)
     return onset, end
 
 

@@ -14,7 +14,6 @@ from arm_env.files import write_whole
 LIKE, PARTLY, UNLIKE = "like people", "partly", "not like people"
 READ = "read in the abstract"
 MEMORY = "from memory of the paper, not checked"
-EXACT = "follows from a formula"
 
 Range = tuple[float, float]
 Values = Sequence[float] | np.ndarray
@@ -140,10 +139,15 @@ def read_csv(path: Path) -> list[Row]:
         return [read(line) for line in csv.DictReader(file)]
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Return a Markdown table of rows of one experiment."""
+def table(rows: Sequence[Row]) -> str:
+    """Return a Markdown table of rows of one experiment, and the list of its sources."""
+    sources = list(dict.fromkeys((row.source, row.checked) for row in rows))
     lines = ["| quantity | model | people | verdict | why |", "|---|---|---|---|---|"]
     for row in rows:
-        people = f"{row.people} ({row.source}; {row.checked})"
+        number = sources.index((row.source, row.checked)) + 1
+        doubt = "" if row.checked == READ else ", from memory"
+        people = f"{row.people} (source {number}{doubt})"
         lines.append(f"| {row.quantity} | {row.shown} | {people} | **{row.verdict}** | {row.why} |")
+    lines += ["", "Sources:", ""]
+    lines += [f"{i}. {source} ({checked})." for i, (source, checked) in enumerate(sources, 1)]
     return "\n".join(lines)

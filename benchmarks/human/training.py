@@ -15,6 +15,7 @@ from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.options import value
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, train
 
+ITERATIONS = 1500
 LAP = (0.5, 0.9)  # [s] as commanded; a hand that saves effort is slower
 RADIUS = (0.06, 0.09)  # [m]
 CURVES: dict[str, arm_env.Orbit] = {
@@ -39,7 +40,7 @@ class Args:
     """Curve to train on."""
     cost: tyro.conf.Positional[Literal["effort", "speed"]]
     """Cost. effort: little effort, and a weak wish for even speed; speed: even speed."""
-    iterations: int = 1500
+    iterations: int = ITERATIONS
     """Number of iterations."""
     seed: int = 0
     """Seed of the weights and the trials."""
