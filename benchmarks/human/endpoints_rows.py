@@ -66,8 +66,11 @@ def rows(found: list[Reaches], repeats: int, resting: list[float]) -> list[Row]:
     )
     sizes = np.sqrt(of("area", middle) / np.pi)
     over_distance, over_width = np.array([slopes(each) for each in found]).T
-    noisy = "The scatter is that of a hand at rest (see below); the movement adds little to it."
     fraction = np.array(resting)[:, None] / sizes
+    noisy = (
+        f"{100 * np.median(fraction**2):.0f} % of the variance is that of a hand that only holds a"
+        " target (see below), and does not depend on the movement."
+    )
     targets = "3 networks × 8 directions"
     cm = f"{100 * DISTANCES[1]:g} cm"
     return [

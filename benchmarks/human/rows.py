@@ -110,7 +110,8 @@ def row(
     ``limits`` are the ranges that count as like people and as partly. The name of the experiment is
     empty; whoever collects the rows of an experiment fills it in.
     """
-    array = np.asarray(values, dtype=float)
+    # six digits: the last bits differ between machines
+    array = np.array([float(f"{value:.6g}") for value in np.ravel(values)])
     return Row(
         "", quantity, unit, float(np.median(array)), float(array.min()), float(array.max()), over,
         people, source.text, source.checked, judged(array, *limits), why,

@@ -90,7 +90,7 @@ def rows(found: list[Stiffness]) -> list[Row]:
 def draw(found: list[Stiffness], names: list[str]) -> Figure:
     """Draw the ellipses with the network at all places, a panel for each network."""
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 3.3), layout="constrained")
+        figure = Figure(figsize=(7.5, 3.1), layout="constrained")
         panels = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
         for axes, each, name in zip(panels, found, names, strict=True):
             arm = arm_env.Arm().arrays()
@@ -99,10 +99,10 @@ def draw(found: list[Stiffness], names: list[str]) -> Figure:
             for e in each.network:
                 draw_ellipse(axes, e)
             axes.set(title=name, xlabel="x [m]", aspect="equal")
-            axes.set(xlim=(-0.42, 0.42), ylim=(-0.05, 0.68))
+            axes.set(xlim=(-0.42, 0.42), ylim=(-0.05, 0.64))
         panels[0].set_ylabel("y [m]")
         panels[0].plot([-0.38, -0.28], [0.02, 0.02], color=INK, lw=2)
-        panels[0].text(-0.38, 0.035, "200 N/m")
+        panels[0].text(-0.38, 0.035, "200 N/m (axes end at 400)", size=7)
         figure.legend(
             handles=[
                 Line2D([], [], color=COLOURS[0], label="restoring in all directions"),

@@ -18,6 +18,7 @@ from benchmarks.human.reaches_rows import minimum_jerk_ratio
 from benchmarks.human.rows import LIKE, PARTLY, UNLIKE, judged, read_csv, rounded, to_csv
 from benchmarks.human.training import COSTS, CURVES, ITERATIONS, config, folder_of
 from benchmarks.places import RESULTS, STORED
+from benchmarks.runs import module_name
 from rnn_controller import load
 from rnn_controller.checkpoint import load_checkpoint
 from rnn_controller.training.config import stored_config
@@ -212,6 +213,19 @@ def test_the_command_writes_rows_and_figures_and_keeps_other_rows(tmp_path, caps
     assert read_csv(tmp_path / "human.csv") == stored
     assert (tmp_path / "human-strength.png").stat().st_size > 10_000
     assert (tmp_path / "human.md").read_text() == (RESULTS / "human.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("benchmarks/human/__main__.py", "benchmarks.human"),
+        ("benchmarks/human/training.py", "benchmarks.human.training"),
+        ("benchmarks/compare.py", "benchmarks.compare"),
+    ],
+)
+def test_the_help_names_the_command(file, name, monkeypatch):
+    monkeypatch.setattr("sys.argv", [f"/somewhere/{file}"])
+    assert module_name() == name
 
 
 def test_an_unknown_experiment_is_refused_before_anything_is_measured(tmp_path):
