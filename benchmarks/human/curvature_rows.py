@@ -89,7 +89,8 @@ def rows(found: Found) -> list[Row]:
                 f"{predicted:.2f}",
                 ELLIPSE if curve == "ellipse" else HUH,
                 ((0.75 * predicted, 1.25 * predicted), (0.4 * predicted, 1.6 * predicted)),
-                f"{WHY[kind]} The hand is {off:.0f} mm off the curve.",
+                f"{WHY[kind]} The hand is {off:.0f} mm off the curve; with noise β is"
+                f" {np.median(driven.noisy.beta):.2f}.",
             )
         )
     circles = {curve: driven for (kind, curve), driven in found.items() if kind == "circles"}

@@ -15,7 +15,7 @@ from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.options import value
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, train
 
-ITERATIONS = 1500
+ITERATIONS = {"effort": 1500, "speed": 1000}
 LAP = (0.5, 0.9)  # [s] as commanded; a hand that saves effort is slower
 RADIUS = (0.06, 0.09)  # [m]
 CURVES: dict[str, arm_env.Orbit] = {
@@ -40,8 +40,8 @@ class Args:
     """Curve to train on."""
     cost: tyro.conf.Positional[Literal["effort", "speed"]]
     """Cost. effort: little effort, and a weak wish for even speed; speed: even speed."""
-    iterations: int = ITERATIONS
-    """Number of iterations."""
+    iterations: Annotated[int | None, value(default="that of the cost")] = None
+    """Number of iterations: 1500 for effort and 1000 for speed, unless given."""
     seed: int = 0
     """Seed of the weights and the trials."""
     output: Annotated[Path | None, value("FOLDER", default="that of the stored runs")] = None
@@ -50,7 +50,7 @@ class Args:
     """Continue the run in that folder."""
 
 
-def config(curve: str, cost: str, iterations: int, seed: int = 0) -> TrainConfig:
+def config(curve: str, cost: str, iterations: int | None = None, seed: int = 0) -> TrainConfig:
     """Return the configuration of the training on a curve."""
     base = DEFAULTS["circle"]
     return replace(
@@ -58,7 +58,7 @@ def config(curve: str, cost: str, iterations: int, seed: int = 0) -> TrainConfig
         orbit=CURVES[curve],
         network=NetworkConfig(neurons=36),
         cost=replace(base.cost, **COSTS[cost]),
-        iterations=iterations,
+        iterations=iterations or ITERATIONS[cost],
         batch_size=50,
         seed=seed,
     )
