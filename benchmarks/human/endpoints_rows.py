@@ -87,7 +87,7 @@ def rows(found: list[Reaches], repeats: int, resting: list[float]) -> list[Row]:
         row(
             f"scatter along the movement at {100 * DISTANCES[-1]:g} cm over that at"
             f" {100 * DISTANCES[0]:g} cm", "", growth, "3 networks",
-            "increases markedly with distance, less than in proportion (factor 1.3 to 4)", FIRST,
+            "increases markedly with distance, not in proportion (we take 1.3 to 4)", FIRST,
             ((1.3, 4), (1.1, 4)), noisy,
         ),
         row(

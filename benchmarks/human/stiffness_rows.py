@@ -102,13 +102,14 @@ def draw(found: list[Stiffness], names: list[str]) -> Figure:
             axes.set(xlim=(-0.42, 0.42), ylim=(-0.05, 0.64))
         panels[0].set_ylabel("y [m]")
         panels[0].plot([-0.38, -0.28], [0.02, 0.02], color=INK, lw=2)
-        panels[0].text(-0.38, 0.035, "200 N/m (axes end at 400)", size=7)
+        panels[0].text(-0.38, 0.035, "200 N/m")
         figure.legend(
             handles=[
                 Line2D([], [], color=COLOURS[0], label="restoring in all directions"),
                 Line2D([], [], color=COLOURS[1], label="pushed away along the short axis"),
+                Line2D([], [], color="none", label="(axes are cut at 400 N/m)"),
             ],
-            ncols=2, loc="outside lower left",
+            ncols=3, loc="outside lower left",
         )  # fmt: skip
     return figure
 
