@@ -96,9 +96,19 @@ def parsed(kind: type[T]) -> T:
     with OPTIONS:
         return tyro.cli(
             kind,
-            prog=f"python -m benchmarks.{Path(sys.argv[0]).stem}",
+            prog=f"python -m {module_name()}",
             description=cleandoc(kind.__doc__ or ""),
         )
+
+
+def module_name() -> str:
+    """Return the name of the module that runs as a command, such as ``benchmarks.compare``."""
+    path = Path(sys.argv[0])
+    parts = path.with_suffix("").parts
+    if "benchmarks" not in parts:
+        return f"benchmarks.{path.stem}"
+    last = len(parts) - 1 - parts[::-1].index("benchmarks")
+    return ".".join(parts[last:]).removesuffix(".__main__")
 
 
 def command_line(main: Callable[[Any], object], arguments: Any) -> None:
