@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.layout import DISTANCE, HAND, SUCCESS, TERMS
 
 
@@ -26,4 +27,20 @@ def info_of(costs: np.ndarray, command: np.ndarray, state: np.ndarray) -> dict[s
         "cost_effort": effort_cost,
         "is_success": columns[SUCCESS] > 0,
         "state": state.copy(),
+    }
+
+
+def muscle_info_of(simulation: Any) -> dict[str, np.ndarray]:
+    """Return the entries that ``muscle_info`` adds to the info of a simulation's arms, (B, M) each.
+
+    They are those of the present state of the arm that moves, without noise and delay.
+    """
+    body, state = simulation.body, simulation.state
+    senses = body.sense(NUMPY, simulation.moving_arm.arrays(), state)
+    length, velocity, tension = np.split(senses, 3, -1)
+    return {
+        "muscle_length": length,
+        "muscle_velocity": velocity,
+        "muscle_activation": state[:, body.activations].copy(),
+        "muscle_tension": tension,
     }

@@ -88,6 +88,11 @@ class Simulation(OwnArrays):
         return self.settings.arm
 
     @property
+    def moving_arm(self) -> Any:
+        """Parameters of the body that moves, with the perturbation."""
+        return self.settings.perturbation.applied_to(self.settings.arm)
+
+    @property
     def control_period(self) -> float:
         """Control period Δt [s]."""
         return self.settings.control_period
@@ -106,6 +111,14 @@ class Simulation(OwnArrays):
     def command(self, commands: np.ndarray) -> None:
         self._commands.present = commands
 
+    def point(self, place: np.ndarray | None) -> None:
+        """Move the targets or centres of all commands to a place [m], (2,), with the next step.
+
+        The task holds them to its workspace. They stay there until ``place`` is None, whatever the
+        schedule says; then the schedule goes on.
+        """
+        self._commands.pointed = place
+
     @property
     def coming(self) -> Settings:
         """Settings of the next episode."""
@@ -122,7 +135,7 @@ class Simulation(OwnArrays):
         self.settings, self._coming = self.coming, None
         settings = self.settings
         self._deviation = noise_deviation(settings.noise, settings.control_period)
-        self._p = settings.perturbation.applied_to(settings.arm).flat()
+        self._p = self.moving_arm.flat()
         self._w = settings.weights.flat()
         missing = (
             settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)

@@ -112,6 +112,10 @@ class Follow(Task):
         """Period of the slowest sinusoid [s], or 8 s if that is shorter."""
         return max(8.0, SINUSOIDS / self.band)
 
+    def moved_to(self, arm, command, place):
+        """Return the command (4,) of a target at rest at a place [m], (2,), in the workspace."""
+        return super().moved_to(arm, np.array([*command[:2], 0.0, 0.0]), place)
+
     @property
     def arguments(self):
         made = Follow(band=self.band, extent=self.extent)  # with the only workspace it knows
