@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -12,7 +12,7 @@ from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures
-from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.checkpoint import Checkpoint, environment_of, load_checkpoint
 from rnn_controller.options import show, value
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
@@ -154,17 +154,6 @@ def short_name(controller: str) -> str:
     path = Path(controller).resolve()
     path = path.parent if path.name == "checkpoint.safetensors" else path
     return path.name.removesuffix(".safetensors")
-
-
-def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the arguments of the environment that a controller was trained for."""
-    period = checkpoint.network.config.control_period
-    return {
-        "arm": checkpoint.arm,
-        "weights": checkpoint.weights,
-        "control_period": period,
-        **checkpoint.goal.arguments,
-    }
 
 
 def measure(

@@ -114,7 +114,11 @@ class Run:
     resume: bool = False
     """Continue the run in that folder. With more iterations than it had, the run is extended."""
     tensorboard: bool = False
-    """Log the objective for TensorBoard into that folder."""
+    """Log the objective, the validation and a figure for TensorBoard into that folder."""
+    validate_every: Annotated[
+        int | None, value("ITERATIONS", default="250 with --tensorboard, else 0")
+    ] = None
+    """Iterations between two measurements on 200 held-out movements; 0 for none."""
 
     def run(self) -> None:
         """Train, and print where the checkpoint is."""
@@ -125,11 +129,17 @@ class Run:
         with going_on(
             checkpoint, f"go on with the same command and --resume (checkpoint in {output})"
         ):
-            train(self.config, output, resume=self.resume, tensorboard=self.tensorboard)
+            train(
+                self.config,
+                output,
+                resume=self.resume,
+                tensorboard=self.tensorboard,
+                validate_every=self.validate_every,
+            )
         print(f"checkpoint: {checkpoint}")
 
 
-show(Run, groups={"output": ("output", "resume", "tensorboard")})
+show(Run, groups={"output": ("output", "resume", "tensorboard", "validate_every")})
 
 
 def run_of_task(explained: str | None) -> Any:
