@@ -83,8 +83,8 @@ def figure_reaches(
         panels["a"].set_ylim(low - 0.14)  # room for the note
         panels["a"].set_xlabel("x [m]")
         panels["c"].set_xlabel("time [s]")
-        engine = figure.get_layout_engine()
-        engine.set(rect=(0, 0.04, 1, 0.96))  # type: ignore[union-attr]  room for the name
+        engine: Any = figure.get_layout_engine()
+        engine.set(rect=(0, 0.04, 1, 0.96))  # room for the name
         sign(figure, name)
     return figure
 
