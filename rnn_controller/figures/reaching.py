@@ -73,8 +73,14 @@ def figure_reaches(
     commands = CommandList(np.vstack([START, TARGETS]), HOLD)
     reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise, **environment)
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 4.0), layout="constrained")
-        panels = figure.subplot_mosaic([["a", "b"], ["a", "c"]], width_ratios=(1.3, 1))
+        # fixed margins: a layout engine would take longer than all the rest
+        margins = {"left": 0.08, "right": 0.94, "bottom": 0.15, "top": 0.92}
+        figure = Figure(figsize=(7.5, 4.0))
+        panels = figure.subplot_mosaic(
+            [["a", "b"], ["a", "c"]],
+            width_ratios=(1.3, 1),
+            gridspec_kw={**margins, "wspace": 0.22, "hspace": 0.5},
+        )
         panels["b"].sharex(panels["c"])
         _draw_reaches(panels["a"], reaching)
         _draw_distance(panels["b"], reaching)
@@ -83,8 +89,6 @@ def figure_reaches(
         panels["a"].set_ylim(low - 0.14)  # room for the note
         panels["a"].set_xlabel("x [m]")
         panels["c"].set_xlabel("time [s]")
-        engine: Any = figure.get_layout_engine()
-        engine.set(rect=(0, 0.04, 1, 0.96))  # room for the name
         sign(figure, name)
     return figure
 
@@ -95,7 +99,8 @@ def figure_training(checkpoint: Checkpoint) -> Figure:
     name = f"after {checkpoint.training['state']['done']} iterations"
     if isinstance(checkpoint.goal, Reach):
         return figure_reaches(controller, name=name, **environment)
-    return figure_overview(controller, checkpoint.goal, name=name, **environment)
+    # one run without noise, since drawing more would slow the training down
+    return figure_overview(controller, checkpoint.goal, noise=0.0, name=name, **environment)
 
 
 def figure_6(
