@@ -101,7 +101,10 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        return info_of(costs[0], command[0], self.simulation.history[-1, 0])
+        simulation = self.simulation
+        force = simulation.hand_force
+        state = simulation.history[-1, 0]
+        return info_of(costs[0], command[0], state, None if force is None else force[0])
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         if self.render_mode is None:

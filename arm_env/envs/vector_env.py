@@ -197,7 +197,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         }  # fmt: skip
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info: dict[str, Any] = info_of(costs, command, self.simulation.state)
+        info: dict[str, Any] = info_of(
+            costs, command, self.simulation.state, self.simulation.hand_force
+        )
         masks = np.ones((len(info), self.num_envs), dtype=bool)
         return {**info, **{f"_{key}": mask for key, mask in zip(info, masks, strict=True)}}
 
