@@ -62,8 +62,8 @@ class Perturbation(Checked):
     field: tuple[Pair, Pair] = within(((0.0, 0.0), (0.0, 0.0)), -200, 200)
     load: float = within(0.0, 0, 10)
     delay: float = within(0.0, 0, LONGEST_DELAY)
-    push: OrMapping[Push] | None = None
-    channel: OrMapping[Channel] | None = None
+    push: OrMapping[Push | None] = None
+    channel: OrMapping[Channel | None] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
