@@ -60,6 +60,7 @@ def record(
     check_period(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
     states = [np.array(info["state"])]
+    forces = [info.get("hand_force")]
     commands = []
     actions = []
     rewards = []
@@ -76,6 +77,7 @@ def record(
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
         states.append(np.array(info["state"]))
+        forces.append(info.get("hand_force"))
         # a copy, since the controller may write to its array again
         actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
@@ -83,6 +85,7 @@ def record(
     return Recording(
         np.array(states), np.array(commands), np.array(actions), np.array(rewards),
         np.stack([x, y], -1), np.stack([vx, vy], -1),
+        None if forces[0] is None else np.array(forces),
     )  # fmt: skip
 
 

@@ -47,6 +47,9 @@ class Body:
             are scaled by them.
         sensory_deviation: Approximate standard deviations of the same.
         drawing: Address, as module:Class, of the ``Drawing`` that shows the body.
+        touchable: Whether ``step`` takes a contact of the hand as a further argument,
+            step(xp, p, x, u, h, contact), (..., 7), as ``arm_env.dynamics.equations.hand_force``
+            reads it. Without it there are no pushes and no channels.
     """
 
     parameters: Parameters
@@ -62,6 +65,7 @@ class Body:
     sensory_mean: tuple[float, float, float]
     sensory_deviation: tuple[float, float, float]
     drawing: str = "arm_env.envs.drawing:Drawing"
+    touchable: bool = False
 
     def __post_init__(self) -> None:
         missing = [name for name in ASKED if not hasattr(self.parameters, name)]
@@ -118,6 +122,7 @@ ARM = Body(
     sensory_mean=(1.0, 0.0, 0.1),
     sensory_deviation=(0.25, 2.0, 0.2),
     drawing="arm_env.envs.muscle_paths:ArmDrawing",
+    touchable=True,
 )
 """The two-link, six-muscle arm."""
 

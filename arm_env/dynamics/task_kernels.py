@@ -12,7 +12,12 @@ from arm_env.codegen.lanes import LANES
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, load
 from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
-from arm_env.dynamics.plant import WEIGHT_SYMBOLS, parameter_symbols, physics_of
+from arm_env.dynamics.plant import (
+    WEIGHT_SYMBOLS,
+    contact_step_of,
+    parameter_symbols,
+    physics_of,
+)
 from arm_env.dynamics.random_numbers import noise_of
 
 TASKS_MAY_HOLD = (
@@ -113,7 +118,7 @@ def present(p, w, u, deviation, key, draw, k, low, high, history, out, observati
 
 def advance(
     p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
-    observation
+    observation{contact}
 ):
     for age in range(len(history) - 1):
         for i in range(history.shape[1]):
@@ -125,6 +130,7 @@ def advance(
     x_lanes, u_lanes = empty({lanes} * {states}), empty({lanes} * {muscles})
     k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
     excitation, signal = empty({lanes} * {muscles}), empty({lanes} * len(low))
+    {contact_lanes}
     for first in range(0, len(u), {lanes}):
         into_lanes(first, history[-1], x_lanes)
         into_lanes(first, u, u_lanes)
@@ -134,8 +140,9 @@ def advance(
             for i in range({muscles}):
                 excitation[{lanes} * i + lane] = noise[{muscles} * row + i]
         excite{form}(p, u_lanes, excitation, excitation)
+        {into_contact_lanes}
         for _ in range(substeps):
-            step{form}(p, h, x_lanes, excitation, x_lanes)
+            {step}
         cost{form}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
         out_of_lanes(first, history[-1], x_lanes)
         out_of_lanes(first, out, out_lanes)
@@ -147,6 +154,19 @@ def advance(
     for i in range(len(elapsed)):
         elapsed[i] += 1
 """
+UNTOUCHED = {
+    "contact": "",
+    "contact_lanes": "",
+    "into_contact_lanes": "",
+    "step": "step{form}(p, h, x_lanes, excitation, x_lanes)",
+}
+TOUCHED = {
+    "contact": ", contact",
+    "contact_lanes": "contact_lanes = empty({lanes} * contact.shape[1])",
+    "into_contact_lanes": "into_lanes(first, contact, contact_lanes)",
+    "step": "contact_step{form}(p, h, x_lanes, excitation, contact_lanes, x_lanes)",
+}
+"""Parts of ``TASK`` for hands that nothing touches, and for those that are pushed or held."""
 
 
 def cost_outputs(traced: TracedTask) -> list[Symbol]:
@@ -158,7 +178,7 @@ def cost_outputs(traced: TracedTask) -> list[Symbol]:
     return flatten([*traced.terms, distance, success, *hand[:2]])
 
 
-def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
+def task_kernels(traced: TracedTask, lanes: int = LANES, *, touched: bool = False) -> Kernels:
     """Return kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
     ``history`` holds the latest states, (D + 1, B, 2 J + M), for a delay of D control periods: the
@@ -167,14 +187,20 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     of an environment in one call. It moves ``history`` up by one control period, counts the period
     in ``elapsed``, (B,), and then does the same as ``present``. Costs are those under the command
     in force during the step; observations show the command that follows. The noise is that of the
-    ``key`` and the number of the ``draw``.
+    ``key`` and the number of the ``draw``. If hands are ``touched``, ``advance`` takes the
+    contacts, (B, 7), as its last argument.
     """
     body = traced.body
     results = {"out": cost_outputs(traced)}
     known = moves(lanes) | emitted("cost", ["p", "w", "x", "u", "k"], results) | physics_of(body)
+    if touched:
+        known |= contact_step_of(body)
+    form = "" if lanes == 1 else "_lanes"
+    parts = (TOUCHED if touched else UNTOUCHED).items()
     source = TASK.format(
+        **{name: part.format(lanes=lanes, form=form) for name, part in parts},
         lanes=lanes,
-        form="" if lanes == 1 else "_lanes",
+        form=form,
         states=body.state_size,
         signals=body.sensory_size,
         muscles=body.muscle_count,
@@ -193,3 +219,9 @@ def compile_task(traced: TracedTask) -> Kernels:
 def compile_task_of_one(traced: TracedTask) -> Kernels:
     """Return the ``task_kernels`` of a task for a single arm."""
     return task_kernels(traced, 1)
+
+
+@once_for_each_trace(trace_task)
+def compile_touched_task(traced: TracedTask) -> Kernels:
+    """Return the ``task_kernels`` of a task for any number of arms whose hands are touched."""
+    return task_kernels(traced, touched=True)

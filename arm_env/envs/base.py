@@ -105,10 +105,12 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info = info_of(costs[0], command[0], self.simulation.history[-1, 0])
+        simulation = self.simulation
+        force = simulation.hand_force
+        state = simulation.history[-1, 0]
+        info = info_of(costs[0], command[0], state, None if force is None else force[0])
         if self.muscle_info:
-            muscles = muscle_info_of(self.simulation)
-            info |= {name: values[0] for name, values in muscles.items()}
+            info |= {name: values[0] for name, values in muscle_info_of(simulation).items()}
         return info
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]

@@ -5,14 +5,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arm_env.arguments import detached, floats, mapping
+from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.body import Body
-from arm_env.dynamics.layout import COSTS
+from arm_env.dynamics.layout import COSTS, HAND
 from arm_env.dynamics.plant import (
     NOISE_MARGIN,
     hold_to_action_space,
 )
-from arm_env.dynamics.task_kernels import compile_task, compile_task_of_one
+from arm_env.dynamics.task_kernels import (
+    compile_task,
+    compile_task_of_one,
+    compile_touched_task,
+)
 from arm_env.envs.commands import Commands
+from arm_env.envs.contacts import Contacts
 from arm_env.envs.own_arrays import OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
 from arm_env.tasks.schedules import Schedule
@@ -60,7 +66,6 @@ class Simulation(OwnArrays):
         self.number = number
         self.settings = Settings.of(task, *arguments, **more)
         self._coming: Settings | None = None
-        self._kernels = (compile_task_of_one if number == 1 else compile_task)(task)
         self.low, self.high = observation_bounds(task, self.settings.arm)
         self.substeps = substeps_of(self.settings.control_period)
         self._step = self.settings.control_period / self.substeps
@@ -86,11 +91,6 @@ class Simulation(OwnArrays):
     def arm(self) -> Any:
         """Parameters of the unperturbed body."""
         return self.settings.arm
-
-    @property
-    def moving_arm(self) -> Any:
-        """Parameters of the body that moves, with the perturbation."""
-        return self.settings.perturbation.applied_to(self.settings.arm)
 
     @property
     def control_period(self) -> float:
@@ -135,13 +135,20 @@ class Simulation(OwnArrays):
         self.settings, self._coming = self.coming, None
         settings = self.settings
         self._deviation = noise_deviation(settings.noise, settings.control_period)
-        self._p = self.moving_arm.flat()
+        arm = settings.perturbation.applied_to(settings.arm)
+        self._p, self._arrays = arm.flat(), arm.arrays()
         self._w = settings.weights.flat()
         missing = (
             settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)
         )
         oldest = np.repeat(self.history[:1], max(missing, 0), axis=0)
         self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
+        self._contacts = None
+        compiled = compile_task_of_one if self.number == 1 else compile_task
+        if settings.perturbation.touches:
+            compiled = compile_touched_task
+            self._contacts = Contacts(self.number, settings.perturbation, settings.control_period)
+        self._kernels = compiled(settings.task)
 
     def start(self, options: dict[str, Any] | None) -> Start:
         """Return the start of episodes under the options of ``reset``.
@@ -185,6 +192,8 @@ class Simulation(OwnArrays):
             state[:, self.body.angles] = start.posture
         self.history[:, which] = state
         self.elapsed[which] = 0
+        if self._contacts:
+            self._contacts.begin(which)
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
         joints = self.body.joints
@@ -242,14 +251,27 @@ class Simulation(OwnArrays):
         command = self.command
         self._commands.take(changes, self.elapsed)
         costs, observation = self._blank()
+        contact = (self._contacts.at(self.elapsed),) if self._contacts else ()
         self._draws += 1
         self._kernels.advance(
             self._p, self._w, self._step, self.substeps, u,
             self._deviation, self._key, self._draws, command, self.command,
-            self.low, self.high, self.history, self.elapsed, costs, observation,
+            self.low, self.high, self.history, self.elapsed, costs, observation, *contact,
         )  # fmt: skip
+        if self._contacts:
+            jumped = (self.command[:, :2] != command[:, :2]).any(1)
+            self._contacts.end(self.body.hand(NUMPY, self._arrays, self.state))
+            self._contacts.jump(jumped, costs[:, HAND], self.command[:, :2])
         self._commands.tick(self.elapsed)
         return costs, observation
+
+    @property
+    def hand_force(self) -> np.ndarray | None:
+        """Forces x, y [N] of push and channel on the hands at the end of the last period, (B, 2).
+
+        None if the perturbation has neither.
+        """
+        return self._contacts.force if self._contacts else None
 
     def _blank(self) -> tuple[np.ndarray, np.ndarray]:
         return np.empty((self.number, COSTS)), np.empty(

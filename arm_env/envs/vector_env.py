@@ -199,7 +199,9 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         }  # fmt: skip
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info: dict[str, Any] = info_of(costs, command, self.simulation.state)
+        info: dict[str, Any] = info_of(
+            costs, command, self.simulation.state, self.simulation.hand_force
+        )
         if self.muscle_info:
             info |= muscle_info_of(self.simulation)
         masks = np.ones((len(info), self.num_envs), dtype=bool)

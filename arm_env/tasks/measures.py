@@ -66,6 +66,8 @@ class Recording:
         rewards: Rewards −c Δt, (T, B).
         hand: Hand positions from the shoulder [m], (T + 1, B, 2).
         velocity: Hand velocities [m/s], (T + 1, B, 2).
+        hand_force: Forces of a push and of a channel on the hand [N], (T + 1, B, 2); None if the
+            perturbation has neither.
     """
 
     states: np.ndarray
@@ -74,6 +76,7 @@ class Recording:
     rewards: np.ndarray
     hand: np.ndarray
     velocity: np.ndarray
+    hand_force: np.ndarray | None = None
 
     @property
     def speed(self) -> np.ndarray:

@@ -16,7 +16,7 @@ from rnn_controller.checkpoint import Checkpoint, environment_of, load_checkpoin
 from rnn_controller.options import show, value
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
-from rnn_controller.training.config import LARGEST_SEED
+from rnn_controller.training.config import LARGEST_SEED, stored_perturbation
 from rnn_controller.watching import Watched, remark
 
 LOUDEST = 10.0  # [-] largest noise level
@@ -169,9 +169,10 @@ def measure(
     had another one. ``noise`` is the standard deviation of the process noise at a 5 ms step.
     """
     perturbation = perturbation or Perturbation()
-    before = checkpoint.training.get("config", {}).get("perturbation")
-    if before not in (None, asdict(Perturbation()), asdict(perturbation)):
-        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
+    stored = checkpoint.training.get("config", {}).get("perturbation")
+    before = Perturbation() if stored is None else stored_perturbation(stored)
+    if before not in (Perturbation(), perturbation):
+        remark(f"note: trained under {changes(before)}, measured under {changes(perturbation)}")
     environment = environment_of(checkpoint)
     _, end = checkpoint.goal.measured(checkpoint.goal.hold)
     steps = round(end / environment["control_period"])
@@ -180,6 +181,12 @@ def measure(
             controller, checkpoint.goal.env_id, movements=movements, seed=seed, noise=noise,
             perturbation=perturbation, **environment,
         )  # fmt: skip
+
+
+def changes(perturbation: Perturbation) -> str:
+    """Return the fields of a perturbation that change something, as text."""
+    unchanged = vars(Perturbation())
+    return str({name: v for name, v in vars(perturbation).items() if v != unchanged[name]})
 
 
 def table(measures: Measures) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from arm_env.dynamics.contacts import Channel, Push
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.registry import TASKS
@@ -78,6 +79,33 @@ show(
         value(
             text="Strength [N s/m] of a velocity-dependent force field on the hand, from -200 to "
             "200. A positive one pushes to the right of the movement."
+        ),
+    ],
+    field=Annotated[
+        tuple[tuple[float, float], tuple[float, float]],
+        value(
+            "B11 B12 B21 B22",
+            text="Viscous field B [N s/m] at the hand: its force is B times the hand's velocity. "
+            "It is added to --curl. -10.1 -11.2 -11.2 11.1 is the field of Shadmehr & "
+            "Mussa-Ivaldi (1994).",
+        ),
+    ],
+    push=Annotated[
+        Push | None,
+        value(
+            "NEWTONS DIRECTION START DURATION",
+            default="no push",
+            text="Force on the hand in every episode: its size, direction [rad], and the time [s] "
+            "at which it begins and for which it lasts.",
+        ),
+    ],
+    channel=Annotated[
+        Channel | None,
+        value(
+            "STIFFNESS DAMPING",
+            default="no channel",
+            text="Force channel that holds the hand on the straight line to each new target: its "
+            "stiffness [N/m] and damping [N s/m].",
         ),
     ],
     load=Annotated[
