@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.arguments import SAME, same, shown
-from arm_env.checked import Checked, OrMapping, group, within
+from arm_env.checked import Checked, OrMapping, fresh, group, within
 from arm_env.dynamics.contacts import Channel, Push
 from arm_env.dynamics.parameters import Arm, Pair
 
@@ -62,8 +62,8 @@ class Perturbation(Checked):
     field: tuple[Pair, Pair] = within(((0.0, 0.0), (0.0, 0.0)), -200, 200)
     load: float = within(0.0, 0, 10)
     delay: float = within(0.0, 0, LONGEST_DELAY)
-    push: OrMapping[Push | None] = None
-    channel: OrMapping[Channel | None] = None
+    push: OrMapping[Push | None] = fresh(lambda: None)
+    channel: OrMapping[Channel | None] = fresh(lambda: None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
