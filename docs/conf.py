@@ -35,6 +35,7 @@ exclude_patterns = ["_build", "_extra"]
 nb_execution_mode = os.environ.get("NOTEBOOKS", "cache")
 nb_execution_timeout = 900  # [s] of a cell
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True  # they write files
 nb_output_stderr = "remove"  # progress bars
 nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
