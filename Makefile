@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: live demo test check docs lowest speed comparison package clean
+.PHONY: live demo test check docs notebooks lowest speed comparison package clean
 
 live: .venv/demo  ## the arm and its network in the browser, until Ctrl-C
 	$(BIN)/python -m rnn_controller live
@@ -22,6 +22,9 @@ check: .venv/dev  ## ruff and mypy
 docs: .venv/docs  ## the documentation site under docs/_build/html; warnings are errors
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -j auto docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+notebooks: .venv/dev  ## run docs/notebooks from top to bottom (some ten minutes)
+	$(BIN)/python -m pytest -m notebooks --durations=0 tests/test_notebooks.py
 
 lowest: .venv-lowest/installed  ## whether the oldest versions that pyproject.toml allows still work
 	.venv-lowest/bin/python tests/lowest.py smoke

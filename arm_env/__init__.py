@@ -16,8 +16,9 @@ from arm_env.control.ilqr import Solution, solve
 from arm_env.control.joint_sense import JointSense
 from arm_env.control.mpc import RecedingHorizon
 from arm_env.dynamics.body import ARM, Body
+from arm_env.dynamics.contacts import Channel, Push
 from arm_env.dynamics.parameters import MUSCLES, Arm, CostWeights, Parameters
-from arm_env.dynamics.perturbations import Perturbation
+from arm_env.dynamics.perturbations import SADDLE, Perturbation
 from arm_env.envs.env import CircleArmEnv, ReachArmEnv
 from arm_env.envs.registration import register_task
 from arm_env.evaluation import evaluate
@@ -65,9 +66,11 @@ __version__ = "0.1.0"
 __all__ = [
     "ARM",
     "MUSCLES",
+    "SADDLE",
     "Arm",
     "ArmProblem",
     "Body",
+    "Channel",
     "Circle",
     "CircleArmEnv",
     "CommandList",
@@ -83,6 +86,7 @@ __all__ = [
     "Orbit",
     "Parameters",
     "Perturbation",
+    "Push",
     "Random",
     "RandomJumps",
     "Reach",

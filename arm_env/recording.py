@@ -51,6 +51,7 @@ def record(
     check_period(controller, simulation.control_period)
     observation, info = envs.reset(seed=seed, options=options)
     states = [np.array(info["state"])]
+    forces = [info.get("hand_force")]
     commands = []
     actions = []
     rewards = []
@@ -69,6 +70,7 @@ def record(
         observation, reward, _, _, info = envs.step(action)
         start = np.zeros(envs.num_envs, dtype=bool)
         states.append(np.array(info["state"]))
+        forces.append(info.get("hand_force"))
         # a copy, since the controller may write to its array again
         actions.append(np.array(detached(action)))
         rewards.append(np.array(reward))
@@ -86,6 +88,7 @@ def record(
         velocity=np.stack([vx, vy], -1),
         neural_states=neural.array(getattr(controller, "rest_state", None)),
         senses=body.sense(NUMPY, moved, present) if senses else None,
+        hand_force=None if forces[0] is None else np.array(forces),
         control_period=simulation.control_period,
         labels=simulation.task.labels,
         source=_source(settings, seed),

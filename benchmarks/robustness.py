@@ -46,10 +46,8 @@ class Condition:
 
 def perturbed(name: str, *amounts: float) -> list[Condition]:
     """Return conditions that differ in one field of ``Perturbation``."""
-    return [
-        Condition(name, amount, {"perturbation": Perturbation(**{name: amount})})
-        for amount in amounts
-    ]
+    changes: list[dict[str, Any]] = [{name: amount} for amount in amounts]
+    return [Condition(name, of[name], {"perturbation": Perturbation(**of)}) for of in changes]
 
 
 CONDITIONS = [

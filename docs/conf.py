@@ -31,7 +31,13 @@ extensions = [
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "_extra"]
-nb_execution_mode = "off"  # tests run the code
+# Notebooks run when they change. NOTEBOOKS=off make docs shows them without figures.
+nb_execution_mode = os.environ.get("NOTEBOOKS", "cache")
+nb_execution_timeout = 900  # [s] of a cell
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True  # they write files
+nb_output_stderr = "remove"  # progress bars
+nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "exclude-members": "earlier_names"}
@@ -46,6 +52,10 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["_extra"]  # the live page
 
+# Where the project is published; GitHub tells its own workflows.
+PLACEHOLDER = "OWNER/rnn-motor-control"  # github.com/OWNER/rnn-motor-control
+REPOSITORY = os.environ.get("GITHUB_REPOSITORY", PLACEHOLDER)
+
 (DOCS / "_extra").mkdir(exist_ok=True)
 COMMANDS = {
     "train": ("reach", "circle", "follow"),
@@ -59,6 +69,12 @@ COMMANDS = {
     "export": (),
     "list": (),
 }
+
+
+def name_repository(app: Any, page: str, source: list[str]) -> None:
+    """Put the address of the project into the notebooks' links and installations."""
+    if page.startswith("notebooks/"):
+        source[0] = source[0].replace(PLACEHOLDER, REPOSITORY)
 
 
 def write_command_line(app: Any) -> None:
@@ -182,6 +198,7 @@ def setup(app: Any) -> None:
     """Make Sphinx write what is generated, and convert docstrings in Markdown."""
     app.connect("builder-inited", write_command_line)
     app.connect("builder-inited", export_live_page)
+    app.connect("source-read", name_repository)
     app.connect("autodoc-process-docstring", keep_attribute, priority=400)
     app.connect("autodoc-process-docstring", convert_markdown, priority=600)  # napoleon has 500
     app.connect("autodoc-process-signature", shorten_signature)

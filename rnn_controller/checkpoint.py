@@ -45,6 +45,7 @@ __all__ = [
     "TRAINED",
     "Checkpoint",
     "CheckpointError",
+    "environment_of",
     "exactly",
     "form",
     "load_checkpoint",
@@ -271,3 +272,14 @@ def _check_weights(
         real_and_finite(name, weights[name], LARGEST_WEIGHT)
         if name == "scale" and not bool((weights[name] > 1 / LARGEST_WEIGHT).all()):
             raise ValueError("scale must be positive")
+
+
+def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the arguments of the environment that a controller was trained for."""
+    period = checkpoint.network.config.control_period
+    return {
+        "arm": checkpoint.arm,
+        "weights": checkpoint.weights,
+        "control_period": period,
+        **checkpoint.goal.arguments,
+    }

@@ -129,8 +129,9 @@ def stored_arm(values: Any, body: Body) -> Parameters:
     if "kind" in mapping("arm", values) or kind is not Arm:
         return stored_own("arm", values, {}, kind)
     if "moment_arms" not in mapping("arm", values):
-        return stored(Arm, "arm", values)
-    earlier = with_present_names(Arm, {"curl": 0.0, "tone": 0.0, **values})
+        return stored(Arm, "arm", values, later=("field",))
+    no_field = Arm().field
+    earlier = with_present_names(Arm, {"curl": 0.0, "field": no_field, "tone": 0.0, **values})
     geometry = {"moment_arms", "optimal_angles", "optimal_length"}
     new = {"path_offset", "path_slope", "path_curvature", "tendon_length"}
     exactly("arm", earlier, {f.name for f in fields(Arm)} - new | geometry)

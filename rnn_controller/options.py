@@ -5,7 +5,7 @@ of options under a title, a name for the value of each option, and one line for 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -20,6 +20,7 @@ from tyro.constructors import (
 )
 
 from arm_env.checked import Checked
+from arm_env.dynamics.contacts import Channel, Push
 from rnn_controller.watching import remark
 
 DEFAULTS_IN_WORDS = {"True": "on", "False": "off", "inf": "infinite", "": "none"}
@@ -114,6 +115,28 @@ def pair(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
         instance_from_str=lambda texts: tuple(map(float, texts)),
         is_instance=lambda value: value is None or isinstance(value, tuple),
         str_from_instance=lambda value: ["none"] if value is None else list(map(str, value)),
+    )
+
+
+@OPTIONS.primitive_rule
+def contact(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Return how tyro reads a push or a channel, the numbers of its fields, that may be left out.
+
+    The reader raises ValueError for numbers outside the ranges of the fields.
+    """
+    kinds = [kind for kind in get_args(info.type) if kind in (Push, Channel)]
+    if len(kinds) != 1:
+        return None
+    (kind,) = kinds
+    names = [f.name for f in fields(kind)]
+    return PrimitiveConstructorSpec(
+        nargs=len(names),
+        metavar=" ".join(names).upper(),
+        instance_from_str=lambda texts: kind(*map(float, texts)),
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: (
+            ["none"] if value is None else [str(getattr(value, name)) for name in names]
+        ),
     )
 
 

@@ -49,6 +49,9 @@ class Body:
         drawing: Address, as module:Class, of the ``Drawing`` that shows the body.
         sensory_units: Units of lengths, velocities and tensions. L0 is the optimal length of a
             muscle, F0 its maximum isometric force.
+        touchable: Whether ``step`` takes a contact of the hand as a further argument,
+            step(xp, p, x, u, h, contact), (..., 7), as ``arm_env.dynamics.equations.hand_force``
+            reads it. Without it there are no pushes and no channels.
     """
 
     parameters: Parameters
@@ -65,6 +68,7 @@ class Body:
     sensory_deviation: tuple[float, float, float]
     drawing: str = "arm_env.envs.drawing:Drawing"
     sensory_units: tuple[str, str, str] = ("L0", "L0/s", "F0")
+    touchable: bool = False
 
     def __post_init__(self) -> None:
         missing = [name for name in ASKED if not hasattr(self.parameters, name)]
@@ -121,6 +125,7 @@ ARM = Body(
     sensory_mean=(1.0, 0.0, 0.1),
     sensory_deviation=(0.25, 2.0, 0.2),
     drawing="arm_env.envs.muscle_paths:ArmDrawing",
+    touchable=True,
 )
 """The two-link, six-muscle arm."""
 

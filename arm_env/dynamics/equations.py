@@ -23,6 +23,25 @@ FASTEST_SHORTENING = 5.72  # [L0/s] (B99)
 ROUNDING = 0.05  # [-] half width over which the rectified tension is rounded
 
 
+Links = tuple[Array, Array, Array, Array]
+"""Vectors x, y [m] from shoulder to elbow and from elbow to hand, four arrays (...)."""
+
+
+def link_vectors(xp: Primitives, arm: Any, angles: Array) -> Links:
+    """Return the vectors of upper arm and forearm at joint angles [rad], (..., 2)."""
+    first = angles[..., 0]
+    both = angles[..., 0] + angles[..., 1]
+    x1, y1 = arm.length[0] * xp.cos(first), arm.length[0] * xp.sin(first)
+    return x1, y1, arm.length[1] * xp.cos(both), arm.length[1] * xp.sin(both)
+
+
+def hand_velocity(links: Links, w1: Array, w2: Array) -> tuple[Array, Array]:
+    """Return the hand's velocity x, y [m/s], (...), at angular velocities [rad/s], (...) each."""
+    x1, y1, x2, y2 = links
+    w12 = w1 + w2
+    return -y1 * w1 - y2 * w12, x1 * w1 + x2 * w12
+
+
 def moment_arms(arm: Any, angles: Array) -> tuple[Array, Array]:
     """Return the moment arms [m] of the muscles about shoulder, (6,), and elbow, (..., 6) (NK00).
 
@@ -133,10 +152,51 @@ def curl_coupling(xp: Primitives, arm: Any, angles: Array) -> Array:
     """Return k [N m s] of the curl field's joint torques (k ω2, −k ω1), (...), at angles (..., 2).
 
     The torques do no work (after Shadmehr & Mussa-Ivaldi 1994). The field is a force R v at the
-    hand, where R turns to the right by a right angle and scales by ``arm.curl``. Its joint torque
-    is Jᵀ R J ω = det(J) R ω, J being the hand's Jacobian.
+    hand, where R turns to the right by a right angle and scales by ``arm.curl`` plus the
+    antisymmetric part of ``arm.field``. Its joint torque is Jᵀ R J ω = det(J) R ω, J being the
+    hand's Jacobian.
     """
-    return arm.curl * arm.length[0] * arm.length[1] * xp.sin(angles[..., 1])
+    curl = arm.curl + 0.5 * (arm.field[0, 1] - arm.field[1, 0])
+    return curl * arm.length[0] * arm.length[1] * xp.sin(angles[..., 1])
+
+
+def field_damping(xp: Primitives, arm: Any, angles: Array) -> tuple[Array, Array, Array]:
+    """Return the joint damping of the field's symmetric part, D11, D12 = D21, D22 [N m s], (...).
+
+    The joints stand at ``angles`` [rad], (..., 2). The field's force B v at the hand is (S + R) v
+    with a symmetric S and the R of ``curl_coupling``. The joint torque of S is −D ω with
+    D = −Jᵀ S J, J being the hand's Jacobian. D is positive where the field takes energy away.
+    """
+    mean = 0.5 * (arm.field[0, 0] + arm.field[1, 1])
+    difference = 0.5 * (arm.field[0, 0] - arm.field[1, 1])
+    shear = 0.5 * (arm.field[0, 1] + arm.field[1, 0])
+    # S in the frame of the upper arm, where the elbow lies at (l1, 0)
+    c, s = xp.cos(2 * angles[..., 0]), xp.sin(2 * angles[..., 0])
+    s12, stretch = shear * c - difference * s, difference * c + shear * s
+    s11, s22 = mean + stretch, mean - stretch
+    x2, y = arm.length[1] * xp.cos(angles[..., 1]), arm.length[1] * xp.sin(angles[..., 1])
+    x = arm.length[0] + x2
+    # the columns of J are (−y, x) and (−y, x2)
+    return (
+        s12 * y * (x + x) - s11 * y * y - s22 * x * x,
+        s12 * y * (x + x2) - s11 * y * y - s22 * x * x2,
+        s12 * y * (x2 + x2) - s11 * y * y - s22 * x2 * x2,
+    )
+
+
+def hand_force(
+    contact: Array, x: Array, y: Array, vx: Array, vy: Array
+) -> tuple[Array, Array, Array]:
+    """Return the force x, y [N] of a contact on the hand, and the wall's part along its normal.
+
+    All are (...), as the hand's position x, y [m] and velocity vx, vy [m/s]. The contact (..., 7)
+    has the columns that ``arm_env.dynamics.layout`` names: a force that does not depend on the
+    hand, and a wall, a spring and a damper that pull the hand to the line n · (x, y) = offset.
+    """
+    nx, ny = contact[..., 2], contact[..., 3]
+    away, speed = nx * x + ny * y - contact[..., 4], nx * vx + ny * vy
+    wall = -(contact[..., 5] * away + contact[..., 6] * speed)
+    return contact[..., 0] + nx * wall, contact[..., 1] + ny * wall, wall
 
 
 def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
@@ -147,15 +207,19 @@ def excitation(xp: Primitives, arm: Any, u: Array, noise: Array) -> Array:
     return at_most(xp, at_least(xp, u * (1 + noise), arm.tone), arm.max_excitation)
 
 
-def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
+def step(
+    xp: Primitives, arm: Any, x: Array, u: Array, h: Array, contact: Array | None = None
+) -> Array:
     """Return the body state, (..., 10), one step of h [s] after x under excitations u, (..., 6).
 
-    The step is a midpoint step, linearly implicit in the joint velocities:
+    A ``contact``, (..., 7), pushes or holds the hand as ``hand_force`` says. The step is a midpoint
+    step, linearly implicit in the joint velocities:
         θ½ = θ + h/2 ω,   (M + h/2 D) a = τ(θ½, ω, a½),   ω⁺ = ω + h a,   θ⁺ = θ + h ω + h²/2 a.
-    M, the torques τ and D are taken at θ½. D is the damping of muscles, friction, stops and curl
-    field. The activation is exact for constant u. The step is of first order, since torques see the
-    starting ω; its error is a tenth of that of the linearly implicit Euler step. M + h/2 D is
-    always positive definite; the field is its skew part. (Explicit 5 ms steps diverge at an
+    M, the torques τ and D are taken at θ½. D is the damping of muscles, friction, stops, field and
+    contact. The activation is exact for constant u. The step is of first order, since torques see
+    the starting ω; its error is a tenth of that of the linearly implicit Euler step. M + h/2 D is
+    always positive definite; a curl field is its skew part. Only a field that pushes along the
+    velocity with some hundred N s/m could change that. (Explicit 5 ms steps diverge at an
     activation of 0.6.)
     """
     half = 0.5 * h
@@ -176,7 +240,8 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     stop, stop_damping = joint_stop(xp, arm, angles, velocities)
     m11, m12, m22 = mass_matrix(xp, arm, angles)
     c1, c2 = coriolis(xp, arm, angles, velocities)
-    b11, b12, b22 = arm.friction[0], arm.friction[1], arm.friction[2]
+    d11, d12, d22 = field_damping(xp, arm, angles)
+    b11, b12, b22 = arm.friction[0] + d11, arm.friction[1] + d12, arm.friction[2] + d22
     k = curl_coupling(xp, arm, angles)
     w1, w2 = velocities[..., 0], velocities[..., 1]
 
@@ -186,6 +251,19 @@ def step(xp: Primitives, arm: Any, x: Array, u: Array, h: Array) -> Array:
     shared = m12 + half * ((damping * r1 * r2).sum(-1) + b12)
     s12, s21 = shared - half * k, shared + half * k
     s22 = m22 + half * ((damping * r2 * r2).sum(-1) + stop_damping[..., 1] + b22)
+    if contact is not None:
+        links = link_vectors(xp, arm, angles)
+        x1, y1, x2, y2 = links
+        vx, vy = hand_velocity(links, w1, w2)
+        fx, fy, _ = hand_force(contact, x1 + x2, y1 + y2, vx, vy)
+        t1, t2 = t1 + (x1 + x2) * fy - (y1 + y2) * fx, t2 + x2 * fy - y2 * fx  # Jᵀ F
+        # the hand's speed along the wall's normal for a unit of each angular velocity
+        n1 = contact[..., 3] * (x1 + x2) - contact[..., 2] * (y1 + y2)
+        n2 = contact[..., 3] * x2 - contact[..., 2] * y2
+        # the wall's spring is implicit, too: it is taken at the mean of old and new angles
+        resistance = half * (contact[..., 6] + half * contact[..., 5])
+        s11, s22 = s11 + resistance * n1 * n1, s22 + resistance * n2 * n2
+        s12, s21 = s12 + resistance * n1 * n2, s21 + resistance * n1 * n2
     # The 2 × 2 system by Cramer's rule. Its determinant is positive, since the symmetric part of
     # the matrix is positive definite.
     scale = h / (s11 * s22 - s12 * s21)
@@ -211,12 +289,9 @@ def hand(xp: Primitives, arm: Any, x: Array) -> tuple[Array, Array, Array, Array
 
     The body state x is (..., 10). The shoulder is the origin.
     """
-    first = x[..., 0]
-    both = x[..., 0] + x[..., 1]
-    x1, y1 = arm.length[0] * xp.cos(first), arm.length[0] * xp.sin(first)
-    x2, y2 = arm.length[1] * xp.cos(both), arm.length[1] * xp.sin(both)
-    w1, w12 = x[..., 2], x[..., 2] + x[..., 3]
-    return x1 + x2, y1 + y2, -y1 * w1 - y2 * w12, x1 * w1 + x2 * w12
+    links = link_vectors(xp, arm, x[..., 0:2])
+    x1, y1, x2, y2 = links
+    return x1 + x2, y1 + y2, *hand_velocity(links, x[..., 2], x[..., 3])
 
 
 def kinetic_energy(xp: Primitives, arm: Any, x: Array) -> Array:

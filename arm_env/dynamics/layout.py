@@ -20,3 +20,9 @@ TERMS = slice(0, 3)
 DISTANCE = 3
 SUCCESS = 4
 HAND = slice(5, 7)
+
+CONTACT_SIZE = 7
+"""Columns of a contact of the hand: force x, y [N]; normal x, y of a wall [-], its offset from the
+shoulder along the normal [m], its stiffness [N/m] and damping [N s/m]."""
+FORCE = slice(0, 2)
+WALL = slice(2, 7)

@@ -105,6 +105,8 @@ class Arm(Parameters):
             (here; HT09 has none).
         curl: Viscous field at the hand, F = curl (v_y, −v_x) [N s/m]; above 0 it pushes to the
             right (SM94).
+        field: Viscous field B at the hand, F = B v [N s/m], a row for F_x and one for F_y (SM94).
+            The curl field is added to it.
     """
 
     earlier_names = MappingProxyType({"ceiling": "max_excitation"})
@@ -135,6 +137,7 @@ class Arm(Parameters):
     tone: float = within(0.002, 0, 1)
     max_excitation: float = within(1.0, 0, 100, above=True)
     curl: float = within(0.0, -1e4, 1e4)
+    field: tuple[Pair, Pair] = within(((0.0, 0.0), (0.0, 0.0)), -1e4, 1e4)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,6 +21,7 @@ from arm_env.dynamics.bounds import (  # noqa: F401  for old imports
     STOP_BOUND,
     sensory_bounds,
 )
+from arm_env.dynamics.layout import CONTACT_SIZE
 from arm_env.dynamics.parameters import CostWeights, Parameters
 
 
@@ -86,6 +87,19 @@ def physics_of(body: Body) -> dict[str, Any]:
         **with_adjoint("sense", ["p", "x"], sense, {"x": xs}),
         **with_adjoint("excite", ["p", "u", "noise"], excite, {"u": us}),
     }
+
+
+@functools.cache
+def contact_step_of(body: Body) -> dict[str, Any]:
+    """Return ``contact_step``, the step of a body whose hand is pushed or held, in all ``FORMS``.
+
+    It is a function of its own, so that an arm that nobody touches computes nothing more.
+    """
+    p = parameter_symbols(body)
+    x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
+    contact = load("contact", (CONTACT_SIZE,))
+    stepped = flatten([body.step(SYMBOLIC, p, x, u, Symbol("scalar", "h"), contact)])
+    return emitted("contact_step", ["p", "h", "x", "u", "contact"], {"out": stepped})
 
 
 @functools.cache

@@ -13,7 +13,12 @@ from arm_env.codegen.primitives import at_least, at_most
 from arm_env.codegen.tracing import SYMBOLIC, Symbol, explained, flatten, load
 from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
-from arm_env.dynamics.plant import WEIGHT_SYMBOLS, parameter_symbols, physics_of
+from arm_env.dynamics.plant import (
+    WEIGHT_SYMBOLS,
+    contact_step_of,
+    parameter_symbols,
+    physics_of,
+)
 from arm_env.dynamics.random_numbers import noise_of
 
 TASKS_MAY_HOLD = (
@@ -87,7 +92,7 @@ def _parts(name: str, values: Any, parts: tuple[str, ...]) -> list[Symbol]:
 TASK = """
 def advance(
     p, w, h, substeps, u, deviation, key, draw, k, command, low, high, history, elapsed, out,
-    observation
+    observation{contact}
 ):
     moves = substeps > 0
     for age in range(len(history) - 1 if moves else 0):
@@ -103,14 +108,16 @@ def advance(
     k_lanes, out_lanes = empty({lanes} * k.shape[1]), empty({lanes} * {costs})
     excitation, signal = empty({lanes} * {muscles}), empty({lanes} * len(low))
     signal_noise_lanes = empty({lanes} * len(low))
+    {contact_lanes}
     for first in range(0, len(u), {lanes}):
         into_lanes(first, history[-1], x_lanes)
         into_lanes(first, u, u_lanes)
         into_lanes(first, k, k_lanes)
         into_lanes(first, u_noise, excitation)
         excite{form}(p, u_lanes, excitation, excitation)
+        {into_contact_lanes}
         for _ in range(substeps):
-            step{form}(p, h, x_lanes, excitation, x_lanes)
+            {step}
         cost{form}(p, w, x_lanes, u_lanes, k_lanes, out_lanes)
         out_of_lanes(first, history[-1], x_lanes)
         out_of_lanes(first, out, out_lanes)
@@ -124,6 +131,19 @@ def advance(
     for i in range(len(elapsed)):
         elapsed[i] += moves
 """
+UNTOUCHED = {
+    "contact": "",
+    "contact_lanes": "",
+    "into_contact_lanes": "",
+    "step": "step{form}(p, h, x_lanes, excitation, x_lanes)",
+}
+TOUCHED = {
+    "contact": ", contact",
+    "contact_lanes": "contact_lanes = empty({lanes} * contact.shape[1])",
+    "into_contact_lanes": "into_lanes(first, contact, contact_lanes)",
+    "step": "contact_step{form}(p, h, x_lanes, excitation, contact_lanes, x_lanes)",
+}
+"""Parts of ``TASK`` for hands that nothing touches, and for those that are pushed or held."""
 
 
 def cost_outputs(traced: TracedTask) -> list[Symbol]:
@@ -142,7 +162,7 @@ def observations(size: int) -> list[Symbol]:
     return flatten([at_most(SYMBOLIC, at_least(SYMBOLIC, noisy, low), high)])
 
 
-def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
+def task_kernels(traced: TracedTask, lanes: int = LANES, *, touched: bool = False) -> Kernels:
     """Return kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
     ``history`` holds the latest states, (D + 1, B, 2 J + M), for a delay of D control periods: the
@@ -151,7 +171,8 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
     ``elapsed``, (B,), and fills out (B, 7), whose columns ``arm_env.dynamics.layout`` names, and
     the observations. Costs are those under the command in force during the step; observations show
     the command that follows. The noise is that of the ``key`` and the number of the ``draw``. With
-    0 ``substeps`` nothing moves: costs and observations are those of the present states.
+    0 ``substeps`` nothing moves: costs and observations are those of the present states. If hands
+    are ``touched``, ``advance`` takes the contacts, (B, 7), as its last argument.
     """
     body = traced.body
     results = {"out": cost_outputs(traced)}
@@ -162,9 +183,14 @@ def task_kernels(traced: TracedTask, lanes: int = LANES) -> Kernels:
         **emitted("cost", ["p", "w", "x", "u", "k"], results),
         **emitted("observe", ["noise", "low", "high"], {"signal": observations(size)}),
     }
+    if touched:
+        known |= contact_step_of(body)
+    form = "" if lanes == 1 else "_lanes"
+    parts = (TOUCHED if touched else UNTOUCHED).items()
     source = TASK.format(
+        **{name: part.format(lanes=lanes, form=form) for name, part in parts},
         lanes=lanes,
-        form="" if lanes == 1 else "_lanes",
+        form=form,
         states=body.state_size,
         signals=body.sensory_size,
         muscles=body.muscle_count,
@@ -183,3 +209,9 @@ def compile_task(traced: TracedTask) -> Kernels:
 def compile_task_of_one(traced: TracedTask) -> Kernels:
     """Return the ``task_kernels`` of a task for a single arm."""
     return task_kernels(traced, 1)
+
+
+@once_for_each_trace(trace_task)
+def compile_touched_task(traced: TracedTask) -> Kernels:
+    """Return the ``task_kernels`` of a task for any number of arms whose hands are touched."""
+    return task_kernels(traced, touched=True)

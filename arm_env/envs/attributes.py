@@ -126,7 +126,9 @@ def refuse_unknown(settings: dict[str, Any], env_class: type, body: Body) -> Non
     for name, value in settings.items():
         if name in SETTINGS and name != "task":
             continue
-        near = difflib.get_close_matches(name, [*SETTINGS, "render_mode", *owners], 1, 0.6)
+        near = difflib.get_close_matches(
+            name, [*SETTINGS, "muscle_info", "render_mode", *owners], 1, 0.6
+        )
         hint = f": did you mean {near[0]}?" if near and near != [name] else ""
         hint = f" (it is an argument of {owners[name]})" if name in owners else hint
         for group, kind in groups.items():

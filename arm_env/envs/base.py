@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from arm_env.arguments import detached
+from arm_env.arguments import detached, flag
 from arm_env.dynamics.body import Body, body_of
 from arm_env.envs.attributes import SettingsAsAttributes, refuse_unknown
-from arm_env.envs.info import info_of
+from arm_env.envs.info import info_of, muscle_info_of
 from arm_env.envs.simulation import Simulation, observation_names
 from arm_env.tasks.task import Task
 
@@ -44,6 +44,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         task: Task,
         /,
         render_mode: str | None = None,
+        muscle_info: bool = False,
         **settings: Any,
     ):
         refuse_unknown(settings, type(self), body_of(task))
@@ -54,6 +55,7 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         self.simulation = Simulation(1, task, **settings)
         self.metadata = {**self.metadata, "render_fps": frame_rate(self.control_period)}
         self.render_mode = render_mode
+        self.muscle_info = flag("muscle_info", muscle_info)
         self.observation_space = spaces.Box(
             self.simulation.low, self.simulation.high, dtype=np.float32
         )
@@ -89,6 +91,8 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
                 f"not {u.shape}"
             )
         u = simulation.held(u[None])
+        if self._renderer is not None:
+            simulation.point(self._renderer.pointer)
         command = simulation.command
         costs, observation = simulation.step(self.np_random, u)
         info = self._info(costs, command)
@@ -101,7 +105,13 @@ class ArmEnv(SettingsAsAttributes, gym.Env[np.ndarray, np.ndarray]):
         return observation[0], reward, False, False, info
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        return info_of(costs[0], command[0], self.simulation.history[-1, 0])
+        simulation = self.simulation
+        force = simulation.hand_force
+        state = simulation.history[-1, 0]
+        info = info_of(costs[0], command[0], state, None if force is None else force[0])
+        if self.muscle_info:
+            info |= {name: values[0] for name, values in muscle_info_of(simulation).items()}
+        return info
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         if self.render_mode is None:

@@ -32,6 +32,8 @@ class Commands(OwnArrays):
         self._moves = np.zeros(number, dtype=bool)
         self._courses = np.zeros((number, 0))  # (B, P), of those that move
         self._began = np.zeros(number, dtype=np.int64)  # control period in which a course began
+        # [m] (2,) where a person holds the targets or centres, or None
+        self.pointed: np.ndarray | None = None
 
     def begin(self, rng: np.random.Generator, which: np.ndarray, schedule: Schedule) -> np.ndarray:
         """Put a schedule's first commands in force in the arms of a mask (B,); return them.
@@ -80,6 +82,9 @@ class Commands(OwnArrays):
         if moves:
             time = (elapsed + 1 - self._began)[self._moves] * self._period
             self.present[self._moves] = self._task.command_at(self._courses[self._moves], time)
+        if self.pointed is not None:
+            moved = [self._task.moved_to(self._arm, c, self.pointed) for c in self.present]
+            self.present = np.array(moved)
 
     def tick(self, elapsed: np.ndarray) -> None:
         """Count a period, after which ``elapsed`` (B,) have passed."""

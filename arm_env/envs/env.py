@@ -111,7 +111,10 @@ class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | `control_period` | `0.01`          | Δt [s], 0.0001 to 0.1                                  |
     | `schedule`       | `None`          | the commands; see below                                |
     | `perturbation`   | `None`          | changes of the arm, an `arm_env.Perturbation`          |
+    | `muscle_info`    | `False`         | whether `info` has the signals of the muscles, below   |
 
+    - `render_mode`: `"human"` opens a window. While the left mouse button is down in it, the target
+      is at the pointer, within the workspace. Then it stays until the schedule's next jump.
     - `arm`: its `tone` and `max_excitation` bound the excitations. `Arm.macaque()` has the muscles
       of a macaque.
     - `noise`: the standard deviation is scaled by √(5 ms / Δt), so that a value means the same at
@@ -128,7 +131,8 @@ class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
 
     Each argument is also an attribute. A new value of `noise`, `weights`, `schedule` or
     `perturbation` acts from the next reset: `env.unwrapped.noise = 0.0`, or
-    `env.set_wrapper_attr("noise", 0.0)`. `arm` and `control_period` can be read but not set.
+    `env.set_wrapper_attr("noise", 0.0)`. `muscle_info` acts from the next step. `arm` and
+    `control_period` can be read but not set.
 
     `reset(options=...)` takes `posture` (shoulder and elbow angle [rad]; the arm starts there at
     rest), and either `targets` (n, 2) or a `schedule`. They hold for this one episode.
@@ -147,6 +151,15 @@ class ReachArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | `cost_effort`   | ()    | 1/s              | third term of c                                |
     | `is_success`    | ()    | –                | whether the hand is within 4 cm of the target  |
     | `state`         | (10,) | rad, rad/s, –    | joint angles, their velocities, activations    |
+
+    With `muscle_info=True` there are also the signals of the muscles, in the order of the actions:
+
+    | key                 | shape | unit | meaning                          |
+    |---------------------|-------|------|----------------------------------|
+    | `muscle_length`     | (6,)  | L0   | fibre lengths                    |
+    | `muscle_velocity`   | (6,)  | L0/s | fibre velocities                 |
+    | `muscle_activation` | (6,)  | –    | activations, those in `state`    |
+    | `muscle_tension`    | (6,)  | F0   | tensions                         |
 
     ## Version History
     - v0: not released yet. Until November 2026 the default muscles were those of a macaque, with
@@ -261,7 +274,10 @@ class CircleArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | `control_period` | `0.01`          | as in `ReachArm-v0`                                    |
     | `schedule`       | `None`          | `None` for random jumps every 3 s, else as there       |
     | `perturbation`   | `None`          | as in `ReachArm-v0`                                    |
+    | `muscle_info`    | `False`         | as in `ReachArm-v0`                                    |
 
+    - `render_mode`: with `"human"`, the mouse moves the centre. The whole circle stays within the
+      workspace.
     - `orbit`: `arm_env.Ellipse()`, `arm_env.RoundedPolygon()` or an `arm_env.Orbit` of your own. It
       may also be a name, `"ellipse"`, or a mapping, `{"kind": "ellipse", "aspect": 3}`.
     - `schedule`: a command is four numbers, so an array has the shape (n, 4).

@@ -104,6 +104,10 @@ class FollowArmEnv(ArmEnv, gym.Env[np.ndarray, np.ndarray]):
     | `control_period` | `0.01`           | as in `ReachArm-v0`                                   |
     | `schedule`       | `None`           | `None` for random paths, else as in `ReachArm-v0`     |
     | `perturbation`   | `None`           | as in `ReachArm-v0`                                   |
+    | `muscle_info`    | `False`          | as in `ReachArm-v0`                                   |
+
+    With `render_mode="human"`, the mouse holds the target, whose commanded velocity is then 0. It
+    goes on along its path when you release the button.
 
     A random path lasts 8 s, or a period of the slowest sinusoid if that is longer. For `schedule`,
     a command is four numbers, so an array has the shape (n, 4).

@@ -46,6 +46,11 @@ def to_pixels(points: Any) -> np.ndarray:
     return (np.asarray(points, dtype=float) - (LEFT, TOP)) * (SCALE, -SCALE)
 
 
+def to_metres(pixel: Any) -> np.ndarray:
+    """Return the point [m], (..., 2), at a column and row [px], (..., 2), of a frame."""
+    return np.asarray(pixel, dtype=float) / (SCALE, -SCALE) + (LEFT, TOP)
+
+
 def activation_colour(activation: float) -> Colour:
     """Return the colour of an activation: pale grey-pink at 0, red at 1 and above."""
     return _mix(RESTING, ACTIVE, float(np.clip(activation, 0, 1)))
@@ -60,6 +65,8 @@ class Renderer:
 
     ``mode`` is 'rgb_array' (frames are returned) or 'human' (they are shown in a window, ``fps``
     frames a second). Raises ValueError for another mode, and DependencyNotInstalled without pygame.
+    ``pointer`` is the place in the window [m], (2,), at which the left mouse button is down, or
+    None. It is renewed with every frame. A click between two frames counts for one frame.
 
     A copy draws on a canvas of its own. All renderers of a process share pygame's one window. It is
     opened when one of them draws and closed with the last of them.
@@ -83,6 +90,8 @@ class Renderer:
         self.canvas = pygame.Surface((FINE * WIDTH, FINE * HEIGHT))
         self._draw_background()
         self.background = self.canvas.copy()
+        self.pointer: np.ndarray | None = None
+        self._pressed = False
 
     def __reduce__(self) -> Any:
         return Renderer, (self.arm, self.mode, self.fps, self.task)
@@ -121,10 +130,23 @@ class Renderer:
             pixels = np.frombuffer(self.pygame.image.tobytes(frame, "RGB"), np.uint8)
             return pixels.reshape(HEIGHT, WIDTH, 3).copy()  # the caller's own, and writable
         self._window().blit(frame, (0, 0))
-        self.pygame.event.pump()
+        self._read_mouse()
         self.clock.tick(self.fps)
         self.pygame.display.flip()
         return None
+
+    def _read_mouse(self) -> None:
+        pygame = self.pygame
+        down, up = pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP
+        if not self._pressed:
+            self.pointer = None
+        for event in pygame.event.get((down, up, pygame.MOUSEMOTION)):
+            if event.type != pygame.MOUSEMOTION and event.button != pygame.BUTTON_LEFT:
+                continue
+            self._pressed |= event.type == down
+            if self._pressed:
+                self.pointer = to_metres(event.pos)
+            self._pressed &= event.type != up
 
     def _window(self) -> Any:
         """Return the window, opened again if other code has closed it or changed its size."""

@@ -9,7 +9,13 @@ from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import ORBITS, SCHEDULES, revived
 from arm_env.tasks.orbits import Orbit
-from arm_env.tasks.schedules import RandomJumps, Schedule, as_schedule, unknown_schedule
+from arm_env.tasks.schedules import (
+    MovingCommand,
+    RandomJumps,
+    Schedule,
+    as_schedule,
+    unknown_schedule,
+)
 from arm_env.tasks.shapes import Circle
 from arm_env.tasks.task import Task
 
@@ -72,12 +78,29 @@ class Settings:
         # the delay must be a whole number of control periods
         settings.perturbation.delay_periods(settings.control_period)
         settings.perturbation.applied_to(arm)
+        check_contacts(settings)
         return settings
 
     def changed(self, **changes: Any) -> "Settings":
         """Return these settings with some replaced, in any form that an environment takes."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
         return Settings.of(**given)
+
+
+def check_contacts(settings: Settings) -> None:
+    """Raise ValueError if the body or the task has no place for a push or a channel."""
+    if settings.perturbation.touches and not settings.task.body.touchable:
+        raise ValueError(
+            "perturbation: this body takes neither a push nor a channel: its step must take a "
+            "contact, and the Body needs touchable=True"
+        )
+    task, schedule = settings.task, settings.schedule
+    moving = task.cyclic or task.moving or isinstance(schedule, MovingCommand)
+    if settings.perturbation.channel is not None and moving:
+        raise ValueError(
+            "perturbation: a channel leads to a target that stands still, so it needs a task such "
+            f"as reach and a schedule of jumps, not {task.name} under a {type(schedule).__name__}"
+        )
 
 
 def schedule_of(name: str, value: Any, task: Task, arm: Any, hold: float) -> Schedule:

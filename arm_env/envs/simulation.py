@@ -5,14 +5,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arm_env.arguments import detached, floats, mapping
+from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.body import Body
-from arm_env.dynamics.layout import COSTS
+from arm_env.dynamics.layout import COSTS, HAND
 from arm_env.dynamics.plant import (
     NOISE_MARGIN,
     hold_to_action_space,
 )
-from arm_env.dynamics.task_kernels import compile_task, compile_task_of_one
+from arm_env.dynamics.task_kernels import (
+    compile_task,
+    compile_task_of_one,
+    compile_touched_task,
+)
 from arm_env.envs.commands import Commands
+from arm_env.envs.contacts import Contacts
 from arm_env.envs.own_arrays import OwnArrays
 from arm_env.envs.settings import Settings, schedule_of
 from arm_env.tasks.schedules import Schedule
@@ -61,7 +67,6 @@ class Simulation(OwnArrays):
         self.number = number
         self.settings = Settings.of(task, *arguments, **more)
         self._coming: Settings | None = None
-        self._kernels = (compile_task_of_one if number == 1 else compile_task)(task)
         self.low, self.high = observation_bounds(task, self.settings.arm)
         self._bounds = self.low.astype(float), self.high.astype(float)
         self.substeps = substeps_of(self.settings.control_period)
@@ -108,6 +113,14 @@ class Simulation(OwnArrays):
     def command(self, commands: np.ndarray) -> None:
         self._commands.present = commands
 
+    def point(self, place: np.ndarray | None) -> None:
+        """Move the targets or centres of all commands to a place [m], (2,), with the next step.
+
+        The task holds them to its workspace. They stay there until ``place`` is None, whatever the
+        schedule says; then the schedule goes on.
+        """
+        self._commands.pointed = place
+
     @property
     def coming(self) -> Settings:
         """Settings of the next episode."""
@@ -124,13 +137,20 @@ class Simulation(OwnArrays):
         self.settings, self._coming = self.coming, None
         settings = self.settings
         self._deviation = noise_deviation(settings.noise, settings.control_period)
-        self._p = settings.perturbation.applied_to(settings.arm).flat()
+        arm = settings.perturbation.applied_to(settings.arm)
+        self._p, self._arrays = arm.flat(), arm.arrays()
         self._w = settings.weights.flat()
         missing = (
             settings.perturbation.delay_periods(settings.control_period) + 1 - len(self.history)
         )
         oldest = np.repeat(self.history[:1], max(missing, 0), axis=0)
         self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
+        self._contacts = None
+        compiled = compile_task_of_one if self.number == 1 else compile_task
+        if settings.perturbation.touches:
+            compiled = compile_touched_task
+            self._contacts = Contacts(self.number, settings.perturbation, settings.control_period)
+        self._kernels = compiled(settings.task)
 
     def start(self, options: dict[str, Any] | None) -> Start:
         """Return the start of episodes under the options of ``reset``.
@@ -174,6 +194,8 @@ class Simulation(OwnArrays):
             state[:, self.body.angles] = start.posture
         self.history[:, which] = state
         self.elapsed[which] = 0
+        if self._contacts:
+            self._contacts.begin(which)
 
     def _checked_posture(self, posture: Any) -> np.ndarray:
         joints = self.body.joints
@@ -230,9 +252,22 @@ class Simulation(OwnArrays):
         changes = self._commands.changes(rng, self.elapsed)
         command = self.command
         self._commands.take(changes, self.elapsed)
-        results = self._advance(self.substeps, u, command)
+        contact = (self._contacts.at(self.elapsed),) if self._contacts else ()
+        costs, observation = self._advance(self.substeps, u, command, *contact)
+        if self._contacts:
+            jumped = (self.command[:, :2] != command[:, :2]).any(1)
+            self._contacts.end(self.body.hand(NUMPY, self._arrays, self.state))
+            self._contacts.jump(jumped, costs[:, HAND], self.command[:, :2])
         self._commands.tick(self.elapsed)
-        return results
+        return costs, observation
+
+    @property
+    def hand_force(self) -> np.ndarray | None:
+        """Forces x, y [N] of push and channel on the hands at the end of the last period, (B, 2).
+
+        None if the perturbation has neither.
+        """
+        return self._contacts.force if self._contacts else None
 
     def present(self) -> tuple[np.ndarray, np.ndarray]:
         """Return costs and observations of the present states, under no excitation.
@@ -241,10 +276,11 @@ class Simulation(OwnArrays):
         3 M + K) float32: delayed sensory signals and the present command.
         """
         still = np.zeros((self.number, self.body.muscle_count))
-        return self._advance(0, still, self.command)
+        contact = (self._contacts.present,) if self._contacts else ()
+        return self._advance(0, still, self.command, *contact)
 
     def _advance(
-        self, substeps: int, u: np.ndarray, command: np.ndarray
+        self, substeps: int, u: np.ndarray, command: np.ndarray, *contact: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         costs = np.empty((self.number, COSTS))
         observation = np.empty((self.number, len(self.low)), dtype=np.float32)
@@ -252,7 +288,7 @@ class Simulation(OwnArrays):
         self._kernels.advance(
             self._p, self._w, self._step, substeps, u,
             self._deviation, self._key, self._draws, command, self.command,
-            *self._bounds, self.history, self.elapsed, costs, observation,
+            *self._bounds, self.history, self.elapsed, costs, observation, *contact,
         )  # fmt: skip
         return costs, observation
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from arm_env.arguments import shown
 from arm_env.checked import filled
+from arm_env.dynamics.contacts import Channel, Push
 from arm_env.dynamics.parameters import Parameters
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.schedules import CommandList, MovingCommand, RandomJumps
@@ -53,7 +54,7 @@ def plain(value: Any) -> Any:
     if not is_dataclass(value) or isinstance(value, type | Nameless):
         return value
     held = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-    if isinstance(value, Parameters | Perturbation):
+    if isinstance(value, Parameters | Perturbation | Push | Channel):
         return plain(held)
     kind = KINDS.get(type(value)) or _address(type(value))
     told = {"kind": kind, **plain(held)}

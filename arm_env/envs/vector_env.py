@@ -11,12 +11,12 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from arm_env.arguments import count, mapping
+from arm_env.arguments import count, flag, mapping
 from arm_env.dynamics.body import body_of
 from arm_env.dynamics.layout import TERMS
 from arm_env.envs.attributes import SettingsAsAttributes, meant, refuse_unknown
 from arm_env.envs.base import action_space, frame_rate
-from arm_env.envs.info import info_of
+from arm_env.envs.info import info_of, muscle_info_of
 from arm_env.envs.settings import as_orbit
 from arm_env.envs.simulation import Simulation, observation_names
 from arm_env.tasks.reach import Reach
@@ -57,6 +57,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        muscle_info: bool = False,
         **settings: Any,
     ):
         refuse_unknown(settings, type(self), body_of(task))
@@ -67,6 +68,7 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
             )
         self.max_episode_steps = self._time_limit(max_episode_steps, task)
         self.render_mode = render_mode
+        self.muscle_info = flag("muscle_info", muscle_info)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.simulation = Simulation(number, task, **settings)
         self.metadata = {
@@ -197,7 +199,11 @@ class ArmVectorEnv(SettingsAsAttributes, VectorEnv[np.ndarray, np.ndarray, np.nd
         }  # fmt: skip
 
     def _info(self, costs: np.ndarray, command: np.ndarray) -> dict[str, Any]:
-        info: dict[str, Any] = info_of(costs, command, self.simulation.state)
+        info: dict[str, Any] = info_of(
+            costs, command, self.simulation.state, self.simulation.hand_force
+        )
+        if self.muscle_info:
+            info |= muscle_info_of(self.simulation)
         masks = np.ones((len(info), self.num_envs), dtype=bool)
         return {**info, **{f"_{key}": mask for key, mask in zip(info, masks, strict=True)}}
 

@@ -113,6 +113,10 @@ class Follow(Task):
         """Period of the slowest sinusoid [s], or 8 s if that is shorter."""
         return max(8.0, SINUSOIDS / self.band)
 
+    def moved_to(self, arm, command, place):
+        """Return the command (4,) of a target at rest at a place [m], (2,), in the workspace."""
+        return super().moved_to(arm, np.array([*command[:2], 0.0, 0.0]), place)
+
     @property
     def arguments(self):
         made = Follow(band=self.band, extent=self.extent)  # with the only workspace it knows
@@ -247,14 +251,24 @@ def best_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> np.ndarray:
 def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list[float]:
     """Return the gains from targets to hands, (T, B, 2), at ``frequencies`` in cycles a sample.
 
-    A gain is the modulus of the cross-spectrum of both over the target's power, so that the noise
-    of single movements averages out. Amplitudes are those of a fit of all frequencies at once,
-    since a recording need not last for whole periods. The gain is NaN at a frequency without power.
-    All are NaN if the recording is too short to tell the frequencies apart, or if the target also
-    moves in another way.
+    A gain is the modulus of the ``response``, NaN where that is NaN.
     """
+    return np.abs(response(hand, target, frequencies)).tolist()
+
+
+def response(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Return the complex response of hands to targets, (T, B, 2), at F ``frequencies``, (F,).
+
+    Frequencies are in cycles a sample. The response is the cross-spectrum of hand and target over
+    the target's power, so that the noise of single movements averages out. Its modulus is the gain;
+    its angle is below 0 if the hand lags. Amplitudes are those of a fit of all frequencies at once,
+    since a recording need not last for whole periods. The response is NaN at a frequency without
+    power. All are NaN if the recording is too short to tell the frequencies apart, or if the target
+    also moves in another way.
+    """
+    unknown = np.full(len(frequencies), np.nan + 0j)
     if len(hand) * frequencies[0] < SHORTEST:
-        return [np.nan] * len(frequencies)
+        return unknown
     phase = 2 * np.pi * frequencies * np.arange(len(hand))[:, None]  # (T, F)
     design = np.hstack([np.ones((len(hand), 1)), np.cos(phase), np.sin(phase)])
     coefficients = [
@@ -268,8 +282,8 @@ def gains(hand: np.ndarray, target: np.ndarray, frequencies: np.ndarray) -> list
     centred = target - target.mean(0)
     left = target.reshape(len(target), -1) - design @ coefficients[1]
     if (left**2).sum() > OTHERWISE * (centred**2).sum():
-        return [np.nan] * len(frequencies)
+        return unknown
     power = (np.abs(targets) ** 2).sum(1)
-    cross = np.abs((hands * targets.conj()).sum(1))
+    cross = (hands * targets.conj()).sum(1)
     found = power > 1e-12 * hands.shape[1]  # [m²] amplitudes above a micrometre
-    return np.where(found, cross / np.where(found, power, 1), np.nan).tolist()
+    return np.where(found, cross / np.where(found, power, 1), np.nan)

@@ -33,6 +33,8 @@ class Recording:
             first is the controller's ``rest_state``, or NaN if it has none.
         senses: Sensory signals without noise and without delay, (T + 1, B, 3 M): lengths,
             velocities and tensions of the muscles; None if they were not recorded.
+        hand_force: Forces of a push and of a channel on the hand [N], (T + 1, B, 2); None if the
+            perturbation has neither.
         control_period: Duration Δt of a period [s].
         labels: Names and units of what the arrays hold.
         source: Origin of the recording: task, environment, seed, noise level, perturbation and
@@ -47,6 +49,7 @@ class Recording:
     velocity: np.ndarray
     neural_states: np.ndarray | None = None
     senses: np.ndarray | None = None
+    hand_force: np.ndarray | None = None
     control_period: float = 0.01
     labels: Labels = None  # type: ignore[assignment]  # made from the shapes
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from arm_env.tasks.variables import SENSES, Labels, Variable, command_variable
 
 EXTRA = "data"
 ARRAYS = ("states", "commands", "actions", "rewards", "hand", "velocity")
-PERHAPS = ("neural_states", "senses")
+PERHAPS = ("neural_states", "senses", "hand_force")
 ABOUT = "recording"
 """Entry of a file that holds, as JSON, what is not in an array."""
 ROWS = 10_000  # of a CSV file that are written at once
@@ -225,6 +225,8 @@ def _load_netcdf(path: Path) -> dict[str, Any]:
             arrays["senses"] = _joined(data, *senses)
         if "neural_state" in data:
             arrays["neural_states"] = data["neural_state"].values
+        if "hand_force" in data:
+            arrays["hand_force"] = data["hand_force"].values
         return _fields(data.attrs[ABOUT], arrays)
 
 

@@ -21,6 +21,7 @@ from arm_env.tasks.variables import Labels
 from arm_env.tasks.workspace import hand_position, nearest_angles
 
 FASTEST = 2.0  # [m/s] no command is faster
+HALVINGS = 10  # with which the border of the workspace is found: to a millimetre
 
 
 def cost_terms(
@@ -268,6 +269,31 @@ class Task(Checked):
         low, high = np.stack([self.shoulder, self.elbow], -1)
         exact = (np.abs(hand_position(arm, angles) - position) < 1e-9).all(-1)
         return exact & ((angles >= low) & (angles <= high)).all(-1)
+
+    def moved_to(self, arm: Any, command: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Return a command (K,) with its target or centre, ``command[:2]``, moved to a place [m].
+
+        If the attractor would leave the workspace there, the place (2,) is moved toward the middle
+        of the workspace until it does not. A command whose attractor does not fit in the middle
+        stays as it is. A task of another body overrides this method; else its commands stay.
+        """
+        if self.body is not ARM:
+            return command
+
+        def at(share: float) -> np.ndarray:
+            return np.concatenate([place + share * (middle - place), command[2:]])
+
+        def fits(share: float) -> bool:
+            return bool(self.in_workspace(arm, self.outlines(at(share)[None])).all())
+
+        (middle,) = self.places(arm, 1, 1)
+        if fits(0.0) or not fits(1.0):
+            return at(0.0) if fits(0.0) else command
+        outside, inside = 0.0, 1.0
+        for _ in range(HALVINGS):
+            half = (outside + inside) / 2
+            outside, inside = (outside, half) if fits(half) else (half, inside)
+        return at(inside)
 
     def checked_shape(self, commands: np.ndarray) -> np.ndarray:
         """Return the commands if they are finite and (n, K); raise ValueError otherwise."""

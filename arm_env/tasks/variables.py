@@ -95,6 +95,9 @@ def variables_of(recording: Any) -> list[Variable]:
         for signal, values, unit in zip(SENSES, parts, recording.labels.sensory_units, strict=True):
             meaning = f"{signal} of the muscle, without noise"
             found.append(Variable(f"muscle_{signal}", values, unit, meaning, *by_muscle))
+    if recording.hand_force is not None:
+        meaning = "force of push and channel on the hand"
+        found.append(Variable("hand_force", recording.hand_force, "N", meaning, "axis", AXES))
     if recording.neural_states is not None:
         neurons = tuple(range(recording.neural_states.shape[-1]))
         meaning = "state of the controller's neuron"

@@ -77,23 +77,74 @@ def linear_fit(regressors: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, 
     return coefficients[1:], np.where(varies, 1 - left / np.where(varies, total, 1), 0.0)
 
 
+def principal_components(courses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the principal components of activity (D, T, N) about its mean over the directions.
+
+    Returns the share of the variance that each explains, (N,), and the components, (N, N), a row
+    each; there are fewer rows if D T is less than N.
+    """
+    varying = courses - courses.mean(0)
+    _, sizes, components = np.linalg.svd(
+        varying.reshape(-1, varying.shape[-1]), full_matrices=False
+    )
+    variances = sizes**2
+    total = variances.sum() or 1.0  # silent neurons vary not at all
+    return variances / total, components
+
+
+def flow(courses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points between the instants of courses (D, T, k), and the change over each.
+
+    Both are (D (T − 1), k).
+    """
+    middle = (courses[:, 1:] + courses[:, :-1]) / 2
+    k = courses.shape[-1]
+    return middle.reshape(-1, k), np.diff(courses, axis=1).reshape(-1, k)
+
+
+def rotational_planes(courses: np.ndarray, period: float) -> tuple[np.ndarray, float, float]:
+    """Return the plane of the fastest rotation in courses (D, T, k) that are ``period`` [s] apart.
+
+    Returns two orthogonal unit vectors (2, k), R² of the rotation in all k dimensions, as
+    ``rotational_fit`` has it, and the angular speed in the plane [rad/s] (jPCA, Churchland et al.
+    2012).
+    """
+    points, change = flow(courses)
+    turning, r2 = skew_fit(points, change)
+    speeds, vectors = np.linalg.eig(turning)
+    fastest = vectors[:, speeds.imag.argmax()]
+    plane, _ = np.linalg.qr(np.stack([fastest.real, fastest.imag], -1))
+    return plane.T, r2, float(speeds.imag.max() / period)
+
+
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
     """Return the share R² of a flow that a rotation explains (jPCA).
 
-    The fit is change (n, k) = points (n, k) Mᵀ with a skew-symmetric M. R² is 0 without any change,
-    as of neurons that are all silent.
+    The fit is that of ``skew_fit``. R² is 0 without any change, as of neurons that are all silent.
+    """
+    return skew_fit(points, change)[1]
+
+
+def skew_fit(points: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit change (n, k) = points (n, k) Mᵀ with a skew-symmetric M (k, k), by least squares.
+
+    Returns M and R².
     """
     k = points.shape[1]
     pairs = [(i, j) for i in range(k) for j in range(i)]
     design = np.zeros((change.size, len(pairs)))
     for column, (i, j) in enumerate(pairs):
-        flow = np.zeros_like(change)
-        flow[:, i] = points[:, j]
-        flow[:, j] = -points[:, i]
-        design[:, column] = flow.ravel()
-    fitted = design @ np.linalg.lstsq(design, change.ravel(), rcond=None)[0]
+        moved = np.zeros_like(change)
+        moved[:, i] = points[:, j]
+        moved[:, j] = -points[:, i]
+        design[:, column] = moved.ravel()
+    found = np.linalg.lstsq(design, change.ravel(), rcond=None)[0]
+    turning = np.zeros((k, k))
+    for value, (i, j) in zip(found, pairs, strict=True):
+        turning[i, j], turning[j, i] = value, -value
     total = (change**2).sum()
-    return float(1 - ((change.ravel() - fitted) ** 2).sum() / total) if total else 0.0
+    left = ((change.ravel() - design @ found) ** 2).sum()
+    return turning, float(1 - left / total) if total else 0.0
 
 
 def play(
@@ -147,19 +198,11 @@ def analyse(
         np.column_stack([np.cos(directions), np.sin(directions)]), early
     )
 
-    varying = courses - courses.mean(0)
-    _, sizes, components = np.linalg.svd(
-        varying.reshape(-1, varying.shape[-1]), full_matrices=False
-    )
-    first = varying[:, time <= 0.4] @ components[:6].T
-    middle = (first[:, 1:] + first[:, :-1]) / 2
-    change = np.diff(first, axis=1)
-    k = first.shape[-1]
-    variances = sizes**2
-    total = variances.sum() or 1.0  # silent neurons vary not at all
+    explained, components = principal_components(courses)
+    first = (courses - courses.mean(0))[:, time <= 0.4] @ components[:6].T
     return Tuning(
         places, held, gradient.T, place_r2, directions, early,
         np.arctan2(cosine[1], cosine[0]), np.hypot(*cosine), direction_r2,
-        time, courses, hand_position(arm, body[..., :2]), components[:3], variances / total,
-        rotational_fit(middle.reshape(-1, k), change.reshape(-1, k)),
+        time, courses, hand_position(arm, body[..., :2]), components[:3], explained,
+        rotational_fit(*flow(first)),
     )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -14,11 +14,11 @@ from arm_env.dynamics.perturbations import Perturbation
 from arm_env.evaluation import evaluate
 from arm_env.files import write_whole
 from arm_env.tasks.measures import Measures
-from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.checkpoint import Checkpoint, environment_of, load_checkpoint
 from rnn_controller.options import show, value
 from rnn_controller.outputs import output_file, output_folder
 from rnn_controller.policy import controller_of
-from rnn_controller.training.config import LARGEST_SEED
+from rnn_controller.training.config import LARGEST_SEED, stored_perturbation
 from rnn_controller.watching import Watched, remark
 
 LOUDEST = 10.0  # [-] largest noise level
@@ -182,17 +182,6 @@ def distinct(controllers: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, controllers, strict=True))
 
 
-def environment_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the arguments of the environment that a controller was trained for."""
-    period = checkpoint.network.config.control_period
-    return {
-        "arm": checkpoint.arm,
-        "weights": checkpoint.weights,
-        "control_period": period,
-        **checkpoint.goal.arguments,
-    }
-
-
 def measure(
     checkpoint: Checkpoint,
     movements: int,
@@ -219,9 +208,16 @@ def measure(
 
 def note_perturbation(checkpoint: Checkpoint, perturbation: Perturbation) -> None:
     """Print a line to stderr if the training had another perturbation."""
-    before = checkpoint.training.get("config", {}).get("perturbation")
-    if before not in (None, asdict(Perturbation()), asdict(perturbation)):
-        remark(f"note: trained under {before}, measured under {asdict(perturbation)}")
+    stored = checkpoint.training.get("config", {}).get("perturbation")
+    before = Perturbation() if stored is None else stored_perturbation(stored)
+    if before not in (Perturbation(), perturbation):
+        remark(f"note: trained under {changes(before)}, measured under {changes(perturbation)}")
+
+
+def changes(perturbation: Perturbation) -> str:
+    """Return the fields of a perturbation that change something, as text."""
+    unchanged = vars(Perturbation())
+    return str({name: v for name, v in vars(perturbation).items() if v != unchanged[name]})
 
 
 def table(measures: Measures) -> str:

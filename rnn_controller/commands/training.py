@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from arm_env.dynamics.contacts import Channel, Push
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.registry import TASKS
@@ -80,6 +81,33 @@ show(
             "200. A positive one pushes to the right of the movement."
         ),
     ],
+    field=Annotated[
+        tuple[tuple[float, float], tuple[float, float]],
+        value(
+            "B11 B12 B21 B22",
+            text="Viscous field B [N s/m] at the hand: its force is B times the hand's velocity. "
+            "It is added to --curl. -10.1 -11.2 -11.2 11.1 is the field of Shadmehr & "
+            "Mussa-Ivaldi (1994).",
+        ),
+    ],
+    push=Annotated[
+        Push | None,
+        value(
+            "NEWTONS DIRECTION START DURATION",
+            default="no push",
+            text="Force on the hand in every episode: its size, direction [rad], and the time [s] "
+            "at which it begins and for which it lasts.",
+        ),
+    ],
+    channel=Annotated[
+        Channel | None,
+        value(
+            "STIFFNESS DAMPING",
+            default="no channel",
+            text="Force channel that holds the hand on the straight line to each new target: its "
+            "stiffness [N/m] and damping [N s/m].",
+        ),
+    ],
     load=Annotated[
         float,
         value(
@@ -114,7 +142,11 @@ class Run:
     resume: bool = False
     """Continue the run in that folder. With more iterations than it had, the run is extended."""
     tensorboard: bool = False
-    """Log the objective for TensorBoard into that folder."""
+    """Log the objective, the validation and a figure for TensorBoard into that folder."""
+    validate_every: Annotated[
+        int | None, value("ITERATIONS", default="250 with --tensorboard, else 0")
+    ] = None
+    """Iterations between two measurements on 200 held-out movements; 0 for none."""
 
     def run(self) -> None:
         """Train, and print where the checkpoint is."""
@@ -125,11 +157,17 @@ class Run:
         with going_on(
             checkpoint, f"go on with the same command and --resume (checkpoint in {output})"
         ):
-            train(self.config, output, resume=self.resume, tensorboard=self.tensorboard)
+            train(
+                self.config,
+                output,
+                resume=self.resume,
+                tensorboard=self.tensorboard,
+                validate_every=self.validate_every,
+            )
         print(f"checkpoint: {checkpoint}")
 
 
-show(Run, groups={"output": ("output", "resume", "tensorboard")})
+show(Run, groups={"output": ("output", "resume", "tensorboard", "validate_every")})
 
 
 def run_of_task(explained: str | None) -> Any:

@@ -10,7 +10,14 @@ from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
 from rnn_controller.figures.cycles import check_planned_for, figure_7, figure_8
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.overview import figure_overview
-from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
+from rnn_controller.figures.reaching import (
+    ROUND,
+    START,
+    TARGETS,
+    figure_6,
+    figure_reaches,
+    moving_target,
+)
 from rnn_controller.figures.tuning import figure_tuning
 
 OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
@@ -33,6 +40,7 @@ __all__ = [
     "figure_8",
     "figure_attractors",
     "figure_overview",
+    "figure_reaches",
     "figure_tuning",
     "moving_target",
     "save",

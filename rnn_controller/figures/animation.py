@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from arm_env.arguments import number as number_within
-from arm_env.control.controllers import Controller
+from arm_env.control.controllers import Controller, as_controller
 from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
@@ -103,6 +103,7 @@ def _frames(
     done = 0
     with gym.make(env_id, render_mode="rgb_array", max_episode_steps=10**9, **arguments) as env:
         simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
+        controller = as_controller(controller, simulation.control_period)
         check_fit(controller, simulation)
         observation, _ = env.reset(seed=seed)
         for k in progress_bar(range(number), desc="frames", delay=DELAY):

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from arm_env.control.controllers import Controller, check_period
+from arm_env.control.controllers import Controller, as_controller, check_period
 from arm_env.dynamics.parameters import Arm
 from arm_env.envs.muscle_paths import joint_positions
 from arm_env.evaluation import record
@@ -96,6 +96,7 @@ def run(
     arguments = {"schedule": schedule, "noise": noise, "max_episode_steps": 10**9, **environment}
     envs = gym.make_vec(env_id, num_envs=1, **arguments)
     simulation = envs.unwrapped.simulation  # type: ignore[attr-defined]
+    controller = as_controller(controller, simulation.control_period)
     check_fit(controller, simulation)
     arm = simulation.arm
     period = simulation.control_period

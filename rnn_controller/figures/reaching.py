@@ -12,7 +12,9 @@ from matplotlib.patches import Circle
 
 from arm_env.control.controllers import Controller
 from arm_env.tasks.measures import TARGET_SIZE, closest_minimum_jerk, path_deviation
+from arm_env.tasks.reach import Reach
 from arm_env.tasks.schedules import CommandList
+from rnn_controller.checkpoint import Checkpoint, environment_of
 from rnn_controller.figures.common import (
     COLOURS,
     FLESH,
@@ -24,6 +26,8 @@ from rnn_controller.figures.common import (
     run,
     sign,
 )
+from rnn_controller.figures.overview import figure_overview
+from rnn_controller.policy import controller_of
 
 START = (0.12, 0.31)  # [m] the first command, on which figure 6 begins
 TARGETS = np.array([(0.38, 0.40), (-0.04, 0.55), (-0.36, 0.24), (0.04, 0.40)])  # [m] the next four
@@ -52,6 +56,51 @@ def tracking_lag(hand: np.ndarray, target: np.ndarray, longest: int) -> int:
 def median_distance(hand: np.ndarray, target: np.ndarray) -> float:
     """Return the median [m] over time of the distance between positions, (T, 2) each."""
     return float(np.median(np.linalg.norm(hand - target, axis=-1)))
+
+
+def figure_reaches(
+    controller: Controller,
+    *,
+    seed: int = 0,
+    noise: float = 0.2,
+    name: str | None = None,
+    **environment: Any,
+) -> Figure:
+    """Draw the first three panels of figure 6: reaching for four targets in turn.
+
+    The arguments are those of ``figure_6``.
+    """
+    commands = CommandList(np.vstack([START, TARGETS]), HOLD)
+    reaching = run(controller, commands, HOLD * len(TARGETS), seed=seed, noise=noise, **environment)
+    with rc_context(STYLE):
+        # fixed margins: a layout engine would take longer than all the rest
+        margins = {"left": 0.08, "right": 0.94, "bottom": 0.15, "top": 0.92}
+        figure = Figure(figsize=(7.5, 4.0))
+        panels = figure.subplot_mosaic(
+            [["a", "b"], ["a", "c"]],
+            width_ratios=(1.3, 1),
+            gridspec_kw={**margins, "wspace": 0.22, "hspace": 0.5},
+        )
+        panels["b"].sharex(panels["c"])
+        _draw_reaches(panels["a"], reaching)
+        _draw_distance(panels["b"], reaching)
+        _draw_speed(panels["c"], reaching)
+        low, _ = panels["a"].get_ylim()
+        panels["a"].set_ylim(low - 0.14)  # room for the note
+        panels["a"].set_xlabel("x [m]")
+        panels["c"].set_xlabel("time [s]")
+        sign(figure, name)
+    return figure
+
+
+def figure_training(checkpoint: Checkpoint) -> Figure:
+    """Draw the movements of a network in training: four reaches, or an episode of another task."""
+    controller, environment = controller_of(checkpoint), environment_of(checkpoint)
+    name = f"after {checkpoint.training['state']['done']} iterations"
+    if isinstance(checkpoint.goal, Reach):
+        return figure_reaches(controller, name=name, **environment)
+    # one run without noise, since drawing more would slow the training down
+    return figure_overview(controller, checkpoint.goal, noise=0.0, name=name, **environment)
 
 
 def figure_6(

@@ -12,6 +12,7 @@ from arm_env.arguments import choice
 from arm_env.checked import Checked, OrMapping, fresh, group, with_present_names, within
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
+from arm_env.envs.specifications import plain
 from arm_env.tasks.registry import TASKS
 from rnn_controller.checkpoint import (
     exactly,
@@ -71,7 +72,8 @@ class TrainConfig(Checked):
             multiples of τ_c + T.
         quiet_noise_scale: Range of the noise of a quiet trial, as a share of the run's noise.
         thrown: Share of trials in a batch that start from a random posture with a random velocity.
-        perturbation: Changes of the arm during training. The delay must be 0.
+        perturbation: Changes of the arm during training. The delay must be 0, and there is neither
+            a push nor a channel.
         orbit: Shape of the path for the task circle: circle, ellipse, rounded-polygon, or
             module:Class of your own shape.
     """
@@ -114,11 +116,13 @@ class TrainConfig(Checked):
             raise ValueError(
                 f"training has no sensory delay, so it must be 0, not {perturbation.delay}"
             )
+        if perturbation.touches:
+            raise ValueError("training has neither a push nor a channel: leave both out")
 
     def form(self) -> dict[str, Any]:
         """Return the configuration as a checkpoint holds it."""
         # asdict would lose the class of a network or an orbit of the user's own.
-        values = asdict(self)
+        values = {**asdict(self), "perturbation": plain(self.perturbation)}
         if isinstance(self.network, EquationConfig):
             values["network"] = form("network", self.network)
         if self.orbit is None:
@@ -165,6 +169,11 @@ LATER = ("perturbation", "quiet", "quiet_second", "quiet_noise_scale", "thrown",
 """Fields that the runs of earlier versions did not have."""
 
 
+def stored_perturbation(values: Any) -> Perturbation:
+    """Return the perturbation that a checkpoint holds; earlier versions knew fewer fields."""
+    return stored(Perturbation, "perturbation", values, later=("field", "push", "channel"))
+
+
 def stored_config(values: Any) -> TrainConfig:
     """Return the configuration of a run that a checkpoint holds."""
     given = with_present_names(TrainConfig, mapping("config", values))
@@ -175,5 +184,5 @@ def stored_config(values: Any) -> TrainConfig:
     if "orbit" in given:
         given["orbit"] = stored_orbit(given["orbit"])
     if "perturbation" in given:
-        given["perturbation"] = stored(Perturbation, "perturbation", given["perturbation"])
+        given["perturbation"] = stored_perturbation(given["perturbation"])
     return TrainConfig(**given)

@@ -13,7 +13,7 @@ import numpy as np
 from arm_env.arguments import number
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import plain_torch, training_conditions
-from rnn_controller.training import resuming
+from rnn_controller.training import held_out, resuming
 from rnn_controller.training.config import TrainConfig
 from rnn_controller.training.iteration import Log, Optimization, no_log
 from rnn_controller.training.repair import LastingFailureError
@@ -29,7 +29,7 @@ class Trainer(Optimization):
     """A training run: a network in training, and the folder that it is saved in.
 
     A copy, also by pickle in another process, trains to the same weights as the original. It logs
-    nothing until its ``log`` is set.
+    nothing until its ``log`` is set, and draws nothing until its ``show`` is set.
     """
 
     def __init__(self, config: TrainConfig, output: Path | str, log: Log | None = None):
@@ -38,9 +38,13 @@ class Trainer(Optimization):
         # iterations done, and those in all until then, at each extension
         self.extended: list[list[int]] = []
         self.seconds = 0.0
+        self.validate_every = 0  # iterations between two validations; 0 for none
+        self.validation: list[held_out.Validation] = []
+        # takes the title of a figure, the figure, and the number of iterations done
+        self.show: Callable[[str, Any, int], None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "log": no_log}
+        return {**self.__dict__, "log": no_log, "show": None}
 
     # Copied under plain torch: a default device around it would take the tensors.
     @plain_torch()
@@ -78,11 +82,13 @@ class Trainer(Optimization):
         try:
             if progress:
                 self._announce()
+            self._validate()
             with IterationBar(
                 f"train {self.config.task}", total, self.state.done, disable=not progress
             ) as bar:
                 while self.state.stage < len(self.stages):
                     last = self._iterate(self.stages[self.state.stage])
+                    self._validate()
                     self.seconds = before + time.monotonic() - started
                     value, radius = self.history[-1]
                     bar.advance(
@@ -121,6 +127,22 @@ class Trainer(Optimization):
             )  # fmt: skip
             self.evaluator.evaluate(self.vector, trials, config.cost)
 
+    def _validate(self) -> None:
+        """Measure the network on held-out movements, if it is time for that and not done yet."""
+        every, done = self.validate_every, self.state.done
+        ended = self.state.stage == len(self.stages)
+        if not every or (done % every and not ended):
+            return
+        if self.validation and self.validation[-1]["iteration"] == done:
+            return
+        checkpoint = self.checkpoint()
+        found = held_out.validate(checkpoint)
+        for name, value in held_out.curves(found).items():
+            self.log(f"validation/{name}", value, done)
+        if self.show is not None:
+            self.show("movements", held_out.draw(checkpoint), done)
+        self.validation = [*self.validation, found]
+
     @training_conditions()
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint of the run after its last whole iteration."""
@@ -134,6 +156,8 @@ class Trainer(Optimization):
         }
         if self.extended:
             training["extended"] = self.extended
+        if self.validation:
+            training["validation"] = self.validation
         return Checkpoint(
             self.network,
             self.config.task,
@@ -168,6 +192,7 @@ class Trainer(Optimization):
             trainer.state, trainer.history = restored(
                 training["state"], checkpoint.tensors, trainer.stages, len(trainer.vector)
             )
+            trainer.validation = held_out.validations(training["validation"], trainer.state.done)
         return trainer
 
     def extend(self, config: TrainConfig) -> str:

@@ -30,10 +30,11 @@ EARLIER_KEYS = {"position": "state"}
 def stored_training(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return a checkpoint's record of its training, with the present keys and names of settings."""
     given = {EARLIER_KEYS.get(key, key): value for key, value in checkpoint.training.items()}
-    exactly("the training", {"extended": [], **given}, (*KEYS, "extended"))
+    given = {"extended": [], "validation": [], **given}
+    exactly("the training", given, (*KEYS, "extended", "validation"))
     stages = given["stages"] if isinstance(given["stages"], list) else []
     given["stages"] = [with_present_names(Stage, mapping("a stage", stage)) for stage in stages]
-    return {"extended": [], **given}
+    return given
 
 
 def check_begun(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from arm_env.arguments import flag
 from arm_env.checked import group
 from rnn_controller.checkpoint import Checkpoint
-from rnn_controller.training import resuming
+from rnn_controller.training import held_out, resuming
 from rnn_controller.training.config import DEFAULTS, TrainConfig
 from rnn_controller.training.evaluation import Evaluation, Failure
 from rnn_controller.training.loop import Trainer
@@ -44,12 +44,19 @@ def train(
     resume: bool = False,
     progress: bool = True,
     tensorboard: bool = False,
+    validate_every: int | None = None,
 ) -> Checkpoint:
     """Train a controller, write its checkpoint to the folder ``output``, and return it.
 
     With ``resume``, training goes on from the checkpoint in that folder. A run may be resumed with
     more iterations than before, also when it has ended; see ``Trainer.extend``. ``progress`` shows
-    a bar on stderr, and ``tensorboard`` logs objective and target radius to that folder.
+    a bar on stderr.
+
+    Every ``validate_every`` iterations, and at the end, the network is measured on 200 held-out
+    movements with 20 % noise, as ``arm_env.evaluate`` does. The weights do not depend on it. The
+    measures are in ``checkpoint.training["validation"]``. ``tensorboard`` logs objective, target
+    radius and these measures to that folder, with a figure of movements at the same times;
+    ``validate_every`` is then 250 unless it is given. 0 turns the validation off.
 
     Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another
     configuration, CheckpointError if it finds no run, and TrainingError if training fails, or while
@@ -58,6 +65,7 @@ def train(
     config = group("config", config, TrainConfig, TrainConfig())
     output = Path(output)
     tensorboard = flag("tensorboard", tensorboard)
+    every = held_out.interval(validate_every, tensorboard)
     progress = flag("progress", progress)
     if flag("resume", resume):
         resuming.check_begun(output)
@@ -77,10 +85,12 @@ def train(
                 raise FileExistsError(
                     f"{trainer.path} exists: go on with --resume, or choose another --output"
                 )
+        trainer.validate_every = every
         if not tensorboard:
             return trainer.run_in_claimed_folder(progress, check)
         with _tensorboard(output) as writer:
             trainer.log = writer.add_scalar
+            trainer.show = writer.add_figure
             return trainer.run_in_claimed_folder(progress, check)
 
 

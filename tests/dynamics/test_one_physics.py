@@ -44,6 +44,7 @@ OTHER_ARM = Arm(
     tone=0.01,
     max_excitation=1.5,
     curl=20.0,
+    field=((-6.0, 3.0), (7.0, 9.0)),
 )
 ARMS = pytest.mark.parametrize(
     "arm", [ARM, Arm.macaque(), OTHER_ARM], ids=["default", "macaque", "other"]
@@ -257,7 +258,7 @@ def test_the_whole_step_of_an_environment_is_its_kernels_in_turn(arm, task):
 @pytest.mark.parametrize("name", [field.name for field in fields(Arm)])
 def test_every_parameter_of_the_arm_is_read_at_run_time(name):
     """Changing one field changes the compiled physics, and just as it changes the equations."""
-    before = replace(ARM, curl=15.0)
+    before = replace(ARM, curl=15.0, field=((3.0, 1.0), (-2.0, 4.0)))
     arm = replace(before, **{name: (1.1 * np.array(getattr(before, name))).tolist()})
     rng = np.random.default_rng(7)
     x = states(rng)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import load_env_creator
 
+from arm_env.envs.base import ArmEnv
 from arm_env.envs.settings import Settings
 from arm_env.tasks.registry import TASKS
 
@@ -37,9 +38,10 @@ def sections(task):
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def table(text):
-    """The rows of a section's first table, each a dict by the titles of its columns."""
-    lines = re.search(r"(^\|.*\n)+", text, re.MULTILINE)[0].splitlines()
+def table(text, number=0):
+    """The rows of one of a section's tables, each a dict by the titles of its columns."""
+    tables = [found[0] for found in re.finditer(r"(^\|.*\n)+", text, re.MULTILINE)]
+    lines = tables[number].splitlines()
     rows = [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines]
     return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
 
@@ -87,10 +89,11 @@ def test_every_signal_has_its_unit(task):
 def test_the_table_of_arguments_is_the_constructor_s(task):
     rows = {row["name"]: row["default"] for row in table(sections(task)["Arguments"])}
     shared = inspect.signature(Settings.of).parameters
-    expected = {"render_mode", *shared.keys() - {"task"}, *task.argument_names}
+    expected = {"render_mode", "muscle_info", *shared.keys() - {"task"}, *task.argument_names}
     assert rows.keys() == expected
     for name in ("noise", "control_period", "schedule", "perturbation"):
         assert rows[name] == str(shared[name].default)
+    assert rows["muscle_info"] == str(inspect.signature(ArmEnv).parameters["muscle_info"].default)
     cls = load_env_creator(gym.spec(task.env_id).entry_point)
     own = inspect.signature(cls).parameters
     for name in ("render_mode", *task.argument_names):
@@ -122,6 +125,14 @@ def test_the_table_of_info_is_what_a_step_returns():
     env.reset(seed=1)
     info = env.step(env.action_space.high)[4]
     rows = {row["key"]: row["shape"] for row in table(sections(TASKS["reach"])["Info"])}
+    assert rows == {key: str(np.shape(value)) for key, value in info.items()}
+
+
+def test_the_second_table_of_info_is_what_muscle_info_adds():
+    env = gym.make("ReachArm-v0", muscle_info=True)
+    _, info = env.reset(seed=1)
+    text = sections(TASKS["reach"])["Info"]
+    rows = {row["key"]: row["shape"] for number in (0, 1) for row in table(text, number)}
     assert rows == {key: str(np.shape(value)) for key, value in info.items()}
 
 
