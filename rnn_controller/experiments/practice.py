@@ -19,6 +19,7 @@ from rnn_controller.training.run_folder import TrainingError
 from rnn_controller.training.trials import sample
 
 RISK = 3.0  # β of the objective, that of ``TrainConfig``
+WARM_UP = 10  # blocks over which the learning rate rises to its full size
 SETTLING = 0.5  # [s] τ_c, that of ``TrainConfig``
 
 
@@ -64,6 +65,7 @@ class Practice:
         self._coordinates = self._network.coordinates(checkpoint.goal, checkpoint.arm)
         self._vector = self._coordinates.vector()
         self._optimizer = Adam(learning_rate)
+        self._learning_rate = learning_rate
         self._batch_size = batch_size
         self._seed = count("seed", seed)
 
@@ -93,6 +95,8 @@ class Practice:
             seen.append(evaluator.evaluate(vector, trials, checkpoint.weights))
             return seen[-1].value, seen[-1].gradient
 
+        # Adam's moments know nothing at first: full steps would carry a trained network far away.
+        self._optimizer.learning_rate = self._learning_rate * min(1.0, (index + 1) / WARM_UP)
         vector, value = self._optimizer.step(objective, self._vector)
         failure = failure_of(value, vector, seen)
         if failure:
