@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rnn_controller.checkpoint import Checkpoint, CheckpointError, load_checkpoint
     from rnn_controller.networks.equation_module import EquationConfig, EquationModule
     from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+    from rnn_controller.planning.planner import plan
+    from rnn_controller.planning.plans import Plan
     from rnn_controller.policy import Policy, load
     from rnn_controller.training.trainer import TrainConfig, Trainer, TrainingError, train
 
@@ -47,6 +49,8 @@ _MODULES = {
     "checkpoint": ("Checkpoint", "CheckpointError", "load_checkpoint"),
     "networks.equation_module": ("EquationConfig", "EquationModule"),
     "networks.recurrent": ("NetworkConfig", "RecurrentController"),
+    "planning.planner": ("plan",),
+    "planning.plans": ("Plan",),
     "policy": ("Policy", "load"),
     "training.trainer": ("TrainConfig", "Trainer", "TrainingError", "train"),
 }
@@ -56,6 +60,7 @@ __all__ = [
     "EquationConfig",
     "EquationModule",
     "NetworkConfig",
+    "Plan",
     "Policy",
     "RecurrentController",
     "TrainConfig",
@@ -63,6 +68,7 @@ __all__ = [
     "TrainingError",
     "load",
     "load_checkpoint",
+    "plan",
     "train",
 ]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from arm_env.control.controllers import checked_observation, period_of
 from arm_env.dynamics.body import body_of
 from arm_env.dynamics.parameters import Parameters
+from arm_env.tasks.task import Task
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import float64, float64_array, plain_torch
 from rnn_controller.rollouts.pontryagin import (
@@ -31,6 +32,7 @@ class _Predicting:
         body = body_of(network)
         parameters: Any = arm or body.parameters
         self.network = network
+        self.arm = parameters
         self.max_excitation = parameters.max_excitation
         self._rest = rest
         size = getattr(network, "command_size", None)
@@ -82,10 +84,17 @@ class _Predicting:
 
 
 class Policy(_Predicting):
-    """A controller that runs a network by the same compiled code that it was trained with."""
+    """A controller that runs a network by the same compiled code that it was trained with.
 
-    def __init__(self, network: EquationNetwork, arm: Parameters | None = None):
+    Attributes:
+        task: The task that it was trained for, if it was loaded from a checkpoint.
+    """
+
+    def __init__(
+        self, network: EquationNetwork, arm: Parameters | None = None, task: Task | None = None
+    ):
         super().__init__(network, np.zeros(network.state_size), arm)
+        self.task = task
         self._muscles = body_of(network).muscle_count
         self._kernels = kernels_of(network)
         weights = network.weights._asdict().items()
@@ -128,7 +137,7 @@ class ModuleController(_Predicting):
 
 def controller_of(checkpoint: Checkpoint) -> Policy:
     """Return the controller that a checkpoint holds."""
-    return Policy(checkpoint.network, checkpoint.arm)
+    return Policy(checkpoint.network, checkpoint.arm, checkpoint.goal)
 
 
 def load(name: Path | str) -> Policy:
