@@ -7,7 +7,14 @@ of its own: no display, no global state.
 from rnn_controller.figures.animation import SCENES, animate, check_animation
 from rnn_controller.figures.attractors import figure_attractors
 from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
-from rnn_controller.figures.cycles import check_planned_for, figure_7, figure_8
+from rnn_controller.figures.cycles import figure_7
+from rnn_controller.figures.drawings import (
+    DRAWINGS,
+    check_planned_for,
+    figure_8,
+    figure_drawing,
+    plan_of,
+)
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
@@ -18,6 +25,7 @@ OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
 
 __all__ = [
     "COLOURS",
+    "DRAWINGS",
     "FIGURE_SUFFIXES",
     "OF_MOVEMENTS",
     "ROUND",
@@ -32,8 +40,10 @@ __all__ = [
     "figure_7",
     "figure_8",
     "figure_attractors",
+    "figure_drawing",
     "figure_overview",
     "figure_tuning",
     "moving_target",
+    "plan_of",
     "save",
 ]
