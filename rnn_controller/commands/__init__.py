@@ -23,6 +23,7 @@ from rnn_controller.commands.measuring import (
     short_name,
     table,
 )
+from rnn_controller.commands.planning import Draw
 from rnn_controller.commands.training import (
     EARLIER_OPTIONS,
     Run,
@@ -37,6 +38,7 @@ __all__ = [
     "Animate",
     "Attractors",
     "Demo",
+    "Draw",
     "Evaluate",
     "Figure",
     "FigureName",
@@ -58,6 +60,7 @@ COMMANDS: dict[str, Any] = {
     "evaluate": Evaluate,
     "figure": Figure,
     "animate": Animate,
+    "draw": Draw,
     "attractors": Attractors,
     "demo": Demo,
     "live": Live,

@@ -4,9 +4,9 @@ There are more of them than the paper has room for. Every figure is a ``matplotl
 of its own: no display, no global state.
 """
 
-from rnn_controller.figures.animation import SCENES, animate, check_animation
+from rnn_controller.figures.animation import LONGEST, SCENES, animate, check_animation
 from rnn_controller.figures.attractors import figure_attractors
-from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
+from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, check_figure, save
 from rnn_controller.figures.cycles import figure_7
 from rnn_controller.figures.drawings import (
     DRAWINGS,
@@ -27,6 +27,7 @@ __all__ = [
     "COLOURS",
     "DRAWINGS",
     "FIGURE_SUFFIXES",
+    "LONGEST",
     "OF_MOVEMENTS",
     "ROUND",
     "SCENES",
@@ -34,6 +35,7 @@ __all__ = [
     "TARGETS",
     "animate",
     "check_animation",
+    "check_figure",
     "check_planned_for",
     "figure_5",
     "figure_6",

@@ -153,9 +153,7 @@ def figure_drawing(
         _draw_paths(path, quiet, noisy, wanted, f"a   Drawing, {plan.lap:.3g} s a lap")
         centres = np.concatenate([plan.values, plan.values[:1]])[:, :2]
         path.plot(*centres.T, color=COLOURS[1], lw=0.8, zorder=1.8)
-        around = np.concatenate([wanted, centres])
-        low, high = around.min(0) - 0.03, around.max(0) + np.array([0.03, 0.06])
-        path.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x [m]")
+        _show_all(path, np.concatenate([wanted, centres]))
         _draw_distances(panels["distance"], plan, quiet, noisy)
         time = np.arange(len(plan.values) + 1) * plan.hold
         for column, style in ((0, "-"), (1, "--")):
@@ -189,6 +187,17 @@ def _draw_paths(axes: Axes, quiet: Run, noisy: list[Run], wanted: np.ndarray, ti
     if noisy:
         note += f", with noise {median_gap(noisy, wanted):.1f} mm"
     axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", bbox=BOX)
+
+
+def _show_all(axes: Axes, points: np.ndarray) -> None:
+    """Show a square around points (n, 2), with room above them for a line of text."""
+    low, high = points.min(0) - 0.03, points.max(0) + np.array([0.03, 0.06])
+    middle, half = (low + high) / 2, 0.5 * (high - low).max()
+    axes.set(
+        xlim=(middle[0] - half, middle[0] + half),
+        ylim=(middle[1] - half, middle[1] + half),
+        xlabel="x [m]",
+    )
 
 
 def _draw_distances(axes: Axes, plan: Plan, quiet: Run, noisy: list[Run]) -> None:
