@@ -24,7 +24,7 @@ ROOMS = {
     "rnn_controller": (
         *("options outputs validation watching", "rollouts", "networks"),
         *("checkpoint_header", "checkpoint", "policy"),
-        *("training", "analysis", "figures live", "commands", "__main__"),
+        *("training", "analysis", "planning", "figures live", "commands", "__main__"),
     ),
 }
 """Folders and files from the ground up: none imports one that comes later."""

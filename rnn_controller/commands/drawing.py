@@ -13,6 +13,7 @@ from rnn_controller.commands.measuring import LARGEST_SEED, LOUDEST, environment
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import value
 from rnn_controller.outputs import output_file
+from rnn_controller.planning.drawings import DRAWINGS, plan_of
 from rnn_controller.policy import controller_of
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ class Figure(Checked):
             arguments = [controller_of(checkpoint)]
             if self.which == "8":
                 figures.check_planned_for(checkpoint.orbit)
-                options["plans"] = {
-                    drawing: figures.plan_of(checkpoint, drawing) for drawing in figures.DRAWINGS
-                }
+                options["plans"] = {drawing: plan_of(checkpoint, drawing) for drawing in DRAWINGS}
         name = short_name(self.controller or checkpoint.task)
         return draw(*arguments, name=name, **options, **environment_of(checkpoint))
 
@@ -140,7 +139,7 @@ class Animate(Checked):
         schedule = scene.schedule
         if scene.drawing is not None:
             figures.check_planned_for(checkpoint.orbit)
-            schedule = figures.plan_of(checkpoint, scene.drawing)
+            schedule = plan_of(checkpoint, scene.drawing)
         written = figures.animate(
             controller_of(checkpoint),
             path,

@@ -8,13 +8,7 @@ from rnn_controller.figures.animation import LONGEST, SCENES, animate, check_ani
 from rnn_controller.figures.attractors import figure_attractors
 from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, check_figure, save
 from rnn_controller.figures.cycles import figure_7
-from rnn_controller.figures.drawings import (
-    DRAWINGS,
-    check_planned_for,
-    figure_8,
-    figure_drawing,
-    plan_of,
-)
+from rnn_controller.figures.drawings import check_planned_for, figure_8, figure_drawing
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, figure_6, moving_target
@@ -25,7 +19,6 @@ OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
 
 __all__ = [
     "COLOURS",
-    "DRAWINGS",
     "FIGURE_SUFFIXES",
     "LONGEST",
     "OF_MOVEMENTS",
@@ -46,6 +39,5 @@ __all__ = [
     "figure_overview",
     "figure_tuning",
     "moving_target",
-    "plan_of",
     "save",
 ]

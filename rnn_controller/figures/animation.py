@@ -18,9 +18,9 @@ from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, HOLD, OF_SHAPES
-from rnn_controller.figures.drawings import DRAWINGS
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
 from rnn_controller.outputs import output_file
+from rnn_controller.planning.drawings import DRAWINGS
 from rnn_controller.planning.osculating import osculating
 from rnn_controller.watching import DELAY, progress_bar
 

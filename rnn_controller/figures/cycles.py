@@ -28,7 +28,7 @@ from rnn_controller.figures.common import (
 HOLD = 2.5  # [s] how long a command of figure 7 is in force
 # [m] figure 7a
 CENTRES = np.array([(0.30, 0.38), (0.12, 0.50), (-0.12, 0.46), (-0.26, 0.28), (0.08, 0.30)])
-MIDDLE = (0.0, 0.42)  # [m] centre of figure 7b, and of the drawings
+MIDDLE = (0.0, 0.42)  # [m] centre of figure 7b
 # [m], [m/s] figure 7b
 SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.06, -0.30)])
 AT_PLACES = CommandList(np.column_stack([CENTRES, np.full((len(CENTRES), 2), (0.07, 0.4))]), HOLD)

@@ -1,7 +1,7 @@
 """Figure 8, and the figure of any plan: drawings, by osculating circles and by planned commands."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from arm_env.control.controllers import Controller
 from arm_env.envs.settings import as_orbit
 from arm_env.tasks.shapes import Circle
-from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.figures.common import (
     BEHIND,
     COLOURS,
@@ -26,55 +25,14 @@ from rnn_controller.figures.common import (
     runs,
     sign,
 )
-from rnn_controller.figures.cycles import MIDDLE
 from rnn_controller.planning.curves import distances
-from rnn_controller.planning.osculating import Curve, osculating
-from rnn_controller.planning.planner import plan
-from rnn_controller.planning.plans import Plan, shipped_plan
+from rnn_controller.planning.drawings import DRAWINGS
+from rnn_controller.planning.osculating import osculating
+from rnn_controller.planning.plans import Plan
 
 LAPS = 3  # of a drawing
 SETTLING = 3.0  # [s] before the laps that are drawn
 BOX = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
-
-
-def figure_of_eight(phase: float) -> np.ndarray:
-    """Return a point [m], (2,), of a lying figure of eight at a phase from 0 to 1."""
-    angle = 2 * np.pi * phase
-    return np.array([MIDDLE[0] + 0.14 * np.sin(angle), MIDDLE[1] + 0.07 * np.sin(2 * angle)])
-
-
-def clover(phase: float) -> np.ndarray:
-    """Return a point [m], (2,), of a clover of three leaves at a phase from 0 to 1."""
-    angle = 2 * np.pi * phase
-    distance = 0.075 + 0.035 * np.cos(3 * angle)
-    return np.array([MIDDLE[0] + distance * np.sin(angle), MIDDLE[1] + distance * np.cos(angle)])
-
-
-class Drawing(NamedTuple):
-    """A curve that figure 8 shows, the duration of a lap [s], and its title."""
-
-    curve: Curve
-    lap: float
-    title: str
-
-
-DRAWINGS = {
-    "eight": Drawing(figure_of_eight, 3.0, "Figure of eight"),
-    "clover": Drawing(clover, 4.0, "Clover"),
-}
-
-
-def plan_of(checkpoint: Checkpoint, drawing: str, **options: Any) -> Plan:
-    """Return the plan of one of ``DRAWINGS``: the one that ships, or a new one.
-
-    Plans ship for the shipped controller of circles. Others take some ten seconds each. The options
-    are those of ``plan``.
-    """
-    shipped = shipped_plan(drawing, checkpoint.network)
-    if shipped is not None and not options:
-        return shipped
-    curve, lap, _ = DRAWINGS[drawing]
-    return plan(checkpoint, curve, lap, **options)
 
 
 def check_planned_for(orbit: Any) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rnn_controller.checkpoint import load_checkpoint
-from rnn_controller.figures.drawings import DRAWINGS
+from rnn_controller.planning.drawings import DRAWINGS
 from rnn_controller.planning.planner import plan
 from rnn_controller.planning.plans import SHIPPED
 
