@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rnn_controller.export import to_json, to_onnx
     from rnn_controller.networks.equation_module import EquationConfig, EquationModule
     from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+    from rnn_controller.planning.planner import plan
+    from rnn_controller.planning.plans import Plan
     from rnn_controller.policy import Policy, load
     from rnn_controller.training.trainer import TrainConfig, Trainer, TrainingError, train
 
@@ -49,6 +51,8 @@ _MODULES = {
     "export": ("to_json", "to_onnx"),
     "networks.equation_module": ("EquationConfig", "EquationModule"),
     "networks.recurrent": ("NetworkConfig", "RecurrentController"),
+    "planning.planner": ("plan",),
+    "planning.plans": ("Plan",),
     "policy": ("Policy", "load"),
     "training.trainer": ("TrainConfig", "Trainer", "TrainingError", "train"),
 }
@@ -58,6 +62,7 @@ __all__ = [
     "EquationConfig",
     "EquationModule",
     "NetworkConfig",
+    "Plan",
     "Policy",
     "RecurrentController",
     "TrainConfig",
@@ -65,6 +70,7 @@ __all__ = [
     "TrainingError",
     "load",
     "load_checkpoint",
+    "plan",
     "to_json",
     "to_onnx",
     "train",

@@ -32,6 +32,7 @@ class _Predicting:
         body = body_of(network)
         parameters: Any = arm or body.parameters
         self.network = network
+        self.arm = parameters
         self.max_excitation = parameters.max_excitation
         self.rest_state = rest
         size = getattr(network, "command_size", None)

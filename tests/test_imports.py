@@ -26,7 +26,8 @@ ROOMS = {
     "rnn_controller": (
         *("options outputs validation watching", "rollouts", "networks"),
         *("checkpoint_header", "checkpoint", "policy"),
-        *("export training", "analysis", "experiments", "figures live", "commands", "__main__"),
+        *("export training", "analysis", "experiments planning", "figures live", "commands"),
+        "__main__",
     ),
 }
 """Folders and files from the ground up: none imports one that comes later."""

@@ -15,7 +15,7 @@ import arm_env
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
 from benchmarks.human.movements import PERIOD, Commands, recorded
-from rnn_controller.figures.cycles import plan
+from rnn_controller.planning.osculating import osculating
 
 CENTRES = ((0.0, 0.42), (0.12, 0.40), (-0.12, 0.40))  # [m]
 RADIUS = 0.075  # [m]
@@ -76,7 +76,7 @@ def planned(orbit: arm_env.Orbit, commands: np.ndarray, seconds: float) -> Comma
     values = []
     for command in commands:
         lap = float(orbit.period(command[None])[0])
-        circle = plan(even_curve(orbit, command), lap)
+        circle = osculating(even_curve(orbit, command), lap)
         values.append([circle(PERIOD * t) for t in range(periods)])
     return Commands(np.array(values).swapaxes(0, 1), PERIOD)
 

@@ -25,6 +25,7 @@ from rnn_controller.commands.measuring import (
     short_name,
     table,
 )
+from rnn_controller.commands.planning import Draw
 from rnn_controller.commands.recording import Record
 from rnn_controller.commands.training import (
     EARLIER_OPTIONS,
@@ -40,6 +41,7 @@ __all__ = [
     "Animate",
     "Attractors",
     "Demo",
+    "Draw",
     "Evaluate",
     "Export",
     "Figure",
@@ -65,6 +67,7 @@ COMMANDS: dict[str, Any] = {
     "record": Record,
     "figure": Figure,
     "animate": Animate,
+    "draw": Draw,
     "attractors": Attractors,
     "demo": Demo,
     "live": Live,

@@ -13,6 +13,7 @@ from rnn_controller.commands.measuring import LARGEST_SEED, LOUDEST, environment
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import value
 from rnn_controller.outputs import output_file
+from rnn_controller.planning.drawings import DRAWINGS, plan_of
 from rnn_controller.policy import controller_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class Figure(Checked):
             checkpoint = trained(self.controller, figures.OF_MOVEMENTS[self.which])
             draw = getattr(figures, f"figure_{self.which}")
             arguments = [controller_of(checkpoint)]
+            if self.which == "8":
+                figures.check_planned_for(checkpoint.orbit)
+                options["plans"] = {drawing: plan_of(checkpoint, drawing) for drawing in DRAWINGS}
         name = short_name(self.controller or checkpoint.task)
         return draw(*arguments, name=name, **options, **environment_of(checkpoint))
 
@@ -132,8 +136,10 @@ class Animate(Checked):
         path = self.output or Path("runs") / f"animation{self.which}.gif"
         figures.check_animation(path)
         checkpoint = trained(self.controller, task_of_environment(scene.env_id).name)
-        if scene.planned:
+        schedule = scene.schedule
+        if scene.drawing is not None:
             figures.check_planned_for(checkpoint.orbit)
+            schedule = plan_of(checkpoint, scene.drawing)
         written = figures.animate(
             controller_of(checkpoint),
             path,
@@ -141,7 +147,7 @@ class Animate(Checked):
             noise=self.noise,
             seconds=scene.seconds,
             env_id=scene.env_id,
-            schedule=scene.schedule,
+            schedule=schedule,
             **environment_of(checkpoint),
         )
         print(f"animation: {written}")

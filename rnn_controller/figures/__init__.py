@@ -4,10 +4,11 @@ There are more of them than the paper has room for. Every figure is a ``matplotl
 of its own: no display, no global state.
 """
 
-from rnn_controller.figures.animation import SCENES, animate, check_animation
+from rnn_controller.figures.animation import LONGEST, SCENES, animate, check_animation
 from rnn_controller.figures.attractors import figure_attractors
-from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, save
-from rnn_controller.figures.cycles import check_planned_for, figure_7, figure_8
+from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, check_figure, save
+from rnn_controller.figures.cycles import figure_7
+from rnn_controller.figures.drawings import check_planned_for, figure_8, figure_drawing
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import (
@@ -26,6 +27,7 @@ OF_MOVEMENTS = {"6": "reach", "7": "circle", "8": "circle"}
 __all__ = [
     "COLOURS",
     "FIGURE_SUFFIXES",
+    "LONGEST",
     "OF_MOVEMENTS",
     "ROUND",
     "SCENES",
@@ -33,12 +35,14 @@ __all__ = [
     "TARGETS",
     "animate",
     "check_animation",
+    "check_figure",
     "check_planned_for",
     "figure_5",
     "figure_6",
     "figure_7",
     "figure_8",
     "figure_attractors",
+    "figure_drawing",
     "figure_overview",
     "figure_reaches",
     "figure_tuning",

@@ -17,9 +17,11 @@ from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import check_fit
-from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, HOLD, OF_SHAPES, plan
+from rnn_controller.figures.cycles import AT_PLACES, HOLD, OF_SHAPES
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
 from rnn_controller.outputs import output_file
+from rnn_controller.planning.drawings import DRAWINGS
+from rnn_controller.planning.osculating import osculating
 from rnn_controller.watching import DELAY, progress_bar
 
 
@@ -30,14 +32,14 @@ class Scene(NamedTuple):
         env_id: Id of the environment.
         schedule: Schedule of the commands; None for the environment's random commands.
         seconds: Length of the animation [s].
-        planned: Whether the commands are planned as circles, which only a controller for circles
-            can follow.
+        drawing: Name of one of ``DRAWINGS``. The schedule is then osculating circles, and a plan
+            for the controller, ``plan_of``, draws it better.
     """
 
     env_id: str
     schedule: Any
     seconds: float
-    planned: bool = False
+    drawing: str | None = None
 
 
 SCENES: dict[str, Scene] = {
@@ -45,8 +47,10 @@ SCENES: dict[str, Scene] = {
     "6d": Scene("ReachArm-v0", moving_target, ROUND),
     "7a": Scene("CircleArm-v0", AT_PLACES, HOLD * len(AT_PLACES.values)),
     "7b": Scene("CircleArm-v0", OF_SHAPES, HOLD * len(OF_SHAPES.values)),
-    "8a": Scene("CircleArm-v0", plan(*DRAWINGS[0][:2]), 2 * DRAWINGS[0][1], planned=True),
-    "8b": Scene("CircleArm-v0", plan(*DRAWINGS[1][:2]), 2 * DRAWINGS[1][1], planned=True),
+    **{
+        panel: Scene("CircleArm-v0", osculating(drawing.curve, drawing.lap), 2 * drawing.lap, name)
+        for panel, (name, drawing) in zip(("8a", "8b"), DRAWINGS.items(), strict=True)
+    },
     **{task.name: Scene(task.env_id, None, 8.0) for task in TASKS.values()},
 }
 """Scenes of the panels of figures 6 to 8, and of random commands of every task, by name."""

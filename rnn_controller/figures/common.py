@@ -183,7 +183,12 @@ def sign(figure: Figure, name: str | None) -> None:
 
 def save(figure: Figure, path: Path | str) -> Path:
     """Write a figure as PNG, PDF or SVG, by the suffix of ``path``, whole or not at all."""
-    path = output_file(path, FIGURE_SUFFIXES, "a figure")
+    path = check_figure(path)
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower(), dpi=150)
     return write_whole(path, data.getvalue())
+
+
+def check_figure(path: Path | str) -> Path:
+    """Return the path, if a figure can be written to it. Raises ValueError or OSError otherwise."""
+    return output_file(path, FIGURE_SUFFIXES, "a figure")

@@ -1,4 +1,4 @@
-"""Figures 7 and 8: circles, and drawings planned as circles."""
+"""Figure 7: circles."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from arm_env.codegen.primitives import NUMPY
 from arm_env.control.controllers import Controller
-from arm_env.envs.settings import as_orbit
 from arm_env.tasks.schedules import CommandList
 from arm_env.tasks.shapes import Circle
 from rnn_controller.figures.common import (
@@ -29,17 +28,12 @@ from rnn_controller.figures.common import (
 HOLD = 2.5  # [s] how long a command of figure 7 is in force
 # [m] figure 7a
 CENTRES = np.array([(0.30, 0.38), (0.12, 0.50), (-0.12, 0.46), (-0.26, 0.28), (0.08, 0.30)])
-MIDDLE = (0.0, 0.42)  # [m] centre of figures 7b and 8
+MIDDLE = (0.0, 0.42)  # [m] centre of figure 7b
 # [m], [m/s] figure 7b
 SHAPES = np.array([(0.05, 0.25), (0.10, 0.25), (0.10, 0.55), (0.10, -0.55), (0.06, -0.30)])
 AT_PLACES = CommandList(np.column_stack([CENTRES, np.full((len(CENTRES), 2), (0.07, 0.4))]), HOLD)
 OF_SHAPES = CommandList(np.column_stack([np.full((len(SHAPES), 2), MIDDLE), SHAPES]), HOLD)
 PARTS = (*COLOURS, "#E69F00")  # one a command, of the same set
-# [m] radii that a plan may command
-WIDEST = 0.08
-TIGHTEST = 0.03
-
-Curve = Callable[[float], np.ndarray]
 Course = Callable[[Run], np.ndarray]
 
 
@@ -143,98 +137,3 @@ def _draw_course(
             axes.plot(time[inside], done[inside], color=colour, **style)
     axes.plot(quiet.time[1:], wanted, "--", color=INK, lw=0.9, zorder=3)
     axes.set(xlim=(0, quiet.time[-1]))
-
-
-# Drawings.
-
-
-def figure_of_eight(phase: float) -> np.ndarray:
-    """Return a point [m], (2,), of a lying figure of eight at a phase from 0 to 1."""
-    angle = 2 * np.pi * phase
-    return np.array([MIDDLE[0] + 0.14 * np.sin(angle), MIDDLE[1] + 0.07 * np.sin(2 * angle)])
-
-
-def clover(phase: float) -> np.ndarray:
-    """Return a point [m], (2,), of a clover of three leaves at a phase from 0 to 1."""
-    angle = 2 * np.pi * phase
-    distance = 0.075 + 0.035 * np.cos(3 * angle)
-    return np.array([MIDDLE[0] + distance * np.sin(angle), MIDDLE[1] + distance * np.cos(angle)])
-
-
-def plan(curve: Curve, lap: float) -> Callable[[float], np.ndarray]:
-    """Return commands (4,) over time [s] whose circles move along a curve, in ``lap`` [s] a round.
-
-    At every instant the command is the circle that osculates the curve there, in the direction of
-    travel. Where its radius is outside the trained range, the command is the circle of the nearest
-    radius in that range that touches the curve.
-    """
-
-    def command(time: float) -> np.ndarray:
-        phase = time / lap
-        eps = 1e-4
-        behind, here, ahead = (curve(phase + shift) for shift in (-eps, 0.0, eps))
-        velocity = (ahead - behind) / (2 * eps * lap)
-        acceleration = (ahead - 2 * here + behind) / (eps * lap) ** 2
-        speed = float(np.linalg.norm(velocity))
-        left = np.array([-velocity[1], velocity[0]]) / speed
-        turn = float(acceleration @ left)  # above 0 to the left, anticlockwise
-        side = 1.0 if turn > 0 else -1.0
-        radius = float(np.clip(speed * speed / max(abs(turn), 1e-9), TIGHTEST, WIDEST))
-        return np.array([*(here + side * radius * left), radius, -side * speed])
-
-    return command
-
-
-# curve, lap [s], title
-DRAWINGS = ((figure_of_eight, 3.0, "a   Figure of eight"), (clover, 4.0, "b   Clover"))
-
-
-def check_planned_for(orbit: Any) -> None:
-    """Raise ValueError unless the orbit is a circle, as figure 8 needs it."""
-    if not isinstance(as_orbit(orbit), Circle):
-        raise ValueError(
-            f"figure 8 plans its drawings of circles, and this controller runs along {orbit}"
-        )
-
-
-def figure_8(
-    controller: Controller,
-    *,
-    seed: int = 0,
-    noise: float = 0.2,
-    name: str | None = None,
-    **environment: Any,
-) -> Figure:
-    """Draw a figure of eight and a clover by planned commands, three rounds each.
-
-    Runs under noise are drawn behind one without. ``name`` is the controller's. Other arguments,
-    such as ``arm``, go to the environment.
-    """
-    check_planned_for(environment.get("orbit"))
-    options = {"env_id": "CircleArm-v0", "seed": seed, "noise": noise, **environment}
-    with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 3.6), layout="constrained")
-        for axes, (curve, lap, title) in zip(
-            figure.subplots(1, 2, sharey=True), DRAWINGS, strict=True
-        ):
-            quiet, noisy = runs(controller, plan(curve, lap), 3 * lap, before=lap, **options)
-            wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 200)])
-            draw_space(axes, quiet, title)
-            for shown, style in in_order(quiet, noisy):
-                axes.plot(*shown.hand.T, color=COLOURS[0], **style)
-            axes.plot(*wanted.T, "--", color=INK, lw=0.9, zorder=3)
-            note = f"median distance {median_gap([quiet], wanted):.0f} mm"
-            if noisy:
-                note += f", with noise {median_gap(noisy, wanted):.0f} mm"
-            box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
-            axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", bbox=box)
-            axes.set(xlim=(-0.22, 0.22), ylim=(0.24, 0.60), xlabel="x [m]")
-        explain(figure, noise, "plan")
-        sign(figure, name)
-    return figure
-
-
-def median_gap(shown: list[Run], curve: np.ndarray) -> float:
-    """Return the median distance [mm] from the hand to a curve [m], (n, 2)."""
-    hand = np.concatenate([each.hand for each in shown])
-    return float(1000 * np.median(np.linalg.norm(hand[:, None] - curve, axis=-1).min(1)))

@@ -106,6 +106,15 @@ def silence(members, lengths, t, lanes):
                 lanes[LANES * i + lane] = 0.0
 
 
+def take_command_costate(signals, members, lengths, t, gk):
+    """Take gk[b, t], of the movements that go on, from the costate of all signals."""
+    for lane in range(len(members)):
+        b = members[lane]
+        if t < lengths[b]:
+            for i in range(gk.shape[2]):
+                gk[b, t, i] = signals[LANES * (SENSORY_SIZE + i) + lane]
+
+
 def forward(first, last, body, network, given, path, trajectory):
     """Fill the path of blocks first … last − 1, and the trajectory from it.
 
@@ -164,15 +173,16 @@ def costate(first, last, body, network, given, path, cost, gradient):
     """Carry the costate back through blocks first … last − 1.
 
     The cost is its partial derivatives, cx (B, T + 1, 10) and cu (B, T, 6). The gradient is that of
-    the weights for each block, gw (blocks, …), to which this adds, and the costate at the start, gx
-    (B, 1, 10) and gy (B, 1, N), which this fills.
+    the weights for each block, gw (blocks, …), to which this adds, the costate at the start, gx (B,
+    1, 10) and gy (B, 1, N), and that of the commands, gk (B, T, K), which this fills. If gk is (B,
+    0, K), it is not computed.
     """
     p, h, substeps = body
     w, c = network
     order, lengths, _, noise = given
     bodies, neurons, observations, controls = path
     cx, cu = cost
-    gw, gx, gy = gradient
+    gw, gx, gy, gk = gradient
     observed = observations.shape[2]
     omega = np.zeros((TILE, observed + LANES * MUSCLE_COUNT))
     body_slopes = np.zeros((TILE, LANES * STATE_SIZE))
@@ -226,10 +236,11 @@ def costate(first, last, body, network, given, path, cost, gradient):
                     neural_costate[0], work, signal_costate, earlier_neural[0], gw, block,
                 )  # fmt: skip
                 neural_costate, earlier_neural = earlier_neural, neural_costate
-                # s (1 + drawn) was observed; the commands among the signals are given and have no
-                # costate
+                # s (1 + drawn) was observed
                 for j in range(observed):
                     signal_costate[j] *= 1 + drawn[j]
+                if gk.shape[1]:
+                    take_command_costate(signal_costate, members, lengths, t, gk)
                 sense_vjp_lanes(p, bodies[block, t * substeps], signal_costate, earlier[0])
                 for j in range(body_costate.shape[1]):
                     body_costate[0, j] += earlier[0, j]
@@ -258,7 +269,9 @@ def steps(w, c, o, y, u, following):
         from_lanes(moved, members, always, ZERO, ONE, ZERO, ONE, following)
 
 
-SHARED = (to_lanes, from_lanes, clear, silence, forward, costate, steps)
+SHARED = (
+    to_lanes, from_lanes, clear, silence, take_command_costate, forward, costate, steps,
+)  # fmt: skip
 HEADER = """
 import numpy as np
 LANES = {lanes}

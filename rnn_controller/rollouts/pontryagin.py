@@ -127,7 +127,9 @@ class _Rollout(torch.autograd.Function):
         # end together, and few lanes run idle. The sort is stable, so that the same batch always
         # makes the same blocks, and the gradient's sums round the same.
         order = torch.argsort(lengths, descending=True, stable=True)
-        given = Given(*(value.contiguous().numpy() for value in (order, lengths, commands, noise)))
+        given = Given(
+            *(value.detach().contiguous().numpy() for value in (order, lengths, commands, noise))
+        )
         path = Path(
             x=np.empty((blocks, periods * loop.physics.substeps + 1, LANES * body.state_size)),
             y=np.empty((blocks, periods + 1, LANES * neurons)),
@@ -161,15 +163,18 @@ class _Rollout(torch.autograd.Function):
         cost = (cx.contiguous().numpy(), cu.contiguous().numpy())
         gx = cost[0][:, :1].copy()
         gy = np.zeros((len(cx), 1, neurons // LANES))
+        commands = ctx.given.commands
+        asked = ctx.needs_input_grad[3]
+        gk = np.zeros(commands.shape if asked else (len(cx), 0, commands.shape[2]))
         if cu.shape[1]:
             inputs = (tuple(loop.physics), (w, loop.constants), tuple(ctx.given), tuple(ctx.path))
-            in_parallel(loop.kernels.costate, blocks, *inputs, cost, (gw, gx, gy))
+            in_parallel(loop.kernels.costate, blocks, *inputs, cost, (gw, gx, gy, gk))
         # a number was a vector of one
         pairs = zip(gw, ctx.saved_tensors, strict=True)
         summed = (torch.from_numpy(g.sum(0)).reshape(value.shape) for g, value in pairs)
         starts = (torch.from_numpy(gx[:, 0]), torch.from_numpy(gy[:, 0]))
         # of loop, x0, y0, commands, noise, lengths and the weights
-        return (None, *starts, None, None, None, *summed)
+        return (None, *starts, torch.from_numpy(gk) if asked else None, None, None, *summed)
 
 
 def rollout(
@@ -186,9 +191,10 @@ def rollout(
 
     The body is the network's ``body``, or the arm, of S states and M muscles. x0 (B, S), y0 (B, N),
     commands (B, T, K), noise (B, T, 3 M + K + M), all float64. Returns body states (B, T + 1, S),
-    excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. A movement
-    may end early, after its ``lengths`` (B,) int64 ≤ T; zeros follow.
-    ``torch.set_num_threads`` sets the number of threads.
+    excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. There are
+    gradients along the weights, x0, y0 and the commands, none along the noise. A movement may end
+    early, after its ``lengths`` (B,) int64 ≤ T; zeros follow. ``torch.set_num_threads`` sets the
+    number of threads.
 
     Raises TypeError if an argument or a weight is not a tensor, and ValueError for another dtype,
     device or shape, for ``substeps`` below 1, and for lengths that are not from 0 to T.

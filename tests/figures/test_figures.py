@@ -42,10 +42,13 @@ from rnn_controller.figures import (
     save,
 )
 from rnn_controller.figures.common import NOISY
-from rnn_controller.figures.cycles import AT_PLACES, DRAWINGS, OF_SHAPES, PARTS, plan
+from rnn_controller.figures.cycles import AT_PLACES, OF_SHAPES, PARTS
 from rnn_controller.figures.muscles import workspace_angles
 from rnn_controller.figures.reaching import LONGEST_LAG, tracking_lag
 from rnn_controller.networks.recurrent import NetworkConfig, RecurrentController
+from rnn_controller.planning.drawings import DRAWINGS
+from rnn_controller.planning.osculating import osculating
+from rnn_controller.planning.plans import Plan
 from rnn_controller.policy import controller_of
 
 SEED = 3
@@ -311,9 +314,18 @@ def figure_7():
     return figures.figure_7(PUSH, seed=SEED, noise=NOISE)
 
 
+def some_plan(curve, lap):
+    """Commands that no planner found: circles about the middle of the curve."""
+    line = np.array([curve(phase) for phase in np.arange(1, 101) / 100])
+    return Plan(np.column_stack([line, np.tile((0.05, 0.3), (100, 1))]), line, lap / 100, "circle")
+
+
+PLANS = {name: some_plan(drawing.curve, drawing.lap) for name, drawing in DRAWINGS.items()}
+
+
 @pytest.fixture(scope="module")
 def figure_8():
-    return figures.figure_8(PUSH, seed=SEED, noise=NOISE, name=100 * "n")
+    return figures.figure_8(PUSH, seed=SEED, noise=NOISE, name=100 * "n", plans=PLANS)
 
 
 def test_figure_7_letters_its_panels(figure_7):
@@ -364,22 +376,49 @@ def test_every_command_of_figure_7_has_a_colour_of_its_own():
     assert len(set(PARTS)) == len(AT_PLACES.values) == len(OF_SHAPES.values)
 
 
-def test_figure_8_says_the_distance_without_noise_and_with_it(figure_8):
-    for axes, (curve, lap, title) in zip(figure_8.axes, DRAWINGS, strict=True):
-        assert axes.get_title(loc="left") == title
+@pytest.mark.parametrize("way", ["osculating circles", "planned commands"])
+def test_figure_8_says_the_distance_without_noise_and_with_it(figure_8, way):
+    rows = np.array(figure_8.axes).reshape(2, 2)
+    planned = way == "planned commands"
+    for axes, (name, drawing) in zip(rows[int(planned)], DRAWINGS.items(), strict=True):
+        curve, lap, title = drawing
+        assert axes.get_title(loc="left")[4:] == f"{title}, {way}"
         behind, front = lines_behind_and_in_front(axes)
-        runs = [circles(plan(curve, lap), 4 * lap, SEED + k, NOISE).hand for k in range(NOISY)]
-        runs.append(circles(plan(curve, lap), 4 * lap, SEED, 0.0).hand)
+        schedule = PLANS[name] if planned else osculating(curve, lap)
+        seconds = [(SEED + k, NOISE) for k in range(NOISY)] + [(SEED, 0.0)]
+        runs = [circles(schedule, 4 * lap, *each).hand for each in seconds]
         for line, hand in zip([*behind, *front], runs, strict=True):
             np.testing.assert_array_equal(line, hand[round(100 * lap) :, 0])
-        wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 500)])
+        wanted = np.array([curve(phase) for phase in np.linspace(0, 1, 2000)])
         away = [line[:, None] - wanted for line in [*behind, *front]]
         gaps = [np.linalg.norm(each, axis=-1).min(1) for each in away]
         (text,) = (t.get_text() for t in axes.texts)
-        found = re.fullmatch(r"median distance (\d+) mm, with noise (\d+) mm", text)
+        found = re.fullmatch(r"median distance ([\d.]+) mm, with noise ([\d.]+) mm", text)
         quiet, noisy = (float(number) for number in found.groups())
-        assert quiet == pytest.approx(1000 * np.median(gaps[-1]), abs=1)
-        assert noisy == pytest.approx(1000 * np.median(np.concatenate(gaps[:-1])), abs=1)
+        assert quiet == pytest.approx(1000 * np.median(gaps[-1]), abs=0.1)
+        assert noisy == pytest.approx(1000 * np.median(np.concatenate(gaps[:-1])), abs=0.1)
+
+
+def test_the_figure_of_a_plan_shows_curve_commands_and_distances():
+    plan = PLANS["eight"]
+    figure = figures.figure_drawing(plan, PUSH, seed=SEED, noise=NOISE, name="n")
+    axes = by_letter(figure)
+    behind, front = lines_behind_and_in_front(axes["a"])
+    assert (len(behind), len(front)) == (NOISY, 1)
+    np.testing.assert_array_equal(front[0], circles(plan, 12, SEED, 0.0).hand[300:, 0])
+    (dashed,) = (line for line in axes["a"].lines if line.get_linestyle() == "--")
+    np.testing.assert_array_equal(dashed.get_xydata()[:-1], plan.curve)
+    laps = [line for line in axes["b"].lines if not line.get_alpha()]
+    shown = np.concatenate([line.get_ydata() for line in laps])
+    np.testing.assert_allclose(shown, 1000 * plan.distances(front[0][1:]))
+    x, y = (line.get_ydata()[:-1] for line in axes["c"].lines)
+    np.testing.assert_array_equal(np.stack([x, y], -1), plan.values[:, :2])
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
+    assert_texts_apart(figure, texts)
+    quiet = figures.figure_drawing(plan, PUSH, noise=0)
+    assert [t.get_text() for t in quiet.legends[0].get_texts()] == [
+        "without noise", "commanded centres", "curve",
+    ]  # fmt: skip
 
 
 def test_without_noise_figures_7_and_8_draw_one_run():
@@ -390,7 +429,7 @@ def test_without_noise_figures_7_and_8_draw_one_run():
             behind, front = lines_behind_and_in_front(by_letter(figure)[letter])
             assert (len(behind), len(front)) == (0, lines)
         labels = [t.get_text() for t in figure.legends[0].get_texts()]
-        assert labels == ["without noise", "command" if lines > 1 else "plan"]
+        assert labels == ["without noise", "command" if lines > 1 else "curve"]
         assert not [t for a in figure.axes for t in a.texts if "noise" in t.get_text()]
 
 
@@ -486,7 +525,7 @@ def test_no_text_overlaps_another_or_the_edge(panels):
 
 
 def test_no_text_of_the_circles_overlaps_another_or_the_edge(figure_7, figure_8):
-    for figure, number in ((figure_7, 14), (figure_8, 12)):
+    for figure, number in ((figure_7, 14), (figure_8, 18)):
         texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
         assert len(texts) == number
         assert_texts_apart(figure, texts)

@@ -26,7 +26,8 @@ from rnn_controller.rollouts.plant import rollout
 from rnn_controller.training.objective import risk_sensitive, values
 
 BLOCKS = ("recurrent", "sensory", "command", "motor", "reflex", "neural_bias", "motor_bias")
-INPUTS = (*BLOCKS, "x0", "y0")
+STARTS = ("x0", "y0", "commands")
+INPUTS = (*BLOCKS, *STARTS)
 # no movement too far off to have a gradient
 WIDE = CostWeights(target_radius=0.3, brake_radius=0.3)
 BATCH = 4
@@ -48,22 +49,33 @@ class Problem:
     task: Task = Reach()
     weights: CostWeights = WIDE
     compiled: bool = True
+    wanted: Tensor | None = None
+    """Commands of the cost. They stay if those that the network receives are moved."""
+
+    def __post_init__(self):
+        self.wanted = self.commands if self.wanted is None else self.wanted
 
     def variables(self):
-        return {**dict(self.network.named_parameters()), "x0": self.x0, "y0": self.y0}
+        given = {name: getattr(self, name) for name in STARTS}
+        return {**dict(self.network.named_parameters()), **given}
 
-    def objective(self, x0=None, y0=None):
-        x0, y0 = self.x0 if x0 is None else x0, self.y0 if y0 is None else y0
+    def objective(self):
         if not self.compiled:
-            return risk_sensitive(self.values_one_by_one(x0, y0), 3.0)
+            return risk_sensitive(self.values_one_by_one(), 3.0)
         x, u, _ = pontryagin.rollout(
-            self.network, self.arm, x0, y0, self.commands, self.noise, lengths=self.lengths
+            self.network,
+            self.arm,
+            self.x0,
+            self.y0,
+            self.commands,
+            self.noise,
+            lengths=self.lengths,
         )
         return risk_sensitive(
-            values(self.task, self.arm, self.weights, x, u, self.commands, 0.01, self.lengths), 3.0
+            values(self.task, self.arm, self.weights, x, u, self.wanted, 0.01, self.lengths), 3.0
         )
 
-    def values_one_by_one(self, x0, y0):
+    def values_one_by_one(self):
         """By the eager plant, each movement alone and up to its own end."""
         groups = [(slice(None), PERIODS)]
         if self.lengths is not None:
@@ -73,28 +85,25 @@ class Problem:
             commands = self.commands[rows, :length]
             noise = self.noise[rows, :length]
             x, u = rollout(
-                self.network, self.arm, x0[rows], commands, noise, state=y0[rows], compiled=False
-            )
-            found.append(values(self.task, self.arm, self.weights, x, u, commands, 0.01))
+                self.network, self.arm, self.x0[rows], commands, noise, state=self.y0[rows],
+                compiled=False,
+            )  # fmt: skip
+            wanted = self.wanted[rows, :length]
+            found.append(values(self.task, self.arm, self.weights, x, u, wanted, 0.01))
         return torch.cat(found)
 
     def gradients(self):
-        x0, y0 = self.x0.clone().requires_grad_(), self.y0.clone().requires_grad_()
-        inputs = {**dict(self.network.named_parameters()), "x0": x0, "y0": y0}
-        return dict(
-            zip(
-                inputs,
-                torch.autograd.grad(self.objective(x0, y0), list(inputs.values())),
-                strict=True,
-            )
-        )
+        starts = {name: getattr(self, name).clone().requires_grad_() for name in STARTS}
+        inputs = {**dict(self.network.named_parameters()), **starts}
+        found = torch.autograd.grad(replace(self, **starts).objective(), list(inputs.values()))
+        return dict(zip(inputs, found, strict=True))
 
     def along(self, name, direction, eps):
         """The objective with one variable moved by eps in that direction."""
         moved = self.variables()[name].detach() + eps * direction
         with torch.no_grad():
-            if name in ("x0", "y0"):
-                return self.objective(**{name: moved}).item()
+            if name in STARTS:
+                return replace(self, **{name: moved}).objective().item()
             parameter = self.network.get_parameter(name)
             before = parameter.clone()
             parameter.copy_(moved)
@@ -134,6 +143,7 @@ def circling(situation, activation="relu"):
     case = replace(
         case,
         commands=torch.from_numpy(commands),
+        wanted=None,
         lengths=LENGTHS if "ragged" in situation else None,
         task=Circle(),
         weights=replace(WIDE, alpha=1.0),
@@ -179,7 +189,13 @@ CASES = [("noisy", activation) for activation in ACTIVATIONS] + [
         *("circle", "circle, ragged", *CLOSE),
     )
 ]
-ALL = [(*case, name) for case in CASES for name in INPUTS]
+ALL = [
+    (*case, name)
+    for case in CASES
+    for name in INPUTS
+    # close to the centre, the network can't see the command
+    if not (case[0] in CLOSE and name == "commands")
+]
 KINK = ("body at rest", "relu", "x0")
 """Here the true function has a kink, so central differences say nothing: see the one-sided test
 below.
@@ -332,18 +348,37 @@ def test_any_cost_on_the_trajectory_can_be_trained(cost):
     torch.testing.assert_close(costate, autograd, rtol=1e-10, atol=1e-12)
 
 
+def test_a_gradient_of_the_commands_changes_no_other_and_compiles_nothing():
+    case = problem("ragged")
+    (alone,) = torch.autograd.grad(case.objective(), [case.network.recurrent])
+    costate = pontryagin.kernels_of(case.network).costate
+    kinds = list(costate.signatures)
+    case = replace(case, commands=case.commands.clone().requires_grad_())
+    weights, commands = torch.autograd.grad(
+        case.objective(), [case.network.recurrent, case.commands]
+    )
+    assert torch.equal(alone, weights)
+    assert costate.signatures == kinds
+    for b, length in enumerate(LENGTHS.tolist()):
+        assert not commands[b, length:].any()
+    assert commands[0].any()
+
+
 @pytest.mark.parametrize("batch", [1, BATCH])
 def test_threads_do_not_change_a_single_bit(batch):
     case = problem()
     before = torch.get_num_threads()
     movements = [value[:batch] for value in (case.x0, case.y0, case.commands, case.noise)]
+    movements[2] = movements[2].clone().requires_grad_()
     results = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             x, u, y = pontryagin.rollout(case.network, case.arm, *movements)
             slopes = torch.autograd.grad(
-                [x, u], case.network.weights, [torch.sin(x.detach()), torch.cos(u.detach())]
+                [x, u],
+                [*case.network.weights, movements[2]],
+                [torch.sin(x.detach()), torch.cos(u.detach())],
             )
             results.append([x, u, y, *slopes])
     finally:

@@ -133,18 +133,16 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
     found = []
     for compiled in (True, False):
         network.zero_grad()
-        x0, y0 = m.x0.clone().requires_grad_(), m.y0.clone().requires_grad_()
+        x0, y0, k = (part.clone().requires_grad_() for part in (m.x0, m.y0, m.commands))
         if compiled:
-            x, u, _ = pontryagin.rollout(
-                network, ARM, x0, y0, m.commands, m.noise, lengths=m.lengths
-            )
+            x, u, _ = pontryagin.rollout(network, ARM, x0, y0, k, m.noise, lengths=m.lengths)
         else:
-            x, u = rollout(Eager(network), ARM, x0, m.commands, m.noise, state=y0, compiled=False)
+            x, u = rollout(Eager(network), ARM, x0, k, m.noise, state=y0, compiled=False)
         sums = values if compiled else torch_values
         v = sums(TASK, ARM, WEIGHTS, x, u, m.commands, 0.01, m.lengths)
         risk_sensitive(v, 3.0).backward()
-        initial = [x0.grad, y0.grad if y0.numel() else y0]
-        found.append([v.detach(), *initial, *(w.grad for w in network.weights)])
+        given = [x0.grad, y0.grad if y0.numel() else y0, k.grad]
+        found.append([v.detach(), *given, *(w.grad for w in network.weights)])
     for compiled, eager in zip(*found, strict=True):
         torch.testing.assert_close(
             compiled, eager, rtol=1e-9, atol=1e-11 * float(1 + eager.detach().abs().sum())

@@ -1,0 +1,1 @@
+"""Planning of the commands with which a controller draws a curve."""
