@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CASES = {
     "a_row_in_the_table.py": ([], "fraction_within_target=0."),
+    "centre_out.py": (["--curl", "-15"], "peak speed 0."),
     "step_the_environment.py": ([], "the reward so far is -"),
     "watch_the_controller.py": (["--headless"], "cm away"),
     "train_your_own_module.py": (

@@ -9,6 +9,7 @@ import tyro
 from arm_env.checked import Checked, within
 from arm_env.tasks.registry import TASKS, task_of_environment
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.commands.experiments import EXPERIMENTS, figure_of_experiment
 from rnn_controller.commands.measuring import LARGEST_SEED, LOUDEST, environment_of, short_name
 from rnn_controller.networks.recurrent import RecurrentController
 from rnn_controller.options import value
@@ -20,25 +21,30 @@ if TYPE_CHECKING:
     FigureName = str
     SceneName = str
 else:  # on the command line, one of those that there are
-    FigureName = Literal[("5", "6", "7", "8", "tuning", *TASKS)]
+    FigureName = Literal[("5", "6", "7", "8", "tuning", *EXPERIMENTS, *TASKS)]
     SceneName = Literal[("6a", "6d", "7a", "7b", "8a", "8b", *TASKS)]
+
+NOISE = 0.2  # that of the movements in the figures, unless another is given
 
 
 @dataclass(frozen=True)
 class Figure(Checked):
-    """Draw one of the figures 5 to 8, the tuning of the neurons, or an episode of a task.
+    """Draw one of the figures 5 to 8, the tuning of the neurons, an experiment, or an episode.
 
     The figure is written to the file --output.
 
     Examples:
       python -m rnn_controller figure 6
+      python -m rnn_controller figure centre-out --curl 15
       python -m rnn_controller figure reach runs/reach-0 --output runs/episode.pdf
     """
 
     which: tyro.conf.Positional[FigureName]
     """Figure to draw. 5: the arm and its muscles; 6: reaching and following; 7: circles;
-    8: drawings; tuning: directions in which the neurons are most active; the name of a task: an
-    episode under random commands.
+    8: drawings; tuning: directions in which the neurons are most active; centre-out: eight reaches
+    and the neurons; adaptation: to a force field; push: pushes on the hand that holds still;
+    following: gain and lag behind a moving target; the name of a task: an episode under random
+    commands.
     """
     controller: tyro.conf.Positional[
         Annotated[str | None, value("[CONTROLLER]", default="the shipped controller of the task")]
@@ -50,8 +56,23 @@ class Figure(Checked):
     """File to write. Its name ends in .png, .pdf or .svg."""
     seed: int = within(0, 0, LARGEST_SEED)
     """Seed of the random commands and the noise."""
-    noise: float = within(0.2, 0, LOUDEST)
+    noise: Annotated[float | None, value("NUMBER", default="0.2, and 0 in the experiments")] = (
+        within(None, 0, LOUDEST)
+    )
     """Standard deviation of the process noise at a step of 5 ms. 0 turns the noise off."""
+    curl: Annotated[float | None, value("NUMBER", default="0, and 13 for adaptation")] = within(
+        None, -200, 200
+    )
+    """Viscous curl field at the hand [N s/m], in centre-out, adaptation, push and following. A
+    positive one pushes to the right of the movement.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.curl is not None and self.which not in EXPERIMENTS:
+            raise ValueError(
+                f"--curl is for the figures {', '.join(EXPERIMENTS)}, not for {self.which}"
+            )
 
     def run(self) -> None:
         """Draw, and print where the figure is."""
@@ -72,7 +93,12 @@ class Figure(Checked):
             return figures.figure_5(arm, name=short_name(self.controller))
         if self.which == "tuning":
             return self._tuning()
-        options: dict[str, Any] = {"seed": self.seed, "noise": self.noise}
+        if self.which in EXPERIMENTS:
+            return figure_of_experiment(
+                self.which, self.controller, self.curl, self.seed, self.noise
+            )
+        noise = NOISE if self.noise is None else self.noise
+        options: dict[str, Any] = {"seed": self.seed, "noise": noise}
         if self.which in TASKS:
             checkpoint = trained(self.controller, self.which)
             arguments: list[Any] = [controller_of(checkpoint), checkpoint.goal]

@@ -9,6 +9,12 @@ from rnn_controller.figures.attractors import figure_attractors
 from rnn_controller.figures.common import COLOURS, FIGURE_SUFFIXES, check_figure, save
 from rnn_controller.figures.cycles import figure_7
 from rnn_controller.figures.drawings import check_planned_for, figure_8, figure_drawing
+from rnn_controller.figures.experiments import (
+    figure_adaptation,
+    figure_centre_out,
+    figure_following,
+    figure_push,
+)
 from rnn_controller.figures.muscles import figure_5
 from rnn_controller.figures.overview import figure_overview
 from rnn_controller.figures.reaching import (
@@ -41,9 +47,13 @@ __all__ = [
     "figure_6",
     "figure_7",
     "figure_8",
+    "figure_adaptation",
     "figure_attractors",
+    "figure_centre_out",
     "figure_drawing",
+    "figure_following",
     "figure_overview",
+    "figure_push",
     "figure_reaches",
     "figure_tuning",
     "moving_target",

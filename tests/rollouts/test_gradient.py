@@ -16,6 +16,7 @@ from torch import Tensor
 from arm_env.codegen.primitives import NUMPY
 from arm_env.dynamics.equations import hand, muscle_velocity
 from arm_env.dynamics.parameters import Arm, CostWeights
+from arm_env.dynamics.perturbations import SADDLE, Perturbation
 from arm_env.tasks.orbits import SINGULAR
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.shapes import Circle
@@ -168,6 +169,8 @@ def problem(situation="noisy", activation="relu", size=2):
     noise = rng.normal(0, 0.14, (BATCH, PERIODS, 24 + size))
     arm = Arm()
     match situation:
+        case "in a field":
+            arm = Perturbation(curl=20, field=SADDLE).applied_to(arm)
         case "no noise":
             noise[:] = 0
         case "body at rest":  # every muscle on the kink between shortening and lengthening
@@ -186,6 +189,7 @@ CASES = [("noisy", activation) for activation in ACTIVATIONS] + [
     (situation, "relu")
     for situation in (
         *("no noise", "body at rest", "in the stops", "saturated", "on the target", "ragged"),
+        "in a field",
         *("circle", "circle, ragged", *CLOSE),
     )
 ]
