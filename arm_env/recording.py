@@ -1,5 +1,6 @@
 """Recording of the movements that a controller makes."""
 
+import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -101,7 +102,7 @@ def _source(settings: Settings, seed: int) -> dict[str, Any]:
         "env_id": settings.task.env_id,
         "seed": seed,
         "noise": settings.noise,
-        "perturbation": asdict(settings.perturbation),
+        "perturbation": json.loads(json.dumps(asdict(settings.perturbation))),
         "version": str(sys.modules["arm_env"].__version__),
     }
 

@@ -97,7 +97,7 @@ def figure_training(checkpoint: Checkpoint) -> Figure:
     """Draw the movements of a network in training: four reaches, or an episode of another task."""
     controller, environment = controller_of(checkpoint), environment_of(checkpoint)
     name = f"after {checkpoint.training['state']['done']} iterations"
-    if isinstance(checkpoint.goal, Reach):
+    if checkpoint.task == Reach.name:
         return figure_reaches(controller, name=name, **environment)
     # one run without noise, since drawing more would slow the training down
     return figure_overview(controller, checkpoint.goal, noise=0.0, name=name, **environment)

@@ -34,9 +34,10 @@ COMMANDS = {  # by what help is asked for: the smallest run
     ("demo",): ("--iterations=1",),
 }
 KINDS = {
-    "N": "INT",
+    **dict.fromkeys(("N", "ITERATIONS"), "INT"),
     **dict.fromkeys(("NUMBER", "SECONDS", "METRES", "KILOGRAMS", "SPEED", "FACTOR"), "FLOAT"),
-    **dict.fromkeys(("SHARE", "LOW HIGH"), "FLOAT"),
+    **dict.fromkeys(("SHARE", "LOW HIGH", "STIFFNESS DAMPING"), "FLOAT"),
+    **dict.fromkeys(("B11 B12 B21 B22", "NEWTONS DIRECTION START DURATION"), "FLOAT"),
     **dict.fromkeys(("FILE", "FOLDER"), "PATH"),
     "ORBIT": "NAME",
     "": "",
@@ -125,7 +126,7 @@ def options(call, names):
     """Name and kind of every option that a command's help names."""
     text = call(*names, "--help")[1]
     found = re.findall(
-        r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ((?:LOW )?[A-Z]+\b|\{\S*))?(?: |$)",
+        r"^\W{1,2}(--[a-z-]+)(?:, --no-[a-z-]+)?(?: ((?:[A-Z0-9]+ )*[A-Z0-9]+\b|\{\S*))?(?: |$)",
         text,
         re.MULTILINE,
     )
