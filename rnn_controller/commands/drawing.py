@@ -67,13 +67,6 @@ class Figure(Checked):
     positive one pushes to the right of the movement.
     """
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.curl is not None and self.which not in EXPERIMENTS:
-            raise ValueError(
-                f"--curl is for the figures {', '.join(EXPERIMENTS)}, not for {self.which}"
-            )
-
     def run(self) -> None:
         """Draw, and print where the figure is."""
         from rnn_controller import figures
@@ -83,9 +76,13 @@ class Figure(Checked):
         print(f"figure: {figures.save(self.drawn(), path)}")
 
     def drawn(self) -> Any:
-        """Return the figure."""
+        """Return the figure. Raises ValueError for a field in a figure that has none."""
         from rnn_controller import figures
 
+        if self.curl is not None and self.which not in EXPERIMENTS:
+            raise ValueError(
+                f"--curl is for the figures {', '.join(EXPERIMENTS)}, not for {self.which}"
+            )
         if self.which == "5":
             if not self.controller:
                 return figures.figure_5()

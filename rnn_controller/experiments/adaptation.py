@@ -67,7 +67,7 @@ class Adaptation:
     checkpoint: Checkpoint
 
     def of(self, phase: Literal["baseline", "field", "after"]) -> np.ndarray:
-        """Return the numbers of the blocks of a phase."""
+        """Return the numbers (n,) of the blocks of a phase."""
         return np.flatnonzero(self.phase == phase)
 
 

@@ -49,7 +49,7 @@ class Listening:
         return getattr(self._controller, name)
 
     def predict(self, *arguments: Any, **options: Any) -> tuple[np.ndarray, Any]:
-        """Return what the controller returns, and keep its state."""
+        """Return what the controller returns, actions (B, M) and its state, and keep the state."""
         action, state = self._controller.predict(*arguments, **options)
         if isinstance(state, np.ndarray) and state.ndim == 2:
             self.activity.append(state.copy())

@@ -47,7 +47,7 @@ def test_the_command_passes_the_field_the_seed_and_the_noise(monkeypatch):
 
 def test_the_command_refuses_what_has_no_meaning():
     with pytest.raises(ValueError, match="--curl is for the figures centre-out"):
-        commands.Figure("7", curl=3.0)
+        commands.Figure("7", curl=3.0).drawn()
     with pytest.raises(ValueError, match="measured without noise"):
         commands.Figure("adaptation", noise=0.1).drawn()
     with pytest.raises(ValueError, match="a controller for reach"):
