@@ -120,7 +120,8 @@ def rotational_planes(courses: np.ndarray, period: float) -> tuple[np.ndarray, f
 def rotational_fit(points: np.ndarray, change: np.ndarray) -> float:
     """Return the share R² of a flow that a rotation explains (jPCA).
 
-    The fit is that of ``skew_fit``. R² is 0 without any change, as of neurons that are all silent.
+    The fit is that of ``skew_fit``, of change (n, k) by points (n, k). R² is 0 without any change,
+    as of neurons that are all silent.
     """
     return skew_fit(points, change)[1]
 

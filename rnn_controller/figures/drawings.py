@@ -160,10 +160,10 @@ def _show_all(axes: Axes, points: np.ndarray) -> None:
 
 def _draw_distances(axes: Axes, plan: Plan, quiet: Run, noisy: list[Run]) -> None:
     """Draw the distances over the lap, of all laps."""
-    time = np.arange(len(plan.values)) * plan.hold
     for shown, style in in_order(quiet, noisy):
         laps = 1000 * plan.distances(shown.hand[1:]).reshape(LAPS, -1)
-        axes.plot(time + plan.hold, laps.T, color=COLOURS[0], **style)
+        time = np.linspace(0, plan.lap, laps.shape[1] + 1)[1:]
+        axes.plot(time, laps.T, color=COLOURS[0], **style)
     axes.set(title="b   Distance from the curve", ylabel="[mm]", xlim=(0, plan.lap), ylim=(0, None))
 
 

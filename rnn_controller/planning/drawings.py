@@ -26,7 +26,13 @@ def clover(phase: float) -> np.ndarray:
 
 
 class Drawing(NamedTuple):
-    """A curve that figure 8 shows, the duration of a lap [s], and its title."""
+    """A drawing of figure 8.
+
+    Attributes:
+        curve: Points [m] as a function of the phase, 0 to 1.
+        lap: Duration of a lap [s].
+        title: Title of its panel.
+    """
 
     curve: Curve
     lap: float

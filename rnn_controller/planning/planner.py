@@ -28,7 +28,13 @@ DECIMALS = 6  # of a command in m or m/s
 
 
 class Subject(NamedTuple):
-    """A controller that a plan is made for, with its arm and its task."""
+    """A controller that a plan is made for, with its arm and its task.
+
+    Attributes:
+        policy: The controller.
+        arm: Parameters of its arm.
+        task: Task that it was trained for.
+    """
 
     policy: Policy
     arm: Parameters

@@ -59,7 +59,7 @@ class Problem:
         self._draw()
 
     def renewed(self, coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return cost and gradient, as a call does, under noise that is drawn for this call."""
+        """Return cost and gradient (n,) at coefficients (n,), under noise drawn for this call."""
         self._draw()
         return self(coefficients)
 

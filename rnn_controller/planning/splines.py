@@ -7,9 +7,10 @@ DEGREE = 3
 
 
 def periodic_basis(number: int, periods: int, derivative: int = 0) -> np.ndarray:
-    """Return the periodic B-splines or their derivatives at even phases, (periods, number).
+    """Return periodic B-splines or their derivatives at even phases, (T, n).
 
-    The knots are ``number`` even phases of a lap. A derivative is per lap. The values of a spline
+    T is ``periods`` and n is ``number``. The knots are n even phases of a lap. A derivative is per
+    lap. The values of a spline
     are those of this matrix times its coefficients; they lie between the least and the greatest of
     these.
     """

@@ -9,6 +9,7 @@ from arm_env import JointPD, Still
 from arm_env.control.controllers import Function
 from arm_env.tasks.registry import TASKS
 from rnn_controller import commands, figures
+from rnn_controller.commands.experiments import EXPERIMENTS
 from rnn_controller.figures.common import NOISY
 from rnn_controller.figures.overview import figure_overview
 
@@ -57,7 +58,8 @@ def test_the_commands_of_noisy_runs_are_those_of_the_quiet_one(monkeypatch):
 
 
 def test_the_command_line_offers_every_figure_and_scene_that_there_is():
-    assert set(get_args(commands.FigureName)) == {"5", "tuning", *figures.OF_MOVEMENTS, *TASKS}
+    names = {"5", "tuning", *figures.OF_MOVEMENTS, *EXPERIMENTS, *TASKS}
+    assert set(get_args(commands.FigureName)) == names
     assert set(get_args(commands.SceneName)) == set(figures.SCENES)
 
 
