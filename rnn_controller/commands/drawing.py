@@ -35,7 +35,6 @@ class Figure(Checked):
 
     Examples:
       python -m rnn_controller figure 6
-      python -m rnn_controller figure centre-out --curl 15
       python -m rnn_controller figure reach runs/reach-0 --output runs/episode.pdf
     """
 
