@@ -275,11 +275,15 @@ def test_a_loop_of_ones_own_does_not_depend_on_it_either(setting):
         "torch.inference_mode().__enter__()",
     ],
 )
-def test_importing_does_not_depend_on_it(tmp_path, before):
+def test_importing_does_not_depend_on_it(tmp_path, trained_plainly, before):
     script = SMALL.replace("from rnn", f"{before}\n    from rnn", 1) + "print(trained('run'))"
-    assert python(script, tmp_path / "set") == python(
-        SMALL + "print(trained('run'))", tmp_path / "plain"
-    )
+    assert python(script, tmp_path / "set") == trained_plainly
+
+
+@pytest.fixture(scope="module")
+def trained_plainly(tmp_path_factory):
+    """Output of a small training in a process of its own."""
+    return python(SMALL + "print(trained('run'))", tmp_path_factory.mktemp("trained") / "plain")
 
 
 def test_weights_of_another_precision_are_taken_as_the_numbers_they_are(tmp_path):
