@@ -17,15 +17,15 @@ def info_of(
     was in force, and ``state`` (..., S) was reached. A ``force`` (..., 2) [N] is that of push and
     channel on the hand. The numbers of one arm are Python's own.
     """
-    columns = costs.tolist() if costs.ndim == 1 else costs.T
+    if costs.ndim == 1:
+        columns, hand, target = costs.tolist(), costs[HAND], command[:2].copy()
+    else:
+        columns, hand, target = costs.T, costs[:, HAND], command[:, :2].copy()
     distance_cost, velocity_cost, effort_cost = columns[TERMS]
-    command = command.copy()
-    touched = {} if force is None else {"hand_force": force.copy()}
-    return {
-        **touched,
-        "hand": costs[..., HAND],
-        "command": command,
-        "target": command[..., :2].copy(),
+    info = {
+        "hand": hand,
+        "command": command.copy(),
+        "target": target,
         "distance": columns[DISTANCE],
         "cost_distance": distance_cost,
         "cost_velocity": velocity_cost,
@@ -33,6 +33,9 @@ def info_of(
         "is_success": columns[SUCCESS] > 0,
         "state": state.copy(),
     }
+    if force is not None:
+        info["hand_force"] = force.copy()
+    return info
 
 
 def muscle_info_of(simulation: Any) -> dict[str, np.ndarray]:

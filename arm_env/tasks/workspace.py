@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.codegen.primitives import NUMPY
-from arm_env.dynamics.equations import hand
+from arm_env.dynamics.equations import link_vectors
 from arm_env.dynamics.layout import ANGLES, STATE_SIZE, VELOCITIES
 
 LONGEST_SEARCH = 2000  # rounds of drawing random commands
@@ -14,8 +14,8 @@ LONGEST_SEARCH = 2000  # rounds of drawing random commands
 
 def hand_position(arm: Any, angles: np.ndarray) -> np.ndarray:
     """Return the hand position from the shoulder [m], (..., 2), at joint angles [rad], (..., 2)."""
-    state = np.concatenate([angles, np.zeros_like(angles)], -1)
-    return np.stack(hand(NUMPY, arm, state)[:2], -1)
+    x1, y1, x2, y2 = link_vectors(NUMPY, arm, np.asarray(angles))
+    return np.stack([x1 + x2, y1 + y2], -1)
 
 
 def nearest_angles(arm: Any, position: np.ndarray) -> np.ndarray:
