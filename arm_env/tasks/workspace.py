@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.codegen.primitives import NUMPY
-from arm_env.dynamics.equations import link_vectors
+from arm_env.dynamics.equations import hand, link_vectors
 from arm_env.dynamics.layout import ANGLES, STATE_SIZE, VELOCITIES
 
 LONGEST_SEARCH = 2000  # rounds of drawing random commands
