@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sb3_contrib import TQC, RecurrentPPO
+from sb3_contrib import TQC, CrossQ, RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.crossq.policies import Actor as CrossQActor
 from sb3_contrib.tqc.policies import Actor as TQCActor
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -23,17 +25,20 @@ from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
 from arm_env.sb3 import Trained, as_sb3_vec_env
 from arm_env.tasks.registry import task_of_environment
+from benchmarks.changes import merged, nested
 from benchmarks.optimality import PERIOD
 from benchmarks.places import RECORD
 from rnn_controller.training.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "crossq": CrossQ,
     "ppo": PPO,
     "recurrent-ppo": RecurrentPPO,
     "sac": SAC,
     "tqc": TQC,
 }
 ACTORS: dict[str, type[BasePolicy]] = {
+    "crossq": CrossQActor,
     "ppo": ActorCriticPolicy,
     "recurrent-ppo": RecurrentActorCriticPolicy,
     "sac": SACActor,
@@ -51,7 +56,7 @@ class Settings:
     )
 
     steps: int
-    """Number of environment steps."""
+    """Number of environment steps, unless ``core_seconds`` is given."""
     num_envs: int
     """Number of arms in the vector environment."""
     policy: str
@@ -72,6 +77,8 @@ class Settings:
     """Arguments of the environments that it trains in."""
     model: dict[str, Any]
     """Arguments of the algorithm."""
+    core_seconds: float
+    """Processor time after which the training ends [s]; 0 for none. All legs take equal shares."""
 
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """Return the weights of the cost at ``progress`` from 0 to 1."""
@@ -86,35 +93,21 @@ class Settings:
         return float(np.interp(progress, self.noise, (0.0, 1.0)))
 
 
-def settings(algorithm: str, env_id: str, changes: tuple[str, ...] = ()) -> Settings:
-    """Return the stored settings with changes in TOML: "num_envs=32", "model.gamma=0.95"."""
-    table = tomllib.loads(SETTINGS.read_text())[algorithm]
+def settings(algorithm: str, env_id: str, changes: Mapping[str, Any] | None = None) -> Settings:
+    """Return the stored settings with changes by dotted names: {"model.gamma": 0.95}.
+
+    Raises ValueError if there is no setting of a name.
+    """
+    table = tomllib.loads(SETTINGS.read_text("utf-8"))[algorithm] | {"core_seconds": 0.0}
     task = task_of_environment(env_id)
     # an episode of training lasts as long as one of the registered environment, in longer steps
     length = round(task.max_episode_steps * PERIOD / table["environment"]["control_period"])
     table["environment"]["max_episode_steps"] = length
-    names = ", ".join(table)
-    for change in changes:
-        try:
-            new = with_present_names(Settings, tomllib.loads(change))
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(
-                f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}"
-            ) from None
-        if not set(new) <= set(table):
-            raise ValueError(f"{change!r} changes none of the settings: {names}")
-        table = merged(table, new)
-    return Settings(**table)
-
-
-def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a nested table with some of its entries replaced."""
-    inner = [
-        key
-        for key, value in changes.items()
-        if isinstance(value, dict) and isinstance(table.get(key), dict)
-    ]
-    return {**table, **changes, **{key: merged(table[key], changes[key]) for key in inner}}
+    new = with_present_names(Settings, nested(changes or {}))
+    unknown = sorted(set(new) - set(table))
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: none of the settings, {', '.join(table)}")
+    return Settings(**merged(table, new))
 
 
 def acting_parameters(policy: BasePolicy) -> int:

@@ -5,3 +5,6 @@ from pathlib import Path
 RESULTS = Path(__file__).with_name("results")
 STORED = RESULTS / "runs"
 RECORD = "run.json"
+MEASURED_SEED = (
+    1_000_000  # of the movements that controllers are measured on, not those of training
+)

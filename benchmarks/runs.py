@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import tyro
 
@@ -34,10 +34,17 @@ NOISE = 0.2  # [-] the environments' own, at a 5 ms step
 CURVE_SEED, CURVE_MOVEMENTS = 500_000, 200
 
 
-def curve_point(controller: Controller, env_id: str, steps: int, seconds: float) -> dict[str, Any]:
+class Times(NamedTuple):
+    """How long a training has lasted [s]: by the clock, and summed over the processor's cores."""
+
+    seconds: float
+    core_seconds: float
+
+
+def curve_point(controller: Controller, env_id: str, steps: int, times: Times) -> dict[str, Any]:
     """Return the measures of a controller after that many steps and seconds of training."""
     measures = arm_env.evaluate(controller, env_id, movements=CURVE_MOVEMENTS, seed=CURVE_SEED)
-    return {"steps": steps, "seconds": seconds, **measures.as_dict()}
+    return {"steps": steps, **times._asdict(), **measures.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class Run:
     def seconds(self) -> float:
         """Duration of the training [s]."""
         return self.curve[-1]["seconds"]
+
+    @property
+    def core_seconds(self) -> float:
+        """Processor time of the training [s]; of early runs, which used one core, its duration."""
+        return self.curve[-1].get("core_seconds", self.seconds)
 
     def controller(self) -> Controller:
         """Return the trained controller."""

@@ -119,7 +119,8 @@ def stored(args: Args) -> list[Run]:
     missing = [folder.name for folder in folders if not (folder / RECORD).exists()]
     if missing:
         names = ", ".join(missing)
-        raise ValueError(f"not in {args.runs}: {names}; python -m benchmarks.rerun trains them")
+        command = "python -m benchmarks.sweep benchmarks/comparison.toml"
+        raise ValueError(f"not in {args.runs}: {names}; {command} trains them")
     return [read_run(folder) for folder in folders]
 
 

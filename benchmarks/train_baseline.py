@@ -8,6 +8,7 @@ uninterrupted one does.
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,16 +23,20 @@ from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings
+from benchmarks.changes import assignments
 from benchmarks.runs import (
     CURVE_MOVEMENTS,
     CURVE_SEED,
     NOISE,
     EnvironmentId,
+    Times,
     command_line,
     curve_point,
 )
 from rnn_controller.options import value
 
+MOST_STEPS = 10**12  # which no run reaches
+LEAST_LEFT = 1e-3  # [s] of a leg's processor time, so that it is not 0, which stands for no limit
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
 
@@ -46,7 +51,7 @@ class Args:
       python -m benchmarks.train_baseline --steps 200000 --output runs/short-ppo
     """
 
-    algo: Literal["ppo", "recurrent-ppo", "sac", "tqc"] = "ppo"
+    algo: Literal["crossq", "ppo", "recurrent-ppo", "sac", "tqc"] = "ppo"
     """Algorithm to train."""
     env: EnvironmentId = "ReachArm-v0"
     """Environment id."""
@@ -54,6 +59,8 @@ class Args:
     """Seed of the weights, the movements, the noise and the exploration."""
     steps: Annotated[int | None, value(default="that of the settings")] = None
     """Number of environment steps."""
+    core_seconds: Annotated[float, value(default="none; the number of steps ends it")] = 0.0
+    """Processor time after which the training ends [s]; it replaces the number of steps."""
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Change of one setting, such as model.gamma=0.95. This option may be repeated."""
     output: Annotated[Path | None, value("FOLDER", default="runs/ALGO-ENV-SEED")] = None
@@ -64,18 +71,26 @@ class Args:
     """Log for TensorBoard into that folder."""
 
 
-class Progress(BaseCallback):
-    """A progress bar of the steps that are done."""
+class Leg(BaseCallback):
+    """A progress bar, and the end of a leg whose processor time is used up.
 
-    def __init__(self, bar: Any):
+    A leg ends between two rollouts, since nothing would be learnt from a part of one.
+    """
+
+    def __init__(self, bar: Any, core_seconds: float):
         super().__init__()
         self.bar = bar
+        self.core_seconds = core_seconds
+        self.begun = time.process_time()
+        self.over = False
 
     def _on_rollout_start(self) -> None:
+        used = time.process_time() - self.begun
+        self.over = 0 < self.core_seconds <= used
         self.bar.update(self.num_timesteps - self.bar.n)
 
     def _on_step(self) -> bool:
-        return True
+        return not self.over
 
 
 @dataclass
@@ -88,41 +103,74 @@ class Run:
     record: dict[str, Any]
 
     @property
+    def number(self) -> int:
+        """Number of legs that are done."""
+        return len(self.record["curve"])
+
+    @property
     def steps(self) -> int:
         """Number of environment steps that are done."""
         return self.record["curve"][-1]["steps"] if self.record["curve"] else 0
 
     @property
+    def times(self) -> Times:
+        """How long the run has been trained."""
+        if not self.record["curve"]:
+            return Times(0.0, 0.0)
+        last = self.record["curve"][-1]
+        return Times(last["seconds"], last.get("core_seconds", last["seconds"]))
+
+    @property
     def last(self) -> Path:
         """Folder that the last leg was saved in."""
-        return self.folder / f"leg-{len(self.record['curve'])}"
+        return self.folder / f"leg-{self.number}"
 
     def go(self) -> None:
         """Train the legs that are left."""
-        legs = np.linspace(0, self.settings.steps, self.settings.legs + 1).astype(int).tolist()
+        s = self.settings
         title = f"{self.args.algo} {self.args.env}"
-        with tqdm(total=legs[-1], initial=self.steps, desc=title, unit_scale=True) as bar:
-            for end in legs[len(self.record["curve"]) + 1 :]:
-                begun = time.monotonic()
-                model = self.prepare()
-                model.learn(end - model.num_timesteps, Progress(bar), reset_num_timesteps=False)
-                measures = self.evaluate(model, time.monotonic() - begun)
-                bar.update(model.num_timesteps - bar.n)
-                bar.set_postfix_str(f"V {measures['mean_value']:.3f}")
-                self.save(model)
+        total = None if s.core_seconds else s.steps
+        with tqdm(total=total, initial=self.steps, desc=title, unit_scale=True) as bar:
+            while self.number < s.legs:
+                measures = self.leg(bar)
+                bar.update(self.steps - bar.n)
+                bar.set_postfix_str(
+                    f"leg {self.number} of {s.legs}, value {measures['mean_value']:.3f}"
+                )
+
+    def leg(self, bar: Any) -> dict[str, Any]:
+        """Train and save the next leg; return its measures."""
+        s = self.settings
+        share = (self.number + 1) / s.legs
+        begun, core = time.monotonic(), time.process_time()
+        model = self.prepare()
+        until = int(s.steps * share)
+        left = share * s.core_seconds - self.times.core_seconds
+        if s.core_seconds:
+            until = MOST_STEPS
+            left = max(left - (time.process_time() - core), LEAST_LEFT)
+        callback = Leg(bar, left if s.core_seconds else 0.0)
+        model.learn(until - model.num_timesteps, callback, reset_num_timesteps=False)
+        before = self.times
+        times = Times(
+            before.seconds + time.monotonic() - begun,
+            before.core_seconds + time.process_time() - core,
+        )
+        measures = self.evaluate(model, times)
+        self.save(model)
+        return measures
 
     def prepare(self) -> BaseAlgorithm:
         """Return the model at the beginning of the next leg."""
         s = self.settings
-        number = len(self.record["curve"])
-        progress = number / s.legs
-        seed = int(np.random.SeedSequence((self.args.seed, number)).generate_state(1)[0])
+        progress = self.number / s.legs
+        seed = int(np.random.SeedSequence((self.args.seed, self.number)).generate_state(1)[0])
         noise = NOISE * s.loudness(progress)
         arguments = {**s.environment, "weights": s.weights(self.args.env, progress), "noise": noise}
         arms = Smoothed(as_sb3_vec_env(self.args.env, s.num_envs, **arguments), s.smoothing)
         rate = s.model["learning_rate"] * (1 - progress if s.decay else 1)
         algorithm = ALGORITHMS[self.args.algo]
-        if number == 0:
+        if self.number == 0:
             log = str(self.folder / "tensorboard") if self.args.tensorboard else None
             arguments = {**s.model, "learning_rate": rate, "tensorboard_log": log}
             return algorithm(
@@ -143,7 +191,7 @@ class Run:
             model.load_replay_buffer(self.last / BUFFER)
         return model
 
-    def evaluate(self, model: BaseAlgorithm, seconds: float) -> dict[str, Any]:
+    def evaluate(self, model: BaseAlgorithm, times: Times) -> dict[str, Any]:
         """Add a point to the learning curve, and one to SB3's own evaluations.npz."""
         episodes = Smoothed(as_sb3_vec_env(self.args.env, CURVE_MOVEMENTS), self.settings.smoothing)
         episodes.seed(CURVE_SEED)
@@ -153,15 +201,14 @@ class Run:
         )  # fmt: skip
         if self.record["curve"]:
             with np.load(self.folder / "evaluations.npz") as past:
-                before = slice(len(self.record["curve"]))
+                before = slice(self.number)
                 callback.evaluations_timesteps = past["timesteps"][before].tolist()
                 callback.evaluations_results = past["results"][before].tolist()
                 callback.evaluations_length = past["ep_lengths"][before].tolist()
         callback.init_callback(model)
         callback.on_step()
         controller = Trained(model, normalisation_of(model), smoothing=self.settings.smoothing)
-        seconds += self.record["curve"][-1]["seconds"] if self.record["curve"] else 0
-        point = curve_point(controller, self.args.env, model.num_timesteps, seconds)
+        point = curve_point(controller, self.args.env, model.num_timesteps, times)
         self.record = {**self.record, "curve": [*self.record["curve"], point]}
         return point
 
@@ -172,7 +219,7 @@ class Run:
         partial.mkdir(parents=True)
         model.save(partial / MODEL)
         normalisation_of(model).save(str(partial / NORMALISATION))
-        if hasattr(model, "save_replay_buffer") and self.steps < self.settings.steps:
+        if hasattr(model, "save_replay_buffer") and self.number < self.settings.legs:
             model.save_replay_buffer(partial / BUFFER)
         (partial / RECORD).write_text(json.dumps(self.record))
         shutil.rmtree(self.last, ignore_errors=True)
@@ -186,10 +233,21 @@ class Run:
 def open_run(args: Args) -> Run:
     """Return a new run, or the one in the folder.
 
-    Raises SystemExit if that has other settings.
+    Raises ValueError if that has other settings.
     """
-    changes = args.change if args.steps is None else (*args.change, f"steps={args.steps}")
-    s = settings(args.algo, args.env, changes)
+    changes = assignments(args.change)
+    if args.steps is not None:
+        changes["steps"] = args.steps
+    if args.core_seconds:
+        changes["core_seconds"] = args.core_seconds
+    return open_with(args, settings(args.algo, args.env, changes))
+
+
+def open_with(args: Args, s: Settings) -> Run:
+    """Return a new run with these settings, or the one in the folder.
+
+    Raises ValueError if that has other settings.
+    """
     folder = args.output or Path("runs") / f"{args.algo}-{args.env}-{args.seed}"
     record = {
         "algorithm": args.algo,
@@ -200,20 +258,29 @@ def open_run(args: Args) -> Run:
     saved = sorted(folder.glob("leg-*"), key=lambda path: int(path.name.split("-")[1]))
     if not args.resume:
         if saved:
-            raise SystemExit(
+            raise ValueError(
                 f"there is a run in {folder}: --resume goes on with it, "
                 "--output chooses another folder"
             )
         return Run(args, s, folder, {**record, "curve": []})
     if not saved:
-        raise SystemExit(f"there is no run in {folder} to resume: leave out --resume to begin one")
+        raise ValueError(f"there is no run in {folder} to resume: leave out --resume to begin one")
     stored = json.loads((saved[-1] / RECORD).read_text())
     other = [key for key in record if stored[key] != record[key]]
     if other:
-        raise SystemExit(
+        raise ValueError(
             f"the run in {folder} has another {' and '.join(other)}: {stored[other[0]]}"
         )
     return Run(args, s, folder, stored)
+
+
+def finish(
+    algorithm: str, env_id: str, seed: int, changes: Mapping[str, Any], folder: Path
+) -> None:
+    """Train a baseline to its end in a folder; what was begun there goes on."""
+    begun = any(folder.glob("leg-*"))
+    args = Args(algorithm, env_id, seed, output=folder, resume=begun)  # type: ignore[arg-type]
+    open_with(args, settings(algorithm, env_id, changes)).go()
 
 
 def main(args: Args) -> None:

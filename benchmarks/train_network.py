@@ -6,6 +6,7 @@ rnn_controller train`` does. A GRU or MLP is trained on the same trials and obje
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,11 +16,13 @@ import tyro
 
 from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
+from benchmarks.changes import assignments, merged, nested
 from benchmarks.places import RECORD
-from benchmarks.runs import TaskName, command_line, curve_point
+from benchmarks.runs import TaskName, Times, command_line, curve_point
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.options import value
 from rnn_controller.policy import controller_of
+from rnn_controller.training.config import stored_config
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
 
 SHORTER = {"iterations": 1000, "batch_size": 50}
@@ -52,9 +55,13 @@ class Args:
     """Number of neurons. If it is given, the run is named NETWORK-NEURONS."""
     iterations: Annotated[int | None, value(default="that of the settings")] = None
     """Number of iterations."""
+    change: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Change of one setting, such as beta=1 or network.neurons=48. This option may be repeated."""
     points: int = 20
     """Number of points of the learning curve."""
-    output: Annotated[Path | None, value("FOLDER", default="runs/NETWORK-ENV-SEED")] = None
+    title: Annotated[str, value(default="NETWORK, or NETWORK-NEURONS")] = ""
+    """Name of the network in tables."""
+    output: Annotated[Path | None, value("FOLDER", default="runs/TITLE-ENV-SEED")] = None
     """Folder of the run."""
     resume: bool = False
     """Continue the run in that folder."""
@@ -62,15 +69,27 @@ class Args:
     @property
     def config(self) -> TrainConfig:
         """The configuration of the run."""
-        config = replace(DEFAULTS[self.task], **VARIANTS[self.network], seed=self.seed)
+        changes: dict[str, Any] = assignments(self.change)
         if self.neurons is not None:
-            config = replace(config, network=replace(config.network, neurons=self.neurons))
-        return replace(config, iterations=self.iterations or config.iterations)
+            changes["network.neurons"] = self.neurons
+        if self.iterations is not None:
+            changes["iterations"] = self.iterations
+        return configured(self.network, self.task, self.seed, changes)
 
     @property
     def name(self) -> str:
         """Name of the network in the comparison."""
-        return self.network if self.neurons is None else f"{self.network}-{self.neurons}"
+        sized = self.network if self.neurons is None else f"{self.network}-{self.neurons}"
+        return self.title or sized
+
+
+def configured(network: str, task: str, seed: int, changes: Mapping[str, Any]) -> TrainConfig:
+    """Return the configuration of a network, with changes by their dotted names.
+
+    Raises ValueError if there is no setting of a name, or if a value is refused.
+    """
+    config = replace(DEFAULTS[task], **VARIANTS[network], seed=seed)
+    return stored_config(merged(config.form(), nested(changes)))
 
 
 @dataclass
@@ -83,21 +102,29 @@ class Curve:
     path: Path
     points: list[dict[str, Any]] = field(default_factory=list)
     paused: float = 0.0
+    begun: float = field(default_factory=time.process_time)
+    earlier: float = 0.0
+    """Core seconds of the processes that trained the run before."""
 
     def __call__(self, name: str, value: float, iteration: int) -> None:
         if name == "target_radius_m" and (iteration + 1) % self.every == 0:
             self.take()
 
+    def go(self) -> None:
+        """Train to the end, and take the last point."""
+        self.trainer.run()
+        if not self.points or self.points[-1]["iteration"] < self.trainer.state.done:
+            self.take()
+
     def take(self) -> None:
         """Measure the network in its present state, and write the record."""
-        begun = time.monotonic()
+        begun, core = time.monotonic(), time.process_time()
         config = self.trainer.config
         at = self.trainer.state
         checkpoint = self.trainer.checkpoint()
         env_id = TASKS[config.task].env_id
-        point = curve_point(
-            controller_of(checkpoint), env_id, at.steps, self.trainer.seconds - self.paused
-        )
+        times = Times(self.trainer.seconds - self.paused, self.earlier + core - self.begun)
+        point = curve_point(controller_of(checkpoint), env_id, at.steps, times)
         self.points.append({"iteration": at.done, **point})
         record = {
             "algorithm": self.name,
@@ -109,6 +136,7 @@ class Curve:
         }
         write_whole(self.path, json.dumps(record, indent=1) + "\n")
         self.paused += time.monotonic() - begun
+        self.begun += time.process_time() - core
 
 
 def open_run(args: Args) -> Curve:
@@ -116,7 +144,14 @@ def open_run(args: Args) -> Curve:
 
     Raises ValueError if that has another configuration.
     """
-    config = args.config
+    return open_with(args, args.config)
+
+
+def open_with(args: Args, config: TrainConfig) -> Curve:
+    """Return a new run of this configuration, or the one in the folder.
+
+    Raises ValueError if that has another configuration.
+    """
     folder = args.output or Path("runs") / f"{args.name}-{TASKS[args.task].env_id}-{args.seed}"
     trainer = Trainer(config, folder)
     record = folder / RECORD
@@ -125,7 +160,7 @@ def open_run(args: Args) -> Curve:
         trainer = Trainer.resume(folder)
         if trainer.config != config:
             raise ValueError(f"the run in {folder} has another configuration: {trainer.config}")
-        stored = json.loads(record.read_text())["curve"] if record.exists() else []
+        stored = json.loads(record.read_text("utf-8"))["curve"] if record.exists() else []
         points = [point for point in stored if point["iteration"] <= trainer.state.done]
     elif trainer.path.exists():
         raise ValueError(
@@ -133,17 +168,25 @@ def open_run(args: Args) -> Curve:
         )
     iterations = sum(stage.iterations for stage in trainer.stages)
     curve = Curve(trainer, args.name, max(1, iterations // args.points), record, points)
+    curve.earlier = points[-1].get("core_seconds", points[-1]["seconds"]) if points else 0.0
     trainer.log = curve
     return curve
+
+
+def finish(
+    network: str, task: str, seed: int, changes: Mapping[str, Any], folder: Path, title: str = ""
+) -> None:
+    """Train a network to its end in a folder; what was begun there goes on."""
+    begun = (folder / "checkpoint.safetensors").exists()
+    args = Args(network, task, seed, title=title, output=folder, resume=begun)  # type: ignore[arg-type]
+    open_with(args, configured(network, task, seed, changes)).go()
 
 
 def main(args: Args) -> None:
     """Train, or continue, and print where the run is."""
     torch.set_num_threads(1)
     curve = open_run(args)
-    curve.trainer.run()
-    if not curve.points or curve.points[-1]["iteration"] < curve.trainer.state.done:
-        curve.take()
+    curve.go()
     print(f"the run is in {curve.path.parent}")
 
 

@@ -16,7 +16,8 @@ from arm_env.checked import with_present_names
 from arm_env.tasks.measures import ShownMeasure
 from arm_env.tasks.registry import ENVIRONMENTS
 from benchmarks import compare, report, rerun, robustness, sizes, throughput, train_network
-from benchmarks.baselines import Settings, load_baseline, merged, settings
+from benchmarks.baselines import Settings, load_baseline, settings
+from benchmarks.changes import assignments, merged
 from benchmarks.entries import entries, microseconds_per_action, your_own
 from benchmarks.places import RESULTS, STORED
 from benchmarks.runs import read_run, stored_runs
@@ -69,7 +70,7 @@ def test_resampling_stays_within_strata():
 
 
 def test_settings_can_be_changed_by_assignments():
-    changed = settings("ppo", "ReachArm-v0", ("model.policy_kwargs.net_arch=[8]", "num_envs=3"))
+    changed = settings("ppo", "ReachArm-v0", {"model.policy_kwargs.net_arch": [8], "num_envs": 3})
     before = settings("ppo", "ReachArm-v0")
     assert changed.num_envs == 3 and changed.model["policy_kwargs"]["net_arch"] == [8]
     assert changed.model["gamma"] == before.model["gamma"]
@@ -79,7 +80,7 @@ def test_settings_can_be_changed_by_assignments():
 @pytest.mark.parametrize("change", ["num_envs", "gamma=0.9", "x.y=1", "num_envs=eight"])
 def test_changes_of_nothing_are_refused(change):
     with pytest.raises(ValueError, match=r"assignment|none of the settings"):
-        settings("ppo", "ReachArm-v0", (change,))
+        settings("ppo", "ReachArm-v0", assignments((change,)))
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
@@ -152,12 +153,12 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(algorithm, tmp_path,
 
 
 def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
-    with pytest.raises(SystemExit, match="leave out --resume"):
+    with pytest.raises(ValueError, match="leave out --resume"):
         open_run(arguments("ppo", tmp_path / "run", resume=True))
     open_run(arguments("ppo", tmp_path / "run")).go()
-    with pytest.raises(SystemExit, match="--resume goes on"):
+    with pytest.raises(ValueError, match="--resume goes on"):
         open_run(arguments("ppo", tmp_path / "run"))
-    with pytest.raises(SystemExit, match="another algorithm and settings"):
+    with pytest.raises(ValueError, match="another algorithm and settings"):
         open_run(arguments("sac", tmp_path / "run", resume=True))
 
 

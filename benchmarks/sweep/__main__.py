@@ -1,0 +1,126 @@
+"""``python -m benchmarks.sweep``: train many runs, and collect their measures in one table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tqdm import tqdm
+
+from arm_env.checked import Checked, within
+from benchmarks.changes import assignments
+from benchmarks.places import RECORD
+from benchmarks.runs import command_line
+from benchmarks.sweep.jobs import Job, distinct, jobs_of, read_jobs
+from benchmarks.sweep.table import is_done, store, write_table
+from rnn_controller.options import value
+from rnn_controller.outputs import output_folder
+
+
+@dataclass(frozen=True)
+class Args(Checked):
+    """Train a run for every combination of settings, several at a time, and measure them.
+
+    The runs and the table sweep.csv are written to the folder --output. A sweep that was stopped
+    goes on with the same command: what is done is kept.
+
+    Examples:
+      python -m benchmarks.sweep benchmarks/comparison.toml --dry
+      python -m benchmarks.sweep --over "method='ppo'" --over "seed=[0, 1, 2]"
+    """
+
+    file: Annotated[
+        tyro.conf.Positional[Path | None], value("FILE", default="none; the jobs are --over")
+    ] = None
+    """TOML file with tables called [[jobs]]."""
+    over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Values of a setting, such as "seed=[0, 1, 2]". This option may be repeated; every combination
+    is a job.
+    """
+    workers: int = within(2, 1, 4096)
+    """Number of jobs at the same time on this machine."""
+    address: Annotated[str | None, value("ADDRESS", default="none; this machine")] = None
+    """Address of a Ray cluster to join, such as auto or ray://head:10001. Its workers must see the
+    folder --output.
+    """
+    tries: int = within(2, 1, 100)
+    """How often a job is tried before it counts as failed."""
+    movements: int = within(1000, 1, 1_000_000)
+    """Number of movements that each trained controller is measured on."""
+    output: Path = Path("runs/sweep")
+    """Folder of the runs and the table."""
+    store: Annotated[Path | None, value("FOLDER", default="none")] = None
+    """Folder that finished runs are also copied to, without the files that only training needs. A
+    run that is there already is not repeated.
+    """
+    dry: bool = False
+    """Print the jobs that are left, and train nothing."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.file is None) == (not self.over):
+            raise ValueError(
+                "give either a file with [[jobs]], or the values of settings as --over"
+            )
+
+    def stored(self, job: Job) -> bool:
+        """Return whether the run of a job is stored already."""
+        return self.store is not None and (self.store / job.name / RECORD).exists()
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of the sweep. Raises ValueError if one is not allowed."""
+        if self.file is not None:
+            return read_jobs(self.file)
+        return distinct(jobs_of(assignments(self.over)))
+
+
+def main(args: Args) -> None:
+    """Do the jobs that are left. Raises ValueError if one has failed, after all others are done."""
+    jobs = args.jobs()
+    left = [job for job in jobs if not is_done(args.output / job.name) and not args.stored(job)]
+    if args.dry:
+        print("\n".join(job.name for job in left) or "every job is done")
+        return
+    folder = output_folder(args.output)
+    failed = train(jobs, left, folder, args) if left else {}
+    keep(jobs, folder, args.store)
+    print(f"{write_table(jobs, folder)}: {len(jobs) - len(failed)} of {len(jobs)} jobs are done")
+    if failed:
+        lines = "\n".join(f"  {name}: {error}" for name, error in failed.items())
+        raise ValueError(
+            f"{len(failed)} jobs failed; error.txt in the folder of each says more:\n{lines}"
+        )
+
+
+def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[str, str]:
+    """Do the jobs that are left, and return the errors of those that failed."""
+    try:
+        from benchmarks.sweep.cluster import cluster, run
+    except ImportError as error:
+        raise ValueError(
+            "a sweep needs Ray: pip install -c constraints.txt -e '.[sweep]'"
+        ) from error
+    failed = 0
+    with tqdm(total=len(jobs), initial=len(jobs) - len(left), desc="jobs") as bar:
+
+        def report(job: Job, error: str | None) -> Any:
+            nonlocal failed
+            failed += error is not None
+            write_table(jobs, folder)
+            bar.set_postfix_str(f"{failed} failed, last {job.name}")
+            bar.update()
+
+        with cluster(args.address, args.workers):
+            return run(left, folder.resolve(), args.movements, args.tries, report)
+
+
+def keep(jobs: list[Job], folder: Path, stored: Path | None) -> None:
+    """Copy the finished runs that are not stored yet."""
+    for job in jobs if stored else ():
+        assert stored is not None
+        if is_done(folder / job.name) and not (stored / job.name / RECORD).exists():
+            store(folder / job.name, stored / job.name)
+
+
+if __name__ == "__main__":
+    command_line(main, Args)

@@ -1,0 +1,86 @@
+"""What a worker does with a job: it trains, measures, and writes the result."""
+
+import contextlib
+import json
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+import arm_env
+from arm_env.files import write_whole
+from benchmarks.places import MEASURED_SEED
+from benchmarks.runs import read_run
+from benchmarks.sweep.jobs import Job, own_function
+
+RESULT, ERROR, LOG = "result.json", "error.txt", "log.txt"
+PATIENCE = 120.0  # [s] to wait for a process that did the same job and was told to end
+
+
+def work(job: Job, folder: Path, movements: int, attempt: int) -> None:
+    """Do a job in its folder, unless that holds its result; what was begun goes on.
+
+    The result is written when all is done. Only one process at a time can do a job. If the job
+    fails, its traceback is written to the folder, and the exception raised.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock", timeout=PATIENCE):
+        if (folder / RESULT).exists():
+            return
+        try:
+            with _logged(folder / LOG):
+                row = result_of(job, folder, movements)
+        except Exception:
+            write_whole(folder / ERROR, traceback.format_exc())
+            raise
+        row = {**row, "attempts": attempt, "version": arm_env.__version__}
+        write_whole(folder / RESULT, json.dumps(row, indent=1) + "\n")
+        (folder / ERROR).unlink(missing_ok=True)
+
+
+def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
+    """Train as the job says, and return its row of the table."""
+    from benchmarks import train_baseline, train_network
+
+    row = {
+        "job": job.name,
+        "controller": job.controller,
+        "environment": job.environment,
+        "seed": job.seed,
+    }
+    settings = json.dumps(dict(job.settings))
+    torch.set_num_threads(1)
+    if ":" in job.method:
+        measures = own_function(job.method)(folder, job.task, job.seed, dict(job.settings))
+        return {**row, **measures, "settings": settings}
+    if job.method in train_network.VARIANTS:
+        train_network.finish(job.method, job.task, job.seed, job.settings, folder, job.title)
+    else:
+        train_baseline.finish(job.method, job.environment, job.seed, job.settings, folder)
+    run = read_run(folder)
+    measures = arm_env.evaluate(
+        run.controller(), job.environment, movements=movements, seed=MEASURED_SEED
+    ).as_dict()
+    measures["movements_seed"] = measures.pop("seed")
+    return {
+        **row,
+        **measures,
+        "train_steps": run.steps,
+        "train_seconds": round(run.seconds, 1),
+        "core_seconds": round(run.core_seconds, 1),
+        "parameters": run.parameters,
+        "settings": settings,
+    }
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    with (
+        path.open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield
