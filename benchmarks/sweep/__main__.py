@@ -40,8 +40,8 @@ class Args(Checked):
     workers: int = within(2, 1, 4096)
     """Number of jobs at the same time on this machine."""
     address: Annotated[str | None, value("ADDRESS", default="none; this machine")] = None
-    """Address of a Ray cluster to join, such as auto or ray://head:10001. Its workers must see the
-    folder --output.
+    """Address of a Ray cluster to join, such as auto or 10.0.0.1:6379. Its machines must share the
+    folder --output and this installation.
     """
     tries: int = within(2, 1, 100)
     """How often a job is tried before it counts as failed."""

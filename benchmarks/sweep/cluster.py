@@ -36,8 +36,6 @@ def cluster(address: str | None, workers: int) -> Iterator[None]:
             include_dashboard=False if address is None else None,
             logging_level=logging.ERROR,
             log_to_driver=False,
-            # workers import benchmarks from where this process does
-            runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(_paths())}},
         )
     except ConnectionError as error:
         raise ValueError(f"there is no Ray cluster at {address}: {error}") from None
@@ -45,11 +43,6 @@ def cluster(address: str | None, workers: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _paths() -> list[str]:
-    here = str(Path(__file__).parents[2])
-    return [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 
 
 def run(
@@ -67,10 +60,10 @@ def run(
     # a fresh process for each job: nothing of one can change another, and killing it ends the job
     task = ray.remote(num_cpus=1, max_calls=1, max_retries=0)(work)
 
-    def begin(job: Job, attempt: int) -> Any:
-        return task.options(name=job.name).remote(job, folder / job.name, movements, attempt)
+    def begin(job: Job) -> Any:
+        return task.options(name=job.name).remote(job, folder / job.name, movements)
 
-    running = {begin(job, 1): (job, 1) for job in jobs}
+    running = {begin(job): (job, 1) for job in jobs}
     failed: dict[str, str] = {}
     while running:
         ended, _ = ray.wait(list(running), num_returns=1, timeout=LOOK)
@@ -78,7 +71,7 @@ def run(
             job, attempt = running.pop(reference)
             error = _error(reference)
             if error and attempt < tries:
-                running[begin(job, attempt + 1)] = (job, attempt + 1)
+                running[begin(job)] = (job, attempt + 1)
                 continue
             if error:
                 failed[job.name] = error

@@ -64,21 +64,26 @@ class Job:
 
     def check(self) -> None:
         """Raise ValueError if the training would refuse the job."""
-        from benchmarks import train_baseline, train_network
-        from benchmarks.baselines import ALGORITHMS
-
         try:
-            if self.method in train_network.VARIANTS:
-                train_network.configured(self.method, self.task, self.seed, self.settings)
-            elif self.method in ALGORITHMS:
-                train_baseline.settings(self.method, self.environment, self.settings)
-            elif ":" in self.method:
+            if ":" in self.method:
                 own_function(self.method)
             else:
-                known = (*train_network.VARIANTS, *ALGORITHMS)
-                raise ValueError(f"method must be one of {', '.join(known)}, or module:function")
+                self._check_settings()
         except (TypeError, ValueError) as error:
             raise ValueError(f"the job {self.name}: {error}") from None
+
+    def _check_settings(self) -> None:
+        from benchmarks import train_network  # these take seconds to import
+
+        if self.method in train_network.VARIANTS:
+            train_network.configured(self.method, self.task, self.seed, self.settings)
+            return
+        from benchmarks.baselines import ALGORITHMS, settings
+
+        known = (*train_network.VARIANTS, *ALGORITHMS)
+        if self.method not in known:
+            raise ValueError(f"method must be one of {', '.join(known)}, or module:function")
+        settings(self.method, self.environment, self.settings)
 
 
 def own_function(name: str) -> Any:

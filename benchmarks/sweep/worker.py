@@ -4,23 +4,22 @@ import contextlib
 import json
 import traceback
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 
 import arm_env
 from arm_env.files import write_whole
 from benchmarks.places import MEASURED_SEED
-from benchmarks.runs import read_run
 from benchmarks.sweep.jobs import Job, own_function
 
-RESULT, ERROR, LOG = "result.json", "error.txt", "log.txt"
+RESULT, ERROR, LOG, BEGUN = "result.json", "error.txt", "log.txt", "begun.txt"
 PATIENCE = 120.0  # [s] to wait for a process that did the same job and was told to end
 
 
-def work(job: Job, folder: Path, movements: int, attempt: int) -> None:
+def work(job: Job, folder: Path, movements: int) -> None:
     """Do a job in its folder, unless that holds its result; what was begun goes on.
 
     The result is written when all is done. Only one process at a time can do a job. If the job
@@ -30,21 +29,22 @@ def work(job: Job, folder: Path, movements: int, attempt: int) -> None:
     with FileLock(folder / ".lock", timeout=PATIENCE):
         if (folder / RESULT).exists():
             return
+        with (folder / BEGUN).open("a") as file:
+            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}\n")
         try:
             with _logged(folder / LOG):
                 row = result_of(job, folder, movements)
         except Exception:
             write_whole(folder / ERROR, traceback.format_exc())
             raise
-        row = {**row, "attempts": attempt, "version": arm_env.__version__}
+        attempts = len((folder / BEGUN).read_text().splitlines())
+        row = {**row, "attempts": attempts, "version": arm_env.__version__}
         write_whole(folder / RESULT, json.dumps(row, indent=1) + "\n")
         (folder / ERROR).unlink(missing_ok=True)
 
 
 def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
     """Train as the job says, and return its row of the table."""
-    from benchmarks import train_baseline, train_network
-
     row = {
         "job": job.name,
         "controller": job.controller,
@@ -52,15 +52,10 @@ def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
         "seed": job.seed,
     }
     settings = json.dumps(dict(job.settings))
-    torch.set_num_threads(1)
     if ":" in job.method:
         measures = own_function(job.method)(folder, job.task, job.seed, dict(job.settings))
         return {**row, **measures, "settings": settings}
-    if job.method in train_network.VARIANTS:
-        train_network.finish(job.method, job.task, job.seed, job.settings, folder, job.title)
-    else:
-        train_baseline.finish(job.method, job.environment, job.seed, job.settings, folder)
-    run = read_run(folder)
+    run = trained(job, folder)
     measures = arm_env.evaluate(
         run.controller(), job.environment, movements=movements, seed=MEASURED_SEED
     ).as_dict()
@@ -74,6 +69,23 @@ def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
         "parameters": run.parameters,
         "settings": settings,
     }
+
+
+def trained(job: Job, folder: Path) -> Any:
+    """Train as the job says, on one thread, and return the ``benchmarks.runs.Run``."""
+    import torch
+
+    from benchmarks import train_network
+    from benchmarks.runs import read_run
+
+    torch.set_num_threads(1)
+    if job.method in train_network.VARIANTS:
+        train_network.finish(job.method, job.task, job.seed, job.settings, folder, job.title)
+    else:
+        from benchmarks import train_baseline
+
+        train_baseline.finish(job.method, job.environment, job.seed, job.settings, folder)
+    return read_run(folder)
 
 
 @contextlib.contextmanager
