@@ -27,7 +27,7 @@ from arm_env.sb3 import Trained, as_sb3_vec_env
 from arm_env.tasks.registry import task_of_environment
 from benchmarks.changes import merged, nested
 from benchmarks.optimality import PERIOD
-from benchmarks.places import RECORD
+from benchmarks.places import RECORD, STUDIES
 from rnn_controller.training.trainer import narrowing_radius
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
@@ -93,9 +93,16 @@ class Settings:
         return float(np.interp(progress, self.noise, (0.0, 1.0)))
 
 
-def settings(algorithm: str, env_id: str, changes: Mapping[str, Any] | None = None) -> Settings:
+def settings(
+    algorithm: str,
+    env_id: str,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    tuned: bool = True,
+) -> Settings:
     """Return the stored settings with changes by dotted names: {"model.gamma": 0.95}.
 
+    If they are ``tuned``, the best settings of a stored study replace those of ``settings.toml``.
     Raises ValueError if there is no setting of a name.
     """
     table = tomllib.loads(SETTINGS.read_text("utf-8"))[algorithm] | {"core_seconds": 0.0}
@@ -103,11 +110,18 @@ def settings(algorithm: str, env_id: str, changes: Mapping[str, Any] | None = No
     # an episode of training lasts as long as one of the registered environment, in longer steps
     length = round(task.max_episode_steps * PERIOD / table["environment"]["control_period"])
     table["environment"]["max_episode_steps"] = length
-    new = with_present_names(Settings, nested(changes or {}))
+    best = best_of_study(algorithm, env_id) if tuned else {}
+    new = with_present_names(Settings, nested({**best, **(changes or {})}))
     unknown = sorted(set(new) - set(table))
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: none of the settings, {', '.join(table)}")
     return Settings(**merged(table, new))
+
+
+def best_of_study(algorithm: str, env_id: str) -> dict[str, Any]:
+    """Return the settings that ``benchmarks.search`` found best; none if nothing was searched."""
+    path = STUDIES / f"{algorithm}-{env_id}.json"
+    return json.loads(path.read_text("utf-8"))["best"] if path.exists() else {}
 
 
 def acting_parameters(policy: BasePolicy) -> int:

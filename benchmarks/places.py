@@ -4,6 +4,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results")
 STORED = RESULTS / "runs"
+STUDIES = RESULTS / "studies"
 RECORD = "run.json"
 MEASURED_SEED = (
     1_000_000  # of the movements that controllers are measured on, not those of training

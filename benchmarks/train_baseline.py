@@ -8,7 +8,7 @@ uninterrupted one does.
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -125,8 +125,8 @@ class Run:
         """Folder that the last leg was saved in."""
         return self.folder / f"leg-{self.number}"
 
-    def go(self) -> None:
-        """Train the legs that are left."""
+    def legs(self) -> Iterator[dict[str, Any]]:
+        """Train the legs that are left; yield the measures after each, when it is saved."""
         s = self.settings
         title = f"{self.args.algo} {self.args.env}"
         total = None if s.core_seconds else s.steps
@@ -137,6 +137,12 @@ class Run:
                 bar.set_postfix_str(
                     f"leg {self.number} of {s.legs}, value {measures['mean_value']:.3f}"
                 )
+                yield measures
+
+    def go(self) -> None:
+        """Train to the end."""
+        for _ in self.legs():
+            pass
 
     def leg(self, bar: Any) -> dict[str, Any]:
         """Train and save the next leg; return its measures."""
@@ -274,13 +280,11 @@ def open_with(args: Args, s: Settings) -> Run:
     return Run(args, s, folder, stored)
 
 
-def finish(
-    algorithm: str, env_id: str, seed: int, changes: Mapping[str, Any], folder: Path
-) -> None:
-    """Train a baseline to its end in a folder; what was begun there goes on."""
-    begun = any(folder.glob("leg-*"))
-    args = Args(algorithm, env_id, seed, output=folder, resume=begun)  # type: ignore[arg-type]
-    open_with(args, settings(algorithm, env_id, changes)).go()
+def begun(algorithm: str, env_id: str, seed: int, s: Settings, folder: Path) -> Run:
+    """Return the run of a baseline in a folder; what was begun there goes on."""
+    resume = any(folder.glob("leg-*"))
+    args = Args(algorithm, env_id, seed, output=folder, resume=resume)  # type: ignore[arg-type]
+    return open_with(args, s)
 
 
 def main(args: Args) -> None:

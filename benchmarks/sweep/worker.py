@@ -83,8 +83,10 @@ def trained(job: Job, folder: Path) -> Any:
         train_network.finish(job.method, job.task, job.seed, job.settings, folder, job.title)
     else:
         from benchmarks import train_baseline
+        from benchmarks.baselines import settings
 
-        train_baseline.finish(job.method, job.environment, job.seed, job.settings, folder)
+        given = settings(job.method, job.environment, job.settings)
+        train_baseline.begun(job.method, job.environment, job.seed, given, folder).go()
     return read_run(folder)
 
 
