@@ -57,6 +57,14 @@ EFFORT: tuple[Column, ...] = (
 )
 
 
+AXES = {
+    "steps": "environment steps",
+    "seconds": "seconds of training",
+    "core_seconds": "processor time [s]",
+}
+"""Titles of the axes of learning curves."""
+
+
 def by_controller(rows: Rows, env_id: str) -> dict[str, Rows]:
     """Return the rows of an environment by controller, the most successful first."""
     groups: dict[str, Rows] = defaultdict(list)
@@ -185,7 +193,7 @@ def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) ->
 def draw_curves(
     axes: Axes, runs: list[Run], env_id: str, against: str, colours: dict[str, str]
 ) -> None:
-    """Draw learning curves: mean value of held-out movements against steps or seconds."""
+    """Draw learning curves: mean value of held-out movements against one of ``AXES``."""
     for run in runs:
         if run.environment == env_id and len(run.curve) > 1:
             x, y = ([point[key] for point in run.curve] for key in (against, "mean_value"))
@@ -193,7 +201,7 @@ def draw_curves(
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(
-        xlabel={"steps": "environment steps", "seconds": "seconds of training"}[against],
+        xlabel=AXES[against],
         ylabel="mean value V",
     )
     axes.grid()

@@ -1,4 +1,7 @@
-"""Interquartile means of few seeds, with stratified bootstrap intervals (Agarwal et al. 2021)."""
+"""Statistics of few seeds, with stratified bootstrap intervals (Agarwal et al. 2021).
+
+They are interquartile means and probabilities of improvement.
+"""
 
 from collections.abc import Sequence
 
@@ -27,4 +30,29 @@ def interval(
     ]
     means = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def improvement(ours: Scores, theirs: Scores) -> float:
+    """Return the probability that one of our scores is higher than one of theirs; equals are 1/2.
+
+    Raises ValueError if there are no scores.
+    """
+    if not len(ours) or not len(theirs):
+        raise ValueError("both need one score at least")
+    difference = np.subtract.outer(np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float))
+    return float(np.mean((np.sign(difference) + 1) / 2))
+
+
+def improvement_interval(
+    ours: Scores,
+    theirs: Scores,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 5000,
+) -> tuple[float, float]:
+    """Return the bootstrap interval of the probability of improvement."""
+    a, b = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    drawn = [improvement(rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(resamples)]
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

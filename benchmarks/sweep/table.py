@@ -14,7 +14,10 @@ from benchmarks.sweep.worker import RESULT
 
 TABLE = "sweep.csv"
 # the record last
-KEPT = ("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz", RECORD)
+KEPT = (
+    *("checkpoint.safetensors", "policy.pt", "normalisation.pkl", "evaluations.npz"),
+    *(RESULT, RECORD),
+)
 """Files of a finished run that are stored; the others only serve to go on with its training."""
 
 

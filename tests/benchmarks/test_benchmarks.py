@@ -21,7 +21,7 @@ from benchmarks.changes import assignments, merged
 from benchmarks.entries import entries, microseconds_per_action, your_own
 from benchmarks.places import RESULTS, STORED
 from benchmarks.runs import read_run, stored_runs
-from benchmarks.statistics import interquartile_mean, interval
+from benchmarks.statistics import improvement, improvement_interval, interquartile_mean, interval
 from benchmarks.sweep.jobs import read_jobs
 from benchmarks.train_baseline import Args, open_run
 from rnn_controller.checkpoint import TRAINED
@@ -65,6 +65,17 @@ def test_resampling_stays_within_strata():
     assert low < 0.2 and high > 0.8
     with pytest.raises(ValueError, match="one score"):
         interval([[1.0], []], np.random.default_rng(0))
+
+
+def test_probability_of_improvement_counts_pairs():
+    assert improvement([3.0, 1.0], [2.0, 1.0]) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
+    u = stats.mannwhitneyu([0.9, 0.5, 0.7], [0.6, 0.8]).statistic
+    assert improvement([0.9, 0.5, 0.7], [0.6, 0.8]) == pytest.approx(u / 6)
+    low, high = improvement_interval([0.9, 0.5, 0.7], [0.6, 0.8], np.random.default_rng(0))
+    assert low < u / 6 < high
+    assert improvement_interval([2.0, 3.0], [1.0], np.random.default_rng(0)) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="one score"):
+        improvement([], [1.0])
 
 
 # Settings.

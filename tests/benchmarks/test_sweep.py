@@ -110,7 +110,7 @@ def test_a_job_of_a_network_is_trained_measured_and_stored(tmp_path):
     assert row["number_of_movements"] == "5" and json.loads(row["settings"])["iterations"] == 2
     store(folder, tmp_path / "stored" / job.name)
     kept = {path.name for path in (tmp_path / "stored" / job.name).iterdir()}
-    assert kept == {"checkpoint.safetensors", "run.json"}
+    assert kept == {"checkpoint.safetensors", "result.json", "run.json"}
     args = Args(over=('method="rnn"', 'name="tiny"'), store=tmp_path / "stored", dry=True)
     main(args)
 
