@@ -72,7 +72,7 @@ class Draw(Checked):
         points = read_points(self.curve)
         checkpoint = load_checkpoint(self.controller)
         made = plan(
-            checkpoint, points, self.lap or self._lap(points), closed=not self.open,
+            checkpoint, self.curve, self.lap or self._lap(points), closed=not self.open,
             speed=self.speed, noise=self.noise, seed=self.seed, iterations=self.iterations,
         )  # fmt: skip
         made.save(stored)
