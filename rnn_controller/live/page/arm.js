@@ -83,8 +83,8 @@ export class ArmView {
   }
 
   goal() {
-    const { app, context } = this, { goal, panel, ink } = this.colours;
-    if (app.plan) this.stroke([...app.plan.curve, app.plan.curve[0]], ink, 1);
+    const { app, context } = this, { goal, panel } = this.colours;
+    if (app.plan) this.stroke([...app.plan.curve, app.plan.curve[0]], goal, 1.5);
     if (app.kind === "circle") {
       this.circle(app.command, !app.plan);
       return;
@@ -145,12 +145,13 @@ export class ArmView {
     if (this.app.still) return;
     const { rows } = this.app.history, { ink } = this.colours;
     const { plan, simulation } = this.app;
-    const seconds = plan ? Math.min(plan.hold * plan.values.length, LENGTH) : TRAIL;
+    // of a plan a whole lap, as far as it is known
+    const [seconds, fading] = plan ? [Math.min(plan.hold * plan.values.length, LENGTH), 1] : [TRAIL, 2];
     const most = Math.round(seconds / simulation.period);
     const shown = rows.slice(-most).map(({ x, y }) => [x, y]);
     this.context.lineCap = "butt";
     for (let i = 4; i < shown.length; i += 4) {
-      this.context.globalAlpha = 0.55 * (i / shown.length) ** 2;
+      this.context.globalAlpha = 0.55 * (i / shown.length) ** fading;
       this.stroke(shown.slice(i - 4, i + 1), ink, 2.5);
     }
     this.context.globalAlpha = 1;
