@@ -26,8 +26,7 @@ class Live(Checked):
 
     Examples:
       python -m rnn_controller live
-      python -m rnn_controller live reach circle --export runs/live
-      python -m rnn_controller live --plan runs/star.json
+      python -m rnn_controller live reach follow --plan runs/star.json --export runs/live
     """
 
     controllers: Annotated[

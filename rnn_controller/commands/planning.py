@@ -43,10 +43,10 @@ class Draw(Checked):
     """
     output: Annotated[Path | None, value("FILE", default="runs/CURVE.png")] = None
     """File to write. Its name ends in .png, .pdf or .svg, or for an animation in .gif or .mp4."""
-    lap: Annotated[float | None, value("SECONDS", default="that of a speed of 0.25 m/s")] = within(
-        None, 0, 1000, above=True
-    )
-    """Duration of a lap [s]."""
+    lap: Annotated[
+        float | None, value("SECONDS", default="that of a speed of 0.25 m/s, up to 30")
+    ] = within(None, 0, 1000, above=True)
+    """Duration of a lap, from 0.5 to 30 s."""
     open: bool = False
     """Draw the curve to its end and back, instead of closing it."""
     speed: Literal["uniform", "power-law"] = "uniform"
@@ -96,6 +96,8 @@ class Draw(Checked):
         print(f"{'animation' if animated else 'figure'}: {path}\nplan: {stored}")
 
     def _lap(self, points: np.ndarray) -> float:
+        from rnn_controller.planning.planner import LAPS
+
         line = points if self.open else np.concatenate([points, points[:1]])
         length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum() * (1 + self.open)
-        return round(max(LEAST, float(length) / PACE), 1)
+        return round(min(max(LEAST, float(length) / PACE), LAPS[1]), 1)
