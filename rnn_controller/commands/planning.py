@@ -43,9 +43,9 @@ class Draw(Checked):
     """
     output: Annotated[Path | None, value("FILE", default="runs/CURVE.png")] = None
     """File to write. Its name ends in .png, .pdf or .svg, or for an animation in .gif or .mp4."""
-    lap: Annotated[
-        float | None, value("SECONDS", default="that of a speed of 0.25 m/s, up to 30")
-    ] = within(None, 0, 1000, above=True)
+    lap: Annotated[float | None, value("SECONDS", default="that of a speed of 0.25 m/s")] = within(
+        None, 0, 1000, above=True
+    )
     """Duration of a lap, from 0.5 to 30 s."""
     open: bool = False
     """Draw the curve to its end and back, instead of closing it."""

@@ -6,14 +6,18 @@ import re
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from py_mini_racer import MiniRacer
 
+from arm_env import hand_position, joint_angles
 from rnn_controller import Plan, load_checkpoint
-from rnn_controller.live.files import PAGE, page_files
+from rnn_controller.live.files import page_files
 from rnn_controller.live.plans import shown_plans
+from rnn_controller.rollouts import pontryagin
 
 CONTROLLERS = {name: load_checkpoint(name) for name in ("reach", "circle", "circle-paper")}
-SCRIPTS = ("courses.js", "plans.js", "settings.js")
+SCRIPTS = ("courses.js", "plans.js", "settings.js", "model.js", "simulation.js")
+EXPORTED = r"^export (?:const|function|class) (\w+)|^export {(.*)};"
 
 
 def own_plan(task="reach", periods=7, hold=0.01, **fields):
@@ -36,10 +40,11 @@ def saved(tmp_path):
 def script():
     """What some of the page's modules export, in V8, which knows no modules here."""
     engine = MiniRacer()
+    files = page_files(CONTROLLERS)
     for name in SCRIPTS:
-        text = (PAGE / name).read_text("utf-8")
-        names = ", ".join(re.findall(r"^export (?:const|function) (\w+)", text, re.MULTILINE))
-        body = re.sub(r"^import .*$|^export ", "", text, flags=re.MULTILINE)
+        text = files[name].decode()
+        names = ", ".join(a or b for a, b in re.findall(EXPORTED, text, re.MULTILINE))
+        body = re.sub(r"^import .*$|^export ({.*)?", "", text, flags=re.MULTILINE)
         engine.eval(f"const {{ {names} }} = (() => {{ {body} return {{ {names} }}; }})();")
     return lambda code: json.loads(engine.eval(f"JSON.stringify({code})"))
 
@@ -126,6 +131,30 @@ def test_a_plan_chooses_the_controller_that_it_was_made_for(script):
         plan, chosen = json.dumps({"task": "reach", "madeFor": made}), json.dumps({"reach": before})
         code = f"((chosen) => {{ chooseFor({plan}, chosen); return chosen; }})({chosen})"
         assert script(code) == {"reach": after}
+
+
+def test_a_hand_under_a_plan_has_pythons_bits(script):
+    checkpoint, plan, periods = CONTROLLERS["circle"], Plan.load("eight"), 400
+    network, arm = checkpoint.network, checkpoint.arm
+    commands = plan.values[np.arange(periods) % len(plan.values)]
+    posture = joint_angles(arm, plan.curve[:1])
+    start = np.hstack([posture, np.zeros((1, 8))])
+    rest, noise = np.zeros((1, network.state_size)), np.zeros((1, periods, 28))
+    given = (torch.from_numpy(a) for a in (start, rest, commands[None], noise))
+    expected = pontryagin.rollout(network, arm, *given)[0][0, 1:].detach()
+    (data,) = (c for c in data_of(page_files(CONTROLLERS))["controllers"] if c["name"] == "circle")
+    shown = json.dumps({"hold": plan.hold, "values": plan.values.tolist()})
+    states = script(f"""((data, plan) => {{
+        const simulation = new Simulation(data);
+        simulation.reset(...{posture[0].tolist()});
+        return Array.from({{ length: {periods} }}, (_, k) => {{
+            simulation.advance(plannedCommand(plan, simulation.period, k));
+            return Array.from(simulation.x);
+        }});
+    }})({json.dumps(data)}, {shown})""")
+    np.testing.assert_array_equal(states, expected)
+    distances = plan.distances(hand_position(arm, np.array(states)[300:, :2]))
+    assert np.median(distances) < 0.004
 
 
 # --- lines of Python ------------------------------------------------------------------------------
