@@ -26,7 +26,7 @@ class Live(Checked):
 
     Examples:
       python -m rnn_controller live
-      python -m rnn_controller live reach circle --export runs/live
+      python -m rnn_controller live reach follow --plan runs/star.json --export runs/live
     """
 
     controllers: Annotated[
@@ -37,6 +37,14 @@ class Live(Checked):
         ),
     ] = ()
     """Names of shipped controllers, checkpoints, or folders of runs."""
+    plan: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]],
+        tyro.conf.arg(
+            metavar="FILE",
+            help_behavior_hint="(default: the shipped plans for the controllers)",
+        ),
+    ] = ()
+    """File of a plan that draw wrote. The option may be repeated. The shipped plans stay."""
     export: Annotated[Path | None, value("FOLDER", default="none; the page is served")] = None
     """Folder to write the page into, as static files for any web server."""
     port: Annotated[int, value("PORT")] = within(8000, 0, HIGHEST_PORT)
@@ -51,7 +59,8 @@ class Live(Checked):
         from rnn_controller.live.server import Server
 
         folder = self.export and output_folder(self.export)
-        files = page_files(chosen(self.controllers or shipped()))
+        shown = chosen(self.controllers or shipped())
+        files = page_files(shown, self.plan, public=folder is not None)
         if folder:
             export(files, folder)
             print(f"{folder / 'index.html'}: the page; let any web server send this folder")

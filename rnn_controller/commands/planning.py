@@ -46,7 +46,7 @@ class Draw(Checked):
     lap: Annotated[float | None, value("SECONDS", default="that of a speed of 0.25 m/s")] = within(
         None, 0, 1000, above=True
     )
-    """Duration of a lap [s]."""
+    """Duration of a lap, from 0.5 to 30 s."""
     open: bool = False
     """Draw the curve to its end and back, instead of closing it."""
     speed: Literal["uniform", "power-law"] = "uniform"
@@ -72,7 +72,7 @@ class Draw(Checked):
         points = read_points(self.curve)
         checkpoint = load_checkpoint(self.controller)
         made = plan(
-            checkpoint, points, self.lap or self._lap(points), closed=not self.open,
+            checkpoint, self.curve, self.lap or self._lap(points), closed=not self.open,
             speed=self.speed, noise=self.noise, seed=self.seed, iterations=self.iterations,
         )  # fmt: skip
         made.save(stored)
@@ -96,6 +96,8 @@ class Draw(Checked):
         print(f"{'animation' if animated else 'figure'}: {path}\nplan: {stored}")
 
     def _lap(self, points: np.ndarray) -> float:
+        from rnn_controller.planning.planner import LAPS
+
         line = points if self.open else np.concatenate([points, points[:1]])
         length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum() * (1 + self.open)
-        return round(max(LEAST, float(length) / PACE), 1)
+        return round(min(max(LEAST, float(length) / PACE), LAPS[1]), 1)

@@ -9,19 +9,22 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from arm_env.arguments import number as number_within
 from arm_env.control.controllers import Controller, as_controller
+from arm_env.envs.rendering import TARGET_EDGE, to_pixels
 from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
 from arm_env.tasks.schedules import CommandList
 from rnn_controller.figures.common import check_fit
 from rnn_controller.figures.cycles import AT_PLACES, HOLD, OF_SHAPES
+from rnn_controller.figures.drawings import settling
 from rnn_controller.figures.reaching import ROUND, START, TARGETS, moving_target
 from rnn_controller.outputs import output_file
 from rnn_controller.planning.drawings import DRAWINGS
 from rnn_controller.planning.osculating import osculating
+from rnn_controller.planning.plans import Plan
 from rnn_controller.watching import DELAY, progress_bar
 
 
@@ -55,6 +58,7 @@ SCENES: dict[str, Scene] = {
 }
 """Scenes of the panels of figures 6 to 8, and of random commands of every task, by name."""
 FRAME_RATE, FRAME_SIZE = 25, (480, 360)  # [1/s], [px] of the animation
+OPACITY = 170  # of 255, of the line along a plan's curve
 LONGEST = 60.0  # [s] its frames are held in memory
 
 
@@ -72,7 +76,9 @@ def animate(
     """Write an animation of the arm as it follows a schedule of commands, for up to a minute.
 
     The suffix of ``path`` says the format: ``.gif``, or with the package's extra "video" ``.mp4``.
-    The file appears whole or not at all. Other arguments, such as ``arm``, go to the environment.
+    The file appears whole or not at all. If the schedule is a plan, its curve is drawn, and the
+    animation begins after the laps in which the arm settles. Other arguments, such as ``arm``, go
+    to the environment.
     """
     path = check_animation(path)
     write = WRITERS[path.suffix.lower()]
@@ -98,10 +104,12 @@ def check_animation(path: Path | str) -> Path:
 def _frames(
     controller: Controller, number: int, seed: int, env_id: str, **arguments: Any
 ) -> Iterator[Image.Image]:
-    """Yield pictures at the times k / FRAME_RATE.
+    """Yield pictures at the times k / FRAME_RATE, of a plan from the end of its first laps on.
 
     Each shows the state after the control period that ends nearest to its time.
     """
+    plan = arguments["schedule"] if isinstance(arguments["schedule"], Plan) else None
+    before = settling(plan.lap) if plan else 0.0
     memory = None
     start = np.ones(1, dtype=bool)
     done = 0
@@ -111,16 +119,25 @@ def _frames(
         check_fit(controller, simulation)
         observation, _ = env.reset(seed=seed)
         for k in progress_bar(range(number), desc="frames", delay=DELAY):
-            for _ in range(round(k / FRAME_RATE / simulation.control_period) - done):
+            for _ in range(round((before + k / FRAME_RATE) / simulation.control_period) - done):
                 action, memory = controller.predict(
                     observation[None], memory, start, deterministic=True
                 )
                 observation, *_ = env.step(action[0])
                 start = np.zeros(1, dtype=bool)
                 done += 1
-            yield Image.fromarray(np.asarray(env.render())).resize(
-                FRAME_SIZE, Image.Resampling.LANCZOS
-            )
+            frame = Image.fromarray(np.asarray(env.render()))
+            if plan:
+                frame.paste(TARGET_EDGE, mask=_line(plan.curve, frame.size))
+            yield frame.resize(FRAME_SIZE, Image.Resampling.LANCZOS)
+
+
+def _line(curve: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """Return the opacity of a thin line along a closed curve (n, 2) [m] in a frame."""
+    mask = Image.new("L", (2 * size[0], 2 * size[1]))  # at twice the size, for smooth edges
+    points = 2 * to_pixels(np.concatenate([curve, curve[:1]]))
+    ImageDraw.Draw(mask).line([(x, y) for x, y in points.tolist()], OPACITY, 4, joint="curve")
+    return mask.resize(size, Image.Resampling.LANCZOS)
 
 
 def _gif(frames: list[Image.Image]) -> bytes:

@@ -35,6 +35,11 @@ SETTLING = 3.0  # [s] before the laps that are drawn
 BOX = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
 
 
+def settling(lap: float) -> float:
+    """Return the duration of the laps before those that are drawn [s]."""
+    return float(np.ceil(SETTLING / lap) * lap)
+
+
 def check_planned_for(orbit: Any) -> None:
     """Raise ValueError unless the orbit is a circle, as figure 8 needs it."""
     if not isinstance(as_orbit(orbit), Circle):
@@ -68,9 +73,9 @@ def figure_8(
         panels = figure.subplots(len(rows) if plans else 1, 2, sharex=True, sharey=True)
         for row, schedules, way in zip(np.atleast_2d(panels), rows, ways, strict=False):
             for axes, (key, drawing) in zip(row, DRAWINGS.items(), strict=True):
-                settling = np.ceil(SETTLING / drawing.lap) * drawing.lap
+                before = settling(drawing.lap)
                 quiet, noisy = runs(
-                    controller, schedules[key], LAPS * drawing.lap, before=settling, **options
+                    controller, schedules[key], LAPS * drawing.lap, before=before, **options
                 )
                 wanted = np.array([drawing.curve(phase) for phase in np.linspace(0, 1, 400)])
                 title = f"{next(letters)}   {drawing.title}, {way}"
@@ -98,8 +103,8 @@ def figure_drawing(
     ``name`` is the controller's. Other arguments, such as ``arm``, go to the environment.
     """
     options = {"env_id": plan.goal.env_id, "seed": seed, "noise": noise, **environment}
-    settling = np.ceil(SETTLING / plan.lap) * plan.lap
-    quiet, noisy = runs(controller, plan, LAPS * plan.lap, before=settling, **options)
+    before = settling(plan.lap)
+    quiet, noisy = runs(controller, plan, LAPS * plan.lap, before=before, **options)
     wanted = np.concatenate([plan.curve, plan.curve[:1]])
     commanded = "commanded centres" if plan.task == "circle" else "commanded targets"
     with rc_context(STYLE):

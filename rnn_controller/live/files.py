@@ -1,8 +1,9 @@
 """The files of the live page: those of the folder ``page``, the printed model, and its numbers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from arm_env.envs.simulation import substeps_of
 from arm_env.tasks.registry import TASKS
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.live.model import controller_data, model_source
+from rnn_controller.live.plans import ShownPlan, plan_data, shown_plans
 from rnn_controller.rollouts.pontryagin import rollout
 
 PAGE = files("rnn_controller") / "live" / "page"
@@ -24,10 +26,15 @@ PERIODS = 100  # of the reference movements
 NOISE = 0.5  # width of the range of their uniform noise
 
 
-def page_files(controllers: Mapping[str, Checkpoint]) -> dict[str, bytes]:
+def page_files(
+    controllers: Mapping[str, Checkpoint], plans: Sequence[str] = (), *, public: bool = False
+) -> dict[str, bytes]:
     """Return the bytes of each file by its relative path, such as ``index.html``.
 
-    Raises ValueError for a controller whose task the page can't show.
+    ``plans`` are paths or shipped names of plans; the page opens with the first of them. The
+    shipped plans for the controllers are shown, too. The files of a ``public`` page don't say in
+    which folders the plans lie. Raises ValueError for a controller whose task the page can't show,
+    and for a plan that ``shown_plans`` refuses.
     """
     for name, checkpoint in controllers.items():
         if checkpoint.task not in SHOWN or checkpoint.orbit is not None:
@@ -38,12 +45,18 @@ def page_files(controllers: Mapping[str, Checkpoint]) -> dict[str, bytes]:
         if file.is_file()
     }
     found["model.js"] = model_source(controllers).encode()
-    found["data.json"] = json.dumps(page_data(controllers), separators=(",", ":")).encode()
+    shown = shown_plans(controllers, plans)
+    if public:
+        shown = {name: each._replace(source=Path(each.source).name) for name, each in shown.items()}
+    data = page_data(controllers, shown) | {"opensWithPlan": bool(plans)}
+    found["data.json"] = json.dumps(data, separators=(",", ":")).encode()
     return found
 
 
-def page_data(controllers: Mapping[str, Checkpoint]) -> dict[str, Any]:
-    """Return the controllers, their reference movements, and how the arm is drawn."""
+def page_data(
+    controllers: Mapping[str, Checkpoint], plans: Mapping[str, ShownPlan]
+) -> dict[str, Any]:
+    """Return the controllers, their reference movements, the plans, and how the arm is drawn."""
     task = TASKS["reach"]
     return {
         "muscles": list(ARM.muscles),
@@ -72,6 +85,7 @@ def page_data(controllers: Mapping[str, Checkpoint]) -> dict[str, Any]:
             }
             for name, checkpoint in controllers.items()
         ],
+        "plans": [plan_data(name, shown, controllers) for name, shown in plans.items()],
     }
 
 

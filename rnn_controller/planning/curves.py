@@ -9,8 +9,14 @@ from scipy.spatial import KDTree
 
 from arm_env.arguments import choice, detached, floats, shown
 from arm_env.tasks.task import Task
+from arm_env.tasks.workspace import hand_position, nearest_angles
 
 SPEEDS = ("uniform", "power-law")
+FORMS = (
+    "a function from a phase (0 to 1) to a point x, y [m], an array of points (n, 2) [m], or the "
+    "path of a file of points"
+)
+UNITS = {"centimetres": 100, "millimetres": 1000}
 SHORTEST = 0.05  # [m] of a curve
 FINE = 2e-4  # [m] between the points from which distances are measured
 SAMPLES = 2000  # of a curve, from which places are interpolated
@@ -81,16 +87,24 @@ def _of_function(curve: Callable[[float], Any], closed: bool) -> np.ndarray:
 
 def _of_points(points: Any, closed: bool) -> np.ndarray:
     """Return points (n, 2) of which the last is the first again, and no two neighbours are one."""
-    line = floats(points)
-    if line.ndim != 2 or line.shape[1] != 2 or len(line) < 3 - (not closed):
+    try:
+        line = floats(points)
+    except ValueError:
+        line = np.array(np.nan)
+    if not line.ndim:
+        raise ValueError(f"a curve is {FORMS}, not {shown(points)}")
+    if line.ndim != 2 or line.shape[1] != 2:
+        raise ValueError(f"a curve is {FORMS}, not numbers of shape {line.shape}")
+    if len(line) < 3 - (not closed):
         raise ValueError(
-            "a curve is a function of the phase, or an array of three points or more, a point x, y "
-            f"[m] a row, shape (n, 2), not shape {line.shape}"
+            f"a closed curve has three points or more, an open one two, and there are {len(line)}"
         )
     finite = np.isfinite(line).all(1)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise ValueError(f"a point must be finite, and row {row} is {line[row].tolist()}")
+        raise ValueError(
+            f"a point of a curve must be finite, and row {row} is {line[row].tolist()}"
+        )
     line = np.concatenate([line, line[:1] if closed else line[-2::-1]])
     line = line[np.r_[True, (np.diff(line, axis=0) != 0).any(1)]]
     _long_enough(line)
@@ -111,15 +125,28 @@ def _long_enough(line: np.ndarray) -> float:
 def _inside(points: np.ndarray, task: Task, arm: Any) -> np.ndarray:
     """Return points (n, 2) of the workspace. Raises ValueError if one is outside."""
     inside = task.in_workspace(arm, points)
-    if not inside.all():
-        row = int(np.argmin(inside))
-        x, y = points[row]
-        raise ValueError(
-            f"{np.mean(~inside):.0%} of the curve is outside the workspace of the arm, first the "
-            f"point {x:.3f}, {y:.3f} m from the shoulder; the middle of the workspace is near "
-            "0.0, 0.42 m"
+    if inside.all():
+        return points
+    point = points[int(np.argmin(inside))]
+    for unit, factor in UNITS.items():
+        if task.in_workspace(arm, points / factor).all():
+            advice = f"points are in metres; if these are in {unit}, divide by {factor}"
+            break
+    else:
+        low, high = np.stack([task.shoulder, task.elbow], -1)
+        end = hand_position(arm, np.clip(nearest_angles(arm, point), low, high))
+        advice = (
+            f"the workspace ends near {_place(end)} there, and its middle is near 0, 0.42 m: move "
+            "the curve or make it smaller"
         )
-    return points
+    raise ValueError(
+        f"{np.mean(~inside):.0%} of the curve is outside the workspace of the arm, first the point "
+        f"{_place(point)} from the shoulder; {advice}"
+    )
+
+
+def _place(point: np.ndarray) -> str:
+    return f"{point[0]:.3f}, {point[1]:.3f} m"
 
 
 def _lengths(line: np.ndarray) -> np.ndarray:

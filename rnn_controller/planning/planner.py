@@ -16,6 +16,7 @@ from rnn_controller.planning.commands import kind_of
 from rnn_controller.planning.curves import course, distances
 from rnn_controller.planning.optimising import Search
 from rnn_controller.planning.plans import Plan, digest_of
+from rnn_controller.planning.points import read_points
 from rnn_controller.planning.problem import WARM_UP, Problem
 from rnn_controller.policy import Policy, controller_of
 
@@ -66,8 +67,9 @@ def plan(
 
     ``controller`` reaches, follows or draws circles; it is a shipped name, a path, a ``Checkpoint``
     or a ``Policy`` loaded from one. ``curve`` is a function from a phase (0 to 1) to a point x, y
-    [m], or an array of points (n, 2) [m] from the shoulder. ``lap`` is the duration of a lap [s],
-    rounded to control periods. A curve that is not ``closed`` is drawn to its end and back.
+    [m], an array of points (n, 2) [m] from the shoulder, or the path of a file with a point x, y a
+    line. ``lap`` is the duration of a lap [s], rounded to control periods. A curve that is not
+    ``closed`` is drawn to its end and back.
     ``speed`` is that along the curve, "uniform" or "power-law" (in proportion to the curvature to
     the power of −1/3); by default a function has its own, and points are passed at a uniform one.
     The same ``seed`` gives the same plan. Ctrl-C keeps what has been reached.
@@ -86,10 +88,7 @@ def plan(
     iterations = count("iterations", iterations, 1, 10_000)
     network = subject.policy.network
     period = network.config.control_period
-    line = course(
-        curve, round(lap / period), closed=closed, speed=speed, task=subject.task, arm=subject.arm
-    )
-    check_speed(line, lap)
+    line = line_of(curve, lap, subject, closed, speed)
     commands = kind(subject.task, subject.arm, line, period)
     rng = np.random.default_rng(seed)
     quiet, noisy = (
@@ -99,7 +98,7 @@ def plan(
     search = Search(commands.start(), commands.bounds(), iterations)
     found = search.run(quiet, noisy.renewed if noise else None)
     values = np.round(commands.commands(found), DECIMALS)
-    subject.task.check_commands(subject.arm, values)
+    check_found(values, subject)
     made = Plan(
         values, np.round(line, DECIMALS), hold=period, task=subject.task.name,
         controller=digest_of(network), noise=noise,
@@ -121,6 +120,38 @@ def subject_of(controller: Any) -> Subject:
         'name such as "circle", the path of a checkpoint, a Checkpoint, or a Policy loaded from '
         f"one, not {shown(controller)}"
     )
+
+
+def line_of(
+    curve: Any, lap: float, subject: Subject, closed: bool, speed: str | None
+) -> np.ndarray:
+    """Return where the hand should be at the end of each control period of a lap [m], (T, 2).
+
+    Raises ValueError, with the path of the curve's file if it is one, for a curve that can't be
+    drawn.
+    """
+    source = curve if isinstance(curve, str | Path) else None
+    points = curve if source is None else read_points(source)
+    periods = round(lap / subject.policy.network.config.control_period)
+    try:
+        line = course(
+            points, periods, closed=closed, speed=speed, task=subject.task, arm=subject.arm
+        )
+        check_speed(line, lap)
+    except ValueError as error:
+        raise ValueError(error if source is None else f"{source}: {error}") from None
+    return line
+
+
+def check_found(values: np.ndarray, subject: Subject) -> None:
+    """Raise ValueError if the arm can't carry out the commands (T, K) that a search has found."""
+    try:
+        subject.task.check_commands(subject.arm, values)
+    except ValueError as error:
+        raise ValueError(
+            f"the search ended at commands that the arm can't carry out: {error}; give more "
+            "iterations, a longer lap or a smaller curve"
+        ) from None
 
 
 def check_speed(line: np.ndarray, lap: float) -> None:

@@ -20,14 +20,15 @@ from rnn_controller.validation import exactly
 
 FORMAT = "rnn-motor-control plan 1"
 SHIPPED = files("rnn_controller") / "planning" / "plans"
+ROUNDING = 1e-6  # of a hold, by which a time may seem to be too early
 
 
 @dataclass(frozen=True, eq=False)
 class Plan(Checked):
     """Commands with which a controller draws a curve, lap after lap: a schedule.
 
-    Environments, figures and animations take it as their ``schedule``. Raises ValueError for fields
-    that do not fit.
+    Environments, figures, animations and the live page take it as their schedule. Raises ValueError
+    for fields that do not fit.
 
     Attributes:
         values: (T, K) commands of the control periods of one lap, in the units of the task.
@@ -85,13 +86,15 @@ class Plan(Checked):
     def commands(
         self, rng: np.random.Generator, segment: np.ndarray, time: np.ndarray, task: Task, arm: Any
     ) -> np.ndarray:
-        """Return the commands (n, K) of n arms that enter their segment, (n,).
+        """Return the commands (n, K) of n arms at times (n,) [s] since their episodes began.
 
-        Raises ValueError for another task than that of the plan.
+        A lap lasts as long in an environment whose control period is not ``hold``. Raises
+        ValueError for another task than that of the plan.
         """
         if task.name != self.task:
             raise ValueError(f"the plan is one for {self.task}, not for {task.name}")
-        return self.values[segment % len(self.values)]
+        passed = np.floor(time / self.hold + ROUNDING).astype(int)
+        return self.values[passed % len(self.values)]
 
     def distances(self, hand: np.ndarray) -> np.ndarray:
         """Return the distances [m], (...), of positions (..., 2) [m] from the curve."""
@@ -103,11 +106,24 @@ class Plan(Checked):
 
     @classmethod
     def load(cls, path: Path | str) -> "Plan":
-        """Read a plan that ``save`` wrote. Raises ValueError if it is none, or is damaged."""
+        """Read a plan that ``save`` wrote, or a shipped one by its name, "eight" or "clover".
+
+        Raises ValueError if there is none, or if the file is none or is damaged.
+        """
+        names = shipped_plans()
+        file = SHIPPED / f"{path}.json" if str(path) in names else Path(path)  # "./eight" is a path
+        if not file.is_file():
+            raise ValueError(
+                f"there is no plan {str(path)!r}; give the path of a file that Plan.save or "
+                f"python -m rnn_controller draw wrote, or one of: {', '.join(names)}"
+            )
         try:
-            return cls._read(Path(path).read_text("utf-8"))
+            return cls._read(file.read_text("utf-8"))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is no plan: {error}") from None
+            raise ValueError(
+                f"{path} is no plan, as Plan.save or python -m rnn_controller draw writes it: "
+                f"{error}"
+            ) from None
 
     @classmethod
     def _read(cls, text: str) -> "Plan":
@@ -131,10 +147,15 @@ def digest_of(network: torch.nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
+def shipped_plans() -> list[str]:
+    """Return the names of the plans that come with the package, the figure of eight first."""
+    names = [file.name.removesuffix(".json") for file in SHIPPED.iterdir()]
+    return sorted(names, key=lambda name: (name != "eight", name))
+
+
 def shipped_plan(name: str, network: torch.nn.Module) -> Plan | None:
     """Return the plan of that name that comes with the package, if it is one for the network."""
-    file = SHIPPED / f"{name}.json"
-    if not file.is_file():
+    if name not in shipped_plans():
         return None
-    plan = Plan._read(file.read_text("utf-8"))
+    plan = Plan.load(name)
     return plan if plan.controller == digest_of(network) else None

@@ -27,6 +27,7 @@ from arm_env.dynamics.equations import force_curves, isometric_torques, muscle_l
 from arm_env.dynamics.parameters import MUSCLES
 from arm_env.envs.env import ArmEnv
 from arm_env.envs.muscle_paths import muscle_paths
+from arm_env.envs.rendering import to_pixels
 from arm_env.tasks.measures import TARGET_SIZE, closest_minimum_jerk, path_deviation
 from rnn_controller import commands, figures
 from rnn_controller.analysis.attractors import Analysis, Attractor
@@ -611,6 +612,26 @@ def test_frames_show_the_arm_when_they_are_due(tmp_path, monkeypatch, period):
     monkeypatch.setattr(ArmEnv, "render", drawn)
     animate(Still(), tmp_path / "arm.gif", seconds=1, control_period=period)
     np.testing.assert_allclose(shown, np.arange(25) / 25, atol=period / 2 + 1e-9)
+
+
+def test_an_animation_of_a_plan_begins_after_the_first_laps_and_shows_the_curve(
+    tmp_path, monkeypatch
+):
+    curve = np.array([[-0.1, 0.4], [0.1, 0.4], [0.1, 0.5], [-0.1, 0.5]]).repeat(50, 0)
+    plan = Plan(curve, curve, task="reach")  # laps of 2 s
+    shown = []
+
+    def drawn(env):
+        shown.append(env.simulation.elapsed[0] * plan.hold)
+        return np.full((540, 720, 3), 255, np.uint8)
+
+    monkeypatch.setattr(ArmEnv, "render", drawn)
+    path = animate(Still(), tmp_path / "arm.gif", seconds=0.2, schedule=plan)
+    np.testing.assert_allclose(shown, 4 + np.arange(5) / 25, atol=0.006)
+    with Image.open(path) as picture:
+        red = np.asarray(picture.convert("RGB"))[..., 0]
+    column, row = ((to_pixels([0.0, 0.4]) * 480 / 720).round()).astype(int)
+    assert red[row - 1 : row + 2, column].min() < 200 and red[row - 9, column] > 250
 
 
 def test_animate_writes_an_mp4_of_so_many_seconds(tmp_path):

@@ -2,17 +2,20 @@
 
 import http.server
 import math
+import re
 import threading
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from pages import distance, drag, serving, settle, shipped_files, slide, spot, wait_for
 
 from arm_env import Arm
 from arm_env.tasks.registry import TASKS
-from rnn_controller.checkpoint import Checkpoint
+from rnn_controller import Plan
+from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.live.export import export
 from rnn_controller.live.files import page_files
 from rnn_controller.live.server import Server
@@ -69,7 +72,7 @@ def test_exported_files_run_under_any_path(opened, tmp_path):
 
 def test_tasks_and_controllers_switch_while_it_runs(opened):
     page = opened()
-    sizes = {"reach": 36, "circle": 64, "follow": 36, "eight": 36, "draw": 36}
+    sizes = {"reach": 36, "circle": 64, "follow": 36, "eight": 36, "draw": 36, "plan": 64}
     for task, size in sizes.items():
         page.click(f"[data-task={task}]")
         assert page.evaluate("live.app.simulation.y.length") == size
@@ -224,6 +227,7 @@ HASHES = (
     "#task=eight&pace=0.8",
     "#task=follow&pace=0",
     "#task=draw",
+    "#task=plan&plan=clover&neurons=3",
 )
 
 
@@ -231,7 +235,7 @@ HASHES = (
 def test_the_lines_of_python_run(opened, hash, capsys):
     lines = opened(hash=hash).evaluate("live.python()")
     exec(compile(lines, "copied", "exec"), {"__name__": "copied"})
-    assert "cm from the target" in capsys.readouterr().out
+    assert re.search("[cm]m from the (target|curve)", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (1024, 768), (1440, 900)])
@@ -268,3 +272,75 @@ def test_everything_explains_itself(opened):
             assert element.get_attribute("title"), element.inner_text()
     page.mouse.move(*spot(page, page.evaluate("live.target")))
     assert "target" in page.locator("#arm").get_attribute("title").lower()
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+GAP = """(() => {  // [m] between the hand and the plan's curve
+    const [x, y] = live.hand;
+    return Math.min(...live.app.plan.curve.map(([a, b]) => Math.hypot(x - a, y - b)));
+})()"""
+
+
+def test_a_plan_draws_its_curve_lap_after_lap(opened):
+    page = opened(hash="#task=reach&noise=0")
+    page.click("[data-task=plan]")
+    assert page.locator("#plan option").all_inner_texts() == ["eight", "clover"]
+    page.select_option("#plan", "clover")
+    assert page.locator("#speed-label").is_hidden()
+    settle(page, 0.3)
+    page.keyboard.press("Space")
+    advanced = "number => { for (let i = 0; i < number; i++) live.app.advance(); }"
+    page.evaluate(advanced, 800)  # two laps
+    for _ in range(8):
+        assert page.evaluate(GAP) < 0.012
+        page.evaluate(advanced, 50)
+    page.click("[data-task=reach]")
+    assert page.locator("#plan").is_hidden()
+
+
+def test_a_plan_is_not_moved(opened):
+    page = opened(hash="#task=plan&noise=0")
+    assert "can't be dragged" in page.locator("#hint").inner_text()
+    page.keyboard.press("Space")
+    same = "JSON.stringify([live.app.command, live.app.settings.circle, live.app.plan.curve[0]])"
+    before = page.evaluate(same)
+    x, y, radius, _ = page.evaluate("live.app.command")
+    for start in ((x, y), (x + radius, y), (x, y - radius)):
+        drag(page, start, (start[0] - 0.05, start[1] + 0.03))
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(same) == before
+    assert page.evaluate("live.app.simulation.force") == [0, 0]
+
+
+def test_an_address_holds_the_plan(opened):
+    page = opened(hash="#task=plan&plan=clover&controller=circle-paper")
+    chosen = "[live.app.settings.task, live.app.plan.name, live.app.controller.name]"
+    assert page.evaluate(chosen) == ["plan", "clover", "circle-paper"]
+    assert "made for circle: the hand may be off" in page.locator("#hint").inner_text()
+    page.select_option("#plan", "eight")  # and with it the controller that it was made for
+    wait_for(page, "location.hash.includes('plan=eight')")
+    again = opened(hash=page.evaluate("location.hash"))
+    assert again.evaluate(chosen) == ["plan", "eight", "circle"]
+    unknown = opened(hash="#task=plan&plan=nothing")
+    assert unknown.evaluate(chosen) == ["plan", "eight", "circle"]
+
+
+def test_the_page_opens_with_a_plan_of_the_user(opened, tmp_path):
+    reach = {"reach": load_checkpoint("reach")}
+    place = np.array([[0.0, 0.42]]).repeat(50, 0)
+    path = str(Plan(place, place, task="reach").save(tmp_path / "still.json"))
+    with serving(Server(page_files(reach, [path]))) as server:
+        page = opened(server.url)
+        wait_for(page, "live.difference === 0", 60)
+        assert page.locator("[data-task=plan]").get_attribute("aria-pressed") == "true"
+        assert page.locator("#plan").is_hidden()  # there is no other
+        assert "made for another network" in page.locator("#hint").inner_text()
+        settle(page, 1.5)
+        assert page.evaluate("live.target") == [0, 0.42] and distance(page) < 0.05
+        page.close()
+    with serving(Server(page_files(reach))) as server:
+        page = opened(server.url, hash="#task=plan&plan=still")
+        assert page.locator("[data-task=plan]").is_hidden()
+        assert page.evaluate("live.app.settings.task") == "reach"
+        page.close()

@@ -1,6 +1,7 @@
 """The command ``python -m rnn_controller live``."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from rnn_controller import commands
 from rnn_controller.commands.live import Live, chosen, shipped
+from rnn_controller.live.server import Server
 
 LIVE = (sys.executable, "-m", "rnn_controller", "live")
 
@@ -39,10 +41,30 @@ def test_it_exports_only_the_controllers_asked_for(tmp_path):
         (["reach", "reach"], "two controllers are called 'reach'"),
         (["--port", "70000"], "port"),
         (["--export", ""], "empty"),
+        (["--plan", ""], "there is no plan ''"),
+        (["reach-paper", "--plan", "eight"], "eight is a plan for circle, and the page shows no"),
+        (["reach-paper", "--plan", "star.json"], "there is no plan 'star.json'; give the path of"),
+        (["reach-paper", "--plan", __file__], "test_live_command.py is no plan"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(said, options, words):
+def test_what_is_wrong_is_one_sentence(said, options, words, monkeypatch):
+    def serve(self, *_):
+        raise AssertionError("a server has begun")
+
+    monkeypatch.setattr(Server, "__init__", serve)
     assert words in said(*options, "--no-browser")
+
+
+def test_plans_are_written_into_the_page(monkeypatch, tmp_path):
+    """The option is repeated."""
+    monkeypatch.setattr(
+        sys, "argv",
+        ["rnn_controller", "live", "circle-paper", "--export", str(tmp_path), "--plan", "clover",
+         "--plan", "eight"],
+    )  # fmt: skip
+    commands.main()
+    data = json.loads((tmp_path / "data.json").read_text())
+    assert [plan["name"] for plan in data["plans"]] == ["clover", "eight"]
 
 
 def test_a_busy_port_is_one_line(said):

@@ -132,9 +132,19 @@ def test_an_evaluation_says_that_a_plan_holds_its_commands_too_briefly(made):
 
 
 def test_commands_repeat_after_a_lap(made):
-    lap = len(made.values)
-    rows = made.commands(np.random.default_rng(0), np.array([0, lap, lap + 2]), None, made.goal, 0)
+    time = np.array([0, made.lap, made.lap + 2 * made.hold])
+    rows = made.commands(np.random.default_rng(0), np.zeros(3, int), time, made.goal, None)
     np.testing.assert_array_equal(rows, made.values[[0, 0, 2]])
+
+
+@pytest.mark.parametrize(("period", "steps"), [(0.005, 8), (0.02, 2)])
+def test_a_lap_lasts_as_long_at_another_control_period(made, period, steps):
+    env = gym.make("CircleArm-v0", schedule=made, control_period=period)
+    env.reset(seed=0)
+    for _ in range(steps):
+        env.step(np.zeros(6, np.float32))
+    np.testing.assert_array_equal(env.unwrapped.simulation.command[0], made.values[4])
+    env.close()
 
 
 def test_a_plan_is_one_for_its_task(made):
@@ -157,6 +167,18 @@ def test_a_file_without_a_plan_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match=r"x\.json is no plan"):
         Plan.load(path)
+
+
+@pytest.mark.parametrize("name", plans.shipped_plans())
+def test_a_shipped_plan_is_loaded_by_its_name(checkpoint, name):
+    assert Plan.load(name) == plan_of(checkpoint, name)
+
+
+def test_a_plan_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"there is no plan 'star'.* or one of: eight, clover"):
+        Plan.load("star")
+    with pytest.raises(ValueError, match=r"there is no plan '\./eight'"):
+        Plan.load("./eight")
 
 
 def test_a_damaged_plan_is_refused(made, tmp_path):
@@ -228,22 +250,58 @@ def with_row(row):
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
-        (np.zeros((5, 3)), r"shape \(n, 2\), not shape \(5, 3\)"),
-        (SQUARE[:2], r"three points or more.* not shape \(2, 2\)"),
+        (np.zeros((5, 3)), r"array of points \(n, 2\).* not numbers of shape \(5, 3\)"),
+        (SQUARE[:2], r"three points or more, an open one two, and there are 2"),
         (with_row([math.nan, 0.5]), r"must be finite, and row 2 is \[nan, 0.5\]"),
-        (with_row([0.0, 5.0]), r"outside the workspace.*first the point .* m from the shoulder"),
-        (np.array(SQUARE) * 100, r"outside the workspace.*first the point -10\.000, 40\.000 m"),
+        (with_row([0.0, 5.0]), r"of the curve is outside .*point 0\.000, 5\.000 m from the shoulder"
+                               r".* ends near .* 0\.\d* m there"),
+        (np.array(SQUARE) * 100, r"point -10\.000, 40\.000 m.* in centimetres, divide by 100"),
         (np.array(SQUARE) / 100, "mm long: points are in metres"),
         (lambda phase: [phase, math.nan], r"at 0 it returns \[0\.0, nan\]"),
         (lambda phase: 0.4, "function from a phase"),
         (lambda phase: [0.1 * phase, 0.42], "ends at the phases 0 and 1 are 10.0 cm apart"),
-        ("star.csv", r"numbers are needed, not .star\.csv."),
-        (None, "numbers are needed|shape"),
+        ("star.csv", r"there is no file 'star\.csv': a curve is a file with a point x, y in"),
+        (plans.SHIPPED, "plans is a folder: a curve is a file"),
+        (None, "a curve is a function .* path of a file of points, not None"),
+        ("0.1 0.4", "there is no file"),
     ],
-)
+)  # fmt: skip
 def test_wrong_curves_are_refused_before_any_search(checkpoint, no_search, curve, message):
     with pytest.raises(ValueError, match=message):
         plan(checkpoint, curve, LAP)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"-0.1,0.4\n0.1,0.4\n0,5\n", "first the point"),
+        (b"-0.1,0.4\n0.1,0.4\n", "three points or more"),
+        (b"-0.1,0.4\n0.1,nan\n0,0.5\n", "line 2: a point is two numbers x, y in metres such as"),
+        (b"-0.1,0.4\n0.1\n0,0.5\n", "line 2: a point is two numbers"),
+        (b"-0.1.1,0.4\n0.1,0.4\n0,0.5\n", "line 1: a point is two numbers"),
+        (3 * b"-0.2,0.4\n0.2,0.4\n0.2,0.45\n-0.2,0.45\n", "a lap of .* is .* faster than"),
+        (b"x,y\n", "holds no points"),
+        (b"\x89PNG\xff\xfe", "is no text file"),
+    ],
+)
+def test_what_is_wrong_in_a_file_names_the_file(checkpoint, no_search, tmp_path, content, message):
+    path = tmp_path / "star.csv"
+    path.write_bytes(content)
+    for given in (path, str(path)):
+        with pytest.raises(ValueError, match=rf"star\.csv.*({message})"):
+            plan(checkpoint, given, LAP)
+
+
+def test_a_file_of_points_gives_the_plan_of_its_points(tmp_path):
+    path = tmp_path / "square.csv"
+    path.write_text("\n".join(f"{x}, {y}" for x, y in SQUARE))
+    few = {"iterations": 1, "noise": 0}
+    assert plan("follow", path, LAP, **few) == plan("follow", SQUARE, LAP, **few)
+
+
+def test_a_search_that_ends_out_of_reach_says_what_to_do(checkpoint):
+    with pytest.raises(ValueError, match=r"commands that the arm can't carry out.* iterations, a"):
+        plan(checkpoint, SQUARE, 3.0, iterations=1, noise=0)
 
 
 @pytest.mark.parametrize(

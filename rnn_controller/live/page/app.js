@@ -3,7 +3,8 @@
 import { CIRCLES, TARGETS, commandAt } from "./courses.js";
 import { anglesAt, between, insideWorkspace, isInside } from "./geometry.js";
 import { History } from "./history.js";
-import { NUMBERS, TASKS, defaults } from "./settings.js";
+import { chooseFor, plannedCommand } from "./plans.js";
+import { NUMBERS, TASKS, defaults, isOffered, planOf } from "./settings.js";
 import { Simulation } from "./simulation.js";
 
 const TARGET_TIME = 1.3, CIRCLE_TIME = 4; // [s] that the script holds each
@@ -19,15 +20,20 @@ export class App {
     this.scripted = scripted;
     this.paused = paused;
     this.slow = false;
-    this.course = 0; // [s] along the course of a moving target
+    this.course = 0; // [s] along the course of a moving target, or since a plan began
     this.listeners = [];
     this.simulation = new Simulation(this.controller);
     this.rival = null; // the simulation of the controller to compare with
     this.begin();
   }
 
+  // The task of the controller.
   get kind() {
-    return TASKS[this.settings.task];
+    return this.plan?.task ?? TASKS[this.settings.task];
+  }
+
+  get plan() {
+    return planOf(this.settings, this.data);
   }
 
   get controller() {
@@ -110,17 +116,25 @@ export class App {
   }
 
   reset() {
-    const { task, chosen } = this.settings;
-    Object.assign(this.settings, defaults(this.data.controllers), { task, chosen });
+    const { task, plan, chosen } = this.settings;
+    Object.assign(this.settings, defaults(this.data), { task, plan, chosen });
     this.begin();
     this.changed();
   }
 
   setTask(task) {
-    if (!this.settings.chosen[TASKS[task]]) return;
+    if (isOffered(task, this.settings, this.data)) this.choose({ task });
+  }
+
+  setPlan(plan) {
+    this.choose({ task: "plan", plan });
+  }
+
+  choose(wanted) {
     const before = this.controller;
-    this.settings.task = task;
-    this.settings.pace = NUMBERS.pace;
+    Object.assign(this.settings, wanted, { pace: NUMBERS.pace });
+    if (this.plan) this.scripted = false;
+    chooseFor(this.plan, this.settings.chosen);
     if (this.controller !== before) this.settings.neurons = [];
     this.course = 0;
     this.changed();
@@ -142,7 +156,8 @@ export class App {
 
   // The present command to the network.
   get command() {
-    const { task, target, circle, pace } = this.settings;
+    const { target, circle, pace } = this.settings, { period } = this.simulation;
+    if (this.plan) return plannedCommand(this.plan, period, Math.round(this.course / period));
     if (this.kind === "reach") return target;
     if (this.kind === "circle") return circle;
     const [x, y, vx, vy] = commandAt(this.curve, this.centre, this.course);
@@ -162,8 +177,9 @@ export class App {
     return this.command.slice(0, 2);
   }
 
-  // Move the target there, or as near as the workspace lets it.
+  // Move the target there, or as near as the workspace lets it. A plan stays where it is.
   moveTarget(position) {
+    if (this.plan) return;
     const { settings, links, data } = this;
     const inside = insideWorkspace(links, data.workspace, position);
     if (this.kind === "reach") settings.target = inside;
@@ -193,7 +209,7 @@ export class App {
     const { command, simulation, settings } = this;
     simulation.advance(command);
     this.advanceRival(command);
-    if (this.kind === "follow") this.course += simulation.period * settings.pace;
+    this.course += simulation.period * (this.plan ? 1 : settings.pace);
     this.history.add(simulation, this.wantedSpeed(command), this.rival);
   }
 
@@ -214,12 +230,12 @@ export class App {
   }
 
   play() {
-    const { time } = this.simulation, { settings, kind } = this;
-    const [list, hold] = { reach: [TARGETS, TARGET_TIME], circle: [CIRCLES, CIRCLE_TIME] }[kind] ?? [];
+    const { time } = this.simulation, { settings } = this, { task } = settings;
+    const [list, hold] = { reach: [TARGETS, TARGET_TIME], circle: [CIRCLES, CIRCLE_TIME] }[task] ?? [];
     const present = list?.[Math.floor(time / hold + 1e-9) % list.length];
     if (!list || present === this.played) return;
     this.played = present;
-    settings[kind === "reach" ? "target" : "circle"] = [...present];
+    settings[task === "reach" ? "target" : "circle"] = [...present];
     this.changed();
   }
 }

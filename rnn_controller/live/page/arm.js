@@ -3,6 +3,7 @@
 import { MUSCLE_COLOURS, colours, disc, fit, line } from "./canvas.js";
 import { outline } from "./courses.js";
 import { joints, musclePaths, workspaceOutline } from "./geometry.js";
+import { LENGTH } from "./history.js";
 
 const TOLERANCE = 0.04; // [m] radius of the target: within it the hand is on the target
 const TRAIL = 1.5; // [s]
@@ -83,11 +84,12 @@ export class ArmView {
 
   goal() {
     const { app, context } = this, { goal, panel } = this.colours;
+    if (app.plan) this.stroke([...app.plan.curve, app.plan.curve[0]], goal, 1.5);
     if (app.kind === "circle") {
-      this.circle(app.settings.circle);
+      this.circle(app.command, !app.plan);
       return;
     }
-    if (app.kind === "follow") this.stroke(outline(app.curve, app.centre), goal, 1.5, [2, 5]);
+    if (app.curve) this.stroke(outline(app.curve, app.centre), goal, 1.5, [2, 5]);
     if (app.sketch) this.stroke(app.sketch, goal, 3);
     const spot = this.screen(app.target);
     disc(context, spot, TOLERANCE * this.scale);
@@ -106,7 +108,7 @@ export class ArmView {
     context.stroke();
   }
 
-  circle([x, y, radius, speed]) {
+  circle([x, y, radius, speed], movable) {
     const { context } = this, { goal, panel } = this.colours;
     disc(context, this.screen([x, y]), radius * this.scale);
     context.globalAlpha = 0.12;
@@ -116,7 +118,7 @@ export class ArmView {
     context.strokeStyle = goal;
     context.lineWidth = 3;
     context.stroke();
-    for (const handle of [[x, y], [x + radius, y]]) {
+    for (const handle of movable ? [[x, y], [x + radius, y]] : []) {
       disc(context, this.screen(handle), 7);
       context.fillStyle = panel;
       context.fill();
@@ -142,11 +144,14 @@ export class ArmView {
   trail() {
     if (this.app.still) return;
     const { rows } = this.app.history, { ink } = this.colours;
-    const most = Math.round(TRAIL / this.app.simulation.period);
+    const { plan, simulation } = this.app;
+    // of a plan a whole lap, as far as it is known
+    const [seconds, fading] = plan ? [Math.min(plan.hold * plan.values.length, LENGTH), 1] : [TRAIL, 2];
+    const most = Math.round(seconds / simulation.period);
     const shown = rows.slice(-most).map(({ x, y }) => [x, y]);
     this.context.lineCap = "butt";
     for (let i = 4; i < shown.length; i += 4) {
-      this.context.globalAlpha = 0.55 * (i / shown.length) ** 2;
+      this.context.globalAlpha = 0.55 * (i / shown.length) ** fading;
       this.stroke(shown.slice(i - 4, i + 1), ink, 2.5);
     }
     this.context.globalAlpha = 1;

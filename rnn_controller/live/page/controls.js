@@ -2,7 +2,7 @@
 
 import { MUSCLE_COLOURS } from "./canvas.js";
 import { muscleTitle } from "./pointer.js";
-import { TASKS, toAddress, toPython } from "./settings.js";
+import { isOffered, toAddress, toPython } from "./settings.js";
 
 const find = (id) => document.getElementById(id);
 const UNITS = { curl: " N s/m", load: " kg", delay: " s", mass: " ×", strength: " ×" };
@@ -12,6 +12,7 @@ const HINTS = {
   follow: "Drag the target to move its course. ",
   eight: "Drag the target to move its course. ",
   draw: "Draw a curve anywhere. ",
+  plan: "The plan repeats its commands lap after lap; they can't be dragged. ",
 };
 const WOUND = "Drag the arm to push it. Click a muscle or a neuron to silence it.";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -34,10 +35,12 @@ export function connect(app, touched) {
   });
   for (const button of find("task").children) {
     const { task } = button.dataset;
-    button.hidden = !app.settings.chosen[TASKS[task]];
+    button.hidden = !isOffered(task, app.settings, app.data);
     button.addEventListener("click", () => app.setTask(task));
   }
   find("controller").addEventListener("change", () => app.setController(find("controller").value));
+  find("plan").replaceChildren(...app.data.plans.map(({ name }) => new Option(name, name)));
+  find("plan").addEventListener("change", () => app.setPlan(find("plan").value));
   find("compare").addEventListener("change", () => {
     app.settings.compare = find("compare").value;
     app.changed();
@@ -86,11 +89,11 @@ export const python = (app) => {
   const [lowest, highest] = app.data.stops;
   const posture = [0, 1].map((i) =>
     Math.min(Math.max(app.simulation.x[i], lowest[i] + 1e-3), highest[i] - 1e-3));
-  return toPython(app.settings, app.controller, posture);
+  return toPython(app.settings, app.controller, posture, app.plan);
 };
 
 const link = (app) =>
-  location.href.split("#")[0] + toAddress(app.settings, app.data.controllers);
+  location.href.split("#")[0] + toAddress(app.settings, app.data);
 
 async function copy(button, text) {
   const before = button.dataset.name ?? button.textContent;
@@ -122,7 +125,7 @@ function keys(app, touched) {
     const arrow = ARROWS[event.key];
     if (arrow && type !== "range" && tagName !== "SELECT") {
       touched();
-      const [x, y] = app.kind === "follow" ? app.centre : app.target;
+      const [x, y] = app.centre ?? app.target;
       app.moveTarget([x + NUDGE * arrow[0], y + NUDGE * arrow[1]]);
       app.changed();
     } else if (event.key === " " && !["BUTTON", "SELECT", "SUMMARY"].includes(tagName)) {
@@ -141,6 +144,8 @@ function show(app) {
   const names = app.data.controllers.filter((c) => c.task === app.kind).map((c) => c.name);
   find("controller").replaceChildren(...names.map((name) => new Option(name, name)));
   find("controller").value = controller.name;
+  find("plan-label").hidden = !app.plan || app.data.plans.length < 2;
+  find("plan").value = settings.plan;
   const none = new Option("none", "");
   find("compare").replaceChildren(none, ...app.rivals.map(({ name }) => new Option(name, name)));
   find("compare").value = settings.compare;
@@ -155,16 +160,22 @@ function show(app) {
   showSpeed(app);
   find("pause").textContent = app.still ? "start" : app.paused ? "go on" : "pause";
   find("slow").setAttribute("aria-pressed", app.slow);
-  find("hint").textContent = HINTS[settings.task] + WOUND;
+  find("hint").textContent = HINTS[settings.task] + warning(app) + WOUND;
   [...find("muscles").children].forEach((button, i) => {
     button.setAttribute("aria-pressed", settings.muscles.includes(i));
     button.title = muscleTitle(app, i);
   });
 }
 
+// What a user should know of a plan that was made for another network.
+function warning({ plan, controller }) {
+  if (!plan || plan.madeFor.includes(controller.name)) return "";
+  return `It was made for ${plan.madeFor[0] ?? "another network"}: the hand may be off the curve. `;
+}
+
 function showSpeed(app) {
   const label = find("speed-label"), slider = find("speed"), circle = app.kind === "circle";
-  label.hidden = app.kind === "reach";
+  label.hidden = app.kind === "reach" || Boolean(app.plan);
   const [low, high, step] = circle ? [-0.6, 0.6, 0.02] : [0, 2, 0.05];
   Object.assign(slider, { min: low, max: high, step });
   slider.value = circle ? app.settings.circle[3] : app.settings.pace;

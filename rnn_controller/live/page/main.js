@@ -16,7 +16,7 @@ const find = (id) => document.getElementById(id);
 const data = await (await fetch(new URL("data.json", import.meta.url))).json();
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const shared = location.hash.length > 1;
-const app = new App(data, fromAddress(location.hash, data.controllers), {
+const app = new App(data, fromAddress(location.hash, data), {
   scripted: !calm && !shared,
   paused: calm,
 });
@@ -76,11 +76,11 @@ let saving = 0;
 app.listeners.push(() => {
   clearTimeout(saving);
   saving = setTimeout(() => {
-    if (!app.scripted) history.replaceState(null, "", toAddress(app.settings, data.controllers));
+    if (!app.scripted) history.replaceState(null, "", toAddress(app.settings, data));
   }, 200);
 });
 window.addEventListener("hashchange", () => {
-  app.settings = fromAddress(location.hash, data.controllers);
+  app.settings = fromAddress(location.hash, data);
   app.scripted = false;
   confine(app);
   app.changed();

@@ -26,23 +26,24 @@ const apart = ([x0, y0], [x1, y1]) => Math.hypot(x1 - x0, y1 - y0);
 // What lies at a place [m]: the kind of gesture that begins there, and of which muscle.
 function found(view, app, place) {
   const { points, paths } = view.pose(), { task, circle } = app.settings;
-  if (app.kind === "circle") {
+  const kind = app.plan ? "plan" : app.kind; // no gesture changes a plan
+  if (kind === "circle") {
     const [x, y, radius] = circle, distance = apart(place, [x, y]);
     if (apart(place, [x + radius, y]) < HANDLE) return { kind: "radius" };
     if (distance < HANDLE) return { kind: "centre" };
     if (Math.abs(distance - radius) < RIM) return { kind: "radius" };
-  } else if (task !== "draw" && apart(place, app.target) < TARGET) {
-    return { kind: app.kind === "reach" ? "target" : "centre" };
+  } else if (kind !== "plan" && task !== "draw" && apart(place, app.target) < TARGET) {
+    return { kind: kind === "reach" ? "target" : "centre" };
   }
   const near = paths.map((path) => distanceTo(path, place)), least = Math.min(...near);
   const onBone = distanceTo(points, place) < BONE;
   if (least < MUSCLE) return { kind: "muscle", muscle: near.indexOf(least), onBone };
   if (onBone) return { kind: "bone", onBone };
   if (task === "draw") return { kind: "draw" };
-  if (app.kind === "follow" && distanceTo(outline(app.curve, app.centre), place) < CURVE) {
+  if (kind === "follow" && distanceTo(outline(app.curve, app.centre), place) < CURVE) {
     return { kind: "centre" };
   }
-  return { kind: app.kind === "reach" ? "jump" : "none" };
+  return { kind: kind === "reach" ? "jump" : "none" };
 }
 
 export function listen(canvas, view, app, touched) {
@@ -58,7 +59,7 @@ export function listen(canvas, view, app, touched) {
     gesture = { ...what, at, from, offset: [from[0] - at[0], from[1] - at[1]], moved: false };
     gesture.pointer = event.pointerId;
     gesture.screen = [event.offsetX, event.offsetY];
-    gesture.centre = app.kind === "follow" ? [...app.centre] : null;
+    gesture.centre = app.centre ? [...app.centre] : null;
     if (what.kind === "jump") {
       Object.assign(gesture, { kind: "target", offset: [0, 0] });
       app.moveTarget(at);

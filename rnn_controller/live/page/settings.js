@@ -1,7 +1,9 @@
 // What a user can set, and how the address and Python say it.
 
 import { CIRCLES, EIGHT, FOLLOW, HARMONICS, HEART, TARGETS } from "./courses.js";
+import { chooseFor } from "./plans.js";
 
+// The task of the controllers by the choice on the page; that of a plan says the plan.
 export const TASKS = { reach: "reach", circle: "circle", follow: "follow", eight: "follow", draw: "follow" };
 export const NUMBERS = { noise: 0.2, mass: 1, strength: 1, curl: 0, load: 0, delay: 0, pace: 1 };
 const PERTURBATIONS = ["mass", "strength", "curl", "load", "delay"];
@@ -9,13 +11,20 @@ const [SHORTEST, LONGEST] = [0.1, 1000]; // [s] of a curve that an address says
 const LARGEST = 1; // [m] of its terms
 const IDS = { reach: "ReachArm-v0", circle: "CircleArm-v0", follow: "FollowArm-v0" };
 
-export function defaults(controllers) {
+// The plan in force, or null.
+export const planOf = ({ task, plan }, { plans }) =>
+  task === "plan" ? plans.find(({ name }) => name === plan) : null;
+
+export function defaults({ controllers, plans, opensWithPlan }) {
   const first = (task) => controllers.find((c) => c.task === task)?.name;
   const tasks = Object.keys(TASKS).filter((task) => first(TASKS[task]));
+  const chosen = { reach: first("reach"), circle: first("circle"), follow: first("follow") };
+  if (opensWithPlan) chooseFor(plans[0], chosen);
   return {
     ...NUMBERS,
-    task: tasks[0],
-    chosen: { reach: first("reach"), circle: first("circle"), follow: first("follow") },
+    task: opensWithPlan ? "plan" : tasks[0],
+    plan: plans[0]?.name ?? "",
+    chosen,
     target: [...TARGETS[0]],
     circle: [...CIRCLES[0]],
     centres: { follow: [-0.04, 0.42], eight: [-0.04, 0.42], draw: [-0.04, 0.4] },
@@ -30,14 +39,19 @@ const numbers = (text) => text.split(",").map((part) => (part.trim() ? Number(pa
 const short = (values) => values.map((value) => +value.toFixed(4)).join(",");
 const finite = (values, size) => values.length === size && values.every(Number.isFinite);
 
+// Whether the page has what a choice of the task needs.
+export const isOffered = (task, { chosen }, { plans }) =>
+  task === "plan" ? plans.length > 0 : Boolean(chosen[TASKS[task]]);
+
 // The address's part after #: whatever differs from the defaults.
-export function toAddress(settings, controllers) {
-  const usual = defaults(controllers), kind = TASKS[settings.task];
+export function toAddress(settings, data) {
+  const usual = defaults(data), plan = planOf(settings, data), kind = plan?.task ?? TASKS[settings.task];
   const said = new URLSearchParams({ task: settings.task, controller: settings.chosen[kind] });
   for (const name of Object.keys(NUMBERS)) {
     if (settings[name] !== usual[name]) said.set(name, +settings[name].toFixed(4));
   }
-  if (kind === "reach") said.set("target", short(settings.target));
+  if (plan) said.set("plan", plan.name);
+  else if (kind === "reach") said.set("target", short(settings.target));
   else if (kind === "circle") said.set("circle", short(settings.circle));
   else said.set("centre", short(settings.centres[settings.task]));
   if (settings.task === "draw" && settings.courses.draw !== HEART) {
@@ -51,12 +65,14 @@ export function toAddress(settings, controllers) {
 }
 
 // The settings that an address says; what is not understood is left out.
-export function fromAddress(hash, controllers) {
-  const said = new URLSearchParams(hash.slice(1)), settings = defaults(controllers);
-  const task = said.get("task"), kind = TASKS[task];
-  if (kind && settings.chosen[kind]) settings.task = task;
-  const wanted = controllers.find((c) => c.name === said.get("controller"));
+export function fromAddress(hash, data) {
+  const said = new URLSearchParams(hash.slice(1)), settings = defaults(data);
+  const task = said.get("task");
+  if (isOffered(task, settings, data)) settings.task = task;
+  if (data.plans.some(({ name }) => name === said.get("plan"))) settings.plan = said.get("plan");
+  const wanted = data.controllers.find((c) => c.name === said.get("controller"));
   if (wanted) settings.chosen[wanted.task] = wanted.name;
+  else chooseFor(planOf(settings, data), settings.chosen);
   for (const name of Object.keys(NUMBERS)) {
     const value = Number(said.get(name) ?? NaN);
     if (Number.isFinite(value)) settings[name] = value;
@@ -82,18 +98,21 @@ export function fromAddress(hash, controllers) {
 }
 
 // Lines of Python that run the same setting from the present posture.
-export function toPython(settings, controller, posture) {
-  const kind = TASKS[settings.task], name = controller.name;
+export function toPython(settings, controller, posture, plan) {
+  const kind = controller.task, name = controller.name;
   const changes = PERTURBATIONS.filter((key) => settings[key] !== NUMBERS[key]);
   const perturbation = changes.map((key) => `${key}=${+settings[key].toFixed(4)}`).join(", ");
   const given = [`"${IDS[kind]}"`, `noise=${settings.noise}`];
   if (perturbation) given.push(`perturbation=arm_env.Perturbation(${perturbation})`);
   if (!controller.usualArm) given.push("arm=load_checkpoint(name).arm");
   if (controller.controlPeriod !== 0.01) given.push(`control_period=${controller.controlPeriod}`);
-  const [before, schedule] = scheduleOf(settings, kind);
-  const loads = controller.usualArm ? ["load"] : ["load", "load_checkpoint"];
+  const [before, schedule] = plan ? scheduleOfPlan(plan) : scheduleOf(settings, kind);
+  const loads = [...(plan ? ["Plan"] : []), "load", ...(controller.usualArm ? [] : ["load_checkpoint"])];
+  const result = plan
+    ? "{1000 * plan.distances(info['hand']):.1f} mm from the curve"
+    : "{100 * info['distance']:.1f} cm from the target";
   return [
-    ...(before.length ? ["import math", ""] : []),
+    ...(schedule === "target" ? ["import math", ""] : []),
     "import gymnasium as gym",
     "import arm_env",
     `from rnn_controller import ${loads.join(", ")}`,
@@ -110,10 +129,15 @@ export function toPython(settings, controller, posture) {
     ...(settings.neurons.length ? [`    state[:, [${settings.neurons.join(", ")}]] = 0  # silenced`] : []),
     ...(settings.muscles.length ? [`    action[[${settings.muscles.join(", ")}]] = 0  # silenced`] : []),
     "    observation, reward, terminated, truncated, info = env.step(action)",
-    'print(f"{100 * info[\'distance\']:.1f} cm from the target")',
+    `print(f"${result}")`,
     "",
   ].join("\n");
 }
+
+const scheduleOfPlan = ({ source }) => [
+  [`plan = Plan.load(${JSON.stringify(source)})  # a shipped plan, or the path of its file`],
+  "plan",
+];
 
 function scheduleOf(settings, kind) {
   if (kind === "reach") return [[], `[[${short(settings.target)}]]`.replaceAll(",", ", ")];
