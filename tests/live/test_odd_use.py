@@ -54,6 +54,7 @@ def test_a_second_finger_does_not_disturb_the_first(opened):
     ["#task=nothing&controller=x&noise=abc&mass=-5&neurons=a,999,-1&circle=1,2&curve=1,2,3",
      "#%E0%A4%A", "#task=circle&circle=9,9,9,9", "#task=draw&curve=0,0,0,0,0",
      "#task=reach&target=1e308,-1e308", "#task=draw&curve=4,1e300,1,1,1&centre=1e300,1",
+     "#task=plan&plan=__proto__&controller=reach&pace=9&target=0,9&centre=1,1&compare=reach",
      "#noise=1e300&mass=-4&strength=-9&load=1e9&curl=1e99&delay=1e9&neurons=,&target=,"],
 )  # fmt: skip
 @pytest.mark.parametrize("typed", [False, True])
