@@ -3,6 +3,7 @@
 ``python -m benchmarks.zoo`` writes ``benchmarks/rl_zoo3/*.yml`` from ``settings.toml``.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,21 @@ class Curriculum(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.total = self.locals["total_timesteps"]
-        self.final_radius = self.training_env.get_attr("weights")[0].target_radius
-        self.final_noise = np.asarray(self.training_env.get_attr("noise")[0])
+        self.final_weights = self.training_env.get_attr("weights")[0]
+        self.final_noise = self.training_env.get_attr("noise")[0]
 
     def _on_rollout_start(self) -> None:
         leg = min(self.legs * self.num_timesteps // self.total, self.legs - 1)
         if leg == self.leg:
             return
         self.leg, progress = leg, leg / self.legs
-        radius = narrowing_radius(
-            progress, self.initial_target_radius, self.anneal_fraction, self.final_radius
-        )
-        noise = self.final_noise * np.interp(progress, self.noise, (0.0, 1.0))
+        final = self.final_weights.target_radius
+        radius = narrowing_radius(progress, self.initial_target_radius, self.anneal_fraction, final)
+        weights = replace(self.final_weights, target_radius=radius)
+        noise = self.final_noise * float(np.interp(progress, self.noise, (0.0, 1.0)))
         # SB3's set_attr would stop at the outermost wrapper
-        self.training_env.env_method("set_wrapper_attr", "weights", {"target_radius": radius})
-        self.training_env.env_method("set_wrapper_attr", "noise", noise.tolist())
+        self.training_env.env_method("set_wrapper_attr", "weights", weights)
+        self.training_env.env_method("set_wrapper_attr", "noise", noise)
 
     def _on_step(self) -> bool:
         return True
