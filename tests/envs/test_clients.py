@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-import arm_env  # noqa: F401
+import arm_env
 
 SCRIPTS = Path(__file__).with_name("clients")
 REACH = "ReachArm-v0"
@@ -78,6 +78,21 @@ ON_POLICY = ("n_envs:2", "n_steps:40", "batch_size:40", "n_epochs:1")
 OFF_POLICY = ("n_envs:2", "learning_starts:50", "batch_size:16", "gradient_steps:1")
 
 
+# in a process of its own, since the model holds a schedule of rl_zoo3, which it imports
+LOADED = """
+import arm_env
+from arm_env.sb3 import Trained, as_sb3_vec_env
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+
+folder = {folder!r} + "/ppo/ReachArm-v0_1/ReachArm-v0"
+statistics = VecNormalize.load(folder + "/vecnormalize.pkl", as_sb3_vec_env("ReachArm-v0", 1))
+controller = Trained(PPO.load(folder + ".zip", device="cpu"), statistics)
+assert arm_env.evaluate(controller, movements=4, seed=0).mean_value > 0
+print("smoothed over", controller.smoothing, "s")
+"""
+
+
 def test_rl_zoo3_trains_and_enjoys_with_the_file_of_this_repository(tmp_path):
     skip_without("rl_zoo3")
     keywords = ("--env-kwargs", "control_period:0.05", "max_episode_steps:40")
@@ -89,6 +104,7 @@ def test_rl_zoo3_trains_and_enjoys_with_the_file_of_this_repository(tmp_path):
     assert (tmp_path / "ppo/ReachArm-v0_1/ReachArm-v0.zip").exists()
     enjoyed = zoo("enjoy", "ppo", REACH, "-f", str(tmp_path), "-n", "41", "--no-render")
     assert "Episode Length 40" in enjoyed and "Success rate" in enjoyed
+    assert "smoothed over 0.05 s" in run("-c", LOADED.format(folder=str(tmp_path)), folder=ROOT)
 
 
 def test_rl_zoo3_trains_off_policy_with_the_file_of_this_repository(tmp_path):
