@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-import arm_env
+import arm_env  # noqa: F401
 
 SCRIPTS = Path(__file__).with_name("clients")
 REACH = "ReachArm-v0"
