@@ -239,6 +239,7 @@ ALGORITHMS = {
     ),
     sb3.SAC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
     sb3_contrib.TQC: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
+    sb3_contrib.CrossQ: ("MlpPolicy", {"learning_starts": 40, "policy_kwargs": {"net_arch": [8]}}),
     sb3_contrib.RecurrentPPO: (
         "MlpLstmPolicy",
         {

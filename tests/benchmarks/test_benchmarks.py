@@ -96,7 +96,7 @@ def test_changes_of_nothing_are_refused(change):
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
-@pytest.mark.parametrize("algorithm", ["ppo", "recurrent-ppo", "sac", "tqc"])
+@pytest.mark.parametrize("algorithm", ["crossq", "ppo", "recurrent-ppo", "sac", "tqc"])
 def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
     s = settings(algorithm, env_id)
     assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.initial_target_radius)
@@ -118,6 +118,12 @@ TINY = {
         "model.buffer_size=200",
     ),
     "tqc": (
+        "num_envs=4",
+        "model.learning_starts=16",
+        "model.batch_size=8",
+        "model.buffer_size=200",
+    ),
+    "crossq": (
         "num_envs=4",
         "model.learning_starts=16",
         "model.batch_size=8",
