@@ -42,14 +42,15 @@ def record(
     >>> recording.hand.shape
     (201, 10, 2)
     """
-    if not isinstance(getattr(envs, "unwrapped", None), ArmVectorEnv):
+    arms = getattr(envs, "unwrapped", None)
+    if not isinstance(arms, ArmVectorEnv):
         raise ValueError(
             "envs must be a vector environment of this package, from gymnasium.make_vec, not "
             f"{shown(envs) if isinstance(envs, str) else envs}"
         )
-    simulation = envs.unwrapped.simulation
+    simulation = arms.simulation
     steps = count("steps", steps)
-    _check_length(envs.unwrapped, steps)
+    _check_length(arms, steps)
     seed = None if seed is None else count("seed", seed)
     controller = as_controller(controller, simulation.control_period)
     check_period(controller, simulation.control_period)

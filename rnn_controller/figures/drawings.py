@@ -97,6 +97,8 @@ def figure_drawing(
     (c) shows the positions that are commanded. Runs under noise are drawn behind one without.
     ``name`` is the controller's. Other arguments, such as ``arm``, go to the environment.
     """
+    if not isinstance(plan, Plan):
+        raise ValueError(f"plan must be a Plan, such as Plan.load returns, not {plan!r:.60}")
     options = {"env_id": plan.goal.env_id, "seed": seed, "noise": noise, **environment}
     settling = np.ceil(SETTLING / plan.lap) * plan.lap
     quiet, noisy = runs(controller, plan, LAPS * plan.lap, before=settling, **options)

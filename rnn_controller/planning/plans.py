@@ -91,7 +91,8 @@ class Plan(Checked):
         """
         if task.name != self.task:
             raise ValueError(f"the plan is one for {self.task}, not for {task.name}")
-        return self.values[segment % len(self.values)]
+        # by the time, so that a lap lasts as long in an environment of another control period
+        return self.values[np.rint(time / self.hold).astype(int) % len(self.values)]
 
     def distances(self, hand: np.ndarray) -> np.ndarray:
         """Return the distances [m], (...), of positions (..., 2) [m] from the curve."""
@@ -106,7 +107,7 @@ class Plan(Checked):
         """Read a plan that ``save`` wrote. Raises ValueError if it is none, or is damaged."""
         try:
             return cls._read(Path(path).read_text("utf-8"))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is no plan: {error}") from None
 
     @classmethod

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import arm_env
-from rnn_controller import Plan, load, load_checkpoint, plan
+from rnn_controller import Plan, figures, load, load_checkpoint, plan
 from rnn_controller.planning import planner, plans
 from rnn_controller.planning.commands import Circles, MovingTargets, Targets, kind_of
 from rnn_controller.planning.curves import course
@@ -133,8 +133,26 @@ def test_an_evaluation_says_that_a_plan_holds_its_commands_too_briefly(made):
 
 def test_commands_repeat_after_a_lap(made):
     lap = len(made.values)
-    rows = made.commands(np.random.default_rng(0), np.array([0, lap, lap + 2]), None, made.goal, 0)
+    time = made.hold * np.array([0, lap, lap + 2])
+    rows = made.commands(np.random.default_rng(0), np.zeros(3), time, made.goal, 0)
     np.testing.assert_array_equal(rows, made.values[[0, 0, 2]])
+
+
+@pytest.mark.parametrize("period", [0.005, 0.01, 0.02])
+def test_a_lap_lasts_as_long_at_any_control_period(made, period):
+    env = gym.make(made.goal.env_id, schedule=made, control_period=period, max_episode_steps=10**6)
+    env.reset(seed=0)
+    command = [env.step(np.zeros(6))[4]["command"] for _ in range(round(0.4 / period))][-1]
+    # the command in force in the last period
+    np.testing.assert_allclose(command, made.values[int((0.4 - period) / made.hold + 1e-6)])
+
+
+def test_a_plan_is_drawn_by_a_controller_of_its_task(made):
+    other = "follow" if made.task == "circle" else "circle"
+    with pytest.raises(ValueError, match=f"made for the commands of {other}"):
+        figures.figure_drawing(made, load(other), noise=0)
+    with pytest.raises(ValueError, match="plan must be a Plan"):
+        figures.figure_drawing("plan.json", load(made.task))
 
 
 def test_a_plan_is_one_for_its_task(made):
