@@ -158,7 +158,9 @@ def _inside(value: float, low: float, high: float, above: bool) -> bool:
 def _range(what: str, low: float, high: float, above: bool) -> str:
     below = "" if math.isinf(high) else _figure(high)
     if math.isinf(low):
-        return f"a finite {what.removeprefix('a ')}" if not below else f"{what} up to {below}"
+        if below:
+            return f"{what} up to {below}"
+        return what if what.startswith("finite") else f"a finite {what.removeprefix('a ')}"
     start = f"{what} above {_figure(low)}" if above else f"{what} from {_figure(low)}"
     if below:
         return f"{start} and up to {below}" if above else f"{start} to {below}"

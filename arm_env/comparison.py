@@ -77,6 +77,9 @@ def compare(
             'controllers must be a mapping of names to controllers, such as {"PD": JointPD()}, '
             f"not {shown(controllers)}"
         )
+    names = [str(name) for name in controllers]
+    if len(set(names)) < len(names):
+        raise ValueError(f"the names of controllers must differ, not {shown(list(controllers))}")
     for name, controller in controllers.items():
         try:
             as_controller(controller)

@@ -7,10 +7,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
-from arm_env.arguments import count, detached
+from arm_env.arguments import count, detached, shown
 from arm_env.codegen.primitives import NUMPY
-from arm_env.control.controllers import SIGNATURE, as_controller, check_period
+from arm_env.control.controllers import SIGNATURE, as_controller, check_period, check_task
 from arm_env.envs.settings import Settings
 from arm_env.envs.vector_env import ArmVectorEnv
 from arm_env.tasks.recording import Recording
@@ -33,23 +34,27 @@ def record(
     function of the observations, or a model of stable-baselines3. The arrays of the ``Recording``
     are (T, B, ...), T being ``steps``. With ``senses`` it holds the sensory signals without noise,
     too. Its ``neural_states`` are kept if the controller returns arrays (B, N) as its state. Raises
-    ValueError for another environment or controller, and for a controller of another control
-    period.
+    ValueError for another environment or controller, for a controller of another control period or
+    of other commands, and for more steps than an episode has.
 
     >>> envs = gymnasium.make_vec("ReachArm-v0", num_envs=10)
     >>> recording = record(JointPD(), envs, steps=200, seed=0)
     >>> recording.hand.shape
     (201, 10, 2)
     """
-    if not isinstance(envs.unwrapped, ArmVectorEnv):
+    arms = getattr(envs, "unwrapped", None)
+    if not isinstance(arms, ArmVectorEnv):
         raise ValueError(
             "envs must be a vector environment of this package, from gymnasium.make_vec, not "
-            f"{envs}"
+            f"{shown(envs) if isinstance(envs, str) else envs}"
         )
-    simulation = envs.unwrapped.simulation
+    simulation = arms.simulation
     steps = count("steps", steps)
+    _check_length(arms, steps)
+    seed = None if seed is None else count("seed", seed)
     controller = as_controller(controller, simulation.control_period)
     check_period(controller, simulation.control_period)
+    check_task(controller, simulation.task)
     observation, info = envs.reset(seed=seed, options=options)
     states = [np.array(info["state"])]
     forces = [info.get("hand_force")]
@@ -94,6 +99,16 @@ def record(
         labels=simulation.task.labels,
         source=_source(settings, seed),
     )
+
+
+def _check_length(envs: ArmVectorEnv, steps: int) -> None:
+    """Raise ValueError if an episode begins anew within the steps."""
+    longest = envs.max_episode_steps - (envs.autoreset_mode is AutoresetMode.SAME_STEP)
+    if steps > longest:
+        raise ValueError(
+            f"steps must be up to {longest} here, not {steps}: then the episodes of these "
+            "environments end, and others begin. Make them with max_episode_steps=-1"
+        )
 
 
 def _source(settings: Settings, seed: int) -> dict[str, Any]:

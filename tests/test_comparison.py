@@ -61,3 +61,8 @@ def test_pandas_that_is_missing_is_named_with_its_extra(comparison, monkeypatch)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"'rnn-motor-control\[data\]'"):
         comparison.to_dataframe()
+
+
+def test_names_that_are_shown_alike_are_refused():
+    with pytest.raises(ValueError, match="names of controllers must differ"):
+        compare({1: JointPD(), "1": Still()}, movements=2)

@@ -281,6 +281,45 @@ def other_file(path):
         xarray.Dataset({"a": ("t", [1.0])}).to_netcdf(path, engine="h5netcdf")
 
 
+def test_arrays_of_other_lengths_are_no_recording(recording):
+    for name in ("states", "commands", "hand", "senses", "neural_states"):
+        for wrong in (getattr(recording, name)[1:], getattr(recording, name).tolist()):
+            with pytest.raises(ValueError, match=f"{name} of a recording must be an array"):
+                replace(recording, **{name: wrong})
+
+
+def test_a_recording_ends_with_the_episode():
+    envs = gym.make_vec("ReachArm-v0", num_envs=2, max_episode_steps=5)
+    assert len(record(JointPD(), envs, 5, seed=0).actions) == 5
+    with pytest.raises(ValueError, match=r"steps must be up to 5 here.*max_episode_steps=-1"):
+        record(JointPD(), envs, 6, seed=0)
+    # the state after the last step is that of the next episode
+    envs = gym.make_vec("ReachArm-v0", num_envs=2, max_episode_steps=5, autoreset_mode="SameStep")
+    with pytest.raises(ValueError, match="steps must be up to 4 here"):
+        record(JointPD(), envs, 5, seed=0)
+
+
+def test_seeds_and_environments_are_checked():
+    envs = gym.make_vec("ReachArm-v0", num_envs=1)
+    first, second = (record(JointPD(), envs, 3, seed=seed) for seed in (4, np.int64(4)))
+    assert (first.states == second.states).all() and second.source["seed"] == 4
+    for seed in (-1, "x", 0.5):
+        with pytest.raises(ValueError, match="seed must be a whole number"):
+            record(JointPD(), envs, 3, seed=seed)
+    with pytest.raises(ValueError, match=r"from gymnasium\.make_vec, not 'ReachArm-v0'"):
+        record(JointPD(), "ReachArm-v0", 3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "env_id"),
+    [("circle", "FollowArm-v0"), ("follow", "CircleArm-v0"), ("reach", "FollowArm-v0")],
+)
+def test_a_controller_of_other_commands_is_refused(name, env_id):
+    """Circles and moving targets have four numbers each, so the observations have one size."""
+    with pytest.raises(ValueError, match=f"made for the commands of {name} .*not for those of"):
+        arm_env.evaluate(load(name), env_id, movements=2)
+
+
 def test_a_package_that_is_missing_is_named_with_its_extra(recording, monkeypatch, tmp_path):
     calls = {
         "pandas": [recording.to_dataframe],

@@ -21,6 +21,7 @@ from arm_env.dynamics.equations import isometric_torques
 from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.dynamics.parameters import Arm
 from arm_env.tasks.reach import Reach
+from arm_env.tasks.task import Task
 from arm_env.tasks.workspace import nearest_angles
 
 Prediction = tuple[np.ndarray, Any]
@@ -128,6 +129,19 @@ def check_period(controller: Any, control_period: float) -> None:
         raise ValueError(
             f"the controller acts every {own} s, and the environment takes a step in "
             f"{control_period} s: give both the same control_period"
+        )
+
+
+def check_task(controller: Any, task: Task) -> None:
+    """Raise ValueError for a controller that was made for commands of another kind than a task's.
+
+    Only a controller whose attribute ``task`` is a ``Task`` says what it was made for.
+    """
+    own = getattr(controller, "task", None)
+    if isinstance(own, Task) and tuple(own.command_names) != tuple(task.command_names):
+        made, given = (f"{t.name} ({', '.join(t.command_names)})" for t in (own, task))
+        raise ValueError(
+            f"the controller was made for the commands of {made}, not for those of {given}"
         )
 
 

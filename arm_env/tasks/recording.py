@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.tasks.recording_formats import dataframe, dataset, load, save
+from arm_env.tasks.recording_formats import (
+    ARRAYS,
+    OF_PERIODS,
+    PERHAPS,
+    dataframe,
+    dataset,
+    load,
+    save,
+)
 from arm_env.tasks.variables import Labels, Variable, variables_of
 
 
@@ -55,10 +63,27 @@ class Recording:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_shapes()
         if self.labels is None:
             muscles, commands = np.shape(self.actions)[-1], np.shape(self.commands)[-1]
             joints = (np.shape(self.states)[-1] - muscles) // 2
             object.__setattr__(self, "labels", Labels.numbered(joints, muscles, commands))
+
+    def _check_shapes(self) -> None:
+        """Raise ValueError unless all arrays have the same periods and episodes."""
+        periods, *episodes = np.shape(self.actions)[:2] or (0,)
+        for name in ARRAYS + PERHAPS:
+            value = getattr(self, name)
+            length = periods if name in OF_PERIODS else periods + 1
+            if value is None and name in PERHAPS:
+                continue
+            if not isinstance(value, np.ndarray) or value.shape[:2] != (length, *episodes):
+                found = value.shape if isinstance(value, np.ndarray) else type(value).__name__
+                raise ValueError(
+                    f"{name} of a recording must be an array of {length} by "
+                    f"{episodes[0] if episodes else 'B'} or more numbers, since actions are "
+                    f"(T, B, M) = {np.shape(self.actions)}, not {found}"
+                )
 
     @property
     def speed(self) -> np.ndarray:

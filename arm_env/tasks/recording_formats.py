@@ -18,6 +18,7 @@ from arm_env.tasks.variables import SENSES, Labels, Variable, command_variable
 
 EXTRA = "data"
 ARRAYS = ("states", "commands", "actions", "rewards", "hand", "velocity")
+OF_PERIODS = ("commands", "actions", "rewards")
 PERHAPS = ("neural_states", "senses", "hand_force")
 ABOUT = "recording"
 """Entry of a file that holds, as JSON, what is not in an array."""
@@ -198,6 +199,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _load_npz(path: Path) -> dict[str, Any]:
+    if not zipfile.is_zipfile(path):  # numpy would speak of pickles
+        raise ValueError(f"{str(path)!r} is no .npz file, or a damaged one")
     with _explained(path), np.load(path, allow_pickle=False) as file:
         names = [*ARRAYS, *(name for name in PERHAPS if name in file)]
         return _fields(str(file[ABOUT]), {name: file[name] for name in names})

@@ -61,10 +61,12 @@ class Draw(Checked):
     def run(self) -> None:
         """Plan, draw, and print the distances and the paths of the files."""
         from rnn_controller import figures
+        from rnn_controller.figures.animation import WRITERS
         from rnn_controller.planning.planner import plan
         from rnn_controller.planning.points import read_points
 
         path = self.output or Path("runs") / f"{self.curve.stem}.png"
+        output_file(path, (*figures.FIGURE_SUFFIXES, *WRITERS), "a drawing")
         animated = path.suffix.lower() not in figures.FIGURE_SUFFIXES
         check = figures.check_animation if animated else figures.check_figure
         check(path)

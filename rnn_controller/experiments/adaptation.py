@@ -11,14 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from arm_env.arguments import count, number
+from arm_env.arguments import count, number, numbers
 from arm_env.checked import group
 from arm_env.dynamics.contacts import Channel
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.reach import Reach
-from rnn_controller.checkpoint import Checkpoint, load_checkpoint
+from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.experiments.practice import Practice
 from rnn_controller.experiments.reaches import CENTRE, DISTANCE, Reaches, around, reaches
+from rnn_controller.experiments.subject import checkpoint_of
 from rnn_controller.watching import progress_bar, remark
 
 PHASES = ("baseline", "field", "after")
@@ -98,7 +99,7 @@ def adapt(
     returns the blocks so far. Raises ValueError for a value outside its range, and for a network
     that is not for reaching.
     """
-    checkpoint = controller if isinstance(controller, Checkpoint) else load_checkpoint(controller)
+    checkpoint = checkpoint_of(controller)
     if checkpoint.task != Reach.name:
         raise ValueError(f"adaptation needs a controller for reach, not for {checkpoint.task}")
     pushed = group("perturbation", perturbation, Perturbation, Perturbation())
@@ -109,8 +110,9 @@ def adapt(
         *[PHASES[1]] * count("field", field, 1, 10_000),
         *[PHASES[2]] * count("after", after, 0, 10_000),
     ]
-    place = np.array(centre, dtype=float)
-    targets = around(place, count("directions", directions, 1, 100), distance)
+    place = np.array(numbers("centre", centre, (2,)))
+    way = number("distance", distance, 0, 2, above=True)
+    targets = around(place, count("directions", directions, 1, 100), way)
     Reach().check_commands(checkpoint.arm, np.vstack([place, targets]))
     practice = Practice(
         checkpoint, place, targets, count("batch_size", batch_size, 1, 10_000),

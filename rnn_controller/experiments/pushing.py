@@ -1,12 +1,14 @@
 """Pushes on the hand, while it holds still or moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from arm_env.arguments import choice, count, number
+from arm_env.checked import group
 from arm_env.dynamics.contacts import Push
+from arm_env.dynamics.perturbations import Perturbation
 from arm_env.tasks.measures import settling_steps
 from rnn_controller.experiments.reaches import CENTRE, DISTANCE, HOLD, MOST, Reaches, reaches
 from rnn_controller.watching import progress_bar
@@ -95,14 +97,16 @@ def pushing(
     hold = number("hold", options.pop("hold", HOLD), SHOWN_BEFORE, 100)
     angles = 2 * np.pi * np.arange(count("directions", directions, 1, MOST)) / directions
     pushes = [Push(force, float(angle), hold + after, duration) for angle in angles]
-    given = dict(options.pop("perturbation", None) or {})
+    given = group("perturbation", options.pop("perturbation", None), Perturbation, Perturbation())
+    if given.push is not None:
+        raise ValueError("the experiment itself pushes: give force and duration, not a push")
     # the only target of a circle of one would lie to the right
     turned = centre + way * np.array([np.cos(TARGET), np.sin(TARGET)])
 
     def moved(push: Push | None) -> Reaches:
         return reaches(
             controller, centre=centre, targets=turned[None], hold=hold, move=after + seconds,
-            perturbation={**given, "push": push}, **options,
+            perturbation=replace(given, push=push), **options,
         )  # fmt: skip
 
     free = moved(None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.arguments import count, number, numbers
+from arm_env.arguments import count, floats, number, numbers
 from arm_env.checked import Checked, within
 from arm_env.tasks.schedules import FOR_EVER
 from rnn_controller.experiments.subject import subject, watch
@@ -129,7 +129,8 @@ def reaches(
     place = np.array(numbers("centre", centre, (2,)))
     if targets is None:
         targets = around(place, count("directions", directions, 1, MOST), distance)
-    targets = np.array(numbers("targets", targets, (len(targets), 2)))
+    targets = floats(targets)
+    targets = np.array(numbers("targets", targets, (max(1, len(np.atleast_1d(targets))), 2)))
     repeats = count("repeats", repeats, 1, MOST // len(targets))
     hold, move = number("hold", hold, 0.01, 100), number("move", move, 0.05, 100)
     given, arguments = subject(controller, environment)

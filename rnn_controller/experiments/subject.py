@@ -6,20 +6,28 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from arm_env.arguments import shown
 from arm_env.control.controllers import as_controller
 from arm_env.evaluation import record
 from arm_env.tasks.measures import Recording
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.policy import controller_of
 
+OWN = {"schedule", "max_episode_steps", "num_envs", "vectorization_mode"}
+"""Arguments of environments that an experiment sets."""
+
 
 def subject(controller: Any, environment: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return a controller, and the arguments of its environment.
+    """Return a controller, and the arguments of its environment. Raises ValueError for others.
 
     ``controller`` is the name of a shipped controller, a checkpoint, its path, or any controller
     that ``arm_env.evaluate`` takes. A checkpoint brings the arm, the cost and the control period
-    that it was trained for; what ``environment`` says comes before that.
+    that it was trained for; what ``environment`` says comes before that. ``environment`` may not
+    have what the experiment itself sets.
     """
+    taken = sorted(OWN & environment.keys())
+    if taken:
+        raise ValueError(f"the experiment itself sets {', '.join(taken)}: leave that out")
     if isinstance(controller, str | Path):
         controller = load_checkpoint(controller)
     if not isinstance(controller, Checkpoint):
@@ -30,6 +38,18 @@ def subject(controller: Any, environment: dict[str, Any]) -> tuple[Any, dict[str
         "control_period": controller.network.config.control_period,
     }
     return controller_of(controller), trained_for | environment
+
+
+def checkpoint_of(controller: Any) -> Checkpoint:
+    """Return the checkpoint of a name, a path or a checkpoint. Raises ValueError for others."""
+    if isinstance(controller, str | Path):
+        return load_checkpoint(controller)
+    if isinstance(controller, Checkpoint):
+        return controller
+    raise ValueError(
+        "training needs a checkpoint: give a shipped name such as 'reach', the path of one or what "
+        f"load_checkpoint returns, not {shown(controller)}"
+    )
 
 
 class Listening:

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from arm_env.control.controllers import Controller, as_controller, check_period
+from arm_env.control.controllers import Controller, as_controller, check_period, check_task
 from arm_env.dynamics.parameters import Arm
 from arm_env.envs.muscle_paths import joint_positions
 from arm_env.evaluation import record
@@ -129,8 +129,9 @@ def in_order(quiet: Run, noisy: list[Run]) -> list[tuple[Run, dict[str, Any]]]:
 
 
 def check_fit(controller: Controller, simulation: Any) -> None:
-    """Raise ValueError for a controller of another control period or maximum excitation."""
+    """Raise ValueError for a controller of another control period, task or maximum excitation."""
     check_period(controller, simulation.control_period)
+    check_task(controller, simulation.task)
     wanted = getattr(controller, "max_excitation", None)
     given = simulation.arm.max_excitation
     if wanted not in (None, given):

@@ -100,8 +100,11 @@ def figure_drawing(
     """Draw (a) a plan's drawing, three laps of it, (b) the distance from the curve over a lap.
 
     (c) shows the positions that are commanded. Runs under noise are drawn behind one without.
-    ``name`` is the controller's. Other arguments, such as ``arm``, go to the environment.
+    ``name`` is the controller's. Other arguments, such as ``arm``, go to the environment. Raises
+    ValueError for anything but a plan, and for a controller of other commands.
     """
+    if not isinstance(plan, Plan):
+        raise ValueError(f"plan must be a Plan, such as Plan.load returns, not {plan!r:.60}")
     options = {"env_id": plan.goal.env_id, "seed": seed, "noise": noise, **environment}
     before = settling(plan.lap)
     quiet, noisy = runs(controller, plan, LAPS * plan.lap, before=before, **options)

@@ -79,7 +79,9 @@ def figure_adaptation(found: Adaptation, *, name: str | None = None) -> Figure:
             axes.axhline(0, color=INK, lw=0.6)
         deviation, catch = (MILLIMETRES * part.mean(1) for part in (found.deviation, found.catch))
         lateral.plot(blocks, deviation, "o-", ms=3, color=COLOURS[0], label="trials of the block")
-        lateral.plot(blocks, catch, "s:", ms=3, color=COLOURS[1], label="catch trials")
+        lateral.plot(
+            blocks, catch, "s:", ms=3, color=COLOURS[1], label="catch trials (field switched)"
+        )
         lateral.set(title="a   lateral deviation (grey: blocks in the field)", ylabel="[mm]")
         lateral.legend(
             loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0, borderpad=0.2
@@ -172,5 +174,5 @@ def _wheel(directions: np.ndarray) -> np.ndarray:
 def _sign(figure: Figure, name: str | None) -> None:
     """Write the name of the controller below all labels."""
     engine: Any = figure.get_layout_engine()
-    engine.set(rect=(0, 0.03, 1, 0.97) if name else (0, 0, 1, 1))
+    engine.set(rect=(0, 0.04, 1, 0.96) if name else (0, 0, 1, 1))
     sign(figure, name)

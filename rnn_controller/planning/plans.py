@@ -119,7 +119,7 @@ class Plan(Checked):
             )
         try:
             return cls._read(file.read_text("utf-8"))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{path} is no plan, as Plan.save or python -m rnn_controller draw writes it: "
                 f"{error}"

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rnn_controller import load_checkpoint
+import arm_env
+from rnn_controller import load, load_checkpoint
 from rnn_controller.experiments import adapt, centre_out, following, pushing, reaches
 
 SMALL = {"batch_size": 16, "directions": 4, "progress": False}
@@ -181,6 +182,16 @@ def test_a_controller_that_sees_no_velocity_lags():
     assert (untold.gain < told.gain).all() and untold.error[0] > told.error[0]
 
 
+def test_a_push_is_added_to_a_perturbation_in_any_form():
+    curled = {"directions": 1, "seconds": 0.3, **QUIET}
+    first, second, free = (
+        pushing("reach", perturbation=given, **curled)
+        for given in ({"load": 2.0}, arm_env.Perturbation(load=2.0), None)
+    )
+    np.testing.assert_array_equal(first.hand, second.hand)
+    assert first.peak[0, 0] < free.peak[0, 0]
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -191,7 +202,20 @@ def test_a_controller_that_sees_no_velocity_lags():
         (lambda: centre_out("reach", distance=-0.1), "distance"),
         (lambda: centre_out("reach", distance=1.5), "reach"),
         (lambda: centre_out("reach", perturbation={"curls": 3}), "perturbation"),
-        (lambda: centre_out("circle"), "observations of 22 signals"),
+        (lambda: centre_out("circle"), "made for the commands of circle"),
+        (lambda: centre_out("reach", centre=5), r"centre must be finite numbers, shape \(2,\)"),
+        (lambda: centre_out("reach", seed=-1), "seed"),
+        (lambda: reaches("reach", targets=5), r"targets must be finite numbers, shape \(1, 2\)"),
+        (lambda: reaches("reach", targets=[0, 0.4]), "targets must be finite numbers"),
+        (lambda: reaches("reach", targets=[]), "targets must be finite numbers"),
+        (lambda: reaches("reach", schedule=[(0, 0.4)]), "itself sets schedule"),
+        (lambda: following("circle", arms=2, **QUIET), "made for the commands of circle"),
+        (lambda: following("follow", max_episode_steps=9), "itself sets max_episode_steps"),
+        (lambda: adapt(load("reach")), "training needs a checkpoint"),
+        (lambda: adapt(arm_env.JointPD()), "training needs a checkpoint"),
+        (lambda: adapt("reach", centre="x"), "centre must be finite numbers"),
+        (lambda: adapt("reach", distance=0), "distance must be a number above 0"),
+        (lambda: pushing("reach", perturbation={"push": {}}), "the experiment itself pushes"),
         (lambda: adapt("reach", {}), "needs a force field"),
         (lambda: adapt("circle"), "a controller for reach, not for circle"),
         (lambda: adapt("reach", {"curl": 13, "push": {}}), "no push, channel or delay"),

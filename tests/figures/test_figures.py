@@ -712,7 +712,7 @@ def test_another_environment_than_the_controller_was_made_for_is_refused(
 def test_another_task_s_controller_is_refused(tmp_path):
     controller = controller_of(made_for("circle"))
     for draw in (figure_6, lambda c: animate(c, tmp_path / "arm.gif")):
-        with pytest.raises(ValueError, match="observations of 22 signals"):
+        with pytest.raises(ValueError, match="made for the commands of circle"):
             draw(controller)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import arm_env
-from rnn_controller import Plan, load, load_checkpoint, plan
+from rnn_controller import Plan, figures, load, load_checkpoint, plan
 from rnn_controller.planning import planner, plans
 from rnn_controller.planning.commands import Circles, MovingTargets, Targets, kind_of
 from rnn_controller.planning.curves import course
@@ -145,6 +145,14 @@ def test_a_lap_lasts_as_long_at_another_control_period(made, period, steps):
         env.step(np.zeros(6, np.float32))
     np.testing.assert_array_equal(env.unwrapped.simulation.command[0], made.values[4])
     env.close()
+
+
+def test_a_plan_is_drawn_by_a_controller_of_its_task(made):
+    other = "follow" if made.task == "circle" else "circle"
+    with pytest.raises(ValueError, match=f"made for the commands of {other}"):
+        figures.figure_drawing(made, load(other), noise=0)
+    with pytest.raises(ValueError, match="plan must be a Plan"):
+        figures.figure_drawing("plan.json", load(made.task))
 
 
 def test_a_plan_is_one_for_its_task(made):
