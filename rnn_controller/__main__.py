@@ -8,11 +8,13 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 STATUSES = {128 + number for number in SIGNALS}
+MOMENT = 0.05  # [s]
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -28,10 +30,24 @@ def leave(number: int, frame: FrameType | None) -> None:
 def stop(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, which ends the work, so that it is saved or tidied away.
 
-    The same signal again has no effect on that.
+    The same signal again has no effect on that. While LLVM calls Python, an exception would be
+    lost and might crash the process, so the signal is raised again a moment later.
     """
+    if is_called_by_llvm(frame):
+        threading.Timer(MOMENT, signal.raise_signal, (number,)).start()
+        return
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt(SIGNALS[signal.Signals(number)])
+
+
+def is_called_by_llvm(frame: FrameType | None) -> bool:
+    """Return whether a frame, or one that called it, is a function that LLVM calls."""
+    while frame is not None:
+        name = frame.f_code.co_name
+        if name.startswith("_raw_") and frame.f_globals.get("__name__", "").startswith("llvmlite"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def react(handler: Callable[[int, FrameType | None], None]) -> None:

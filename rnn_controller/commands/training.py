@@ -1,5 +1,6 @@
 """The command that trains a controller."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, make_dataclass
@@ -15,6 +16,7 @@ from arm_env.tasks.registry import TASKS
 from rnn_controller.networks.recurrent import NetworkConfig
 from rnn_controller.options import show, value
 from rnn_controller.outputs import output_folder
+from rnn_controller.training.team import started_by_torchrun
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, train
 
 OF_RECIPE = "that of the recipe"
@@ -154,6 +156,7 @@ class Run:
             self.output or Path("runs") / f"{self.config.task}-{self.config.seed}"
         )
         checkpoint = output / "checkpoint.safetensors"
+        shared = started_by_torchrun()
         with going_on(
             checkpoint, f"go on with the same command and --resume (checkpoint in {output})"
         ):
@@ -163,8 +166,10 @@ class Run:
                 resume=self.resume,
                 tensorboard=self.tensorboard,
                 validate_every=self.validate_every,
+                shared=shared,
             )
-        print(f"checkpoint: {checkpoint}")
+        if not shared or os.environ["RANK"] == "0":
+            print(f"checkpoint: {checkpoint}")
 
 
 show(Run, groups={"output": ("output", "resume", "tensorboard", "validate_every")})

@@ -19,6 +19,8 @@ from rnn_controller.networks.equation_module import EquationModule
 from rnn_controller.rollouts import pontryagin
 from rnn_controller.rollouts.plant import TORCH, tensors
 from rnn_controller.training.objective import of_parts, risk_sensitive, values
+from rnn_controller.training.run_folder import TrainingError
+from rnn_controller.training.team import Team, fingerprint, part_size
 from rnn_controller.training.trials import TrialBatch
 
 LARGEST_NEURAL_STATE = 1e4  # a neural state beyond this has diverged
@@ -71,6 +73,17 @@ class Part(NamedTuple):
     bounded: bool
     steps: int
 
+    def row(self) -> Tensor:
+        """Return the part as numbers, (5 + n,), to send to another process."""
+        flags = self.objective.new_tensor([self.excited, self.bounded, self.steps])
+        return torch.cat([self.objective[None], self.on_target[None], flags, self.gradient])
+
+    @classmethod
+    def of_row(cls, row: Tensor) -> "Part":
+        """Return the part of numbers (5 + n,) that ``row`` gave."""
+        objective, on_target, excited, bounded, steps = row[:5]
+        return cls(objective, row[5:], on_target, bool(excited), bool(bounded), int(steps))
+
 
 @dataclass(frozen=True)
 class Evaluator:
@@ -84,6 +97,7 @@ class Evaluator:
         task: The task whose cost is evaluated.
         arm: Parameters of the task's body.
         beta: Risk sensitivity of eq. 5'.
+        team: Processes that share the trials, or None.
     """
 
     network: EquationModule
@@ -91,6 +105,7 @@ class Evaluator:
     task: Task
     arm: Any
     beta: float
+    team: Team | None = None
 
     def __post_init__(self) -> None:
         # compiled code takes no other numbers
@@ -103,11 +118,16 @@ class Evaluator:
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
         """Return the objective of eq. 5' and its gradient at a vector (n,).
 
-        ``TOGETHER`` trials at most are simulated at a time.
+        ``TOGETHER`` trials at most are simulated at a time. Raises TeamError if another process
+        that shares the trials has ended.
         """
-        batches = list(trials.parts(TOGETHER))
+        size = part_size(len(trials.x0)) if self.team else TOGETHER
+        batches = list(trials.parts(size))
+        mine = self.team.share(len(batches)) if self.team else slice(None)
         with self.weights_of(vector):
-            parts = [self._part(vector, batch, cost) for batch in batches]
+            parts = [self._part(vector, batch, cost) for batch in batches[mine]]
+        if self.team:
+            parts = self._of_all(self.team, vector, parts, len(batches))
         numbers = torch.tensor([len(batch.x0) for batch in batches], dtype=vector.dtype)
         # Eq. 5' is no mean over trials: with β > 0 the parts of greater value weigh more. Their
         # weights are the gradient of the whole along the objectives of the parts.
@@ -128,6 +148,21 @@ class Evaluator:
             failure = Failure.NOT_FINITE
         steps = sum(part.steps for part in parts)
         return Evaluation(value, gradient, failure, float(on_target), steps)
+
+    @staticmethod
+    def _of_all(team: Team, vector: Tensor, parts: list[Part], number: int) -> list[Part]:
+        """Return the parts of all processes. Raises TrainingError if their weights differ."""
+        rows = vector.new_zeros((len(parts), 6 + len(vector)))
+        for row, part in zip(rows, parts, strict=True):
+            row[0] = fingerprint(vector)
+            row[1:] = part.row()
+        every = team.gathered(rows, number)
+        if (every[:, 0] != every[0, 0]).any():
+            raise TrainingError(
+                "the processes of this training have come to different weights: run all of them "
+                "on machines of one kind, with the same versions of all packages"
+            )
+        return [Part.of_row(row[1:]) for row in every]
 
     @contextmanager
     def weights_of(self, vector: Tensor) -> Iterator[None]:

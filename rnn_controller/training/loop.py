@@ -19,6 +19,7 @@ from rnn_controller.training.iteration import Log, Optimization, no_log
 from rnn_controller.training.repair import LastingFailureError
 from rnn_controller.training.run_folder import CHECKPOINT, TrainingError, claimed
 from rnn_controller.training.state import restored
+from rnn_controller.training.team import Team
 from rnn_controller.training.trials import sample
 from rnn_controller.watching import IterationBar, remark
 
@@ -107,8 +108,29 @@ class Trainer(Optimization):
             ) from error
         # Ctrl-C comes here, too: the state is that after the last whole iteration.
         finally:
-            save()
+            try:
+                save()
+            except KeyboardInterrupt:  # which came while an error was ending the training
+                save()
+                raise
         return self.checkpoint()
+
+    @training_conditions()
+    def follow(self) -> Checkpoint:
+        """Train to the end of the recipe in a process that writes no files; return its checkpoint.
+
+        Raises TrainingError as ``run`` does.
+        """
+        try:
+            while self.state.stage < len(self.stages):
+                self._iterate(self.stages[self.state.stage])
+        except LastingFailureError as error:
+            raise TrainingError(str(error)) from error
+        return self.checkpoint()
+
+    def share(self, team: Team) -> None:
+        """Share the trials of each batch with the other processes of a team."""
+        self.evaluator = replace(self.evaluator, team=team)
 
     def _announce(self) -> None:
         """Say where the results go, and compile all that an iteration needs.
@@ -125,7 +147,8 @@ class Trainer(Optimization):
                 np.random.default_rng(0), 1, getattr(config.network, "neurons", 0),
                 task=self.task, arm=self.arm, sampling=sampling,
             )  # fmt: skip
-            self.evaluator.evaluate(self.vector, trials, config.cost)
+            # alone: the other processes compile in their first iteration
+            replace(self.evaluator, team=None).evaluate(self.vector, trials, config.cost)
 
     def _validate(self) -> None:
         """Measure the network on held-out movements, if it is time for that and not done yet."""

@@ -6,7 +6,7 @@ The parts of a run are in the modules beside this one. ``config`` and ``recipes`
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from arm_env.arguments import flag
 from arm_env.checked import group
@@ -18,6 +18,7 @@ from rnn_controller.training.loop import Trainer
 from rnn_controller.training.recipes import AS_IT_IS, RECIPES, Stage, narrowing_radius
 from rnn_controller.training.run_folder import TrainingError, claimed
 from rnn_controller.training.state import PATIENCE, TrainState
+from rnn_controller.training.team import Team, joined
 from rnn_controller.watching import remark
 
 __all__ = [
@@ -45,6 +46,7 @@ def train(
     progress: bool = True,
     tensorboard: bool = False,
     validate_every: int | None = None,
+    shared: bool = False,
 ) -> Checkpoint:
     """Train a controller, write its checkpoint to the folder ``output``, and return it.
 
@@ -58,6 +60,10 @@ def train(
     radius and these measures to that folder, with a figure of movements at the same times;
     ``validate_every`` is then 250 unless it is given. 0 turns the validation off.
 
+    ``shared`` lets the processes that ``torchrun`` started share the movements of each batch. All
+    of them call this function with the same arguments, and get the same checkpoint. The weights do
+    not depend on the number of processes.
+
     Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another
     configuration, CheckpointError if it finds no run, and TrainingError if training fails, or while
     another training writes to that folder.
@@ -67,11 +73,31 @@ def train(
     tensorboard = flag("tensorboard", tensorboard)
     every = held_out.interval(validate_every, tensorboard)
     progress = flag("progress", progress)
-    if flag("resume", resume):
+    resume = flag("resume", resume)
+    with joined(flag("shared", shared)) as team:
+        if team and not team.is_first:
+            trainer = team.from_first(None)
+            trainer.share(team)
+            return trainer.follow()
+        return _train(config, output, Ways(resume, progress, tensorboard, every), team)
+
+
+class Ways(NamedTuple):
+    """Arguments of ``train`` that change no weights."""
+
+    resume: bool
+    progress: bool
+    tensorboard: bool
+    validate_every: int
+
+
+def _train(config: TrainConfig, output: Path, ways: Ways, team: Team | None) -> Checkpoint:
+    """Train in the process that writes the files."""
+    if ways.resume:
         resuming.check_begun(output)
     # The folder is claimed before anything is read, so that no other training can come between.
     with claimed(output) as check:
-        if resume:
+        if ways.resume:
             trainer = Trainer.resume(output)
             if trainer.config != config:
                 if not resuming.is_longer(trainer.config, config):
@@ -85,13 +111,16 @@ def train(
                 raise FileExistsError(
                     f"{trainer.path} exists: go on with --resume, or choose another --output"
                 )
-        trainer.validate_every = every
-        if not tensorboard:
-            return trainer.run_in_claimed_folder(progress, check)
+        if team:
+            team.from_first(trainer)
+            trainer.share(team)
+        trainer.validate_every = ways.validate_every
+        if not ways.tensorboard:
+            return trainer.run_in_claimed_folder(ways.progress, check)
         with _tensorboard(output) as writer:
             trainer.log = writer.add_scalar
             trainer.show = writer.add_figure
-            return trainer.run_in_claimed_folder(progress, check)
+            return trainer.run_in_claimed_folder(ways.progress, check)
 
 
 def _tensorboard(output: Path) -> Any:

@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
+
+from rnn_controller.__main__ import stop
 
 COMMAND = [sys.executable, "-m", "rnn_controller"]
 SHORT = ("--neurons=3", "--settling=0.1", "--batch-size=2")
@@ -108,6 +111,20 @@ def test_a_signal_at_work(tmp_path):
         ]
         assert written in ([], ["checkpoint.safetensors"])
         assert ("go" in last) == bool(written)
+
+
+def test_a_signal_while_llvm_calls_python_comes_a_moment_later(monkeypatch):
+    source = "def _raw_object_cache_getbuffer(call): return call()"
+    callback = {"__name__": "llvmlite.binding.executionengine"}
+    exec(source, callback)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        # it would be lost in here
+        callback["_raw_object_cache_getbuffer"](lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(KeyboardInterrupt, match="terminated"):
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(
