@@ -79,10 +79,10 @@ def train(
             trainer = team.from_first(None)
             trainer.share(team)
             return trainer.follow()
-        return _train(config, output, Ways(resume, progress, tensorboard, every), team)
+        return _train(config, output, _Ways(resume, progress, tensorboard, every), team)
 
 
-class Ways(NamedTuple):
+class _Ways(NamedTuple):
     """Arguments of ``train`` that change no weights."""
 
     resume: bool
@@ -91,7 +91,7 @@ class Ways(NamedTuple):
     validate_every: int
 
 
-def _train(config: TrainConfig, output: Path, ways: Ways, team: Team | None) -> Checkpoint:
+def _train(config: TrainConfig, output: Path, ways: _Ways, team: Team | None) -> Checkpoint:
     """Train in the process that writes the files."""
     if ways.resume:
         resuming.check_begun(output)
