@@ -12,7 +12,6 @@ movements for all: the receding-horizon controller is too slow for more.
 """
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from tqdm import tqdm
 
 import arm_env
 from arm_env.control.controllers import Controller
-from arm_env.files import write_whole
+from benchmarks.csv_files import write_csv
 from benchmarks.entries import FEW, Entry, entries, microseconds_per_action, your_own
 from benchmarks.optimality import mean_of_ratios, optimality_ratios, ratio_of_means, stored_optimum
 from benchmarks.places import RESULTS, STORED
@@ -131,11 +130,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     filled = dict.fromkeys(name for r in rows for name in r)
     middle = [name for name in filled if name not in FIRST + LAST]
     last = [name for name in LAST if name in filled]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*FIRST, *middle, *last], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return write_whole(path, text.getvalue())
+    return write_csv(path, rows, [*FIRST, *middle, *last])
 
 
 def chosen(args: Args) -> list[Entry]:

@@ -1,6 +1,5 @@
 """The controllers of the comparison: untrained ones, stored runs, and a user's own."""
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import arm_env
 from arm_env.control.controllers import Controller
 from arm_env.tasks.reach import Reach
 from arm_env.tasks.registry import ENVIRONMENTS, task_of_environment
+from benchmarks.named import named_function
 from benchmarks.runs import Run, stored_runs
 
 EVERYWHERE = tuple(ENVIRONMENTS)
@@ -94,13 +94,7 @@ def your_own(name: str, environments: tuple[str, ...] = EVERYWHERE) -> Iterator[
 
     If it returns None, the environment is left out. Raises ValueError if there is no such function.
     """
-    module, _, function = name.partition(":")
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"a controller of your own is named module:function, not {name!r}: {error}"
-        ) from error
+    make = named_function(name)
     for env_id in environments:
         if make(env_id) is not None:
             yield Entry(name, env_id, partial(make, env_id))

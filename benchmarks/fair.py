@@ -4,8 +4,6 @@ Each method was trained for the same processor time, after the same search of it
 command makes a table, a CSV file and a figure of the stored runs and studies.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from arm_env.files import write_whole
+from benchmarks.csv_files import write_csv
 from benchmarks.places import RESULTS, STUDIES
 from benchmarks.report import (
     SUCCESS,
@@ -173,12 +172,7 @@ def figure(fair: Fair) -> Figure:
 
 def written(fair: Fair, output: Path) -> Iterator[Path]:
     """Write fair.csv, fair.md and fair.png; yield their paths."""
-    text = io.StringIO()
-    columns = dict.fromkeys(name for row in fair.rows for name in row)
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(fair.rows)
-    yield write_whole(output / "fair.csv", text.getvalue())
+    yield write_csv(output / "fair.csv", fair.rows)
     parts = [
         "# Fair comparison",
         "Written by `python -m benchmarks.fair`; every run is in `fair.csv`. All methods have the "

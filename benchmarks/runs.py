@@ -41,6 +41,17 @@ class Times(NamedTuple):
     core_seconds: float
 
 
+def times_of(curve: list[dict[str, Any]]) -> Times:
+    """Return how long the training of a learning curve has lasted.
+
+    Early runs did not count their processor time. They used one core, so it is their duration.
+    """
+    if not curve:
+        return Times(0.0, 0.0)
+    last = curve[-1]
+    return Times(last["seconds"], last.get("core_seconds", last["seconds"]))
+
+
 def curve_point(controller: Controller, env_id: str, steps: int, times: Times) -> dict[str, Any]:
     """Return the measures of a controller after that many steps and seconds of training."""
     measures = arm_env.evaluate(controller, env_id, movements=CURVE_MOVEMENTS, seed=CURVE_SEED)
@@ -70,8 +81,8 @@ class Run:
 
     @property
     def core_seconds(self) -> float:
-        """Processor time of the training [s]; of early runs, which used one core, its duration."""
-        return self.curve[-1].get("core_seconds", self.seconds)
+        """Processor time of the training [s]."""
+        return times_of(self.curve).core_seconds
 
     def controller(self) -> Controller:
         """Return the trained controller."""

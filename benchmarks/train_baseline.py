@@ -6,6 +6,7 @@ uninterrupted one does.
 """
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -32,11 +33,11 @@ from benchmarks.runs import (
     Times,
     command_line,
     curve_point,
+    times_of,
 )
 from rnn_controller.options import value
 
 MOST_STEPS = 10**12  # which no run reaches
-LEAST_LEFT = 1e-3  # [s] of a leg's processor time, so that it is not 0, which stands for no limit
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
 
 
@@ -77,16 +78,14 @@ class Leg(BaseCallback):
     A leg ends between two rollouts, since nothing would be learnt from a part of one.
     """
 
-    def __init__(self, bar: Any, core_seconds: float):
+    def __init__(self, bar: Any, end: float):
         super().__init__()
         self.bar = bar
-        self.core_seconds = core_seconds
-        self.begun = time.process_time()
+        self.end = end  # [s] of this process's processor time
         self.over = False
 
     def _on_rollout_start(self) -> None:
-        used = time.process_time() - self.begun
-        self.over = 0 < self.core_seconds <= used
+        self.over = time.process_time() >= self.end
         self.bar.update(self.num_timesteps - self.bar.n)
 
     def _on_step(self) -> bool:
@@ -115,10 +114,7 @@ class Run:
     @property
     def times(self) -> Times:
         """How long the run has been trained."""
-        if not self.record["curve"]:
-            return Times(0.0, 0.0)
-        last = self.record["curve"][-1]
-        return Times(last["seconds"], last.get("core_seconds", last["seconds"]))
+        return times_of(self.record["curve"])
 
     @property
     def last(self) -> Path:
@@ -148,16 +144,16 @@ class Run:
         """Train and save the next leg; return its measures."""
         s = self.settings
         share = (self.number + 1) / s.legs
+        before = self.times
         begun, core = time.monotonic(), time.process_time()
         model = self.prepare()
-        until = int(s.steps * share)
-        left = share * s.core_seconds - self.times.core_seconds
         if s.core_seconds:
             until = MOST_STEPS
-            left = max(left - (time.process_time() - core), LEAST_LEFT)
-        callback = Leg(bar, left if s.core_seconds else 0.0)
-        model.learn(until - model.num_timesteps, callback, reset_num_timesteps=False)
-        before = self.times
+            end = core + share * s.core_seconds - before.core_seconds
+        else:
+            until = int(s.steps * share)
+            end = math.inf
+        model.learn(until - model.num_timesteps, Leg(bar, end), reset_num_timesteps=False)
         times = Times(
             before.seconds + time.monotonic() - begun,
             before.core_seconds + time.process_time() - core,

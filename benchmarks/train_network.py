@@ -18,7 +18,7 @@ from arm_env.files import write_whole
 from arm_env.tasks.registry import TASKS
 from benchmarks.changes import assignments, merged, nested
 from benchmarks.places import RECORD
-from benchmarks.runs import TaskName, Times, command_line, curve_point
+from benchmarks.runs import TaskName, Times, command_line, curve_point, times_of
 from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.options import value
 from rnn_controller.policy import controller_of
@@ -168,7 +168,7 @@ def open_with(args: Args, config: TrainConfig) -> Curve:
         )
     iterations = sum(stage.iterations for stage in trainer.stages)
     curve = Curve(trainer, args.name, max(1, iterations // args.points), record, points)
-    curve.earlier = points[-1].get("core_seconds", points[-1]["seconds"]) if points else 0.0
+    curve.earlier = times_of(points).core_seconds
     trainer.log = curve
     return curve
 

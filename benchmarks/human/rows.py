@@ -1,7 +1,6 @@
 """Rows of the table: a quantity of the model, that of people, and a verdict."""
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arm_env.files import write_whole
+from benchmarks.csv_files import write_csv
 
 LIKE, PARTLY, UNLIKE = "like people", "partly", "not like people"
 READ = "read in the abstract"
@@ -120,11 +119,7 @@ def row(
 
 def to_csv(path: Path, rows: Iterable[Row]) -> Path:
     """Write the rows to a CSV file."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [f.name for f in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return write_whole(path, text.getvalue())
+    return write_csv(path, [asdict(row) for row in rows], [f.name for f in fields(Row)])
 
 
 def read_csv(path: Path) -> list[Row]:

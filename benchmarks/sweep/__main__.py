@@ -83,7 +83,7 @@ def main(args: Args) -> None:
         return
     folder = output_folder(args.output)
     failed = train(jobs, left, folder, args) if left else {}
-    keep(jobs, folder, args.store)
+    keep(jobs, folder, args)
     print(f"{write_table(jobs, folder)}: {len(jobs) - len(failed)} of {len(jobs)} jobs are done")
     if failed:
         lines = "\n".join(f"  {name}: {error}" for name, error in failed.items())
@@ -114,12 +114,11 @@ def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[st
             return run(left, folder.resolve(), args.movements, args.tries, report)
 
 
-def keep(jobs: list[Job], folder: Path, stored: Path | None) -> None:
-    """Copy the finished runs that are not stored yet."""
-    for job in jobs if stored else ():
-        assert stored is not None
-        if is_done(folder / job.name) and not (stored / job.name / RECORD).exists():
-            store(folder / job.name, stored / job.name)
+def keep(jobs: list[Job], folder: Path, args: Args) -> None:
+    """Copy the finished runs that are not stored yet, if they are to be stored."""
+    for job in jobs:
+        if args.store and is_done(folder / job.name) and not args.stored(job):
+            store(folder / job.name, args.store / job.name)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ job. A setting whose value is itself a list is given as a list of lists.
 """
 
 import hashlib
-import importlib
 import itertools
 import re
 import tomllib
@@ -17,6 +16,7 @@ from typing import Any
 from arm_env.arguments import choice, shown
 from arm_env.tasks.registry import TASKS
 from benchmarks.changes import flat
+from benchmarks.named import named_function
 
 OWN = ("method", "task", "seed", "name")
 """Keys of a table that are no settings of the training."""
@@ -66,7 +66,7 @@ class Job:
         """Raise ValueError if the training would refuse the job."""
         try:
             if ":" in self.method:
-                own_function(self.method)
+                named_function(self.method)
             else:
                 self._check_settings()
         except (TypeError, ValueError) as error:
@@ -84,15 +84,6 @@ class Job:
         if self.method not in known:
             raise ValueError(f"method must be one of {', '.join(known)}, or module:function")
         settings(self.method, self.environment, self.settings)
-
-
-def own_function(name: str) -> Any:
-    """Return the function that is called ``module:function``. Raises ValueError without one."""
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"there is no function {name}: {error}") from None
 
 
 def read_jobs(path: Path) -> list[Job]:

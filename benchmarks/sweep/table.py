@@ -1,13 +1,11 @@
 """The table of a sweep: a row for every job that is done, as in ``comparison.csv``."""
 
-import csv
-import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from arm_env.files import write_whole
+from benchmarks.csv_files import write_csv
 from benchmarks.places import RECORD
 from benchmarks.sweep.jobs import Job
 from benchmarks.sweep.worker import RESULT
@@ -33,12 +31,7 @@ def write_table(jobs: list[Job], folder: Path) -> Path:
         for job in jobs
         if is_done(folder / job.name)
     ]
-    text = io.StringIO()
-    columns = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return write_whole(folder / TABLE, text.getvalue())
+    return write_csv(folder / TABLE, rows)
 
 
 def store(run: Path, stored: Path) -> None:

@@ -12,8 +12,9 @@ from filelock import FileLock
 
 import arm_env
 from arm_env.files import write_whole
+from benchmarks.named import named_function
 from benchmarks.places import MEASURED_SEED
-from benchmarks.sweep.jobs import Job, own_function
+from benchmarks.sweep.jobs import Job
 
 RESULT, ERROR, LOG, BEGUN = "result.json", "error.txt", "log.txt", "begun.txt"
 PATIENCE = 120.0  # [s] to wait for a process that did the same job and was told to end
@@ -53,7 +54,7 @@ def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
     }
     settings = json.dumps(dict(job.settings))
     if ":" in job.method:
-        measures = own_function(job.method)(folder, job.task, job.seed, dict(job.settings))
+        measures = named_function(job.method)(folder, job.task, job.seed, dict(job.settings))
         return {**row, **measures, "settings": settings}
     run = trained(job, folder)
     measures = arm_env.evaluate(

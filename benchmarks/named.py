@@ -1,0 +1,16 @@
+"""Functions of a user's own, which are given as ``module:function``."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def named_function(name: str) -> Callable[..., Any]:
+    """Return the function that is called ``module:function``. Raises ValueError without one."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"there is no function {name}, given as module:function: {error}"
+        ) from None
