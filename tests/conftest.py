@@ -10,3 +10,5 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # a test's standard error is that of a user whose code is compiled already
 os.environ.setdefault("ARM_ENV_QUIET", "1")
+# numba.cuda simulates a GPU; 0 tests the one of this machine
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")

@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "arm_env": (
-        "arguments checked extras files moved",
+        "arguments checked devices extras files moved",
         "codegen",
         "dynamics",
         "tasks",
+        "cuda",
         "envs",
         "control",
         "recording",
@@ -227,7 +228,7 @@ def test_what_serves_any_body_knows_no_size_of_the_arm():
 def loaded_after(code):
     """Which of the heavy modules a fresh interpreter has loaded after this code."""
     heavy = ("torch", "pygame", "stable_baselines3", "matplotlib", "moviepy", "rnn_controller")
-    heavy += ("pandas", "xarray", "h5netcdf", "onnx")
+    heavy += ("pandas", "xarray", "h5netcdf", "onnx", "numba.cuda", "arm_env.cuda")
     code += f"\nimport sys\nprint(*(name for name in {heavy} if name in sys.modules))"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

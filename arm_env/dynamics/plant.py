@@ -7,7 +7,8 @@ of the arguments. ``arm_env.codegen.emitting.FORMS`` says how the arms lie in me
 """
 
 import functools
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,12 +48,33 @@ def parameter_symbols(body: Body) -> Any:
 WEIGHT_SYMBOLS = symbols(CostWeights(), "w")
 
 
+class Function(NamedTuple):
+    """A function as symbols.
+
+    Attributes:
+        arguments: Names of its arguments.
+        results: Names of the arrays that it fills, each with the symbols of its elements.
+    """
+
+    arguments: list[str]
+    results: dict[str, list[Symbol]]
+
+
+def compiled(functions: Mapping[str, Function]) -> dict[str, Any]:
+    """Return functions for compiled code, in all ``FORMS``."""
+    return {
+        form: made
+        for name, function in functions.items()
+        for form, made in emitted(name, *function).items()
+    }
+
+
 def with_adjoint(
     name: str, arguments: list[str], outputs: list[Symbol], inputs: dict[str, list[Symbol]]
-) -> dict[str, Any]:
-    """Return functions that fill ``out``, and their adjoints, which fill one array for each input.
+) -> dict[str, Function]:
+    """Return a function that fills ``out``, and its adjoint, which fills an array for each input.
 
-    They are given in all ``FORMS``.
+    The name of the adjoint ends in ``_vjp``.
     """
     cotangents = flatten([load("g", (len(outputs),))])
     flat = gradient(outputs, cotangents, [s for group in inputs.values() for s in group])
@@ -62,17 +84,15 @@ def with_adjoint(
     for key, group in inputs.items():
         results[f"g_{key}"] = flat[start : start + len(group)]
         start += len(group)
-    return emitted(name, arguments, {"out": outputs}) | emitted(
-        f"{name}_vjp", [*arguments, "g"], results
-    )
+    return {
+        name: Function(arguments, {"out": outputs}),
+        f"{name}_vjp": Function([*arguments, "g"], results),
+    }
 
 
 @functools.cache
-def physics_of(body: Body) -> dict[str, Any]:
-    """Return ``step``, ``sense`` and ``excite`` of a body for compiled code, with their adjoints.
-
-    The name of an adjoint ends in ``_vjp``. All are given in all ``FORMS``.
-    """
+def functions_of(body: Body) -> dict[str, Function]:
+    """Return ``step``, ``sense`` and ``excite`` of a body as symbols, with their adjoints."""
     p = parameter_symbols(body)
     x = load("x", (body.state_size,))
     u = load("u", (body.muscle_count,))
@@ -90,8 +110,14 @@ def physics_of(body: Body) -> dict[str, Any]:
 
 
 @functools.cache
-def contact_step_of(body: Body) -> dict[str, Any]:
-    """Return ``contact_step``, the step of a body whose hand is pushed or held, in all ``FORMS``.
+def physics_of(body: Body) -> dict[str, Any]:
+    """Return ``functions_of`` a body for compiled code, in all ``FORMS``."""
+    return compiled(functions_of(body))
+
+
+@functools.cache
+def contact_step_of(body: Body) -> dict[str, Function]:
+    """Return ``contact_step``, the step of a body whose hand is pushed or held, as symbols.
 
     It is a function of its own, so that an arm that nobody touches computes nothing more.
     """
@@ -99,7 +125,7 @@ def contact_step_of(body: Body) -> dict[str, Any]:
     x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
     contact = load("contact", (CONTACT_SIZE,))
     stepped = flatten([body.step(SYMBOLIC, p, x, u, Symbol("scalar", "h"), contact)])
-    return emitted("contact_step", ["p", "h", "x", "u", "contact"], {"out": stepped})
+    return {"contact_step": Function(["p", "h", "x", "u", "contact"], {"out": stepped})}
 
 
 @functools.cache

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
-from arm_env.codegen.emitting import emitted
 from arm_env.codegen.forms import moves
 from arm_env.codegen.lanes import LANES
 from arm_env.codegen.primitives import at_least, at_most
@@ -15,6 +14,8 @@ from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS
 from arm_env.dynamics.plant import (
     WEIGHT_SYMBOLS,
+    Function,
+    compiled,
     contact_step_of,
     parameter_symbols,
     physics_of,
@@ -162,6 +163,19 @@ def observations(size: int) -> list[Symbol]:
     return flatten([at_most(SYMBOLIC, at_least(SYMBOLIC, noisy, low), high)])
 
 
+def functions_of_task(traced: TracedTask, touched: bool) -> dict[str, Function]:
+    """Return ``cost`` and ``observe`` of a task as symbols, for touched hands also the step."""
+    body = traced.body
+    return {
+        "cost": Function(["p", "w", "x", "u", "k"], {"out": cost_outputs(traced)}),
+        "observe": Function(
+            ["noise", "low", "high"],
+            {"signal": observations(body.sensory_size + traced.command_size)},
+        ),
+        **(contact_step_of(body) if touched else {}),
+    }
+
+
 def task_kernels(traced: TracedTask, lanes: int = LANES, *, touched: bool = False) -> Kernels:
     """Return kernels over a batch that know the task's cost, for arms in ``LANES`` lanes or in one.
 
@@ -175,16 +189,11 @@ def task_kernels(traced: TracedTask, lanes: int = LANES, *, touched: bool = Fals
     are ``touched``, ``advance`` takes the contacts, (B, 7), as its last argument.
     """
     body = traced.body
-    results = {"out": cost_outputs(traced)}
-    size = body.sensory_size + traced.command_size
     known = {
         **moves(lanes),
         **physics_of(body),
-        **emitted("cost", ["p", "w", "x", "u", "k"], results),
-        **emitted("observe", ["noise", "low", "high"], {"signal": observations(size)}),
+        **compiled(functions_of_task(traced, touched)),
     }
-    if touched:
-        known |= contact_step_of(body)
     form = "" if lanes == 1 else "_lanes"
     parts = (TOUCHED if touched else UNTOUCHED).items()
     source = TASK.format(

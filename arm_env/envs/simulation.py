@@ -6,6 +6,7 @@ import numpy as np
 
 from arm_env.arguments import detached, floats, mapping
 from arm_env.codegen.primitives import NUMPY
+from arm_env.devices import checked_device
 from arm_env.dynamics.body import Body
 from arm_env.dynamics.layout import COSTS, HAND
 from arm_env.dynamics.plant import (
@@ -62,9 +63,10 @@ class Simulation(OwnArrays):
     that arm under their perturbation. Raises ValueError as ``Settings.of`` does.
     """
 
-    def __init__(self, number: int, task: Task, *arguments: Any, **more: Any):
-        """Make ``number`` arms with the arguments of ``Settings.of``."""
+    def __init__(self, number: int, task: Task, *arguments: Any, device: str = "cpu", **more: Any):
+        """Make ``number`` arms with the arguments of ``Settings.of``, moved by a ``device``."""
         self.number = number
+        self.device = checked_device(device)
         self.settings = Settings.of(task, *arguments, **more)
         self._coming: Settings | None = None
         self.low, self.high = observation_bounds(task, self.settings.arm)
@@ -146,11 +148,20 @@ class Simulation(OwnArrays):
         oldest = np.repeat(self.history[:1], max(missing, 0), axis=0)
         self.history = np.concatenate([oldest, self.history[max(-missing, 0) :]])
         self._contacts = None
-        compiled = compile_task_of_one if self.number == 1 else compile_task
         if settings.perturbation.touches:
-            compiled = compile_touched_task
             self._contacts = Contacts(self.number, settings.perturbation, settings.control_period)
-        self._kernels = compiled(settings.task)
+        self._kernels = self._compiled()
+
+    def _compiled(self) -> Any:
+        """Return what has the kernel ``advance`` for the task."""
+        task, touched = self.task, self._contacts is not None
+        if self.device == "cuda":
+            from arm_env.cuda.stepping import CudaTask
+
+            return CudaTask(task, touched)
+        if touched:
+            return compile_touched_task(task)
+        return compile_task_of_one(task) if self.number == 1 else compile_task(task)
 
     def start(self, options: dict[str, Any] | None) -> Start:
         """Return the start of episodes under the options of ``reset``.

@@ -149,6 +149,8 @@ class Run:
         int | None, value("ITERATIONS", default="250 with --tensorboard, else 0")
     ] = None
     """Iterations between two measurements on 200 held-out movements; 0 for none."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Device that simulates the movements; cuda is an NVIDIA GPU."""
 
     def run(self) -> None:
         """Train, and print where the checkpoint is."""
@@ -167,12 +169,13 @@ class Run:
                 tensorboard=self.tensorboard,
                 validate_every=self.validate_every,
                 shared=shared,
+                device=self.device,
             )
         if not shared or os.environ["RANK"] == "0":
             print(f"checkpoint: {checkpoint}")
 
 
-show(Run, groups={"output": ("output", "resume", "tensorboard", "validate_every")})
+show(Run, groups={"output": ("output", "resume", "tensorboard", "validate_every", "device")})
 
 
 def run_of_task(explained: str | None) -> Any:

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from arm_env.codegen.compiling import Kernels, once_for_each_trace
 from arm_env.codegen.lanes import LANES
+from arm_env.devices import checked_device
 from arm_env.dynamics.body import Body, body_of
 from arm_env.dynamics.parameters import Parameters
 from rnn_controller.rollouts.closed_loop import Given, Path, Physics, closed_loop
@@ -186,6 +187,7 @@ def rollout(
     noise: Tensor,
     substeps: int = 2,
     lengths: Tensor | None = None,
+    device: str = "cpu",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run body and network in closed loop, compiled, with gradients by the maximum principle.
 
@@ -194,10 +196,12 @@ def rollout(
     excitations (B, T, M) and neural states (B, T + 1, N); the last carry no gradient. There are
     gradients along the weights, x0, y0 and the commands, none along the noise. A movement may end
     early, after its ``lengths`` (B,) int64 ≤ T; zeros follow. ``torch.set_num_threads`` sets the
-    number of threads.
+    number of threads. With the ``device`` "cuda" an NVIDIA GPU computes; the tensors are on the CPU
+    all the same.
 
     Raises TypeError if an argument or a weight is not a tensor, and ValueError for another dtype,
-    device or shape, for ``substeps`` below 1, and for lengths that are not from 0 to T.
+    device or shape, for ``substeps`` below 1, for lengths that are not from 0 to T, and for a GPU
+    where there is none.
     """
     weights = network.weights._asdict()
     given = {"x0": x0, "y0": y0, "commands": commands, "noise": noise, **weights}
@@ -239,6 +243,13 @@ def rollout(
             f"lengths are int64, one a movement ({batch},), from 0 to {periods}, not {lengths}"
         )
     physics = Physics(arm.flat(), network.config.control_period / substeps, substeps)
+    inputs = (x0, y0, commands, noise, lengths, *weights.values())
+    if checked_device(device) == "cuda":
+        from rnn_controller.rollouts.cuda_rollout import CudaRollout
+
+        recorded = (trace(network), body, tuple(plain_constants(network)))
+        x, u, y = CudaRollout.apply(recorded, physics, *inputs)
+        return x, u, y.detach()
     loop = _Loop(kernels_of(network), body, physics, tuple(plain_constants(network)))
-    x, u, y = _Rollout.apply(loop, x0, y0, commands, noise, lengths, *weights.values())
+    x, u, y = _Rollout.apply(loop, *inputs)
     return x, u, y.detach()

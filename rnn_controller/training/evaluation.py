@@ -25,6 +25,7 @@ from rnn_controller.training.trials import TrialBatch
 
 LARGEST_NEURAL_STATE = 1e4  # a neural state beyond this has diverged
 TOGETHER = 512  # trials whose trajectories are in memory at once: some 150 kB each
+TOGETHER_ON_GPU = 4096
 
 
 class Failure(Enum):
@@ -98,6 +99,7 @@ class Evaluator:
         arm: Parameters of the task's body.
         beta: Risk sensitivity of eq. 5'.
         team: Processes that share the trials, or None.
+        device: Device that simulates the trials, "cpu" or "cuda".
     """
 
     network: EquationModule
@@ -106,6 +108,7 @@ class Evaluator:
     arm: Any
     beta: float
     team: Team | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         # compiled code takes no other numbers
@@ -118,10 +121,12 @@ class Evaluator:
     def evaluate(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Evaluation:
         """Return the objective of eq. 5' and its gradient at a vector (n,).
 
-        ``TOGETHER`` trials at most are simulated at a time. Raises TeamError if another process
-        that shares the trials has ended.
+        ``TOGETHER`` trials at most are simulated at a time, on a GPU ``TOGETHER_ON_GPU``. Raises
+        TeamError if another process that shares the trials has ended.
         """
-        size = part_size(len(trials.x0)) if self.team else TOGETHER
+        size = TOGETHER if self.device == "cpu" else TOGETHER_ON_GPU
+        if self.team:
+            size = part_size(len(trials.x0))
         batches = list(trials.parts(size))
         mine = self.team.share(len(batches)) if self.team else slice(None)
         with self.weights_of(vector):
@@ -186,7 +191,7 @@ class Evaluator:
         return pontryagin.rollout(
             self.network, self.arm, trials.x0, self.network.training_state(trials.y0),
             trials.commands, trials.noise, substeps_of(self.network.config.control_period),
-            trials.lengths,
+            trials.lengths, self.device,
         )  # fmt: skip
 
     def _part(self, vector: Tensor, trials: TrialBatch, cost: CostWeights) -> Part:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from arm_env.arguments import number
+from arm_env.devices import checked_device
 from rnn_controller.checkpoint import Checkpoint, load_checkpoint
 from rnn_controller.networks.plain_torch import plain_torch, training_conditions
 from rnn_controller.training import held_out, resuming
@@ -131,6 +132,10 @@ class Trainer(Optimization):
     def share(self, team: Team) -> None:
         """Share the trials of each batch with the other processes of a team."""
         self.evaluator = replace(self.evaluator, team=team)
+
+    def compute_on(self, device: str) -> None:
+        """Simulate the trials on a device, "cpu" or "cuda"; raise ValueError if there is none."""
+        self.evaluator = replace(self.evaluator, device=checked_device(device))
 
     def _announce(self) -> None:
         """Say where the results go, and compile all that an iteration needs.

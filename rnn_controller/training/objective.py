@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from arm_env.codegen.compiling import Kernels, compile_source, once_for_each_trace
 from arm_env.codegen.tracing import flatten, load
 from arm_env.dynamics.parameters import CostWeights, Parameters
-from arm_env.dynamics.plant import with_adjoint
+from arm_env.dynamics.plant import compiled, with_adjoint
 from arm_env.dynamics.task_kernels import TracedTask, trace_task
 from arm_env.tasks.task import Task
 from rnn_controller.rollouts.parallel import in_parallel
@@ -46,10 +46,10 @@ def value_kernels(traced: TracedTask) -> Kernels:
     body = traced.body
     x, u = load("x", (body.state_size,)), load("u", (body.muscle_count,))
     cost = flatten([sum(traced.terms)])
-    known = with_adjoint(
+    functions = with_adjoint(
         "cost", ["p", "w", "x", "u", "k"], cost, {"x": flatten([x]), "u": flatten([u])}
     )
-    return compile_source("values", VALUES, **known)
+    return compile_source("values", VALUES, **compiled(functions))
 
 
 class _Values(torch.autograd.Function):

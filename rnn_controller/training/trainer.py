@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from arm_env.arguments import flag
 from arm_env.checked import group
+from arm_env.devices import checked_device
 from rnn_controller.checkpoint import Checkpoint
 from rnn_controller.training import held_out, resuming
 from rnn_controller.training.config import DEFAULTS, TrainConfig
@@ -47,6 +48,7 @@ def train(
     tensorboard: bool = False,
     validate_every: int | None = None,
     shared: bool = False,
+    device: str = "cpu",
 ) -> Checkpoint:
     """Train a controller, write its checkpoint to the folder ``output``, and return it.
 
@@ -64,9 +66,12 @@ def train(
     of them call this function with the same arguments, and get the same checkpoint. The weights do
     not depend on the number of processes.
 
+    With the ``device`` "cuda" an NVIDIA GPU simulates the movements. It rounds otherwise, so the
+    weights differ from those that the processor comes to.
+
     Raises FileExistsError rather than overwrite a run, ValueError if ``resume`` finds another
-    configuration, CheckpointError if it finds no run, and TrainingError if training fails, or while
-    another training writes to that folder.
+    configuration or there is no GPU, CheckpointError if it finds no run, and TrainingError if
+    training fails, or while another training writes to that folder.
     """
     config = group("config", config, TrainConfig, TrainConfig())
     output = Path(output)
@@ -74,21 +79,23 @@ def train(
     every = held_out.interval(validate_every, tensorboard)
     progress = flag("progress", progress)
     resume = flag("resume", resume)
+    device = checked_device(device)
     with joined(flag("shared", shared)) as team:
         if team and not team.is_first:
             trainer = team.from_first(None)
             trainer.share(team)
             return trainer.follow()
-        return _train(config, output, _Ways(resume, progress, tensorboard, every), team)
+        return _train(config, output, _Ways(resume, progress, tensorboard, every, device), team)
 
 
 class _Ways(NamedTuple):
-    """Arguments of ``train`` that change no weights."""
+    """Arguments of ``train`` that are no part of the configuration."""
 
     resume: bool
     progress: bool
     tensorboard: bool
     validate_every: int
+    device: str
 
 
 def _train(config: TrainConfig, output: Path, ways: _Ways, team: Team | None) -> Checkpoint:
@@ -111,6 +118,7 @@ def _train(config: TrainConfig, output: Path, ways: _Ways, team: Team | None) ->
                 raise FileExistsError(
                     f"{trainer.path} exists: go on with --resume, or choose another --output"
                 )
+        trainer.compute_on(ways.device)
         if team:
             team.from_first(trainer)
             trainer.share(team)

@@ -150,6 +150,43 @@ def test_trajectory_and_gradient_are_those_of_torch(name, number):
     assert all(float(g.abs().sum()) > 0 for g in found[0][3:])
 
 
+def on_device(network, given, noise, lengths, device):
+    """Trajectory and all gradients of a rollout."""
+    network.zero_grad()
+    given = [part.clone().requires_grad_() for part in given]
+    x, u, y = pontryagin.rollout(network, ARM, *given, noise, lengths=lengths, device=device)
+    (x.square().sum() + 3 * u.square().sum() + x[:, :, :2].sum()).backward()
+    gradients = [part.grad for part in given if part.numel()]
+    return [x, u, y, *gradients, *(w.grad for w in network.weights)]
+
+
+@pytest.mark.parametrize("name", ["relu", "gru", "mlp", "odd"])
+def test_a_simulated_gpu_gives_the_same_trajectory_and_gradient(name):
+    network = Odd() if name == "odd" else NETWORKS[name]()
+    if name == "relu":
+        network = RecurrentController(NetworkConfig(neurons=5), 2)
+    n, periods = network.state_size, 4
+    m = sample(np.random.default_rng(0), 3, n, task=TASK, arm=ARM)
+    given = (m.x0, m.y0 + 0.1, m.commands[:, :periods])
+    noise, lengths = m.noise[:, :periods], torch.tensor([4, 3, 0])
+    cpu, gpu = (on_device(network, given, noise, lengths, device) for device in ("cpu", "cuda"))
+    for a, b in zip(cpu, gpu, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+    assert all(float(g.abs().sum()) > 0 for g in gpu[6:])
+
+
+def test_a_gradient_on_a_gpu_is_summed_over_all_chunks_of_movements():
+    network = baseline("mlp")
+    m = sample(np.random.default_rng(0), 35, network.state_size, task=TASK, arm=ARM)
+    given = (m.x0, m.y0, m.commands[:, :1])
+    lengths = torch.ones(35, dtype=torch.int64)
+    cpu, gpu = (
+        on_device(network, given, m.noise[:, :1], lengths, device) for device in ("cpu", "cuda")
+    )
+    for a, b in zip(cpu, gpu, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_movement_alone_has_the_bits_it_has_among_many(name):
     network = NETWORKS[name]()

@@ -1117,3 +1117,20 @@ def test_neurons_and_muscles_that_fall_silent_get_another_chance(tmp_path):
     torch.testing.assert_close(network.motor[kept, 1:], before["motor"][kept, 1:])
     torch.testing.assert_close(network.reflex[kept], before["reflex"][kept])
     torch.testing.assert_close(network.sensory[1:], before["sensory"][1:])
+
+
+def test_a_gpu_trains_to_the_same_weights_up_to_rounding(tmp_path):
+    config = TrainConfig(network=NetworkConfig(neurons=3), iterations=1, batch_size=2)
+    ends = [
+        train(config, tmp_path / device, progress=False, device=device).network.state_dict()
+        for device in ("cpu", "cuda")
+    ]
+    for name, weight in ends[0].items():
+        torch.testing.assert_close(ends[1][name], weight, rtol=1e-9, atol=1e-11)
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="needs an NVIDIA GPU"):
+        train(TrainConfig(), tmp_path / "run", device="cuda")
+    assert not (tmp_path / "run").exists()
