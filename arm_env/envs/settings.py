@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from arm_env.arguments import number, shown
+from arm_env.arguments import number, same, shown
 from arm_env.checked import group
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.dynamics.perturbations import Perturbation
 from arm_env.envs.specifications import ORBITS, SCHEDULES, revived
 from arm_env.tasks.orbits import Orbit
 from arm_env.tasks.schedules import (
+    CommandList,
     MovingCommand,
     RandomJumps,
     Schedule,
@@ -79,6 +80,7 @@ class Settings:
         settings.perturbation.delay_periods(settings.control_period)
         settings.perturbation.applied_to(arm)
         check_contacts(settings)
+        check_hold("schedule", settings.schedule, settings.control_period)
         return settings
 
     def changed(self, **changes: Any) -> "Settings":
@@ -100,6 +102,20 @@ def check_contacts(settings: Settings) -> None:
         raise ValueError(
             "perturbation: a channel leads to a target that stands still, so it needs a task such "
             f"as reach and a schedule of jumps, not {task.name} under a {type(schedule).__name__}"
+        )
+
+
+def check_hold(name: str, schedule: Schedule, control_period: float) -> None:
+    """Raise ValueError if the commands of a list stay for less than a control period [s]."""
+    hold = schedule.hold
+    if (
+        isinstance(schedule, CommandList)
+        and 0 < hold < control_period
+        and not same(hold, control_period)
+    ):
+        raise ValueError(
+            f"{name}: its commands stay for {hold:g} s, which is less than the control period of "
+            f"{control_period:g} s: give it a longer hold, or 0 for a command in every period"
         )
 
 

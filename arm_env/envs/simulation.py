@@ -21,7 +21,7 @@ from arm_env.dynamics.task_kernels import (
 from arm_env.envs.commands import Commands
 from arm_env.envs.contacts import Contacts
 from arm_env.envs.own_arrays import OwnArrays
-from arm_env.envs.settings import Settings, schedule_of
+from arm_env.envs.settings import Settings, check_hold, schedule_of
 from arm_env.tasks.schedules import Schedule
 from arm_env.tasks.task import Task
 from arm_env.tasks.variables import SENSES
@@ -187,6 +187,7 @@ class Simulation(OwnArrays):
                 self.arm,
                 self.coming.schedule.hold or self.task.hold,
             )
+            check_hold(name, schedule, self.coming.control_period)
         return Start(
             schedule, self._checked_posture(options["posture"]) if "posture" in options else None
         )

@@ -93,15 +93,16 @@ def _draw_tuning(figure: Any, found: Tuning) -> None:
 
 def _draw_directions(axes: Any, found: Tuning) -> None:
     most = found.modulation.max()
-    short = _largest(found.modulation)
+    tips = found.modulation * np.array([np.cos(found.preferred), np.sin(found.preferred)])
+    numbered = _with_room(tips.T, 0.3 * most)
     for i, (angle, size) in enumerate(zip(found.preferred, found.modulation, strict=True)):
         if size > 1e-9:
             axes.annotate(
                 "", (angle, size), (0, 0), arrowprops={"arrowstyle": "->", "color": INK, "lw": 1}
             )
-        if size > max(0.1 * most, short):  # shorter arrows have no room for a number
+        if i in numbered:
             axes.annotate(
-                str(i + 1), (angle, size + 0.08 * most), fontsize=6, ha="center", va="center"
+                str(i + 1), (angle, size + 0.1 * most), fontsize=6, ha="center", va="center"
             )
     axes.tick_params(labelsize=6)
     axes.set_title("b   Preferred directions")
@@ -109,15 +110,24 @@ def _draw_directions(axes: Any, found: Tuning) -> None:
         return
     axes.set(ylim=(0, 1.2 * most), yticks=(0.5 * most, most))
     axes.set_yticklabels([f"{0.5 * most:.2g}", f"{most:.2g}"])
-    angles = np.sort(found.preferred[found.modulation > max(0.1 * most, short)] % (2 * np.pi))
+    angles = np.sort(found.preferred[found.modulation > 0.25 * most] % (2 * np.pi))
     gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
     # where no arrow points
     axes.set_rlabel_position(np.rad2deg(angles[gaps.argmax()] + gaps.max() / 2))
 
 
-def _largest(sizes: np.ndarray) -> float:
-    """Return the size above which the ``MOST_NUMBERED`` largest values are."""
-    return float(np.sort(sizes)[-MOST_NUMBERED - 1]) if len(sizes) > MOST_NUMBERED else 0.0
+def _with_room(tips: np.ndarray, least: float) -> set[int]:
+    """Return which arrows, with these tips (n, 2), have room for a number: the longest first.
+
+    Numbers are ``least`` from one another, and from the origin.
+    """
+    found: list[int] = []
+    sizes = np.linalg.norm(tips, axis=1)
+    for i in np.argsort(-sizes)[:MOST_NUMBERED]:
+        gaps = np.linalg.norm(tips[found] - tips[i], axis=1) if found else np.array([])
+        if sizes[i] > least and (gaps > least).all():
+            found.append(int(i))
+    return set(found)
 
 
 def _draw_cosines(axes: Axes, found: Tuning) -> None:
@@ -152,7 +162,8 @@ def _draw_cosines(axes: Axes, found: Tuning) -> None:
 
 def _draw_places(axes: Axes, found: Tuning) -> None:
     size = np.linalg.norm(found.place_gradient, axis=1)
-    short = _largest(size)
+    limit = 1.25 * size.max() or 1.0
+    numbered = _with_room(found.place_gradient, 0.25 * limit)
     for i, (gradient, r2) in enumerate(zip(found.place_gradient, found.place_r2, strict=True)):
         if size[i] > 0:
             axes.annotate(
@@ -161,9 +172,9 @@ def _draw_places(axes: Axes, found: Tuning) -> None:
                 (0, 0),
                 arrowprops={"arrowstyle": "->", "color": str(0.8 * (1 - r2)), "lw": 1},
             )
-        if size[i] > short:
-            axes.annotate(str(i + 1), 1.1 * gradient, fontsize=6, ha="center", va="center")
-    limit = 1.25 * size.max() or 1.0
+        if i in numbered:
+            beyond = (1 + 0.1 * limit / size[i]) * gradient
+            axes.annotate(str(i + 1), beyond, fontsize=6, ha="center", va="center")
     axes.set(
         xlim=(-limit, limit),
         ylim=(-limit, limit),

@@ -128,6 +128,19 @@ def test_a_list_with_a_hold_time_of_its_own():
     np.testing.assert_array_equal(changes(observed_commands(env, 100)), [25, 50])
 
 
+def test_a_list_that_is_faster_than_the_control_period_is_refused():
+    quick = CommandList(np.array(TARGETS), hold=0.004)
+    with pytest.raises(
+        ValueError, match=r"0\.004 s, which is less than the control period of 0\.01"
+    ):
+        make(schedule=quick)
+    env = make()
+    with pytest.raises(ValueError, match="less than the control period"):
+        env.reset(seed=0, options={"schedule": quick})
+    assert changes(observed_commands(make(schedule=CommandList(TARGETS, 0)), 10)).tolist() == [1, 2]
+    make(schedule=quick, control_period=0.004)
+
+
 def test_targets_of_a_reset_hold_as_long_as_those_of_the_environment():
     env = make(schedule=RandomJumps(hold=0.4))
     commands = observed_commands(env, 130, options={"targets": TARGETS})
