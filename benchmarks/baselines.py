@@ -1,6 +1,7 @@
 """The baselines of stable-baselines3: their settings, and the files of a trained one."""
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -79,6 +80,8 @@ class Settings:
     """Arguments of the algorithm."""
     core_seconds: float
     """Processor time after which the training ends [s]; 0 for none. All legs take equal shares."""
+    initial_action: float
+    """Mean action of the untrained policy, between −1, no excitation, and 1, the greatest."""
 
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """Return the weights of the cost at ``progress`` from 0 to 1."""
@@ -131,6 +134,16 @@ def acting_parameters(policy: BasePolicy) -> int:
         for name, p in policy.named_parameters()
         if "value" not in name and "critic" not in name
     )
+
+
+def start_at(model: BaseAlgorithm, action: float) -> None:
+    """Let an untrained policy have a mean action, of −1 to 1, in every observation."""
+    actor = getattr(model, "actor", None)
+    # the mean of SAC and its kin goes through tanh
+    layer: Any = model.policy.action_net if actor is None else actor.mu
+    with torch.no_grad():
+        layer.weight.mul_(0.01)
+        layer.bias.fill_(action if actor is None else math.atanh(action))
 
 
 def normalisation_of(model: BaseAlgorithm) -> VecNormalize:

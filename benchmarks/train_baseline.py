@@ -23,7 +23,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
-from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings
+from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings, start_at
 from benchmarks.changes import assignments
 from benchmarks.runs import (
     CURVE_MOVEMENTS,
@@ -175,13 +175,15 @@ class Run:
         if self.number == 0:
             log = str(self.folder / "tensorboard") if self.args.tensorboard else None
             arguments = {**s.model, "learning_rate": rate, "tensorboard_log": log}
-            return algorithm(
+            model = algorithm(
                 s.policy,
                 VecNormalize(arms, gamma=s.model["gamma"]),
                 seed=seed,
                 device="cpu",
                 **arguments,
             )
+            start_at(model, s.initial_action)
+            return model
         environments = VecNormalize.load(str(self.last / NORMALISATION), arms)
         model = algorithm.load(
             self.last / MODEL,

@@ -12,7 +12,7 @@ import yaml
 from stable_baselines3.common.callbacks import BaseCallback
 
 from arm_env.files import write_whole
-from benchmarks.baselines import settings
+from benchmarks.baselines import settings, start_at
 from rnn_controller.training.recipes import narrowing_radius
 
 FOLDER = Path(__file__).with_name("rl_zoo3")
@@ -40,6 +40,8 @@ HEAD = """\
 class Curriculum(BaseCallback):
     """The baselines' curriculum: a wide target that narrows, and noise that grows, leg by leg.
 
+    An untrained policy begins with the mean action ``initial_action``.
+
     It acts on environments of this package in a ``VecEnv`` of stable-baselines3 that holds one
     environment per arm. ``noise`` holds the shares of the legs after which the noise begins to
     grow, and is the environments' own. The last leg trains on the task itself.
@@ -51,15 +53,19 @@ class Curriculum(BaseCallback):
         initial_target_radius: float,
         anneal_fraction: float,
         noise: tuple[float, float],
+        initial_action: float,
     ):
         super().__init__()
         self.legs = legs
         self.initial_target_radius = initial_target_radius
         self.anneal_fraction = anneal_fraction
         self.noise = noise
+        self.initial_action = initial_action
         self.leg = -1
 
     def _on_training_start(self) -> None:
+        if not self.num_timesteps:
+            start_at(self.model, self.initial_action)
         self.total = self.locals["total_timesteps"]
         self.final_weights = self.training_env.get_attr("weights")[0]
         self.final_noise = self.training_env.get_attr("noise")[0]
@@ -89,6 +95,7 @@ def hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
         "initial_target_radius": s.initial_target_radius,
         "anneal_fraction": s.anneal_fraction,
         "noise": s.noise,
+        "initial_action": s.initial_action,
     }
     rate = s.model["learning_rate"]
     table = {
