@@ -9,13 +9,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from numba import cuda
+from numba import config, cuda
 
 from arm_env.codegen.tracing import function_source
 from arm_env.dynamics.plant import Function
 from arm_env.dynamics.random_numbers import AT_ONCE, COUNTERS, MASK, scrambled
 
 THREADS = 128  # of a block
+# few arms leave most of a GPU idle, as the user knows
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]
 
 
 def blocks_for(threads: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ class CudaTask:
     def __init__(self, task: Any, touched: bool = False):
         self._made_of = task, touched
         self._kernel = advancing(trace_task(task), touched)
-        self._untouched = () if touched else (np.zeros((1, CONTACT_SIZE)),)
+        self._untouched = () if touched else (cuda.to_device(np.zeros((1, CONTACT_SIZE))),)
 
     def __reduce__(self) -> Any:
         return CudaTask, self._made_of

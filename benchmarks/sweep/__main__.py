@@ -107,6 +107,7 @@ def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[st
             nonlocal failed
             failed += error is not None
             write_table(jobs, folder)
+            keep(jobs, folder, args)
             bar.set_postfix_str(f"{failed} failed, last {job.name}")
             bar.update()
 

@@ -48,7 +48,7 @@ class Adaptation:
         ideal: (P, D, T + 1) [N] lateral force that would cancel the field at the velocity of the
             hand in these trials.
         index: (P,) adaptation index: slope of the force, minus that before the field, on the ideal
-            force, over all directions and the first 0.3 s. 0 is none, and 1 cancels the field.
+            force, over the first 0.3 s; median over directions. 0 is none, and 1 cancels the field.
         objective: (P,) objective of the training in each block, eq. 5'.
         perturbation: The field.
         checkpoint: The controller after the last block.
@@ -183,12 +183,14 @@ def sides(found: Reaches, matrix: np.ndarray) -> np.ndarray:
 def adaptation_index(
     force: np.ndarray, ideal: np.ndarray, time: np.ndarray, baseline: int
 ) -> np.ndarray:
-    """Return the slopes (P,) of lateral forces on ideal ones, (P, D, T + 1) [N] each.
+    """Return the slopes (P,) of lateral forces on ideal ones, (P, D, T + 1) [N] each: medians.
 
     The mean force of the first ``baseline`` blocks is subtracted, since an unadapted hand presses
-    on the wall, too. Only the first 0.3 s of ``time`` (T + 1,) [s] count.
+    on the wall, too. Only the first 0.3 s of ``time`` (T + 1,) [s] count. The median is over the
+    directions: some networks press against the field in all directions but one.
     """
     early = time <= MOVING
     change = (force - force[:baseline].mean(0))[..., early]
     wanted = ideal[..., early]
-    return (change * wanted).sum((1, 2)) / (wanted * wanted).sum((1, 2))
+    slopes: np.ndarray = np.median((change * wanted).sum(2) / (wanted * wanted).sum(2), axis=1)
+    return slopes

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import pytest
 import stable_baselines3
+import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
@@ -37,7 +38,8 @@ def check_curriculum(callback, envs, s, noise=NOISE):
 
     No algorithm is trained: the callback is told the steps.
     """
-    callback.model = SimpleNamespace(get_env=lambda: envs, num_timesteps=0)
+    policy = SimpleNamespace(action_net=torch.nn.Linear(3, 6))
+    callback.model = SimpleNamespace(get_env=lambda: envs, num_timesteps=0, policy=policy)
     callback.on_training_start({"total_timesteps": s.steps}, {})
     for leg in range(s.legs):
         callback.num_timesteps = s.steps * leg // s.legs
@@ -58,8 +60,16 @@ def test_the_curriculum_reaches_every_environment_below_its_wrappers():
         [lambda: gym.wrappers.RescaleAction(gym.make(REACH, noise=noise), -1, 1)] * 2
     )
     envs = VecNormalize(Smoothed(arms, 0.05))
-    check_curriculum(zoo.Curriculum(**arguments), envs, s, noise)
+    callback = zoo.Curriculum(**arguments)
+    check_curriculum(callback, envs, s, noise)
+    bias = callback.model.policy.action_net.bias
+    assert torch.equal(bias.detach(), torch.full((6,), s.initial_action))
     assert [env.unwrapped.noise for env in arms.envs] == [noise] * 2
+
+
+def rounded(value):
+    """A number that a search has drawn, as the page writes it: with two digits."""
+    return float(f"{value:.2g}") if isinstance(value, float) else value
 
 
 class BegunError(Exception):
@@ -72,7 +82,8 @@ def test_the_documentation_s_ppo_has_the_settings_of_the_table(tmp_path, monkeyp
 
     class Recorded:
         def __init__(self, policy, envs, **arguments):
-            found.update(policy=policy, envs=envs, arguments=arguments)
+            found.update(policy=policy, envs=envs, arguments=arguments, model=self)
+            self.policy = SimpleNamespace(action_net=torch.nn.Linear(3, 6))
 
         def learn(self, steps, callback, **_):
             found.update(steps=steps, callback=callback)
@@ -89,9 +100,12 @@ def test_the_documentation_s_ppo_has_the_settings_of_the_table(tmp_path, monkeyp
     assert envs.gamma == s.model["gamma"]
     for name, value in s.environment.items():
         assert envs.get_attr(name)[0] == value
-    rate = s.model["learning_rate"]
+    bias = found["model"].policy.action_net.bias
+    assert torch.equal(bias.detach(), torch.full((6,), s.initial_action))
+    rate = rounded(s.model["learning_rate"])
     assert s.decay and arguments["learning_rate"](0.25) == pytest.approx(rate / 4)
     shown = {key: value for key, value in arguments.items() if key not in ("seed", "device")}
     same_as_default = {"gae_lambda": inspect.signature(PPO).parameters["gae_lambda"].default}
-    assert same_as_default | shown | {"learning_rate": rate} == s.model
+    table = {key: rounded(value) for key, value in s.model.items()}
+    assert same_as_default | shown | {"learning_rate": rate} == table
     check_curriculum(found["callback"], envs, s)

@@ -6,6 +6,7 @@ import pytest
 import arm_env
 from rnn_controller import load, load_checkpoint
 from rnn_controller.experiments import adapt, centre_out, following, pushing, reaches
+from rnn_controller.experiments.adaptation import adaptation_index
 
 SMALL = {"batch_size": 16, "directions": 4, "progress": False}
 QUIET = {"progress": False}
@@ -119,6 +120,16 @@ def test_blocks_without_a_learning_rate_are_all_alike():
     found = adapt("reach", baseline=1, field=3, after=0, learning_rate=0.0, **SMALL)
     np.testing.assert_array_equal(found.deviation[1], found.deviation[3])
     np.testing.assert_allclose(found.index, 0, atol=1e-12)
+
+
+def test_the_adaptation_index_is_the_median_of_the_directions_slopes():
+    time = np.linspace(0, 0.6, 61)
+    ideal = np.ones((3, 5, 61)) * np.sin(np.pi * time / 0.6)
+    before = 2.0 + 0 * ideal  # an unadapted hand presses on the wall
+    force = before + np.array([0.0, 0.5, 1.0])[:, None, None] * ideal
+    force[1:, 0] = before[1:, 0] - 3 * ideal[1:, 0]  # one direction the other way
+    force[..., time > 0.3] = 99.0  # later forces do not count
+    np.testing.assert_allclose(adaptation_index(force, ideal, time, 1), [0, 0.5, 1], atol=1e-12)
 
 
 def test_ctrl_c_keeps_the_blocks_so_far(monkeypatch, capsys):
