@@ -1,8 +1,7 @@
 # Everything runs in .venv, installed through constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-# without compilation of all modules: Python compiles those that are imported
-INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: live demo test check docs notebooks lowest speed comparison package clean
 

@@ -49,8 +49,8 @@ model = PPO(
     "MlpPolicy", envs, n_steps=40, batch_size=2048, n_epochs=2, gamma=0.9, ent_coef=2.1e-4,
     learning_rate=lambda left: 5.3e-3 * left, policy_kwargs=network, seed=0, device="cpu",
 )  # fmt: skip
-with torch.no_grad():  # the untrained policy excites the muscles little, as a resting arm
-    model.policy.action_net.bias.fill_(-0.6)
+# the untrained policy excites the muscles little, as a resting arm
+torch.nn.init.constant_(model.policy.get_parameter("action_net.bias"), -0.6)
 model.learn(steps, Curriculum(), progress_bar=True)
 model.save(folder / "model")
 envs.save(str(folder / "normalisation.pkl"))

@@ -38,7 +38,7 @@ def check_curriculum(callback, envs, s, noise=NOISE):
 
     No algorithm is trained: the callback is told the steps.
     """
-    policy = SimpleNamespace(action_net=torch.nn.Linear(3, 6))
+    policy = torch.nn.ModuleDict({"action_net": torch.nn.Linear(3, 6)})
     callback.model = SimpleNamespace(get_env=lambda: envs, num_timesteps=0, policy=policy)
     callback.on_training_start({"total_timesteps": s.steps}, {})
     for leg in range(s.legs):
@@ -83,7 +83,7 @@ def test_the_documentation_s_ppo_has_the_settings_of_the_table(tmp_path, monkeyp
     class Recorded:
         def __init__(self, policy, envs, **arguments):
             found.update(policy=policy, envs=envs, arguments=arguments, model=self)
-            self.policy = SimpleNamespace(action_net=torch.nn.Linear(3, 6))
+            self.policy = torch.nn.ModuleDict({"action_net": torch.nn.Linear(3, 6)})
 
         def learn(self, steps, callback, **_):
             found.update(steps=steps, callback=callback)

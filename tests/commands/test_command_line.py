@@ -125,7 +125,7 @@ def test_without_arguments_it_prints_help(run):
 )
 def test_help_shows_no_python(run, command):
     out = run(*([command] if isinstance(command, str) else command), "--help")[1]
-    for choices in ("{5,6,7,8,tuning,", "{6a,", "{default,", "{relu,"):
+    for choices in ("{5,6,7,8,tuning,", "{6a,", "{default,", "{relu,", "{cpu,"):
         out = out.replace(choices, "")
     assert not [text for text in ("None", "{", "STR", "INT", "(own)", "Box") if text in out]
 
