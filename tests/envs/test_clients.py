@@ -98,7 +98,7 @@ def test_rl_zoo3_trains_and_enjoys_with_the_file_of_this_repository(tmp_path):
     keywords = ("--env-kwargs", "control_period:0.05", "max_episode_steps:40")
     keywords += ("noise:0.1", "perturbation:dict(curl=5)")
     training = ("--conf-file", "benchmarks/rl_zoo3/ppo.yml", "--hyperparams", *ON_POLICY)
-    training += ("-n", "160", "--vec-env", "subproc", "-f", str(tmp_path))
+    training += ("-n", "160", "-f", str(tmp_path))
     trained = zoo("train", "ppo", REACH, *training, *EVALUATION, *keywords)
     assert "'curl': 5" in trained and "Success rate" in trained
     assert (tmp_path / "ppo/ReachArm-v0_1/ReachArm-v0.zip").exists()
