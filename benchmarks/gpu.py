@@ -5,8 +5,7 @@ of a training, for several sizes, are timed in turn in one run.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -16,10 +15,10 @@ import torch
 import arm_env
 from arm_env.checked import Checked, within
 from arm_env.devices import DEVICES, checked_device
+from benchmarks.processes import training_of
 from benchmarks.runs import command_line
 from benchmarks.speed import interleaved
 from rnn_controller.networks.plain_torch import training_conditions
-from rnn_controller.training.trainer import DEFAULTS, Trainer
 
 STEPS = 20  # of a timing
 
@@ -98,12 +97,7 @@ def kernel_of(envs: gym.vector.VectorEnv) -> Callable[[], None]:
 
 def iteration_of(movements: int, neurons: int, device: str) -> Callable[[], object]:
     """Return a call that takes an iteration of a training for reaching."""
-    config = DEFAULTS["reach"]
-    network = replace(config.network, neurons=neurons)
-    trainer = Trainer(
-        replace(config, network=network, batch_size=movements),
-        Path("runs/none"),  # nothing is written
-    )
+    trainer = training_of("reach", movements, neurons)
     trainer.compute_on(device)
     return lambda: trainer._iterate(trainer.stages[0])
 

@@ -50,13 +50,18 @@ def median_time(call: Callable[[], object], number: int) -> float:
     return statistics.median(times)
 
 
+def training_of(task: str, batch_size: int, neurons: int) -> Trainer:
+    """Return a training with the default settings but for its size. It writes no files."""
+    config = DEFAULTS[task]
+    network = replace(config.network, neurons=neurons)
+    config = replace(config, network=network, batch_size=batch_size)
+    return Trainer(config, Path("runs/none"))
+
+
 @training_conditions()
 def measure(args: Args, team: Team | None) -> None:
     """Time iterations and exchanges, and print them in the first process."""
-    config = DEFAULTS[args.task]
-    network = replace(config.network, neurons=args.neurons)
-    config = replace(config, network=network, batch_size=args.batch_size)
-    trainer = Trainer(config, Path("runs/none"))  # nothing is written
+    trainer = training_of(args.task, args.batch_size, args.neurons)
     if team:
         trainer.share(team)
     stage = trainer.stages[0]

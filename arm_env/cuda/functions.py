@@ -12,7 +12,8 @@ from typing import Any
 from numba import config, cuda
 
 from arm_env.codegen.tracing import function_source
-from arm_env.dynamics.plant import Function
+from arm_env.dynamics.body import Body
+from arm_env.dynamics.plant import Function, functions_of
 from arm_env.dynamics.random_numbers import AT_ONCE, COUNTERS, MASK, scrambled
 
 THREADS = 128  # of a block
@@ -31,6 +32,12 @@ def device_functions(functions: Mapping[str, Function]) -> dict[str, Any]:
         name: printed(name, function_source(name, *function))
         for name, function in functions.items()
     }
+
+
+@functools.cache
+def physics_on_gpu(body: Body) -> dict[str, Any]:
+    """Return ``functions_of`` a body for code on the GPU; they are printed once."""
+    return device_functions(functions_of(body))
 
 
 @functools.cache
@@ -73,3 +80,9 @@ def normal(key, draw, number):  # type: ignore[no-untyped-def]
     length = math.sqrt(-2.0 * math.log((radius + 0.5) * 2.0**-32))
     angle = 2 * math.pi * ((turn + 0.5) * 2.0**-32)
     return length * (math.cos(angle) if part % 2 == 0 else math.sin(angle))
+
+
+@cuda.jit(device=True)
+def noise_number(deviation, key, draw, number):  # type: ignore[no-untyped-def]
+    """Return a number of that standard deviation; nothing is drawn if it is 0."""
+    return deviation * normal(key, draw, number) if deviation > 0 else 0.0

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 from numba import cuda, float64
 
-from arm_env.cuda.functions import blocks_for, device_functions, normal
+from arm_env.cuda.functions import blocks_for, device_functions, noise_number, physics_on_gpu
 from arm_env.dynamics.layout import CONTACT_SIZE
-from arm_env.dynamics.plant import functions_of
 from arm_env.dynamics.task_kernels import TracedTask, functions_of_task, trace_task
 
 
 class CudaTask:
     """The kernel ``advance`` of ``arm_env.dynamics.task_kernels``, on a GPU.
 
-    A copy, or one from a pickle, compiles the kernel again.
+    A copy shares the compiled code, and one in another process compiles it again.
     """
 
     def __init__(self, task: Any, touched: bool = False):
@@ -51,7 +50,7 @@ FILLED = slice(12, 16)
 def advancing(traced: TracedTask, touched: bool) -> Any:
     """Return the kernel ``advance``; its last argument, ``contact``, is used for touched hands."""
     body = traced.body
-    functions = device_functions({**functions_of(body), **functions_of_task(traced, touched)})
+    functions = physics_on_gpu(body) | device_functions(functions_of_task(traced, touched))
     move = functions["contact_step"] if touched else _without_contact(functions["step"])
     others = (functions[name] for name in ("excite", "sense", "cost", "observe"))
     return _kernel(move, *others, (body.muscle_count, body.sensory_size, traced.command_size))
@@ -79,7 +78,7 @@ def _kernel(
         if substeps > 0:
             drawn = muscles * u.shape[0]
             for j in range(muscles):
-                noise[j] = deviation * normal(key, draw, muscles * arm + j)
+                noise[j] = noise_number(deviation, key, draw, muscles * arm + j)
             excite(p, u[arm], noise, excitation)
             for age in range(latest):
                 for i in range(history.shape[2]):
@@ -93,7 +92,7 @@ def _kernel(
         for i in range(observed):
             if i >= signals:
                 signal[i] = command[arm, i - signals]
-            noise[i] = deviation * normal(key, draw, drawn + observed * arm + i)
+            noise[i] = noise_number(deviation, key, draw, drawn + observed * arm + i)
         observe(noise, low, high, signal)
         for i in range(observed):
             observation[arm, i] = signal[i]

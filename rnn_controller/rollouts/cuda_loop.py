@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda, float64
 
-from arm_env.cuda.functions import THREADS, blocks_for, device_functions, printed
+from arm_env.cuda.functions import THREADS, blocks_for, physics_on_gpu, printed
 from arm_env.dynamics.body import Body
-from arm_env.dynamics.plant import functions_of
 from rnn_controller.rollouts.closed_loop import Physics
 from rnn_controller.rollouts.cuda_network import CudaNetwork
 from rnn_controller.rollouts.statements import Traced
@@ -83,7 +82,7 @@ class CudaLoop:
             body.state_size, body.muscle_count, body.sensory_size, command_size, neurons,
             self.network.work_size,
         )  # fmt: skip
-        functions = device_functions(functions_of(body))
+        functions = physics_on_gpu(body)
         step = printed("network_step", self.network.step_source())
         adjoint = printed("network_vjp", self.network.adjoint_source())
         self._forward = forward_kernel(
