@@ -19,10 +19,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from arm_env.arguments import detached
-from arm_env.control.controllers import kept
 from arm_env.dynamics.layout import MUSCLE_COUNT
 from arm_env.envs.vector_env import ArmVectorEnv, check_native
-from arm_env.sb3_model import Trained
+from arm_env.sb3_model import RunningMeans, TimeConstant, Trained, side_by_side
 
 __all__ = [
     "ArmVecEnv",
@@ -58,11 +57,14 @@ class ScaledExcitations(gym.spaces.Box):
 class SmoothedObservations(gym.spaces.Box):
     """The space of observations that are exponential means over ``time_constant`` [s].
 
-    A saved model holds its spaces, and with them the time constant.
+    With several time constants it holds as many means, one after the other. A saved model holds its
+    spaces, and with them the time constants.
     """
 
-    def __init__(self, space: gym.spaces.Box, time_constant: float):
-        super().__init__(space.low, space.high, dtype=np.float32)
+    def __init__(self, space: gym.spaces.Box, time_constant: TimeConstant):
+        number = np.size(time_constant)
+        low, high = np.tile(space.low, number), np.tile(space.high, number)
+        super().__init__(low, high, dtype=np.float32)
         self.time_constant = time_constant
 
 
@@ -200,19 +202,20 @@ class ArmVecEnv(VecEnv):
 class Smoothed(VecEnvWrapper):
     """A wrapper that turns observations into their exponential mean over ``time_constant`` [s].
 
-    It is a filter for policies without memory. Raises ValueError for a ``VecEnv`` of another
-    package, and for a time constant below 0.
+    It is a filter for policies without memory. With c time constants it shows c means side by side,
+    (B, c n): a fast one for what moves, and a slow one for what stays, such as the command. Raises
+    ValueError for a ``VecEnv`` of another package, and for a time constant below 0.
     """
 
-    def __init__(self, venv: VecEnv, time_constant: float):
+    def __init__(self, venv: VecEnv, time_constant: TimeConstant):
         if not isinstance(venv, VecEnv) or not venv.has_attr("control_period"):
             raise ValueError(
                 f"Smoothed wraps a stable-baselines3 VecEnv of this package's arms, not {venv}"
             )
-        self._keep = kept(venv.get_attr("control_period")[0], time_constant)
+        self._filter = RunningMeans(venv.get_attr("control_period")[0], time_constant)
         assert isinstance(venv.observation_space, gym.spaces.Box)
         super().__init__(venv, SmoothedObservations(venv.observation_space, time_constant))
-        self._mean: np.ndarray = np.zeros(0)
+        self._means: np.ndarray = np.zeros(0)
 
     def __getstate__(self) -> dict[str, Any]:
         # SB3 keeps its class attributes here, which can't be pickled
@@ -222,21 +225,20 @@ class Smoothed(VecEnvWrapper):
         vars(self).update(state, class_attributes=dict(inspect.getmembers(type(self))))
 
     def reset(self) -> np.ndarray:
-        """Reset all arms; return observations (B, n), which are their own means."""
-        self._mean = np.array(self.venv.reset())
-        return self._mean.copy()  # the caller's own
+        """Reset all arms; return observations (B, c n), which are their own means."""
+        self._means = self._filter.first(np.asarray(self.venv.reset()))
+        return side_by_side(self._means)
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Return smoothed observations (B, n), rewards (B,), ends (B,) and infos."""
+        """Return smoothed observations (B, c n), rewards (B,), ends (B,) and infos."""
         sensed, rewards, done, infos = self.venv.step_wait()
         first = np.asarray(sensed)
         last = first.copy()
         ends = np.flatnonzero(done)
         for i in ends:
             last[i] = infos[i]["terminal_observation"]
-        mean = (self._keep * self._mean + (1 - self._keep) * last).astype(np.float32)
+        self._means = self._filter.next(self._means, last)
         for i in ends:
-            infos[i]["terminal_observation"] = mean[i].copy()
-        mean[ends] = first[ends]
-        self._mean = mean.copy()
-        return mean, rewards, done, infos
+            infos[i]["terminal_observation"] = side_by_side(self._means[i])
+        self._means[ends] = self._filter.first(first[ends])
+        return side_by_side(self._means), rewards, done, infos

@@ -1,6 +1,7 @@
 """Models of stable-baselines3 as controllers; users find them in ``arm_env.sb3``."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from arm_env.arguments import detached, number, shown
 from arm_env.control.controllers import ADAPTERS, Prediction, checked_observation, kept
 from arm_env.dynamics.layout import MUSCLE_COUNT, SENSORY_SIZE
 from arm_env.envs.settings import LONGEST_PERIOD, SHORTEST_PERIOD
+
+TimeConstant = float | Sequence[float]
+"""Time constant [s] of an exponential mean, or those of several."""
 
 # [optimal lengths] in any posture, half of an arm's muscles are much longer than this
 SHORTEST_LENGTH = 0.4
@@ -30,6 +34,35 @@ def normalised(observations: Any) -> bool:
     )
 
 
+class RunningMeans:
+    """Exponential means of observations (..., n) over c time constants [s].
+
+    Raises ValueError if there is none, and for one below 0; 0 stands for the observation itself.
+    """
+
+    def __init__(self, control_period: float, time_constant: TimeConstant):
+        several = time_constant if isinstance(time_constant, Sequence) else [time_constant]
+        shares = [kept(control_period, each) for each in several]
+        if not shares:
+            raise ValueError("give at least one time constant [s]")
+        self.number = len(shares)
+        self._keep = np.array(shares)[:, None]
+
+    def first(self, observation: np.ndarray) -> np.ndarray:
+        """Return the means (..., c, n) at the beginning of an episode."""
+        return np.repeat(observation[..., None, :], self.number, axis=-2)
+
+    def next(self, means: np.ndarray, observation: np.ndarray) -> np.ndarray:
+        """Return the means (..., c, n) one control period later."""
+        fresh = observation[..., None, :]
+        return (self._keep * means + (1 - self._keep) * fresh).astype(observation.dtype)
+
+
+def side_by_side(means: np.ndarray) -> np.ndarray:
+    """Return means (..., c, n) as one new observation (..., c n)."""
+    return means.reshape(*means.shape[:-2], -1).copy()
+
+
 class Trained:
     """A stable-baselines3 model as a controller of the environments.
 
@@ -39,9 +72,10 @@ class Trained:
     model's environment; a model that was loaded without one needs them as ``normalisation``. Values
     given here take precedence over those of the model.
 
-    ``smoothing`` is the time constant [s] of ``Smoothed``. ``control_period`` [s] is that of the
-    environment in which the model is to act, not that of its training. Raises ValueError for an
-    object without ``predict``, and for a value outside its range.
+    ``smoothing`` is the time constant [s] of ``Smoothed``, or are its several time constants.
+    ``control_period`` [s] is that of the environment in which the model is to act, not that of its
+    training. Raises ValueError for an object without ``predict``, and for a value outside its
+    range.
     """
 
     def __init__(
@@ -49,7 +83,7 @@ class Trained:
         model: Any,
         normalisation: VecNormalize | None = None,
         max_excitation: float | None = None,
-        smoothing: float | None = None,
+        smoothing: TimeConstant | None = None,
         control_period: float = 0.01,
     ):
         actions = getattr(model, "action_space", None)
@@ -73,11 +107,12 @@ class Trained:
             smoothing = getattr(observations, "time_constant", 0.0)
         self.max_excitation = number("max_excitation", max_excitation, 0, 100, above=True)
         self.smoothing = smoothing
-        self._size = getattr(observations, "shape", (None,))[-1]
         control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)
-        self._keep = kept(control_period, self.smoothing)
+        self._means = RunningMeans(control_period, smoothing)
         # without smoothing, the model may act at any control period
-        self.control_period = control_period if self.smoothing else None
+        self.control_period = control_period if np.any(smoothing) else None
+        size = getattr(observations, "shape", (None,))[-1]
+        self._size = None if size is None else size // self._means.number
 
     def predict(
         self,
@@ -94,21 +129,23 @@ class Trained:
         """
         observation = np.asarray(detached(observation))
         checked_observation(observation, self._size, "this model")
-        if state is not None and np.shape(state[0]) != observation.shape:
+        means, memory = (self._means.first(observation), None) if state is None else state
+        before = (*np.shape(means)[:-2], np.shape(means)[-1])
+        if before != observation.shape:
             raise ValueError(
-                f"the state is for observations of shape {np.shape(state[0])}, not "
-                f"{observation.shape}: give None to begin"
+                f"the state is for observations of shape {before}, not {observation.shape}: "
+                "give None to begin"
             )
-        past, memory = (observation, None) if state is None else state
         if episode_start is not None:
-            past = np.where(
-                np.reshape(episode_start, (*observation.shape[:-1], 1)), observation, past
-            )
-        mean = (self._keep * past + (1 - self._keep) * observation).astype(observation.dtype)
-        seen = mean if self.normalisation is None else self.normalisation.normalize_obs(mean)
+            begun = np.reshape(episode_start, (*observation.shape[:-1], 1, 1))
+            means = np.where(begun, self._means.first(observation), means)
+        means = self._means.next(means, observation)
+        seen = side_by_side(means)
+        if self.normalisation is not None:
+            seen = self.normalisation.normalize_obs(seen)
         action, memory = self.model.predict(seen, memory, episode_start, deterministic)
         action = np.asarray(action, dtype=float)
-        return (action + 1) * (self.max_excitation / 2) if self._scaled else action, (mean, memory)
+        return (action + 1) * (self.max_excitation / 2) if self._scaled else action, (means, memory)
 
 
 ADAPTERS[BaseAlgorithm] = Trained

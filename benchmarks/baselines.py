@@ -72,8 +72,8 @@ class Settings:
     """Share of the legs over which it does."""
     noise: tuple[float, float]
     """Shares of the legs after which the noise begins to grow, and is the environments' own."""
-    smoothing: float
-    """Time constant [s] of the mean of past observations that the policy sees; 0 for none."""
+    smoothing: float | list[float]
+    """Time constants [s] of the means of past observations that the policy sees; 0 for none."""
     environment: dict[str, Any]
     """Arguments of the environments that it trains in."""
     model: dict[str, Any]

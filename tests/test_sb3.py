@@ -302,7 +302,7 @@ class Leaning:
         return np.tanh(3 * np.asarray(observation)[:, 6:12] - 0.8), state
 
 
-@pytest.mark.parametrize("time_constant", [0.03, 0.2])
+@pytest.mark.parametrize("time_constant", [0.03, 0.2, (0.2, 0.0)])
 def test_smoothed_observations_are_the_same_in_training_and_in_evaluation(time_constant):
     adapted = Smoothed(as_sb3_vec_env("ReachArm-v0", 6, max_episode_steps=200), time_constant)
     adapted.seed(13)
@@ -335,6 +335,24 @@ def test_smoothing_begins_anew_with_every_episode():
         assert done.all() == (t % 4 == 0)
 
 
+def test_several_time_constants_show_their_means_side_by_side():
+    fast, slow, both = (
+        Smoothed(as_sb3_vec_env("ReachArm-v0", 3, max_episode_steps=4), each)
+        for each in (0.05, 0.3, (0.05, 0.3))
+    )
+    assert both.observation_space.shape == (40,)
+    for envs in (fast, slow, both):
+        envs.seed(2)
+    np.testing.assert_array_equal(both.reset(), np.hstack([fast.reset(), slow.reset()]))
+    for _ in range(9):
+        action = np.full((3, 6), -0.3, dtype=np.float32)
+        one, other, shown = (envs.step(action) for envs in (fast, slow, both))
+        np.testing.assert_array_equal(shown[0], np.hstack([one[0], other[0]]))
+        for i in np.flatnonzero(shown[2]):
+            ends = [infos[i]["terminal_observation"] for infos in (one[3], other[3])]
+            np.testing.assert_array_equal(shown[3][i]["terminal_observation"], np.hstack(ends))
+
+
 def small(arms):
     return sb3.PPO(
         "MlpPolicy", arms, n_steps=16, batch_size=32, n_epochs=1, seed=0, device="cpu", verbose=0
@@ -342,7 +360,7 @@ def small(arms):
 
 
 @pytest.mark.parametrize("max_excitation", [1.0, 0.5])
-@pytest.mark.parametrize("time_constant", [0.0, 0.1])
+@pytest.mark.parametrize("time_constant", [0.0, 0.1, [0.03, 0.2]])
 def test_a_model_knows_what_it_was_trained_on_saved_or_not(max_excitation, time_constant, tmp_path):
     """One controller in training, in ours, and in a single environment; nothing is told twice."""
     settings = {"arm": {"max_excitation": max_excitation}, "control_period": 0.02}
@@ -471,3 +489,7 @@ def test_a_time_constant_below_zero_is_refused():
         Smoothed(as_sb3_vec_env("ReachArm-v0", 1), -1.0)
     with pytest.raises(ValueError, match=r"time constant .* not nan"):
         Trained(Leaning(), smoothing=float("nan"))
+    with pytest.raises(ValueError, match=r"time constant .* not -1"):
+        Smoothed(as_sb3_vec_env("ReachArm-v0", 1), (0.1, -1))
+    with pytest.raises(ValueError, match="at least one time constant"):
+        Smoothed(as_sb3_vec_env("ReachArm-v0", 1), ())
