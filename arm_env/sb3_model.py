@@ -140,7 +140,7 @@ class Trained:
             begun = np.reshape(episode_start, (*observation.shape[:-1], 1, 1))
             means = np.where(begun, self._means.first(observation), means)
         means = self._means.next(means, observation)
-        seen = side_by_side(means)
+        seen: Any = side_by_side(means)
         if self.normalisation is not None:
             seen = self.normalisation.normalize_obs(seen)
         action, memory = self.model.predict(seen, memory, episode_start, deterministic)
