@@ -24,7 +24,7 @@ from stable_baselines3.sac.policies import Actor as SACActor
 from arm_env.checked import with_present_names
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
-from arm_env.sb3 import Trained, as_sb3_vec_env
+from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from arm_env.tasks.registry import task_of_environment
 from benchmarks.changes import merged, nested
 from benchmarks.optimality import PERIOD
@@ -71,7 +71,8 @@ class Settings:
     anneal_fraction: float
     """Share of the legs over which it does."""
     noise: tuple[float, float]
-    """Shares of the legs after which the noise begins to grow, and is the environments' own."""
+    """Shares of the legs after which the noise begins to grow, and is the environments' own; above
+    1 for a noise that never grows so far."""
     smoothing: float | list[float]
     """Time constants [s] of the means of past observations that the policy sees; 0 for none."""
     environment: dict[str, Any]
@@ -180,6 +181,7 @@ def load_baseline(folder: Path) -> Trained:
     policy = ACTORS[record["algorithm"]](**saved["data"])
     policy.load_state_dict(saved["state_dict"])
     policy.set_training_mode(False)
-    environments = as_sb3_vec_env(record["environment"], 1)
+    smoothing = record["settings"].get("smoothing", 0.0)
+    environments = Smoothed(as_sb3_vec_env(record["environment"], 1), smoothing)
     normalisation = VecNormalize.load(str(folder / "normalisation.pkl"), environments)
-    return Trained(policy, normalisation, smoothing=record["settings"].get("smoothing", 0.0))
+    return Trained(policy, normalisation, smoothing=smoothing)

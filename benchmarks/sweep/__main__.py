@@ -15,6 +15,7 @@ from benchmarks.sweep.jobs import Job, distinct, jobs_of, read_jobs
 from benchmarks.sweep.table import is_done, store, write_table
 from rnn_controller.options import value
 from rnn_controller.outputs import output_folder
+from rnn_controller.watching import remark
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Args(Checked):
 def main(args: Args) -> None:
     """Do the jobs that are left. Raises ValueError if one has failed, after all others are done."""
     jobs = args.jobs()
-    left = [job for job in jobs if not is_done(args.output / job.name) and not args.stored(job)]
+    left = [job for job in jobs if not done_in(job, args)]
     if args.dry:
         print("\n".join(job.name for job in left) or "every job is done")
         return
@@ -90,6 +91,20 @@ def main(args: Args) -> None:
         raise ValueError(
             f"{len(failed)} jobs failed; error.txt in the folder of each says more:\n{lines}"
         )
+
+
+def done_in(job: Job, args: Args) -> list[Path]:
+    """Return the folders that hold the finished run of a job; say what it has otherwise."""
+    found = [args.output / job.name] if is_done(args.output / job.name) else []
+    if args.store and args.stored(job):
+        found.append(args.store / job.name)
+    for folder in found:
+        if others := job.differences(folder):
+            remark(
+                f"note: {folder} is done, but with another {', '.join(others)}; "
+                "it is done again if you remove it"
+            )
+    return found
 
 
 def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[str, str]:

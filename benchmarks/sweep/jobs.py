@@ -6,10 +6,11 @@ job. A setting whose value is itself a list is given as a list of lists.
 
 import hashlib
 import itertools
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from arm_env.arguments import choice, shown
 from arm_env.tasks.registry import TASKS
 from benchmarks.changes import flat
 from benchmarks.named import named_function
+from benchmarks.places import RECORD
 
 OWN = ("method", "task", "seed", "name")
 """Keys of a table that are no settings of the training."""
@@ -65,25 +67,41 @@ class Job:
     def check(self) -> None:
         """Raise ValueError if the training would refuse the job."""
         try:
-            if ":" in self.method:
-                named_function(self.method)
-            else:
-                self._check_settings()
+            self.all_settings()
         except (TypeError, ValueError) as error:
             raise ValueError(f"the job {self.name}: {error}") from None
 
-    def _check_settings(self) -> None:
+    def all_settings(self) -> dict[str, Any]:
+        """Return all settings of the training as JSON values, as its record holds them.
+
+        A function has those that it is given. Raises ValueError if there is no such training.
+        """
+        if ":" in self.method:
+            named_function(self.method)
+            return dict(self.settings)
         from benchmarks import train_network  # these take seconds to import
 
         if self.method in train_network.VARIANTS:
-            train_network.configured(self.method, self.task, self.seed, self.settings)
-            return
+            config = train_network.configured(self.method, self.task, self.seed, self.settings)
+            return config.form()
         from benchmarks.baselines import ALGORITHMS, settings
 
         known = (*train_network.VARIANTS, *ALGORITHMS)
         if self.method not in known:
             raise ValueError(f"method must be one of {', '.join(known)}, or module:function")
-        settings(self.method, self.environment, self.settings)
+        found = asdict(settings(self.method, self.environment, self.settings))
+        return json.loads(json.dumps(found))
+
+    def differences(self, folder: Path) -> list[str]:
+        """Return the names of settings that a finished run in a folder has otherwise.
+
+        A setting that came or went with another version of this package does not count.
+        """
+        record = folder / RECORD
+        if not record.exists():
+            return []
+        now, then = flat(self.all_settings()), flat(json.loads(record.read_text())["settings"])
+        return sorted(name for name in now.keys() & then.keys() if now[name] != then[name])
 
 
 def read_jobs(path: Path) -> list[Job]:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from benchmarks import fair
+from benchmarks.places import RESULTS, STORED
+from benchmarks.sweep.jobs import read_jobs
 
 
 def write_run(root, controller, seed, success, core_seconds):
@@ -51,3 +53,11 @@ def test_the_table_shows_budgets_searches_and_who_is_better(tmp_path):
 def test_without_runs_it_says_how_to_make_them(tmp_path):
     with pytest.raises(ValueError, match=r"benchmarks\.sweep .* --store"):
         fair.main(fair.Args(tmp_path))
+
+
+@pytest.mark.parametrize(("sweep", "stored"), [("fair", RESULTS / "fair"), ("comparison", STORED)])
+def test_the_stored_runs_have_the_settings_of_their_sweeps(sweep, stored):
+    jobs = read_jobs(RESULTS.parent / f"{sweep}.toml")
+    assert [(job.name, *job.differences(stored / job.name)) for job in jobs] == [
+        (job.name,) for job in jobs
+    ]

@@ -93,7 +93,7 @@ def test_jobs_come_from_a_file_or_from_options():
 # Work.
 
 
-def test_a_job_of_a_network_is_trained_measured_and_stored(tmp_path):
+def test_a_job_of_a_network_is_trained_measured_and_stored(tmp_path, capsys):
     (job,) = jobs_of(
         {"method": "rnn", "name": "tiny", "iterations": 2, "batch_size": 2, "neurons": 3}
     )
@@ -112,7 +112,11 @@ def test_a_job_of_a_network_is_trained_measured_and_stored(tmp_path):
     kept = {path.name for path in (tmp_path / "stored" / job.name).iterdir()}
     assert kept == {"checkpoint.safetensors", "result.json", "run.json"}
     args = Args(over=('method="rnn"', 'name="tiny"'), store=tmp_path / "stored", dry=True)
+    capsys.readouterr()
     main(args)
+    out, err = capsys.readouterr()
+    assert out == "every job is done\n"
+    assert "with another batch_size, iterations, network.neurons; it is done again if you" in err
 
 
 def test_a_budget_of_processor_time_ends_a_baseline(tmp_path):

@@ -83,9 +83,9 @@ def test_a_gradient_in_parts_is_that_of_the_whole(tmp_path):
     assert difference < 1e-12 * whole.gradient.abs().max()
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_the_weights_do_not_depend_on_the_number_of_processes(processes, alone, tmp_path):
-    other = trained(processes, tmp_path / "run")
+def test_the_weights_do_not_depend_on_the_number_of_processes(alone, tmp_path):
+    """Three processes go on with a run of two in the test below."""
+    other = trained(2, tmp_path / "run")
     assert (weights(other) - weights(alone)).abs().max() < 1e-12
     assert other.training["state"] == alone.training["state"]
 
