@@ -41,7 +41,7 @@ class RunningMeans:
     """
 
     def __init__(self, control_period: float, time_constant: TimeConstant):
-        several = time_constant if isinstance(time_constant, Sequence) else [time_constant]
+        several: Any = time_constant if np.ndim(time_constant) else [time_constant]
         shares = [kept(control_period, each) for each in several]
         if not shares:
             raise ValueError("give at least one time constant [s]")
@@ -72,10 +72,9 @@ class Trained:
     model's environment; a model that was loaded without one needs them as ``normalisation``. Values
     given here take precedence over those of the model.
 
-    ``smoothing`` is the time constant [s] of ``Smoothed``, or are its several time constants.
-    ``control_period`` [s] is that of the environment in which the model is to act, not that of its
-    training. Raises ValueError for an object without ``predict``, and for a value outside its
-    range.
+    ``smoothing`` is the time constant [s] of ``Smoothed``, or a list of several. ``control_period``
+    [s] is that of the environment in which the model is to act, not that of its training. Raises
+    ValueError for an object without ``predict``, and for a value outside its range.
     """
 
     def __init__(
@@ -95,16 +94,18 @@ class Trained:
             raise ValueError(
                 f"Trained makes a controller of a stable-baselines3 model, not of {shown(model)}"
             )
-        if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
-            warnings.warn(
-                "this model has seen normalised observations: give Trained the statistics of its "
-                "VecNormalize, Trained(model, VecNormalize.load(path, as_sb3_vec_env(env_id, 1)))",
-                stacklevel=2,
-            )
         if max_excitation is None:
             max_excitation = getattr(actions, "max_excitation", 1.0)
         if smoothing is None:
             smoothing = getattr(observations, "time_constant", 0.0)
+        if self.normalisation is None and normalised(getattr(model, "_last_obs", None)):
+            arms = "as_sb3_vec_env(env_id, 1)"
+            arms = f"Smoothed({arms}, {smoothing})" if np.ndim(smoothing) else arms
+            warnings.warn(
+                "this model has seen normalised observations: give Trained the statistics of its "
+                f"VecNormalize, Trained(model, VecNormalize.load(path, {arms}))",
+                stacklevel=2,
+            )
         self.max_excitation = number("max_excitation", max_excitation, 0, 100, above=True)
         self.smoothing = smoothing
         control_period = number("control_period", control_period, SHORTEST_PERIOD, LONGEST_PERIOD)

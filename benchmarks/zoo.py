@@ -44,7 +44,7 @@ class Curriculum(BaseCallback):
 
     It acts on environments of this package in a ``VecEnv`` of stable-baselines3 that holds one
     environment per arm. ``noise`` holds the shares of the legs after which the noise begins to
-    grow, and is the environments' own. The last leg trains on the task itself.
+    grow, and is the environments' own (above 1: it never is). The last leg has the task's target.
     """
 
     def __init__(

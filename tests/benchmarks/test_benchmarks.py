@@ -97,11 +97,13 @@ def test_changes_of_nothing_are_refused(change):
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 @pytest.mark.parametrize("algorithm", ["crossq", "ppo", "recurrent-ppo", "sac", "tqc"])
-def test_every_baseline_has_settings_that_end_on_the_task_itself(algorithm, env_id):
+def test_every_baseline_has_settings_that_end_on_the_task_s_own_target_and_noise(algorithm, env_id):
     s = settings(algorithm, env_id)
     assert s.weights(env_id, 0.0).target_radius == pytest.approx(s.initial_target_radius)
     assert s.weights(env_id, 1 - 1 / s.legs).target_radius == pytest.approx(0.04)
-    assert s.loudness(1 - 1 / s.legs) == 1.0
+    # off-policy methods end under less noise than the task has, and reach more targets so
+    loudest = s.loudness(1 - 1 / s.legs)
+    assert loudest == 1.0 if "ppo" in algorithm else 0 < loudest < 0.5
 
 
 # Training.
@@ -542,7 +544,8 @@ def test_changes_add_up_on_the_command_line():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_untrained_policy_has_the_initial_action(algorithm, tmp_path):
     s = settings(algorithm, "ReachArm-v0", {"num_envs": 2})
-    run = begun(algorithm, "ReachArm-v0", 0, s, tmp_path)
-    observations = np.random.default_rng(0).normal(size=(50, 20)).astype(np.float32)
-    actions, _ = run.prepare().predict(observations, deterministic=True)
+    model = begun(algorithm, "ReachArm-v0", 0, s, tmp_path).prepare()
+    shape = (50, *model.observation_space.shape)
+    observations = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    actions, _ = model.predict(observations, deterministic=True)
     np.testing.assert_allclose(actions, s.initial_action, atol=0.1)

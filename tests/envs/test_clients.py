@@ -81,13 +81,14 @@ OFF_POLICY = ("n_envs:2", "learning_starts:50", "batch_size:16", "gradient_steps
 # in a process of its own, since the model holds a schedule of rl_zoo3, which it imports
 LOADED = """
 import arm_env
-from arm_env.sb3 import Trained, as_sb3_vec_env
+from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 folder = {folder!r} + "/ppo/ReachArm-v0_1/ReachArm-v0"
-statistics = VecNormalize.load(folder + "/vecnormalize.pkl", as_sb3_vec_env("ReachArm-v0", 1))
-controller = Trained(PPO.load(folder + ".zip", device="cpu"), statistics)
+model = PPO.load(folder + ".zip", device="cpu")
+arm = Smoothed(as_sb3_vec_env("ReachArm-v0", 1), model.observation_space.time_constant)
+controller = Trained(model, VecNormalize.load(folder + "/vecnormalize.pkl", arm))
 assert arm_env.evaluate(controller, movements=4, seed=0).mean_value > 0
 print("smoothed over", controller.smoothing, "s")
 """
@@ -104,7 +105,9 @@ def test_rl_zoo3_trains_and_enjoys_with_the_file_of_this_repository(tmp_path):
     assert (tmp_path / "ppo/ReachArm-v0_1/ReachArm-v0.zip").exists()
     enjoyed = zoo("enjoy", "ppo", REACH, "-f", str(tmp_path), "-n", "41", "--no-render")
     assert "Episode Length 40" in enjoyed and "Success rate" in enjoyed
-    assert "smoothed over 0.05 s" in run("-c", LOADED.format(folder=str(tmp_path)), folder=ROOT)
+    assert "smoothed over [0.05, 0.3] s" in run(
+        "-c", LOADED.format(folder=str(tmp_path)), folder=ROOT
+    )
 
 
 def test_rl_zoo3_trains_off_policy_with_the_file_of_this_repository(tmp_path):
