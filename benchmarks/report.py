@@ -1,5 +1,6 @@
 """The comparison as a Markdown table and a figure, made from its rows and learning curves."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
@@ -25,18 +26,12 @@ from rnn_controller.figures.common import STYLE
 Rows = list[dict[str, Any]]
 Column = tuple[str, str, Callable[[float], str]]
 
-# Okabe & Ito, and three more: colour-blind eyes tell them apart.
+# Okabe & Ito, and two more: colour-blind eyes tell them apart.
 PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#882255",
-    "#888888",
-    "#332288",
-)
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288",
+)  # fmt: skip
+SIZED, GREY = re.compile(r".*-\d+"), "#888888"
+"""Names of networks of another size, such as rnn-12, and their colour; sizes.png compares them."""
 SUCCESS = {env_id: task.success_measure[0] for env_id, task in ENVIRONMENTS.items()}
 WORDS = {env_id: task.success_measure[1] for env_id, task in ENVIRONMENTS.items()}
 COMMON: tuple[Column, ...] = (
@@ -163,10 +158,11 @@ def training(rows: Rows) -> str:
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each trained controller; black for the others."""
+    """Return a colour for each controller: black if it is not trained, grey for another size."""
     every = sorted(set(names))
-    trained = [name for name in every if name not in UNTRAINED]
-    return {**dict.fromkeys(every, "black"), **dict(zip(trained, cycle(PALETTE), strict=False))}
+    colours = {name: GREY if SIZED.fullmatch(name) else "black" for name in every}
+    own = [name for name in every if name not in UNTRAINED and not SIZED.fullmatch(name)]
+    return {**colours, **dict(zip(own, cycle(PALETTE), strict=False))}
 
 
 def draw_scores(axes: Axes, rows: Rows, env_id: str, colours: dict[str, str]) -> None:
@@ -220,8 +216,11 @@ def figure(rows: Rows, runs: list[Run]) -> Figure:
         draw_curves(line[1], runs, env_id, "steps", colours)
         draw_curves(line[2], runs, env_id, "seconds", colours)
     if trained:
-        handles = [Line2D([], [], color=colours[name], label=name) for name in trained]
-        whole.legend(handles=handles, loc="outside lower center", ncols=len(trained))
+        shown = {name: colours[name] for name in trained if not SIZED.fullmatch(name)}
+        if len(shown) < len(trained):
+            shown["other sizes"] = GREY
+        handles = [Line2D([], [], color=colour, label=name) for name, colour in shown.items()]
+        whole.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return whole
 
 
