@@ -12,7 +12,7 @@ demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo
 
 test: .venv/dev check  ## lint, types, and the whole test suite
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: .venv/dev  ## ruff and mypy
 	$(BIN)/ruff check .
