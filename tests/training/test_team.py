@@ -40,6 +40,12 @@ def weights(checkpoint):
     return torch.cat([value.flatten() for value in checkpoint.network.state_dict().values()])
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The checkpoint of a training by one process."""
+    return trained(1, tmp_path_factory.mktemp("alone"))
+
+
 def test_parts_are_shared_out_whole():
     for size in (1, 2, 3, 5):
         for number in (1, 2, 7, 32):
@@ -77,12 +83,17 @@ def test_a_gradient_in_parts_is_that_of_the_whole(tmp_path):
     assert difference < 1e-12 * whole.gradient.abs().max()
 
 
+@pytest.mark.parametrize("processes", [2, 3])
+def test_the_weights_do_not_depend_on_the_number_of_processes(processes, alone, tmp_path):
+    other = trained(processes, tmp_path / "run")
+    assert (weights(other) - weights(alone)).abs().max() < 1e-12
+    assert other.training["state"] == alone.training["state"]
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the processes")
-def test_a_killed_process_ends_the_run_which_another_number_of_them_goes_on_with(tmp_path):
-    """First two processes, then three: the weights are those of one."""
-    alone = trained(1, tmp_path / "alone")
-    process = torchrun(2, tmp_path / "run")
-    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+def test_a_killed_process_ends_the_run_which_another_number_of_them_goes_on_with(alone, tmp_path):
+    process = torchrun(2, tmp_path)
+    checkpoint = tmp_path / "checkpoint.safetensors"
     written = set()  # before the first iteration, and after it
     end = time.monotonic() + 120
     while len(written) < 2:
@@ -97,9 +108,8 @@ def test_a_killed_process_ends_the_run_which_another_number_of_them_goes_on_with
     assert "another process of this training has ended" in out or "go on with" in out, out
     done = load_checkpoint(checkpoint).training["state"]["done"]
     assert 0 < done < ITERATIONS
-    other = trained(3, tmp_path / "run", "--resume")
+    other = trained(3, tmp_path, "--resume")
     assert (weights(other) - weights(alone)).abs().max() < 1e-12
-    assert other.training["state"] == alone.training["state"]
 
 
 def children(pid):
