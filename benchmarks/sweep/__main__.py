@@ -13,6 +13,7 @@ from benchmarks.places import RECORD
 from benchmarks.runs import command_line
 from benchmarks.sweep.jobs import Job, distinct, jobs_of, read_jobs
 from benchmarks.sweep.table import is_done, store, write_table
+from benchmarks.sweep.worker import run_here
 from rnn_controller.options import value
 from rnn_controller.outputs import output_folder
 from rnn_controller.watching import remark
@@ -109,12 +110,6 @@ def done_in(job: Job, args: Args) -> list[Path]:
 
 def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[str, str]:
     """Do the jobs that are left, and return the errors of those that failed."""
-    try:
-        from benchmarks.sweep.cluster import cluster, run
-    except ImportError as error:
-        raise ValueError(
-            "a sweep needs Ray: pip install -c constraints.txt -e '.[sweep]'"
-        ) from error
     failed = 0
     with tqdm(total=len(jobs), initial=len(jobs) - len(left), desc="jobs") as bar:
 
@@ -126,8 +121,17 @@ def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[st
             bar.set_postfix_str(f"{failed} failed, last {job.name}")
             bar.update()
 
+        given = (folder.resolve(), args.movements, args.tries, report)
+        if len(left) == 1 and args.address is None:
+            return run_here(left[0], *given)
+        try:
+            from benchmarks.sweep.cluster import cluster, run
+        except ImportError as error:
+            raise ValueError(
+                "a sweep needs Ray: pip install -c constraints.txt -e '.[sweep]'"
+            ) from error
         with cluster(args.address, args.workers):
-            return run(left, folder.resolve(), args.movements, args.tries, report)
+            return run(left, *given)
 
 
 def keep(jobs: list[Job], folder: Path, args: Args) -> None:

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from benchmarks.sweep.jobs import Job
-from benchmarks.sweep.worker import work
+from benchmarks.sweep.worker import in_a_line, work
 
 DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -84,7 +84,5 @@ def _error(reference: Any) -> str | None:
     try:
         ray.get(reference)
     except RayError as error:
-        cause = getattr(error, "cause", None) or error
-        text = str(cause).strip() or type(cause).__name__
-        return text.splitlines()[0]
+        return in_a_line(getattr(error, "cause", None) or error)
     return None

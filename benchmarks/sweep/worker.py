@@ -3,7 +3,7 @@
 import contextlib
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,36 @@ def work(job: Job, folder: Path, movements: int) -> None:
         row = {**row, "attempts": attempts, "version": arm_env.__version__}
         write_whole(folder / RESULT, json.dumps(row, indent=1) + "\n")
         (folder / ERROR).unlink(missing_ok=True)
+
+
+def run_here(
+    job: Job,
+    folder: Path,
+    movements: int,
+    tries: int,
+    report: Callable[[Job, str | None], Any],
+) -> dict[str, str]:
+    """Do the only job of a sweep in this process, as ``cluster.run`` does many on Ray.
+
+    The start of Ray takes longer than a short job.
+    """
+    error = None
+    for _ in range(tries):
+        try:
+            work(job, folder / job.name, movements)
+        except Exception as failure:
+            error = in_a_line(failure)
+        else:
+            error = None
+            break
+    report(job, error)
+    return {job.name: error} if error else {}
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return in one line why a job failed."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]
 
 
 def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:

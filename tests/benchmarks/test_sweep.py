@@ -132,6 +132,21 @@ def test_a_budget_of_processor_time_ends_a_baseline(tmp_path):
     assert 3.0 <= curve[2]["core_seconds"] < 3.6
 
 
+def test_one_job_needs_no_ray_and_is_tried_again_and_reported(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "benchmarks.sweep.cluster", None)  # importing it fails
+    args = Args(over=(f"method='{JOBS}:odd_seeds_fail'", "seed=1"), output=tmp_path, tries=3)
+    with pytest.raises(ValueError, match=r"1 jobs failed.*\n.*seed 1 is odd$"):
+        main(args)
+    assert (tmp_path / "begins.txt").read_text().split() == ["1", "1", "1"]
+    assert len(list(tmp_path.glob("*/error.txt"))) == 1
+    (tmp_path / "mended").touch()
+    main(args)
+    assert "1 of 1 jobs are done" in capsys.readouterr().out
+    assert not list(tmp_path.glob("*/error.txt")) and (tmp_path / "sweep.csv").exists()
+    with pytest.raises(ValueError, match="a sweep needs Ray"):
+        main(Args(over=(args.over[0], "seed=[3, 5]"), output=tmp_path))
+
+
 # Ray.
 
 
