@@ -158,7 +158,9 @@ def outcome(name: str, rows: Rows, env_id: str) -> tuple[str, str, str, str]:
 def figure(fair: Fair) -> Figure:
     """Draw the success of every run, and learning curves against processor time."""
     environments = measured(fair.rows)
-    colours = colours_of(row["controller"] for row in fair.rows)
+    colours = colours_of(run.algorithm for run in fair.runs)
+    for run, row in zip(fair.runs, fair.rows, strict=True):  # a long run has a name of its own
+        colours[row["controller"]] = colours[run.algorithm]
     whole = Figure(figsize=(9, 3.2 * len(environments)), layout="constrained")
     grid = whole.subplots(len(environments), 2, squeeze=False)
     for line, env_id in zip(grid, environments, strict=True):
