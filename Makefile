@@ -1,9 +1,11 @@
 # Everything runs in .venv, installed through constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# pip compiles on one core; some packages hold files that no Python 3 compiles
+COMPILE = -$(BIN)/python -m compileall -qq -j 0 .venv/lib
 
-.PHONY: live demo test check docs notebooks lowest speed comparison package clean
+.PHONY: live demo test suite check docs notebooks lowest speed comparison package clean
 
 live: .venv/demo  ## the arm and its network in the browser, until Ctrl-C
 	$(BIN)/python -m rnn_controller live
@@ -11,7 +13,10 @@ live: .venv/demo  ## the arm and its network in the browser, until Ctrl-C
 demo: .venv/demo  ## train a reach controller for three minutes and look at it
 	$(BIN)/python -m rnn_controller demo
 
-test: .venv/dev check  ## lint, types, and the whole test suite
+test: .venv/dev  ## lint, types, and the whole test suite
+	$(MAKE) --no-print-directory --jobs 2 check suite
+
+suite: .venv/dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: .venv/dev  ## ruff and mypy
@@ -44,18 +49,21 @@ package: .venv/dev  ## sdist and wheel under dist/
 	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e .
+	$(COMPILE)
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt
 	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[dev]'
+	$(COMPILE)
 	touch $@ .venv/demo
 
 .venv/docs: pyproject.toml constraints.txt
 	@echo 'installing into .venv: about a minute'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[docs]'
+	$(COMPILE)
 	touch $@ .venv/demo
 
 .venv-lowest/installed: pyproject.toml

@@ -14,7 +14,7 @@ small that a few of them would decide the mean. Ratios of means keep all movemen
 """
 
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ HOLDS = ("optimal", "network")
 MARGIN = 1.0  # [s]
 PERIOD = 0.01  # [s]
 SHORT = 0.05  # [m] means of ratios leave out shorter jumps
+ROUNDING = 1e-12  # [m, rad, rad/s] NumPy rounds arccos and its like otherwise on other processors
 AGREE = 1e-4  # [-] values this near the best, as a share of it, count as the same
 
 
@@ -160,8 +161,11 @@ def same_episodes(controller: Controller, optimum: Optimum) -> Recording:
         raise ValueError("this optimum is that of another arm or another cost: compute it again")
     recording = episodes(controller, optimum.task, optimum.movements, optimum.seed)
     found = len(optimum.start)
-    same = np.array_equal(both_commands(recording)[:found], optimum.commands)
-    if not same or not np.array_equal(recording.states[0, :found], optimum.start):
+    same = partial(np.allclose, rtol=0, atol=ROUNDING)
+    if not (
+        same(both_commands(recording)[:found], optimum.commands)
+        and same(recording.states[0, :found], optimum.start)
+    ):
         raise ValueError(
             "the environment no longer draws the starts and commands of this optimum: "
             "compute it again"

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from arm_env.files import write_whole
 from arm_env.tasks.registry import ENVIRONMENTS
@@ -196,6 +196,10 @@ def draw_curves(
             axes.plot(x, y, color=colours[run.algorithm], lw=1.1, alpha=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yscale("log")  # else one collapse hides all others
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(
         xlabel=AXES[against],
         ylabel="mean value V",

@@ -246,7 +246,7 @@ def main(args: Args) -> None:
         )
         rows = [row for row in rows if (row["controller"], row["environment"]) != mine] + list(new)
         write_rows(path, rows)
-    for written in [path, *write_report(path, rows)]:
+    for written in [path, *write_report(path, read_rows(path))]:
         print(f"written: {written}")
 
 
