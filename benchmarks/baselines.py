@@ -5,6 +5,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -107,7 +108,7 @@ def settings(
     """Return the stored settings with changes by dotted names: {"model.gamma": 0.95}.
 
     If they are ``tuned``, the best settings of a stored study replace those of ``settings.toml``.
-    Raises ValueError if there is no setting of a name.
+    Raises ValueError if there is no setting or argument of a name.
     """
     table = tomllib.loads(SETTINGS.read_text("utf-8"))[algorithm] | {"core_seconds": 0.0}
     task = task_of_environment(env_id)
@@ -119,6 +120,10 @@ def settings(
     unknown = sorted(set(new) - set(table))
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: none of the settings, {', '.join(table)}")
+    arguments = [name for name in signature(ALGORITHMS[algorithm]).parameters if name != "env"]
+    if wrong := sorted(set(new.get("model", {})) - set(arguments)):
+        names = ", ".join(f"model.{name}" for name in wrong)
+        raise ValueError(f"{names}: none of the arguments of {algorithm}, {', '.join(arguments)}")
     return Settings(**merged(table, new))
 
 

@@ -121,8 +121,8 @@ def table(fair: Fair, env_id: str) -> str:
     equal, long = fair.split(env_id)
     budget = fair.budget(env_id)
     titles = (
-        "method", "seeds", WORDS[env_id], "V", "processor time", "search before it",
-        "network is better",
+        "method", "seeds", WORDS[env_id], "V", "steps", "processor time",
+        "search before it", "network is better",
     )  # fmt: skip
     lines = ["| " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) - 1)]
     for name, rows in equal.items():
@@ -136,7 +136,7 @@ def table(fair: Fair, env_id: str) -> str:
     if not long:
         return "\n".join(lines)
     lines += ["", "With more processor time:", ""]
-    lines += ["| " + " | ".join(titles[:5]) + " |", "|---|" + "---:|" * 4]
+    lines += ["| " + " | ".join(titles[:6]) + " |", "|---|" + "---:|" * 5]
     for name, rows in long.items():
         times = [time / budget for time in scores(rows, "core_seconds")]
         cells = [*outcome(name, rows, env_id), f"{np.mean(times):.1f} × the budget"]
@@ -144,13 +144,14 @@ def table(fair: Fair, env_id: str) -> str:
     return "\n".join(lines)
 
 
-def outcome(name: str, rows: Rows, env_id: str) -> tuple[str, str, str, str]:
-    """Return the first cells of a line: method, seeds, success and value."""
+def outcome(name: str, rows: Rows, env_id: str) -> tuple[str, str, str, str, str]:
+    """Return the first cells of a line: method, seeds, success, value and steps of training."""
     return (
         name,
         str(len(rows)),
         cell(scores(rows, SUCCESS[env_id]), lambda x: f"{100 * x:.1f} %"),
         cell(scores(rows, "mean_value"), lambda x: f"{x:.2f}"),
+        f"{np.median(scores(rows, 'train_steps')) / 1e6:.3g} M",
     )
 
 
@@ -179,7 +180,8 @@ def written(fair: Fair, output: Path) -> Iterator[Path]:
         "# Fair comparison",
         "Written by `python -m benchmarks.fair`; every run is in `fair.csv`. All methods have the "
         "same processor time, which is that of the network, and are reported at its end; ± is the "
-        "largest deviation of a run. Before that, the settings of each baseline were searched "
+        "largest deviation of a run. Steps are control steps (M: million); how many fit into the "
+        "processor time depends on the machine and on its other work. Before that, the settings of each baseline were searched "
         "(`benchmarks.search`). Interquartile means over seeds [95 % intervals, stratified "
         "bootstrap]. The last column is the probability that a run of the network is more "
         "successful than one of the method (Agarwal et al. 2021).",

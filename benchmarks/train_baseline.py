@@ -60,7 +60,7 @@ class Args:
     """Seed of the weights, the movements, the noise and the exploration."""
     steps: Annotated[int | None, value(default="that of the settings")] = None
     """Number of environment steps."""
-    core_seconds: Annotated[float, value(default="none; the number of steps ends it")] = 0.0
+    core_seconds: Annotated[float | None, value(default="none; the number of steps ends it")] = None
     """Processor time after which the training ends [s]; it replaces the number of steps."""
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Change of one setting, such as model.gamma=0.95. This option may be repeated."""
@@ -242,7 +242,7 @@ def open_run(args: Args) -> Run:
     changes = assignments(args.change)
     if args.steps is not None:
         changes["steps"] = args.steps
-    if args.core_seconds:
+    if args.core_seconds is not None:
         changes["core_seconds"] = args.core_seconds
     return open_with(args, settings(args.algo, args.env, changes))
 

@@ -30,10 +30,11 @@ HEAD = """\
 # Run rl_zoo3 in the folder that holds benchmarks/, since the callback is imported from there:
 #   python -m rl_zoo3.train --algo {name} --env ReachArm-v0 --gym-packages arm_env \\
 #       --conf-file benchmarks/rl_zoo3/{name}.yml --num-threads 1
-# Three things differ from python -m benchmarks.train_baseline --algo {algorithm}:
+# Four things differ from python -m benchmarks.train_baseline --algo {algorithm}:
 # - rl_zoo3 makes one environment per arm, which is slower than one vector environment.
 # - The learning rate falls with every step, not between legs.
 # - The first episode of each arm has the task's own noise and target.
+# - rl_zoo3 counts steps; it knows no limit on processor time.
 """
 
 
