@@ -22,6 +22,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.sac.policies import Actor as SACActor
 
+from arm_env.arguments import count, flag, number, numbers, shown
 from arm_env.checked import with_present_names
 from arm_env.dynamics.parameters import CostWeights
 from arm_env.files import write_whole
@@ -85,6 +86,24 @@ class Settings:
     initial_action: float
     """Mean action of the untrained policy, between −1, no excitation, and 1, the greatest."""
 
+    def __post_init__(self) -> None:
+        found: dict[str, Any] = {
+            name: count(name, getattr(self, name), 1) for name in ("steps", "num_envs", "legs")
+        }
+        found["initial_target_radius"] = number(
+            "initial_target_radius", self.initial_target_radius, 0, above=True
+        )
+        found["anneal_fraction"] = number("anneal_fraction", self.anneal_fraction, 0, 1)
+        found["core_seconds"] = number("core_seconds", self.core_seconds, 0)
+        found["initial_action"] = number("initial_action", self.initial_action, -1, 1)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+        flag("decay", self.decay)
+        numbers("noise", self.noise, (2,))
+        for name in ("model", "environment"):
+            if not isinstance(value := getattr(self, name), dict):
+                raise ValueError(f"{name} is a table of arguments, not {shown(value)}")
+
     def weights(self, env_id: str, progress: float) -> CostWeights:
         """Return the weights of the cost at ``progress`` from 0 to 1."""
         exact = task_of_environment(env_id).weights
@@ -120,11 +139,12 @@ def settings(
     unknown = sorted(set(new) - set(table))
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: none of the settings, {', '.join(table)}")
+    found = Settings(**merged(table, new))
     arguments = [name for name in signature(ALGORITHMS[algorithm]).parameters if name != "env"]
-    if wrong := sorted(set(new.get("model", {})) - set(arguments)):
+    if wrong := sorted(set(found.model) - set(arguments)):
         names = ", ".join(f"model.{name}" for name in wrong)
         raise ValueError(f"{names}: none of the arguments of {algorithm}, {', '.join(arguments)}")
-    return Settings(**merged(table, new))
+    return found
 
 
 def best_of_study(algorithm: str, env_id: str) -> dict[str, Any]:

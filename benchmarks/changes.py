@@ -8,16 +8,20 @@ from typing import Any
 def assignments(changes: Iterable[str]) -> dict[str, Any]:
     """Return the values in assignments such as "model.gamma=0.95", by their dotted names.
 
-    The values are written as in TOML. Raises ValueError for a text that is no assignment.
+    The values are written as in TOML. Raises ValueError for a text that is no assignment,
+    and for a name that comes twice.
     """
     found: dict[str, Any] = {}
     for change in changes:
         try:
-            found |= flat(tomllib.loads(change))
+            given = flat(tomllib.loads(change))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(
                 f"a change is an assignment such as model.gamma=0.95, not {change!r}: {error}"
             ) from None
+        if twice := sorted(given.keys() & found.keys()):
+            raise ValueError(f"{', '.join(twice)} is given twice")
+        found |= given
     return found
 
 

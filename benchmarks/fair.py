@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from arm_env.files import write_whole
 from benchmarks.csv_files import write_csv
-from benchmarks.places import RESULTS, STUDIES
+from benchmarks.places import RESULT, RESULTS, STUDIES
 from benchmarks.report import (
     SUCCESS,
     WORDS,
@@ -31,7 +31,7 @@ from benchmarks.report import (
 )
 from benchmarks.runs import Run, command_line, stored_runs
 from benchmarks.statistics import improvement, improvement_interval
-from benchmarks.sweep.worker import RESULT
+from benchmarks.sweep.jobs import result_in
 from rnn_controller.figures import save
 from rnn_controller.figures.common import STYLE
 
@@ -96,7 +96,9 @@ def read(args: Args) -> Fair:
             f"there are no runs in {args.runs}: "
             f"python -m benchmarks.sweep benchmarks/fair.toml --store {args.runs}"
         )
-    rows = [json.loads((run.folder / RESULT).read_text("utf-8")) for run in runs]
+    if missing := [run.folder.name for run in runs if not (run.folder / RESULT).exists()]:
+        raise ValueError(f"these runs in {args.runs} have no {RESULT}: {', '.join(missing)}")
+    rows = [result_in(run.folder) for run in runs]
     return Fair(runs, rows, args.studies)
 
 
@@ -181,10 +183,10 @@ def written(fair: Fair, output: Path) -> Iterator[Path]:
         "Written by `python -m benchmarks.fair`; every run is in `fair.csv`. All methods have the "
         "same processor time, which is that of the network, and are reported at its end; ± is the "
         "largest deviation of a run. Steps are control steps (M: million); how many fit into the "
-        "processor time depends on the machine and on its other work. Before that, the settings of each baseline were searched "
-        "(`benchmarks.search`). Interquartile means over seeds [95 % intervals, stratified "
-        "bootstrap]. The last column is the probability that a run of the network is more "
-        "successful than one of the method (Agarwal et al. 2021).",
+        "processor time depends on the machine and on its other work. Before that, the settings "
+        "of each baseline were searched (`benchmarks.search`). Interquartile means over seeds "
+        "[95 % intervals, stratified bootstrap]. The last column is the probability that a run of "
+        "the network is more successful than one of the method (Agarwal et al. 2021).",
     ]
     for env_id in measured(fair.rows):
         parts += [f"## {env_id}", table(fair, env_id)]

@@ -10,7 +10,7 @@ def named_function(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
     try:
         return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever the module does when it is imported
         raise ValueError(
             f"there is no function {name}, given as module:function: {error}"
         ) from None

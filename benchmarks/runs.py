@@ -19,7 +19,7 @@ import arm_env
 from arm_env.control.controllers import Controller
 from arm_env.tasks.registry import ENVIRONMENTS, TASKS
 from benchmarks.places import RECORD, STORED
-from rnn_controller.options import OPTIONS, show
+from rnn_controller.options import OPTIONS, OptionError, show
 from rnn_controller.training.trainer import TrainingError
 
 T = TypeVar("T")
@@ -146,5 +146,5 @@ def command_line(main: Callable[[Any], object], arguments: Any) -> None:
             "interrupted; what is done is kept, and the same command goes on "
             "(training with --resume)"
         ) from None
-    except (ValueError, TrainingError) as error:
+    except (ValueError, OSError, OptionError, TrainingError) as error:
         raise SystemExit(f"error: {error}") from None

@@ -7,6 +7,7 @@ than others at the same leg. The study is stored with its best settings, which
 """
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,8 @@ def search(args: Args) -> Path:
     from benchmarks.sweep.cluster import cluster
 
     output = output_folder(args.output)
-    work = (output_folder(args.work) / f"{args.name}-{args.trials}-{args.core_seconds:g}").resolve()
+    name = f"{args.name}-{args.trials}-{args.core_seconds:g}-{args.seed}"
+    work = (output_folder(args.work) / name).resolve()
     trainable = tune.with_resources(
         tune.with_parameters(
             trial,
@@ -170,10 +172,19 @@ def search(args: Args) -> Path:
                 run_config=tune.RunConfig(name=work.name, storage_path=str(work.parent), verbose=1),
             )
         results = tuner.fit()
-    trials = [form(results[i]) for i in range(len(results))]
+    if results.num_terminated + results.num_errors < args.trials:
+        raise KeyboardInterrupt  # which Ray Tune has taken for itself
+    found = [results[i] for i in range(len(results))]
+    trials = [form(result) for result in sorted(found, key=order)]
     return write_whole(
         output / f"{args.name}.json", json.dumps(study(args, trials), indent=1) + "\n"
     )
+
+
+def order(result: Any) -> int:
+    """Return the place of a trial among those of its search, from the name of its folder."""
+    found = re.search(r"_(\d+)_", Path(result.path).name)
+    return int(found.group(1)) if found else 0
 
 
 def form(result: Any) -> dict[str, Any]:

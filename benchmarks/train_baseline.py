@@ -36,6 +36,7 @@ from benchmarks.runs import (
     times_of,
 )
 from rnn_controller.options import value
+from rnn_controller.outputs import output_folder
 
 MOST_STEPS = 10**12  # which no run reaches
 MODEL, NORMALISATION, BUFFER, RECORD = "model.zip", "normalisation.pkl", "buffer.pkl", "record.json"
@@ -266,7 +267,7 @@ def open_with(args: Args, s: Settings) -> Run:
                 f"there is a run in {folder}: --resume goes on with it, "
                 "--output chooses another folder"
             )
-        return Run(args, s, folder, {**record, "curve": []})
+        return Run(args, s, output_folder(folder), {**record, "curve": []})
     if not saved:
         raise ValueError(f"there is no run in {folder} to resume: leave out --resume to begin one")
     stored = json.loads((saved[-1] / RECORD).read_text())

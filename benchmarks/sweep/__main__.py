@@ -1,6 +1,6 @@
 """``python -m benchmarks.sweep``: train many runs, and collect their measures in one table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +9,9 @@ from tqdm import tqdm
 
 from arm_env.checked import Checked, within
 from benchmarks.changes import assignments
-from benchmarks.places import RECORD
 from benchmarks.runs import command_line
-from benchmarks.sweep.jobs import Job, distinct, jobs_of, read_jobs
-from benchmarks.sweep.table import is_done, store, write_table
+from benchmarks.sweep.jobs import Job, distinct, jobs_of, read_jobs, result_in
+from benchmarks.sweep.table import is_done, is_stored, store, write_table
 from benchmarks.sweep.worker import run_here
 from rnn_controller.options import value
 from rnn_controller.outputs import output_folder
@@ -64,10 +63,12 @@ class Args(Checked):
             raise ValueError(
                 "give either a file with [[jobs]], or the values of settings as --over"
             )
+        if self.store and self.store.resolve() == self.output.resolve():
+            raise ValueError("--store must be another folder than --output")
 
     def stored(self, job: Job) -> bool:
         """Return whether the run of a job is stored already."""
-        return self.store is not None and (self.store / job.name / RECORD).exists()
+        return self.store is not None and is_stored(self.store / job.name)
 
     def jobs(self) -> list[Job]:
         """Return the jobs of the sweep. Raises ValueError if one is not allowed."""
@@ -83,15 +84,31 @@ def main(args: Args) -> None:
     if args.dry:
         print("\n".join(job.name for job in left) or "every job is done")
         return
-    folder = output_folder(args.output)
+    # whole paths, since a job may change the working directory
+    folder = output_folder(args.output).resolve()
+    args = replace(args, output=folder, store=args.store and args.store.resolve())
+    check_store(jobs, args)
     failed = train(jobs, left, folder, args) if left else {}
     keep(jobs, folder, args)
-    print(f"{write_table(jobs, folder)}: {len(jobs) - len(failed)} of {len(jobs)} jobs are done")
+    table = write_table(jobs, folder, args.store)
+    print(f"{table}: {len(jobs) - len(failed)} of {len(jobs)} jobs are done")
     if failed:
         lines = "\n".join(f"  {name}: {error}" for name, error in failed.items())
         raise ValueError(
-            f"{len(failed)} jobs failed; error.txt in the folder of each says more:\n{lines}"
+            f"{len(failed)} jobs failed; error.txt in their folders says more, unless a job was "
+            f"killed:\n{lines}"
         )
+
+
+def check_store(jobs: list[Job], args: Args) -> None:
+    """Raise ValueError or OSError if a run could not be stored when it is finished."""
+    if args.store is None:
+        return
+    output_folder(args.store)
+    for job in jobs:
+        place = args.store / job.name
+        if place.exists() and not is_stored(place):
+            raise ValueError(f"{place} holds no run, and would be in the way of one: move it")
 
 
 def done_in(job: Job, args: Args) -> list[Path]:
@@ -100,7 +117,11 @@ def done_in(job: Job, args: Args) -> list[Path]:
     if args.store and args.stored(job):
         found.append(args.store / job.name)
     for folder in found:
-        if others := job.differences(folder):
+        others = job.differences(folder)
+        row = result_in(folder) if is_done(folder) else {}
+        if row.get("number_of_movements", args.movements) != args.movements:
+            others.append("number of movements")
+        if others:
             remark(
                 f"note: {folder} is done, but with another {', '.join(others)}; "
                 "it is done again if you remove it"
@@ -116,12 +137,12 @@ def train(jobs: list[Job], left: list[Job], folder: Path, args: Args) -> dict[st
         def report(job: Job, error: str | None) -> Any:
             nonlocal failed
             failed += error is not None
-            write_table(jobs, folder)
+            write_table(jobs, folder, args.store)
             keep(jobs, folder, args)
             bar.set_postfix_str(f"{failed} failed, last {job.name}")
             bar.update()
 
-        given = (folder.resolve(), args.movements, args.tries, report)
+        given = (folder, args.movements, args.tries, report)
         if len(left) == 1 and args.address is None:
             return run_here(left[0], *given)
         try:

@@ -18,11 +18,11 @@ from arm_env.arguments import choice, shown
 from arm_env.tasks.registry import TASKS
 from benchmarks.changes import flat
 from benchmarks.named import named_function
-from benchmarks.places import RECORD
+from benchmarks.places import RECORD, RESULT
 
 OWN = ("method", "task", "seed", "name")
 """Keys of a table that are no settings of the training."""
-LONGEST_NAME = 150
+LONGEST_NAME = 150  # in bytes, as file systems count
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ class Job:
         if not self.title:
             parts += [f"{key}={_plain(value)}" for key, value in sorted(self.settings.items())]
         name = re.sub(r"[^\w.,=+-]+", "_", "-".join(parts))
-        if len(name) <= LONGEST_NAME:
+        if len(name.encode()) <= LONGEST_NAME:
             return name
-        return f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        beginning = name.encode()[:LONGEST_NAME].decode(errors="ignore")
+        return f"{beginning}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
     def check(self) -> None:
         """Raise ValueError if the training would refuse the job."""
@@ -98,10 +99,26 @@ class Job:
         A setting that came or went with another version of this package does not count.
         """
         record = folder / RECORD
-        if not record.exists():
-            return []
-        now, then = flat(self.all_settings()), flat(json.loads(record.read_text())["settings"])
-        return sorted(name for name in now.keys() & then.keys() if now[name] != then[name])
+        row = result_in(folder) if (folder / RESULT).exists() else {}
+        if row.get("method", self.method) != self.method:
+            return ["method"]
+        if record.exists():
+            then = flat(json.loads(record.read_text("utf-8"))["settings"])
+        else:
+            then = flat(json.loads(row.get("settings", "{}")))
+        now = flat(self.all_settings())
+        names = now.keys() | then.keys() if ":" in self.method else now.keys() & then.keys()
+        return sorted(name for name in names if now.get(name) != then.get(name))
+
+
+def result_in(folder: Path) -> dict[str, Any]:
+    """Return the result of a job that is done. Raises ValueError if the file is damaged."""
+    try:
+        return json.loads((folder / RESULT).read_text("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{folder / RESULT} is damaged ({error}): remove it, and the job is finished again"
+        ) from None
 
 
 def read_jobs(path: Path) -> list[Job]:
@@ -110,13 +127,15 @@ def read_jobs(path: Path) -> list[Job]:
     Raises ValueError if it holds anything else, or the same job twice.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path} is no file of a sweep: {error}") from None
     given = tables.pop("jobs", None)
-    if tables or not isinstance(given, list) or not given:
+    is_list = isinstance(given, list) and given and all(isinstance(t, dict) for t in given)
+    if tables or not is_list:
         raise ValueError(
-            f"{path} must hold tables called [[jobs]] and nothing else, not {shown(sorted(tables))}"
+            f"{path} must hold tables called [[jobs]] and nothing else, not "
+            f"{shown(sorted(tables) or given)}"
         )
     return distinct(job for table in given for job in jobs_of(table))
 

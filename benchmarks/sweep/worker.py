@@ -8,15 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 import arm_env
 from arm_env.files import write_whole
 from benchmarks.named import named_function
-from benchmarks.places import MEASURED_SEED
+from benchmarks.places import MEASURED_SEED, RESULT
 from benchmarks.sweep.jobs import Job
 
-RESULT, ERROR, LOG, BEGUN = "result.json", "error.txt", "log.txt", "begun.txt"
+ERROR, LOG, BEGUN = "error.txt", "log.txt", "begun.txt"
 PATIENCE = 120.0  # [s] to wait for a process that did the same job and was told to end
 
 
@@ -27,7 +27,7 @@ def work(job: Job, folder: Path, movements: int) -> None:
     fails, its traceback is written to the folder, and the exception raised.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=PATIENCE):
+    with _alone(folder):
         if (folder / RESULT).exists():
             return
         with (folder / BEGUN).open("a") as file:
@@ -35,12 +35,15 @@ def work(job: Job, folder: Path, movements: int) -> None:
         try:
             with _logged(folder / LOG):
                 row = result_of(job, folder, movements)
-        except Exception:
+            attempts = len((folder / BEGUN).read_text().splitlines())
+            row = {**row, "attempts": attempts, "version": arm_env.__version__}
+            text = json.dumps(row, indent=1, default=_number) + "\n"
+        except (Exception, SystemExit) as error:
             write_whole(folder / ERROR, traceback.format_exc())
+            if isinstance(error, SystemExit):  # which would end the sweep
+                raise RuntimeError(f"the job has left by sys.exit({error.code!r})") from None
             raise
-        attempts = len((folder / BEGUN).read_text().splitlines())
-        row = {**row, "attempts": attempts, "version": arm_env.__version__}
-        write_whole(folder / RESULT, json.dumps(row, indent=1) + "\n")
+        write_whole(folder / RESULT, text)
         (folder / ERROR).unlink(missing_ok=True)
 
 
@@ -78,6 +81,7 @@ def result_of(job: Job, folder: Path, movements: int) -> dict[str, Any]:
     """Train as the job says, and return its row of the table."""
     row = {
         "job": job.name,
+        "method": job.method,
         "controller": job.controller,
         "environment": job.environment,
         "seed": job.seed,
@@ -119,6 +123,23 @@ def trained(job: Job, folder: Path) -> Any:
         given = settings(job.method, job.environment, job.settings)
         train_baseline.begun(job.method, job.environment, job.seed, given, folder).go()
     return read_run(folder)
+
+
+def _number(value: Any) -> Any:
+    """Return a number of NumPy or torch, which JSON does not know, as one of Python."""
+    if getattr(value, "ndim", None) == 0:
+        return value.item()
+    raise TypeError(f"the measures of a job are numbers and texts, not {type(value).__name__}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from the folder of a job; RuntimeError if one is at work there."""
+    try:
+        with FileLock(folder / ".lock", timeout=PATIENCE):
+            yield
+    except Timeout:
+        raise RuntimeError(f"another process is doing this job, in {folder}") from None
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """Trainings of a few seconds, which a sweep in a test runs in processes of their own."""
 
 import os
+import sys
 import time
+
+import numpy as np
 
 
 def nap(folder, task, seed, settings):
@@ -20,3 +23,15 @@ def odd_seeds_fail(folder, task, seed, settings):
     if seed % 2 and not (folder.parent / "mended").exists():
         raise RuntimeError(f"seed {seed} is odd\nand more")
     return {"mean_value": float(seed)}
+
+
+def leaves(folder, task, seed, settings):
+    """End the process, as a script would."""
+    sys.exit("bad data")
+
+
+def wanders(folder, task, seed, settings):
+    """Write a file, change the working directory, and return a number of NumPy."""
+    (folder / "weights.bin").write_bytes(b"w")
+    os.chdir("/")
+    return {"mean_value": np.float32(1.5)}

@@ -1,6 +1,7 @@
 """Searches of settings: ranges, trials, and the study that the baselines take settings from."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -85,3 +86,33 @@ def test_the_best_settings_are_those_of_a_trial_that_came_to_its_end(tmp_path, m
     assert settings("ppo", "CircleArm-v0").model["gamma"] != 0.5
     with pytest.raises(ValueError, match="no trial"):
         study(replace(args, trials=1), [form(results[2])])
+
+
+def test_an_interrupted_search_writes_no_study(tmp_path, monkeypatch):
+    from ray import tune
+
+    class Tuner:
+        def __init__(self, *_, run_config, **__):
+            names.append(run_config.name)
+
+        def fit(self):
+            return SimpleNamespace(num_terminated=1, num_errors=0)
+
+    names = []
+    Tuner.can_restore = staticmethod(lambda path: False)
+    monkeypatch.setattr(tune, "Tuner", Tuner)
+    monkeypatch.setattr("benchmarks.sweep.cluster.cluster", lambda *_: nullcontext())
+    for seed in (0, 7):
+        args = Args("ppo", "reach", trials=3, seed=seed, work=tmp_path, output=tmp_path / "studies")
+        with pytest.raises(KeyboardInterrupt):
+            search.search(args)
+    assert len(set(names)) == 2  # another seed is another search
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_trials_are_in_the_order_in_which_they_began():
+    names = ["trial_1a_10_model=2", "trial_9b_2_model=1", "trial_00_1_model=3"]
+    found = sorted(
+        (SimpleNamespace(path=f"/runs/x_7_y/{name}") for name in names), key=search.order
+    )
+    assert [result.path.rsplit("/", 1)[1] for result in found] == names[::-1]

@@ -44,6 +44,8 @@ def test_long_names_stay_short_and_different():
     nets = [[8] * 80, [8] * 81]
     names = {job.name for job in jobs_of({"method": "ppo", "model.policy_kwargs.net_arch": nets})}
     assert len(names) == 2 and max(map(len, names)) < 200
+    (job,) = jobs_of({"method": "rnn", "name": "ü" * 149})
+    assert len(job.name.encode()) < 200
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,14 @@ def test_long_names_stay_short_and_different():
         ({"method": "rnn", "bta": 1}, "rnn-ReachArm-v0-0-bta=1"),
         ({"method": "rnn", "beta": "much"}, "beta"),
         ({"method": "ppo", "gamma": 0.9}, "none of the settings"),
+        ({"method": "ppo", "model.gama": 0.9}, "model.gama: none of the arguments of ppo"),
+        ({"method": "ppo", "model": 3}, "model is a table"),
+        ({"method": "ppo", "steps": -100}, "steps must be a whole number of 1 or above"),
+        ({"method": "ppo", "core_seconds": "long"}, "core_seconds must be a number"),
+        ({"method": "ppo", "core_seconds": -5}, "core_seconds must be a number"),
+        ({"method": "ppo", "decay": "no"}, "decay must be True or False"),
+        ({"method": "ppo", "initial_action": 2}, "initial_action must be a number"),
+        ({"method": "ppo", "noise": [0.1, 0.2]}, "noise"),
         ({"method": "tests:nothing"}, "no function tests:nothing"),
     ],
 )
@@ -72,6 +82,7 @@ def test_bad_jobs_are_refused_before_any_work(table, message):
         ("method = 'rnn'", "tables called"),
         ("[[jobs]]\nmethod = ", "no file of a sweep"),
         ("[[jobs]]\nmethod = 'rnn'\nseed = [1, 1]", "comes twice"),
+        ("jobs = [1, 2]", r"tables called \[\[jobs\]\] and nothing else, not \[1, 2\]"),
     ],
 )
 def test_bad_files_are_refused(text, message, tmp_path):
@@ -88,6 +99,8 @@ def test_jobs_come_from_a_file_or_from_options():
     with pytest.raises(ValueError, match="either a file"):
         Args(file=Path("sweep.toml"), over=("method='rnn'",))
     assert [job.seed for job in Args(over=("method='rnn'", "seed=[0, 1]")).jobs()] == [0, 1]
+    with pytest.raises(ValueError, match="seed is given twice"):
+        Args(over=("method='rnn'", "seed=0", "seed=1")).jobs()
 
 
 # Work.
@@ -116,7 +129,8 @@ def test_a_job_of_a_network_is_trained_measured_and_stored(tmp_path, capsys):
     main(args)
     out, err = capsys.readouterr()
     assert out == "every job is done\n"
-    assert "with another batch_size, iterations, network.neurons; it is done again if you" in err
+    others = "batch_size, iterations, network.neurons, number of movements"
+    assert f"with another {others}; it is done again if you" in err
 
 
 def test_a_budget_of_processor_time_ends_a_baseline(tmp_path):
@@ -145,6 +159,77 @@ def test_one_job_needs_no_ray_and_is_tried_again_and_reported(tmp_path, monkeypa
     assert not list(tmp_path.glob("*/error.txt")) and (tmp_path / "sweep.csv").exists()
     with pytest.raises(ValueError, match="a sweep needs Ray"):
         main(Args(over=(args.over[0], "seed=[3, 5]"), output=tmp_path))
+
+
+def one(function, folder, *more, **options):
+    """Arguments of a sweep of one job with a function of ``sweep_jobs``."""
+    return Args(over=(f"method='{JOBS}:{function}'", *more), output=folder, **options)
+
+
+def test_a_job_may_leave_the_process_and_the_folder_and_return_numpy_s_numbers(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"1 jobs failed.*\n.*sys\.exit\('bad data'\)"):
+        main(one("leaves", Path("left"), tries=2))
+    (failed,) = Path("left").glob("*/error.txt")
+    assert "bad data" in failed.read_text()
+    main(one("wanders", Path("left"), store=Path("kept")))
+    with (tmp_path / "left" / "sweep.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["mean_value"]) == 1.5
+    kept = {path.name for path in tmp_path.glob("kept/*/*")}
+    assert kept == {"result.json", "weights.bin"}
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    main(one("wanders", Path("other"), store=Path("kept")))  # it is stored
+    assert len((tmp_path / "other" / "sweep.csv").read_text().splitlines()) == 2
+
+
+def test_nothing_of_the_user_s_is_removed_by_storing(tmp_path):
+    (job,) = one("wanders", tmp_path).jobs()
+    with pytest.raises(ValueError, match="another folder than --output"):
+        one("wanders", tmp_path, store=tmp_path)
+    notes = tmp_path / "kept" / job.name / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(ValueError, match=r"holds no run.* move it"):
+        main(one("wanders", tmp_path / "out", store=tmp_path / "kept"))
+    assert notes.read_text() == "mine" and not (tmp_path / "out").exists()
+    notes.with_name("result.json").write_text("{}")
+    run = tmp_path / "run"
+    run.mkdir()
+    store(run, notes.parent)  # as if another sweep had stored it meanwhile
+    assert notes.read_text() == "mine" and len(list((tmp_path / "kept").iterdir())) == 1
+    with pytest.raises(OSError, match="is not a folder"):
+        main(one("wanders", tmp_path / "out", store=notes))
+
+
+def test_a_job_of_the_same_name_that_is_another_is_noticed(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(one("wanders", tmp_path, "name='t'", "x=1"))
+    capsys.readouterr()
+    main(one("wanders", tmp_path, "name='t'", "x=2", dry=True))
+    assert "is done, but with another x; " in capsys.readouterr().err
+    main(one("nap", tmp_path, "name='t'", "x=1", dry=True))
+    assert "is done, but with another method; " in capsys.readouterr().err
+    (result,) = tmp_path.glob("*/result.json")
+    result.write_text("")
+    with pytest.raises(ValueError, match=r"result\.json is damaged .*remove it"):
+        main(one("wanders", tmp_path, "name='t'", "x=1"))
+
+
+def test_a_refused_option_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for options, text in (
+        (["--workers", "0"], "workers must be a whole number from 1"),
+        (["--over", f"method='{JOBS}:nap'", "--output", str(tmp_path / "file")], "not a folder"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.sweep", *options], capture_output=True, text=True
+        )
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("error: ") and text in done.stderr
 
 
 # Ray.
