@@ -36,6 +36,13 @@ def flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
+def differing(table: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the dotted names of the entries that two nested tables do not share."""
+    first, second = flat(table), flat(other)
+    names = first.keys() | second.keys()
+    return sorted(name for name in names if first.get(name) != second.get(name))
+
+
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by dotted names as a nested table."""
     table: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from arm_env.sb3 import Smoothed, Trained, as_sb3_vec_env
 from benchmarks.baselines import ALGORITHMS, Settings, keep, normalisation_of, settings, start_at
-from benchmarks.changes import assignments
+from benchmarks.changes import assignments, differing
 from benchmarks.runs import (
     CURVE_MOVEMENTS,
     CURVE_SEED,
@@ -271,10 +271,11 @@ def open_with(args: Args, s: Settings) -> Run:
     if not saved:
         raise ValueError(f"there is no run in {folder} to resume: leave out --resume to begin one")
     stored = json.loads((saved[-1] / RECORD).read_text())
-    other = [key for key in record if stored[key] != record[key]]
+    other = [key for key in ("algorithm", "environment", "seed") if stored[key] != record[key]]
+    other = other or differing(asdict(s), stored["settings"])
     if other:
         raise ValueError(
-            f"the run in {folder} has another {' and '.join(other)}: {stored[other[0]]}"
+            f"the run in {folder} has another {', '.join(other)}: remove it, or take another folder"
         )
     return Run(args, s, folder, stored)
 

@@ -23,6 +23,7 @@ from rnn_controller.networks.modules import ModuleConfig
 from rnn_controller.options import value
 from rnn_controller.policy import controller_of
 from rnn_controller.training.config import stored_config
+from rnn_controller.training.resuming import difference
 from rnn_controller.training.trainer import DEFAULTS, TrainConfig, Trainer
 
 SHORTER = {"iterations": 1000, "batch_size": 50}
@@ -159,7 +160,11 @@ def open_with(args: Args, config: TrainConfig) -> Curve:
     if args.resume:
         trainer = Trainer.resume(folder)
         if trainer.config != config:
-            raise ValueError(f"the run in {folder} has another configuration: {trainer.config}")
+            found = difference(trainer.config, config)
+            raise ValueError(
+                f"the run in {folder} has another configuration ({found}): "
+                "remove it, or take another folder"
+            )
         stored = json.loads(record.read_text("utf-8"))["curve"] if record.exists() else []
         points = [point for point in stored if point["iteration"] <= trainer.state.done]
     elif trainer.path.exists():

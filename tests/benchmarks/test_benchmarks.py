@@ -180,7 +180,7 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
     open_run(arguments("ppo", tmp_path / "run")).go()
     with pytest.raises(ValueError, match="--resume goes on"):
         open_run(arguments("ppo", tmp_path / "run"))
-    with pytest.raises(ValueError, match="another algorithm and settings"):
+    with pytest.raises(ValueError, match="another algorithm: remove it"):
         open_run(arguments("sac", tmp_path / "run", resume=True))
 
 
@@ -549,3 +549,17 @@ def test_an_untrained_policy_has_the_initial_action(algorithm, tmp_path):
     observations = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     actions, _ = model.predict(observations, deterministic=True)
     np.testing.assert_allclose(actions, s.initial_action, atol=0.1)
+
+
+def test_a_run_with_other_settings_is_not_resumed_and_says_which(tmp_path):
+    job = Args(output=tmp_path / "a", change=("legs=2",))
+    run = open_run(job)
+    (run.folder / "leg-1").mkdir(parents=True)
+    (run.folder / "leg-1" / "record.json").write_text(json.dumps(run.record))
+    assert open_run(replace(job, resume=True)).record == run.record
+    with pytest.raises(ValueError, match=r"has another legs: remove it"):
+        open_run(replace(job, change=("legs=3",), resume=True))
+    small = {"iterations": 1, "batch_size": 2, "network.neurons": 3}
+    train_network.finish("rnn", "reach", 0, small, tmp_path / "b")
+    with pytest.raises(ValueError, match=r"\(iterations 1 there, 2 here\): remove"):
+        train_network.finish("rnn", "reach", 0, {**small, "iterations": 2}, tmp_path / "b")
