@@ -17,8 +17,7 @@ KEPT = (
     *(RESULT, RECORD),
 )
 """Files of a finished run that are stored; the others only serve to go on with its training."""
-
-
+# of the sweep, not of the job
 OWN = shutil.ignore_patterns(LOG, BEGUN, ERROR, ".lock")
 
 
