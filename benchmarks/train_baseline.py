@@ -271,11 +271,12 @@ def open_with(args: Args, s: Settings) -> Run:
     if not saved:
         raise ValueError(f"there is no run in {folder} to resume: leave out --resume to begin one")
     stored = json.loads((saved[-1] / RECORD).read_text())
-    other = [key for key in ("algorithm", "environment", "seed") if stored[key] != record[key]]
-    other = other or differing(asdict(s), stored["settings"])
+    other = [key for key in record if stored[key] != record[key]]
+    if other == ["settings"]:
+        other = differing(asdict(s), stored["settings"])
     if other:
         raise ValueError(
-            f"the run in {folder} has another {', '.join(other)}: remove it, or take another folder"
+            f"the run in {folder} has another {' and '.join(other)}; take another folder"
         )
     return Run(args, s, folder, stored)
 

@@ -2,8 +2,8 @@
 
 ``data/measures.json`` was measured before the code was sorted into folders, and again when
 roundings changed (by 2e-9 of a value at most); when a network is trained anew and replaces a stored
-one, its entry is replaced with it. NumPy draws starts and commands, and rounds them otherwise on
-another processor: one with AVX-512 has measures that differ by up to 2e-9 of a value.
+one, its entry is replaced with it. NumPy draws starts and commands, and rounds them otherwise with
+AVX-512: measures then differ by up to 2e-9 of a value, so ``conftest.py`` turns that off.
 """
 
 import json
@@ -19,7 +19,6 @@ from rnn_controller.policy import controller_of
 
 MEASURED = json.loads((Path(__file__).parent / "data" / "measures.json").read_text())
 SHIPPED = ("reach", "circle", "follow", "reach-paper", "circle-paper")
-ROUNDING = 1e-8
 RUNS = {run.folder.name: run for run in stored_runs()}
 
 
@@ -36,7 +35,7 @@ def test_a_shipped_controller_measures_what_it_did(name):
     environment = environment_of(checkpoint)
     env_id = checkpoint.goal.env_id
     measures = arm_env.evaluate(controller, env_id, movements=10, seed=7, **environment)
-    assert_as_before(name, measures, ROUNDING)
+    assert_as_before(name, measures, 1e-12)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -45,7 +44,7 @@ def test_a_stored_run_measures_what_it_did(name):
     measures = arm_env.evaluate(run.controller(), run.environment, movements=10, seed=7)
     # What runs in torch is not the same to the last digit on every machine.
     compiled = (run.folder / "checkpoint.safetensors").exists()
-    assert_as_before(name, measures, ROUNDING if compiled else 1e-3)
+    assert_as_before(name, measures, 1e-12 if compiled else 1e-3)
 
 
 def test_every_measurement_is_of_a_controller_that_there_is():

@@ -16,7 +16,7 @@ from typing import Any
 
 from arm_env.arguments import choice, shown
 from arm_env.tasks.registry import TASKS
-from benchmarks.changes import flat
+from benchmarks.changes import differing, flat
 from benchmarks.named import named_function
 from benchmarks.places import RECORD, RESULT
 
@@ -103,12 +103,14 @@ class Job:
         if row.get("method", self.method) != self.method:
             return ["method"]
         if record.exists():
-            then = flat(json.loads(record.read_text("utf-8"))["settings"])
+            then = json.loads(record.read_text("utf-8"))["settings"]
         else:
-            then = flat(json.loads(row.get("settings", "{}")))
-        now = flat(self.all_settings())
-        names = now.keys() | then.keys() if ":" in self.method else now.keys() & then.keys()
-        return sorted(name for name in names if now.get(name) != then.get(name))
+            then = json.loads(row.get("settings", "{}"))
+        now = self.all_settings()
+        others = differing(now, then)
+        if ":" in self.method:  # whose settings are those that were given
+            return others
+        return [name for name in others if name in flat(now) and name in flat(then)]
 
 
 def result_in(folder: Path) -> dict[str, Any]:

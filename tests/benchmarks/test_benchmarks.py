@@ -180,7 +180,7 @@ def test_runs_are_neither_overwritten_nor_mixed_up(tmp_path):
     open_run(arguments("ppo", tmp_path / "run")).go()
     with pytest.raises(ValueError, match="--resume goes on"):
         open_run(arguments("ppo", tmp_path / "run"))
-    with pytest.raises(ValueError, match="another algorithm: remove it"):
+    with pytest.raises(ValueError, match="another algorithm and settings"):
         open_run(arguments("sac", tmp_path / "run", resume=True))
 
 
@@ -557,7 +557,7 @@ def test_a_run_with_other_settings_is_not_resumed_and_says_which(tmp_path):
     (run.folder / "leg-1").mkdir(parents=True)
     (run.folder / "leg-1" / "record.json").write_text(json.dumps(run.record))
     assert open_run(replace(job, resume=True)).record == run.record
-    with pytest.raises(ValueError, match=r"has another legs: remove it"):
+    with pytest.raises(ValueError, match=r"has another legs; take another folder"):
         open_run(replace(job, change=("legs=3",), resume=True))
     small = {"iterations": 1, "batch_size": 2, "network.neurons": 3}
     train_network.finish("rnn", "reach", 0, small, tmp_path / "b")

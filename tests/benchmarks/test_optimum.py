@@ -188,6 +188,18 @@ def test_other_movements_are_refused(found):
         )
 
 
+def test_movements_are_the_same_up_to_their_last_bits(found):
+    """Which depend on the processor."""
+    whole = found[3]
+    ours = optimality_ratios(Still(), "ReachArm-v0", whole)
+    nudged = replace(whole, start=whole.start + 1e-14, commands=whole.commands - 1e-14)
+    np.testing.assert_array_equal(optimality_ratios(Still(), "ReachArm-v0", nudged), ours)
+    for name in ("start", "commands"):
+        moved = replace(whole, **{name: getattr(whole, name) + 1e-11})
+        with pytest.raises(ValueError, match="no longer draws"):
+            optimality_ratios(Still(), "ReachArm-v0", moved)
+
+
 @pytest.mark.parametrize("share", [0, 0.5, 0.999])
 def test_a_truncated_file_is_refused(found, share, tmp_path):
     whole = found[0].read_bytes()
